@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+#
+# make          everything, into build/
+# make demo     a debugging session of a real guest by a real gdb, shown as it goes
+# make check    all tests
+# make help     the other targets
+
+ARCH ?= $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+HOST_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+ifneq ($(ARCH),$(HOST_ARCH))
+CROSS_COMPILE ?= $(if $(filter arm64,$(ARCH)),aarch64-linux-gnu-,x86_64-linux-gnu-)
+O ?= build/$(ARCH)
+endif
+O ?= build
+ifeq ($(origin CC),default)
+CC := $(CROSS_COMPILE)gcc
+endif
+LD := $(CROSS_COMPILE)ld
+OBJCOPY := $(CROSS_COMPILE)objcopy
+AR := $(CROSS_COMPILE)ar
+
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wwrite-strings -Wvla
+ALL_CFLAGS = -std=gnu11 -I. -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) -MMD -MP
+
+# A source belongs to the library of one architecture; all but kvm.c of the others is built for the
+# unit tests as well.
+OTHER_ARCH := $(filter-out $(ARCH),x86 arm64)
+LIB_SRC := $(wildcard core/*.c transport/*.c arch/$(ARCH)/*.c)
+PURE_SRC := $(filter-out %/kvm.c,$(wildcard arch/$(OTHER_ARCH)/*.c))
+RUN_SRC := $(wildcard host-tools/vmgdb-run/*.c host-tools/vmgdb-run/$(ARCH)/*.c)
+CONNECT_SRC := $(wildcard host-tools/vmgdb-connect/*.c)
+C_FILES := $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
+
+obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
+
+PROGRAMS := $(O)/vmgdb-run $(if $(CONNECT_SRC),$(O)/vmgdb-connect)
+LIBS := $(O)/libvmgdb.a $(O)/libvmgdb.so.0
+
+.PHONY: all
+all: $(LIBS) $(PROGRAMS)
+
+$(O)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# One object in which everything but the public functions is local, so that a VMM's names and ours
+# never meet.
+$(O)/libvmgdb.a: $(call obj,$(LIB_SRC))
+	$(LD) -r -o $(O)/obj/libvmgdb.o $^
+	$(OBJCOPY) --localize-hidden $(O)/obj/libvmgdb.o
+	rm -f $@ && $(AR) rcs $@ $(O)/obj/libvmgdb.o
+
+$(O)/libvmgdb.so.0: $(call obj,$(LIB_SRC))
+	$(CC) -shared -pthread -Wl,-soname,$(@F) -Wl,-z,defs -o $@ $^ $(LDFLAGS)
+
+include host-tools/vmgdb-run/guests/guests.mk
+
+# libfdt makes the arm64 guest's device tree; x86 needs none
+RUN_LIBS := $(if $(filter arm64,$(ARCH)),-lfdt)
+
+$(O)/vmgdb-run: $(call obj,$(RUN_SRC)) $(GUEST_OBJ) $(O)/libvmgdb.a
+	$(CC) -pthread -o $@ $^ $(LDFLAGS) $(RUN_LIBS)
+
+$(O)/vmgdb-connect: $(call obj,$(CONNECT_SRC)) $(O)/libvmgdb.a
+	$(CC) -pthread -o $@ $^ $(LDFLAGS)
+
+# The same without shared libraries, for initial RAM disks
+.PHONY: static
+static: $(patsubst $(O)/%,$(O)/static/%,$(PROGRAMS))
+
+$(O)/static/vmgdb-run: $(call obj,$(RUN_SRC)) $(GUEST_OBJ) $(O)/libvmgdb.a
+	@mkdir -p $(@D)
+	$(CC) -static -pthread -o $@ $^ $(LDFLAGS) $(RUN_LIBS)
+
+$(O)/static/vmgdb-connect: $(call obj,$(CONNECT_SRC)) $(O)/libvmgdb.a
+	@mkdir -p $(@D)
+	$(CC) -static -pthread -o $@ $^ $(LDFLAGS)
+
+include tests/tests.mk
+
+.PHONY: fmt lint clean help
+fmt:
+	clang-format -i $(C_FILES)
+
+lint:
+	clang-format --dry-run -Werror $(C_FILES)
+	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--error-exitcode=1 -I. $(filter %.c,$(filter-out tests/%,$(C_FILES)))
+	tests/layers.sh
+
+clean:
+	rm -rf build
+
+help:
+	@sed -n '3,6s/^# //p' Makefile
+	@echo 'make static   vmgdb-run and vmgdb-connect without shared libraries'
+	@echo 'make fmt      format the sources; make lint: check format, layers and the rest'
+	@echo 'make clean    remove build/'
+	@echo 'ARCH=arm64    cross-compiles; CC=clang, CFLAGS=..., O=DIR work as usual'
+
+-include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a session asks of the thing that it debugs: the engine, or a fake in the unit tests. All
+ * calls come from the server's thread. vCPUs are named by index; the protocol's thread is index + 1.
+ *
+ * Except for resume, interrupt and the calls that say so, the target is stopped when they are made.
+ */
+#ifndef VMGDB_CORE_TARGET_H
+#define VMGDB_CORE_TARGET_H
+
+#include "core/cpu.h"
+
+enum resume_kind { RESUME_HOLD, RESUME_CONTINUE, RESUME_STEP, RESUME_RANGE };
+
+struct resume_action {
+	enum resume_kind kind;
+	uint64_t start, end; /* RESUME_RANGE: step while start <= PC < end */
+};
+
+enum stop_kind {
+	STOP_NONE,	/* nothing to report */
+	STOP_INTERRUPT, /* it was asked to stop: SIGINT */
+	STOP_STEP,	/* SIGTRAP */
+	STOP_SWBREAK,	/* SIGTRAP swbreak */
+	STOP_HWBREAK,	/* SIGTRAP hwbreak */
+	STOP_WATCH,	/* SIGTRAP watch, rwatch or awatch by .watch, with .addr */
+	STOP_FATAL,	/* SIGABRT or so; .text has the reason */
+	STOP_EVENT,	/* SIGTRAP; .text has the reason (reset, power-off) */
+	STOP_EXITED,	/* the VM is gone; .status */
+};
+
+struct stop {
+	enum stop_kind kind;
+	unsigned int vcpu;
+	enum hw_kind watch;
+	uint64_t addr;
+	const char *text; /* static, or NULL */
+	int status;
+};
+
+/* Z and z: the protocol's numbers. */
+enum point_type { POINT_SW, POINT_HW, POINT_WRITE, POINT_READ, POINT_ACCESS };
+
+struct target;
+
+struct target_ops {
+	/* The vCPU indices, ascending: how many there are; at most max are written. Also while running. */
+	unsigned int (*vcpus)(struct target *t, unsigned int *out, unsigned int max);
+
+	/* A view of one vCPU's state, until the next resume; NULL: no such vCPU. */
+	struct cpu_view *(*view)(struct target *t, unsigned int vcpu);
+
+	/* "halted", "off" or NULL. */
+	const char *(*idle)(struct target *t, unsigned int vcpu);
+
+	/*
+	 * Virtual memory as vCPU sees it. read: how many bytes could be read from addr on, up to
+	 * the first hole; -EFAULT when not one. write: all or nothing, 0 or -EFAULT.
+	 */
+	ssize_t (*read)(struct target *t, unsigned int vcpu, uint64_t addr, void *buf, size_t len);
+	int (*write)(struct target *t, unsigned int vcpu, uint64_t addr, const void *buf,
+		     size_t len);
+
+	/*
+	 * Breakpoints and watchpoints. 0; -EFAULT: address; -EOPNOTSUPP: no such type here;
+	 * -ENOSPC: out of slots; -EINVAL: kind or alignment. *why, if set, tells a person; static.
+	 * Inserting one that is there is no error, nor is removing one that is not.
+	 */
+	int (*insert)(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
+		      uint64_t kind, const char **why);
+	int (*remove)(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
+		      uint64_t kind, const char **why);
+
+	/* Let vCPUs run: actions[i] is for the i-th of vcpus(). Does not wait. 0 or -errno. */
+	int (*resume)(struct target *t, const struct resume_action *actions, unsigned int n);
+
+	/* Ask all to stop; poll tells when they have. Running or not. */
+	void (*interrupt)(struct target *t);
+
+	/* The next stop to be told: true and *out once every vCPU is parked. While running. */
+	bool (*poll)(struct target *t, struct stop *out);
+
+	/*
+	 * attach: a debugger has come; stops the target and waits for that (bounded by
+	 * the kick): 0 or -errno. detach: breakpoints out, then run (or stay stopped). Running or not.
+	 */
+	int (*attach)(struct target *t);
+	void (*detach)(struct target *t, bool stay);
+
+	/* Ask the VMM to end the VM. -EOPNOTSUPP: it does not allow that. */
+	int (*kill)(struct target *t);
+};
+
+struct target {
+	const struct target_ops *ops;
+	const struct cpu *cpu;
+};
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the engine asks of whatever runs a vCPU: KVM under arch/, a software CPU in tests/.
+ */
+#ifndef VMGDB_CORE_VCPU_H
+#define VMGDB_CORE_VCPU_H
+
+#include "core/cpu.h"
+
+/* How a vCPU is to run next; nothing set: without any debug control. */
+struct debug_wish {
+	bool trap_brk;	/* breakpoint instructions leave the guest */
+	bool step;	/* run one instruction */
+	bool block_irq; /* keep interrupts out of that step, if vcpu_caps.block_irq */
+	unsigned int nhw;
+	struct hw_slot hw[HW_SLOTS_MAX];
+};
+
+/* Why a vCPU came back, as far as that is the debugger's business. Several may be set at once. */
+enum trap_kind {
+	TRAP_STEP = 1 << 0,  /* one instruction has run */
+	TRAP_BRK = 1 << 1,   /* the guest came to a breakpoint instruction; PC is on it */
+	TRAP_EXEC = 1 << 2,  /* an execution slot fired; PC is at it */
+	TRAP_WATCH = 1 << 3, /* a data slot fired */
+	TRAP_FATAL = 1 << 4, /* the vCPU can't go on: triple fault, internal error, ... */
+	TRAP_EVENT = 1 << 5, /* reset, power-off: the VM is about to end; see text */
+};
+
+struct trap {
+	unsigned int kind; /* 0: not the debugger's exit */
+	uint64_t pc;
+	uint32_t slots;	      /* which of wish.hw[] fired, by index, for TRAP_EXEC and TRAP_WATCH */
+	const char *text;     /* TRAP_FATAL, TRAP_EVENT: a reason for a person; static */
+	uint64_t syndrome[2]; /* the backend's, for give_back */
+};
+
+struct vcpu_caps {
+	unsigned int exec_slots;   /* execution slots alone */
+	unsigned int watch_slots;  /* data slots alone */
+	unsigned int shared_slots; /* slots that can be either (x86: 4, and the two above 0) */
+	bool block_irq;		   /* debug_wish.block_irq is honoured */
+};
+
+struct vcpu_ops {
+	const struct cpu *cpu;
+
+	/* Registers, by bank. The vCPU is parked; any thread. 0 or -errno. */
+	int (*fetch)(void *ctx, unsigned int bank, void *state);
+	int (*store)(void *ctx, unsigned int bank, const void *state);
+
+	/* Arm for the next run. The vCPU's own thread, before it enters. 0 or -errno. */
+	int (*arm)(void *ctx, const struct debug_wish *wish);
+
+	/* Make it come back from the guest, or not enter; any thread; it may be in neither. */
+	void (*kick)(void *ctx);
+	/* The kick has been seen: the next entry is a real one. Its own thread. */
+	void (*unkick)(void *ctx);
+
+	/*
+	 * Complete what the last exit left half done (port I/O, MMIO), so that registers may be
+	 * read. Its own thread, after the VMM served that exit. As classify: a trap may come of it.
+	 */
+	void (*settle)(void *ctx, struct trap *out);
+
+	/* What the last exit was. Its own thread. state: bank 0 may be fetched through fetch. */
+	void (*classify)(void *ctx, struct trap *out);
+
+	/* The breakpoint instruction was the guest's own: let it have its exception. Own thread. */
+	int (*give_back)(void *ctx, const struct trap *t);
+
+	/* Memory at hva was patched with code: make the instruction cache see it. NULL: no need. */
+	void (*sync_icache)(void *hva, size_t len);
+
+	/* One word on why it does not run, or NULL: "halted", "off". Parked; any thread. */
+	const char *(*idle)(void *ctx);
+
+	/* The engine lets go of the vCPU. */
+	void (*release)(void *ctx);
+};
+
+struct vmgdb;
+struct vmgdb_vcpu;
+
+/*
+ * Give a vCPU to the stub; what vmgdb_add_kvm_vcpu() ends in. ctx is the backend's and is handed to
+ * every op, and to ops->release when the stub is destroyed. Any thread; also while a debugger is
+ * attached. Returns 0, -EEXIST (index taken), -EINVAL (another architecture), -ENOMEM.
+ */
+int vmgdb_add_vcpu(struct vmgdb *v, unsigned int index, const struct vcpu_ops *ops,
+		   const struct vcpu_caps *caps, void *ctx, struct vmgdb_vcpu **out);
+
+/* The signal that kicks; backends with threads of their own need it. */
+int vmgdb_kick_signal(const struct vmgdb *v);
+
+#endif
