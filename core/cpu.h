@@ -108,6 +108,8 @@ struct cpu {
 	unsigned int brk_size; /* its length, bytes: 1 on x86, 4 on arm64 */
 	unsigned int brk_kind; /* gdb's kind in Z0 for it: 1 on x86, 4 on arm64 */
 
+	bool watch_before; /* data slots fire before the access is made (arm64), not after */
+
 	/* The description that fits the mode which the vCPU is in now. Never NULL. */
 	const struct tdesc *(*describe)(struct cpu_view *v);
 

@@ -50,6 +50,9 @@ struct target_ops {
 	/* A view of one vCPU's state, until the next resume; NULL: no such vCPU. */
 	struct cpu_view *(*view)(struct target *t, unsigned int vcpu);
 
+	/* Store now what was changed through the view: 0 or -errno; then the state is read anew. */
+	int (*flush)(struct target *t, unsigned int vcpu);
+
 	/* "halted", "off" or NULL. */
 	const char *(*idle)(struct target *t, unsigned int vcpu);
 
@@ -81,8 +84,8 @@ struct target_ops {
 	bool (*poll)(struct target *t, struct stop *out);
 
 	/*
-	 * attach: a debugger has come; stops the target and waits for that (bounded by
-	 * the kick): 0 or -errno. detach: breakpoints out, then run (or stay stopped). Running or not.
+	 * attach: a debugger has sent its first packet; stops the target and waits until it has:
+	 * 0; -EBUSY: another debugger holds it; -ETIMEDOUT: a vCPU does not stop. detach: breakpoints out, then run (or stay stopped). Running or not.
 	 */
 	int (*attach)(struct target *t);
 	void (*detach)(struct target *t, bool stay);

@@ -57,10 +57,11 @@ struct vcpu_ops {
 	void (*unkick)(void *ctx);
 
 	/*
-	 * Complete what the last exit left half done (port I/O, MMIO), so that registers may be
-	 * read. Its own thread, after the VMM served that exit. As classify: a trap may come of it.
+	 * Did the last exit leave something half done (port I/O, MMIO) that only another entry
+	 * completes? Registers can't be trusted until then. With a kick pending that entry comes
+	 * back at once. Its own thread, after the VMM has served the exit.
 	 */
-	void (*settle)(void *ctx, struct trap *out);
+	bool (*unsettled)(void *ctx);
 
 	/* What the last exit was. Its own thread. state: bank 0 may be fetched through fetch. */
 	void (*classify)(void *ctx, struct trap *out);

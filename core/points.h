@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Software breakpoints.
+ *
+ * A debugger names them by virtual address (struct point); guest memory is patched by physical
+ * address (struct site), so that two virtual addresses of one page share the byte. What is wished
+ * and what is in memory are apart: wishes change at once, memory at points_commit(), just before
+ * vCPUs run. So the four states of a breakpoint are
+ *
+ *	cleared		no point, no site
+ *	set pending	a point without a site (not mapped yet), or a site not planted yet
+ *	set		point, site, planted
+ *	clear pending	a planted site that no point refers to
+ *
+ * and a debugger that takes out all its breakpoints at each stop and puts them back before each
+ * resume costs no write to guest memory at all.
+ *
+ * Not locked: the engine's lock is held, or all vCPUs are parked and only one thread asks.
+ */
+#ifndef VMGDB_CORE_POINTS_H
+#define VMGDB_CORE_POINTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/cpu.h"
+#include "core/memory.h"
+#include "core/table.h"
+
+enum { BRK_SIZE_MAX = 4 };
+
+struct site {
+	struct table_node node; /* key: guest-physical address */
+	unsigned int refs;	/* points here; 0: to be cleared */
+	bool planted;		/* the breakpoint instruction is in guest memory */
+	bool dirty;		/* in the list of sites to commit */
+	struct site *next_dirty;
+	uint8_t saved[BRK_SIZE_MAX]; /* what it covers, while planted */
+};
+
+struct point {
+	struct table_node node; /* key: virtual address */
+	struct site *site;	/* NULL: not mapped yet */
+	unsigned int vcpu;	/* through whose tables the debugger named it */
+};
+
+/* Virtual to physical through a vCPU's tables, any vCPU's if that one does not map it. */
+struct points_mmu {
+	int (*translate)(void *opaque, unsigned int vcpu, uint64_t va, uint64_t *gpa);
+	void *opaque;
+};
+
+struct points {
+	const struct cpu *cpu;
+	struct memory *mem;
+	void (*sync_icache)(void *hva, size_t len); /* NULL: not needed */
+	struct points_mmu mmu;
+	struct table points;
+	struct table sites;
+	struct site *dirty;
+	size_t npending; /* points without a site */
+};
+
+void points_fini(struct points *p);
+
+/*
+ * Wish for a breakpoint at va. 0, also when it is not mapped yet (it is tried again at each commit)
+ * and when it is there already; -EFAULT: mapped to something that is no memory; -EINVAL: not
+ * aligned; -ENOMEM.
+ */
+int points_insert(struct points *p, unsigned int vcpu, uint64_t va);
+
+/* No more wish for one at va. Removing what is not there is no error. */
+void points_remove(struct points *p, uint64_t va);
+void points_remove_all(struct points *p);
+
+/* Bring guest memory to what is wished. -ENOMEM at worst; what can't be done stays pending. */
+int points_commit(struct points *p);
+
+/*
+ * The guest has run: see which breakpoints it wrote over. Those are pending again, and what the
+ * guest wrote is what will be there when they are cleared.
+ */
+void points_verify(struct points *p);
+
+/* The planted site at gpa, or NULL. */
+struct site *points_site(const struct points *p, uint64_t gpa);
+
+/* Take the instruction out of memory for a moment, and put it back. */
+void points_lift(struct points *p, struct site *s);
+void points_plant(struct points *p, struct site *s);
+
+/* As memory_read() and memory_write(), with what is planted hidden: reads see what the guest would,
+ * writes go under the breakpoints. */
+size_t points_read(struct points *p, uint64_t gpa, void *buf, size_t len);
+size_t points_write(struct points *p, uint64_t gpa, const void *buf, size_t len);
+
+/* Memory was taken away: forget what is in [gpa, gpa + size). The points there are pending. */
+void points_forget(struct points *p, uint64_t gpa, uint64_t size);
+
+#endif
