@@ -66,7 +66,7 @@ int memory_add(struct memory *m, uint64_t gpa, void *hva, uint64_t size)
 	return ret;
 }
 
-int memory_remove(struct memory *m, uint64_t gpa, struct memslot *removed)
+int memory_remove(struct memory *m, uint64_t gpa)
 {
 	int ret = -ENOENT;
 	size_t i;
@@ -74,7 +74,6 @@ int memory_remove(struct memory *m, uint64_t gpa, struct memslot *removed)
 	pthread_rwlock_wrlock(&m->lock);
 	i = slot_at_or_after(m, gpa);
 	if (i < m->nslots && m->slots[i].gpa == gpa) {
-		*removed = m->slots[i];
 		m->nslots--;
 		memmove(&m->slots[i], &m->slots[i + 1], (m->nslots - i) * sizeof(*m->slots));
 		ret = 0;

@@ -28,7 +28,7 @@ void memory_fini(struct memory *m);
 
 /* As vmgdb_add_memory() and vmgdb_remove_memory(). */
 int memory_add(struct memory *m, uint64_t gpa, void *hva, uint64_t size);
-int memory_remove(struct memory *m, uint64_t gpa, struct memslot *removed);
+int memory_remove(struct memory *m, uint64_t gpa);
 
 /*
  * The host address of gpa, and in *len how many bytes from there on are contiguous; NULL for a hole.

@@ -283,19 +283,6 @@ void points_verify(struct points *p)
 	}
 }
 
-void points_forget(struct points *p, uint64_t gpa, uint64_t size)
-{
-	struct table_node *n;
-
-	for (n = table_first(&p->sites); n; n = table_next(&p->sites, n)) {
-		if (n->key - gpa >= size)
-			continue;
-		site_of(n)->planted = false;
-		orphan(p, site_of(n));
-		mark_dirty(p, site_of(n));
-	}
-}
-
 struct site *points_site(const struct points *p, uint64_t gpa)
 {
 	struct table_node *n = table_find(&p->sites, gpa);

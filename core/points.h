@@ -15,7 +15,8 @@
  * and a debugger that takes out all its breakpoints at each stop and puts them back before each
  * resume costs no write to guest memory at all.
  *
- * Not locked: the engine's lock is held, or all vCPUs are parked and only one thread asks.
+ * Not locked. While vCPUs run they call it under the engine's lock; while all are parked only the
+ * server's thread does.
  */
 #ifndef VMGDB_CORE_POINTS_H
 #define VMGDB_CORE_POINTS_H
@@ -79,8 +80,8 @@ void points_remove_all(struct points *p);
 int points_commit(struct points *p);
 
 /*
- * The guest has run: see which breakpoints it wrote over. Those are pending again, and what the
- * guest wrote is what will be there when they are cleared.
+ * The guest has run: see which breakpoints it wrote over, or lost with the memory that they were in.
+ * Those are pending again, and what the guest wrote is what will be there when they are cleared.
  */
 void points_verify(struct points *p);
 
@@ -95,8 +96,5 @@ void points_plant(struct points *p, struct site *s);
  * writes go under the breakpoints. */
 size_t points_read(struct points *p, uint64_t gpa, void *buf, size_t len);
 size_t points_write(struct points *p, uint64_t gpa, const void *buf, size_t len);
-
-/* Memory was taken away: forget what is in [gpa, gpa + size). The points there are pending. */
-void points_forget(struct points *p, uint64_t gpa, uint64_t size);
 
 #endif

@@ -48,7 +48,11 @@ struct vcpu_ops {
 	int (*fetch)(void *ctx, unsigned int bank, void *state);
 	int (*store)(void *ctx, unsigned int bank, const void *state);
 
-	/* Arm for the next run. The vCPU's own thread, before it enters. 0 or -errno. */
+	/*
+	 * Arm for the next run, and forget the last exit: an entry that comes back before it
+	 * reached the guest must not be classified as what came before it. The vCPU's own thread,
+	 * before each entry. 0 or -errno.
+	 */
 	int (*arm)(void *ctx, const struct debug_wish *wish);
 
 	/* Make it come back from the guest, or not enter; any thread; it may be in neither. */
@@ -59,14 +63,16 @@ struct vcpu_ops {
 	/*
 	 * Did the last exit leave something half done (port I/O, MMIO) that only another entry
 	 * completes? Registers can't be trusted until then. With a kick pending that entry comes
-	 * back at once. Its own thread, after the VMM has served the exit.
+	 * back at once. True once an exit: it counts as forgotten then. Its own thread, after the
+	 * VMM has served the exit.
 	 */
 	bool (*unsettled)(void *ctx);
 
 	/* What the last exit was. Its own thread. state: bank 0 may be fetched through fetch. */
 	void (*classify)(void *ctx, struct trap *out);
 
-	/* The breakpoint instruction was the guest's own: let it have its exception. Own thread. */
+	/* The breakpoint instruction, or the step, was the guest's own: let it have its exception.
+	 * Its own thread. */
 	int (*give_back)(void *ctx, const struct trap *t);
 
 	/* Memory at hva was patched with code: make the instruction cache see it. NULL: no need. */

@@ -1,0 +1,577 @@
+// SPDX-License-Identifier: MIT
+/* Run control: what a vCPU's thread does when it comes by. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/engine.h"
+
+enum {
+	KICK_AGAIN_MS = 20,    /* a vCPU that has not parked by then is kicked again */
+	QUIET_LIMIT_MS = 5000, /* ... and given up after this */
+};
+
+void engine_log(const struct engine *e, enum vmgdb_log_level level, const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+
+	if (!e->config.log)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	e->config.log(e->config.opaque, level, line);
+}
+
+/* ---- who is where ------------------------------------------------------------------------ */
+
+struct vmgdb_vcpu *engine_vcpu(const struct engine *e, unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nvcpus && e->vcpus[i]->index <= index; i++)
+		if (e->vcpus[i]->index == index)
+			return e->vcpus[i];
+	return NULL;
+}
+
+/* A vCPU whose thread has not come yet can't run either: it parks when it comes. */
+static bool all_parked_but(const struct engine *e, const struct vmgdb_vcpu *but)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nvcpus; i++)
+		if (e->vcpus[i] != but && e->vcpus[i]->started && !e->vcpus[i]->parked)
+			return false;
+	return true;
+}
+
+bool engine_is_quiet(const struct engine *e)
+{
+	return all_parked_but(e, NULL);
+}
+
+static void kick_all_but(const struct engine *e, const struct vmgdb_vcpu *but)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nvcpus; i++)
+		if (e->vcpus[i] != but && e->vcpus[i]->started && !e->vcpus[i]->parked)
+			e->vcpus[i]->ops->kick(e->vcpus[i]->ctx);
+}
+
+static void wake_all(const struct engine *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nvcpus; i++)
+		pthread_cond_signal(&e->vcpus[i]->wake);
+}
+
+static void tell_if_quiet(struct engine *e)
+{
+	if (!engine_is_quiet(e))
+		return;
+	pthread_cond_broadcast(&e->quiet);
+	if (e->stop_wanted && e->notify)
+		e->notify(e->notify_opaque);
+}
+
+static void want_stop(struct engine *e, const struct vmgdb_vcpu *but)
+{
+	if (!e->stop_wanted)
+		kick_all_but(e, but);
+	e->stop_wanted = true;
+}
+
+void engine_want_stop(struct engine *e)
+{
+	want_stop(e, NULL);
+	tell_if_quiet(e);
+}
+
+static struct timespec in_ms(long ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	return t;
+}
+
+int engine_wait_quiet(struct engine *e)
+{
+	int tries = QUIET_LIMIT_MS / KICK_AGAIN_MS;
+	struct timespec t;
+
+	while (!engine_is_quiet(e)) {
+		if (!tries--)
+			return -ETIMEDOUT;
+		kick_all_but(e, NULL);
+		t = in_ms(KICK_AGAIN_MS);
+		pthread_cond_timedwait(&e->quiet, &e->lock, &t);
+	}
+	return 0;
+}
+
+void engine_set_mode(struct engine *e, enum engine_mode mode)
+{
+	unsigned int i;
+
+	e->mode = mode;
+	e->stop_wanted = false;
+	if (mode != ENGINE_STOPPED)
+		e->over = NULL;
+	for (i = 0; i < e->nvcpus; i++)
+		atomic_store(&e->vcpus[i]->attn, true);
+	if (mode == ENGINE_STOPPED)
+		kick_all_but(e, NULL);
+	else
+		wake_all(e);
+}
+
+/* ---- events ------------------------------------------------------------------------------ */
+
+/* The vCPU has something to tell the debugger: it parks, and so does everybody else. */
+static void set_event(struct vmgdb_vcpu *v, const struct stop *event)
+{
+	v->event = *event;
+	v->event.vcpu = v->index;
+	v->event_seq = ++v->engine->seq;
+	want_stop(v->engine, v);
+}
+
+static struct site *site_here(struct vmgdb_vcpu *v, uint64_t pc)
+{
+	uint64_t gpa;
+
+	if (!v->engine->points.sites.count || vcpu_translate(v, pc, &gpa))
+		return NULL;
+	return points_site(&v->engine->points, gpa);
+}
+
+static const struct armed *slot_here(const struct vmgdb_vcpu *v, uint64_t pc)
+{
+	const struct hwpoints *h = &v->engine->hw;
+	unsigned int i;
+
+	for (i = 0; i < h->narmed; i++)
+		if (h->armed[i].slot.kind == HW_EXEC && h->armed[i].slot.addr == pc)
+			return &h->armed[i];
+	return NULL;
+}
+
+/*
+ * A vCPU that is halted has not come to the instruction after its halt, though its PC may say so:
+ * it comes there when it has been woken, and hits what is there then.
+ */
+void engine_look_at_pc(struct vmgdb_vcpu *v)
+{
+	const struct engine *e = v->engine;
+	uint64_t pc;
+
+	v->over = v->hop = false;
+	if (!e->points.sites.count && !e->hw.narmed)
+		return;
+	if (vcpu_pc(v, &pc) || (v->ops->idle && v->ops->idle(v->ctx)))
+		return;
+	v->over = site_here(v, pc);
+	v->hop = slot_here(v, pc) ||
+		 (v->view.cpu->watch_before && v->watched && v->watched_pc == pc);
+}
+
+/* ---- one step ---------------------------------------------------------------------------- */
+
+static bool must_step(const struct vmgdb_vcpu *v)
+{
+	return v->over || v->hop || v->action.kind == RESUME_STEP || v->action.kind == RESUME_RANGE;
+}
+
+static void end_over(struct vmgdb_vcpu *v)
+{
+	struct engine *e = v->engine;
+
+	if (v->lifted) {
+		points_plant(&e->points, v->lifted);
+		v->lifted = NULL;
+	}
+	if (e->over == v) {
+		e->over = NULL;
+		wake_all(e);
+	}
+}
+
+/*
+ * The step that was begun has ended, by its own trap or by something else. True when the
+ * architecture is content; false when it wants another step first.
+ */
+static bool end_step(struct vmgdb_vcpu *v, bool trapped)
+{
+	int more = 0;
+
+	if (!v->stepping)
+		return false;
+	v->stepping = false;
+	if (v->view.cpu->step_end)
+		more = v->view.cpu->step_end(&v->view, &v->plan, trapped);
+	end_over(v);
+	return trapped && !more;
+}
+
+static bool in_range(const struct vmgdb_vcpu *v, uint64_t pc)
+{
+	return v->action.kind == RESUME_RANGE && pc >= v->action.start && pc < v->action.end;
+}
+
+/* A whole step was made. Is it what the debugger waits for? */
+static void step_done(struct vmgdb_vcpu *v)
+{
+	struct stop event = { .kind = STOP_STEP };
+	uint64_t pc;
+
+	v->over = v->hop = v->watched = false;
+	if (v->action.kind == RESUME_CONTINUE || vcpu_pc(v, &pc))
+		return;
+	if (in_range(v, pc)) {
+		engine_look_at_pc(v);
+		if (!v->over && !v->hop)
+			return;
+		v->over = v->hop = false;
+	}
+	set_event(v, &event);
+}
+
+/* Ready the vCPU for one step. False: the architecture made it itself, there is nothing to run. */
+static bool begin_step(struct vmgdb_vcpu *v)
+{
+	struct engine *e = v->engine;
+	uint64_t pc, gpa;
+
+	v->plan = (struct step_plan){ .block_irq = v->engine->hw.caps.block_irq };
+	if (!vcpu_pc(v, &pc)) {
+		v->plan.pc = pc;
+		v->lifted = v->over ? site_here(v, pc) : NULL;
+		if (v->lifted && !vcpu_translate(v, pc, &gpa))
+			points_lift(&e->points, v->lifted);
+	}
+	v->stepping = true;
+	if (!v->view.cpu->step_begin || v->view.cpu->step_begin(&v->view, &v->plan) < 0)
+		return true;
+	if (!v->plan.emulated)
+		return true;
+	if (end_step(v, true))
+		step_done(v);
+	return false;
+}
+
+/* ---- traps ------------------------------------------------------------------------------- */
+
+static bool until_reached(const struct vmgdb_vcpu *v, const struct trap *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < v->plan.nuntil; i++)
+		if (t->kind & TRAP_EXEC && v->plan.until[i] == t->pc)
+			return true;
+	return false;
+}
+
+static const enum stop_kind stop_of[] = {
+	[POINT_SW] = STOP_SWBREAK, [POINT_HW] = STOP_HWBREAK,	[POINT_WRITE] = STOP_WATCH,
+	[POINT_READ] = STOP_WATCH, [POINT_ACCESS] = STOP_WATCH,
+};
+
+/* Which of the armed slots fired; those of a step's own `until` are nobody's. */
+static bool slot_event(struct vmgdb_vcpu *v, const struct trap *t)
+{
+	const struct armed *armed;
+	struct stop event = { 0 };
+	uint32_t slots = t->slots;
+	unsigned int i;
+
+	for (; slots; slots &= slots - 1) {
+		i = __builtin_ctz(slots);
+		if (i >= v->wish.nhw || v->map[i] >= v->engine->hw.narmed)
+			continue;
+		armed = &v->engine->hw.armed[v->map[i]];
+		event.kind = stop_of[armed->type];
+		event.watch = armed->slot.kind;
+		event.addr = armed->addr;
+		v->watched = event.kind == STOP_WATCH;
+		v->watched_pc = t->pc;
+		set_event(v, &event);
+		return true;
+	}
+	return false;
+}
+
+static void give_back(struct vmgdb_vcpu *v, const struct trap *t)
+{
+	int ret = v->ops->give_back(v->ctx, t);
+
+	v->over = v->hop = false;
+	if (ret)
+		engine_log(
+			v->engine, VMGDB_LOG_ERROR,
+			"vCPU %u: the guest's own debug exception at %#llx can't be given back: %s",
+			v->index, (unsigned long long)t->pc, strerror(-ret));
+}
+
+static void brk_event(struct vmgdb_vcpu *v, const struct trap *t)
+{
+	const struct stop event = { .kind = STOP_SWBREAK };
+
+	if (site_here(v, t->pc))
+		set_event(v, &event);
+	else
+		give_back(v, t);
+}
+
+static void fatal_event(struct vmgdb_vcpu *v, const struct trap *t)
+{
+	const struct stop event = {
+		.kind = t->kind & TRAP_FATAL ? STOP_FATAL : STOP_EVENT,
+		.text = t->text,
+	};
+
+	set_event(v, &event);
+}
+
+/* An exit that was the debugger's, while one is attached. */
+static void handle_trap(struct vmgdb_vcpu *v, const struct trap *t)
+{
+	bool step_trap = t->kind & TRAP_STEP || until_reached(v, t);
+	bool ours = v->stepping;
+	bool whole = end_step(v, ours && step_trap);
+
+	if (t->kind & (TRAP_EXEC | TRAP_WATCH) && slot_event(v, t))
+		return;
+	if (t->kind & TRAP_BRK)
+		brk_event(v, t);
+	else if (whole)
+		step_done(v);
+	else if (t->kind & TRAP_STEP && !ours)
+		give_back(v, t);
+}
+
+/* ---- the gate before the guest ----------------------------------------------------------- */
+
+enum gate { GATE_GO, GATE_WAIT, GATE_DOWN };
+
+/* Breakpoints are stepped over one vCPU at a time, with all others parked. */
+static enum gate over_gate(struct vmgdb_vcpu *v)
+{
+	struct engine *e = v->engine;
+
+	if (e->over && e->over != v)
+		return GATE_WAIT;
+	if (!v->over)
+		return GATE_GO;
+	if (!e->over) {
+		e->over = v;
+		kick_all_but(e, v);
+	}
+	return all_parked_but(e, v) ? GATE_GO : GATE_WAIT;
+}
+
+static enum gate gate(struct vmgdb_vcpu *v)
+{
+	const struct engine *e = v->engine;
+
+	if (e->down)
+		return GATE_DOWN;
+	if (e->mode == ENGINE_IDLE)
+		return e->held ? GATE_WAIT : GATE_GO;
+	if (e->mode == ENGINE_STOPPED || e->stop_wanted)
+		return GATE_WAIT;
+	if (v->event.kind || v->action.kind == RESUME_HOLD)
+		return GATE_WAIT;
+	return over_gate(v);
+}
+
+/* Wait until something has changed. The step that was under way is off. */
+static void park(struct vmgdb_vcpu *v)
+{
+	struct engine *e = v->engine;
+
+	if (!v->parked) {
+		end_step(v, false);
+		v->parked = true;
+		if (e->over == v && e->stop_wanted)
+			end_over(v);
+		if (e->over && e->over != v)
+			pthread_cond_signal(&e->over->wake);
+		tell_if_quiet(e);
+	}
+	if (gate(v) == GATE_WAIT)
+		pthread_cond_wait(&v->wake, &e->lock);
+}
+
+static void wish_slot(struct vmgdb_vcpu *v, struct debug_wish *w, unsigned int i)
+{
+	const struct hw_slot *s = &v->engine->hw.armed[i].slot;
+
+	if (v->stepping && s->kind == HW_EXEC && s->addr == v->plan.pc)
+		return;
+	if (v->stepping && s->kind != HW_EXEC && v->hop && v->view.cpu->watch_before && v->watched)
+		return;
+	v->map[w->nhw] = i;
+	w->hw[w->nhw++] = *s;
+}
+
+/* Slots that end a step which is a run: they are nobody's breakpoints. */
+static void wish_until(struct vmgdb_vcpu *v, struct debug_wish *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < v->plan.nuntil && w->nhw < HW_SLOTS_MAX; i++) {
+		v->map[w->nhw] = HW_SLOTS_MAX;
+		w->hw[w->nhw++] =
+			(struct hw_slot){ HW_EXEC, v->plan.until[i], v->view.cpu->brk_size };
+	}
+}
+
+static void make_wish(struct vmgdb_vcpu *v)
+{
+	const struct engine *e = v->engine;
+	struct debug_wish *w = &v->wish;
+	unsigned int i;
+
+	w->nhw = 0;
+	w->trap_brk = w->step = w->block_irq = false;
+	if (e->mode != ENGINE_RUNNING)
+		return;
+	w->trap_brk = e->points.sites.count;
+	if (v->stepping) {
+		wish_until(v, w);
+		w->step = !v->plan.nuntil;
+		w->block_irq = e->hw.caps.block_irq && !(v->ops->idle && v->ops->idle(v->ctx));
+	}
+	for (i = 0; i < e->hw.narmed && w->nhw < HW_SLOTS_MAX; i++)
+		wish_slot(v, w, i);
+}
+
+/* What keeps the vCPU from entering is told as a stop, not lost. */
+static void arm_failed(struct vmgdb_vcpu *v, const char *what, int err)
+{
+	const struct stop event = { .kind = STOP_FATAL, .text = what };
+
+	engine_log(v->engine, VMGDB_LOG_ERROR, "vCPU %u: %s: %s", v->index, what, strerror(-err));
+	end_step(v, false);
+	set_event(v, &event);
+}
+
+/* Leave for the guest. False: not now after all, look at the gate again. */
+static bool leave(struct vmgdb_vcpu *v)
+{
+	struct engine *e = v->engine;
+	int ret;
+
+	if (e->mode == ENGINE_RUNNING && must_step(v) && !v->stepping && !begin_step(v))
+		return false;
+	make_wish(v);
+	ret = vcpu_state_flush(v);
+	if (ret && e->mode == ENGINE_RUNNING) {
+		arm_failed(v, "changed registers are refused", ret);
+		return false;
+	}
+	ret = v->ops->arm(v->ctx, &v->wish);
+	if (ret && e->mode == ENGINE_RUNNING) {
+		arm_failed(v, "debug registers are refused", ret);
+		return false;
+	}
+	v->parked = false;
+	vcpu_state_forget(v);
+	v->ops->unkick(v->ctx);
+	if (e->mode == ENGINE_IDLE)
+		atomic_store(&v->attn, false);
+	return true;
+}
+
+/* 0 when the vCPU may enter, -ESHUTDOWN when it must not any more. */
+static int come_by(struct vmgdb_vcpu *v)
+{
+	enum gate g;
+
+	v->started = true;
+	while ((g = gate(v)) != GATE_DOWN) {
+		if (g == GATE_GO && leave(v))
+			return 0;
+		if (g != GATE_WAIT)
+			continue;
+		if (!v->parked && v->ops->unsettled(v->ctx)) {
+			v->ops->kick(v->ctx);
+			return 0;
+		}
+		park(v);
+	}
+	v->parked = true;
+	tell_if_quiet(v->engine);
+	return -ESHUTDOWN;
+}
+
+int vmgdb_vcpu_enter(struct vmgdb_vcpu *v)
+{
+	int ret;
+
+	if (!atomic_load_explicit(&v->attn, memory_order_acquire))
+		return 0;
+	pthread_mutex_lock(&v->engine->lock);
+	ret = come_by(v);
+	pthread_mutex_unlock(&v->engine->lock);
+	return ret;
+}
+
+/*
+ * An exit that ends the VM, or can't be gone on from: the debugger sees it while the vCPU waits
+ * here, and then the VMM gets to see it too.
+ */
+static bool hold_fatal(struct vmgdb_vcpu *v, const struct trap *t)
+{
+	const struct engine *e = v->engine;
+
+	if (e->mode == ENGINE_IDLE)
+		return false;
+	end_step(v, false);
+	fatal_event(v, t);
+	while (gate(v) == GATE_WAIT)
+		park(v);
+	v->parked = e->down;
+	return false;
+}
+
+static bool look_at_exit(struct vmgdb_vcpu *v)
+{
+	struct trap t = { 0 };
+
+	vcpu_state_forget(v);
+	v->ops->classify(v->ctx, &t);
+	if (!t.kind)
+		return false;
+	if (t.kind & (TRAP_FATAL | TRAP_EVENT))
+		return hold_fatal(v, &t);
+	if (v->engine->mode == ENGINE_RUNNING)
+		handle_trap(v, &t);
+	return true;
+}
+
+bool vmgdb_vcpu_exit(struct vmgdb_vcpu *v)
+{
+	bool ours;
+
+	if (!atomic_load_explicit(&v->attn, memory_order_acquire))
+		return false;
+	pthread_mutex_lock(&v->engine->lock);
+	ours = look_at_exit(v);
+	pthread_mutex_unlock(&v->engine->lock);
+	return ours;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The debug engine: stops, resumes and steps a set of vCPUs. docs/engine.md draws its state machines.
+ *
+ * Each vCPU is driven by a thread of the VMM, which comes by before and after each entry into the
+ * guest (vmgdb_vcpu_enter, vmgdb_vcpu_exit) and decides there, under the one lock, whether to park,
+ * to step or to run. The server's thread only changes what is wished, kicks, and waits until all
+ * are parked. While they are, it may read and change their state.
+ */
+#ifndef VMGDB_CORE_ENGINE_H
+#define VMGDB_CORE_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "core/hwpoints.h"
+#include "core/memory.h"
+#include "core/points.h"
+#include "core/target.h"
+#include "core/vcpu.h"
+#include "core/vmgdb.h"
+
+enum engine_mode {
+	ENGINE_IDLE,	/* no debugger: vCPUs run, nothing is armed */
+	ENGINE_STOPPED, /* vCPUs park; once quiet, the server's thread owns their state */
+	ENGINE_RUNNING, /* vCPUs do what their actions say, until stop_wanted */
+};
+
+struct vmgdb_vcpu {
+	struct cpu_view view; /* first member */
+	struct engine *engine;
+	unsigned int index;
+	const struct vcpu_ops *ops;
+	void *ctx;
+
+	uint64_t *valid; /* a bit for each bank that state holds */
+	uint64_t *dirty; /* ... and that was changed */
+
+	pthread_cond_t wake;
+	atomic_bool attn; /* come to the slow path: false only while no debugger is there */
+	bool started;	  /* its thread has been here */
+	bool parked;	  /* its thread waits in the library */
+
+	struct resume_action action;
+	struct stop event;	   /* what it stopped for and nobody was told yet */
+	unsigned long event_seq;   /* which event came first */
+	bool over;		   /* on a planted breakpoint: step with that lifted, alone */
+	bool hop;		   /* on an armed slot: step with that disarmed */
+	bool watched;		   /* its last stop was for a watchpoint, at pc */
+	uint64_t watched_pc;	   /* see watched */
+	bool stepping;		   /* a step was begun and has not ended */
+	struct site *lifted;	   /* by that step */
+	struct step_plan plan;	   /* of that step */
+	struct debug_wish wish;	   /* as it was armed last */
+	uint8_t map[HW_SLOTS_MAX]; /* wish.hw[] to engine.hw.armed[] */
+};
+
+struct engine {
+	struct target target; /* first member; ops are in engine_target.c */
+	pthread_mutex_t lock;
+	struct memory mem;
+	struct points points;
+	struct hwpoints hw;
+	struct vmgdb_config config;
+	void (*notify)(void *opaque); /* poll() would have something; any thread, lock held */
+	void *notify_opaque;
+
+	struct vmgdb_vcpu **vcpus; /* by ascending index */
+	unsigned int nvcpus;
+
+	enum engine_mode mode;
+	bool attached;		/* a debugger holds the VM */
+	bool held;		/* no debugger yet, but vCPUs wait for one */
+	bool stop_wanted;	/* running: everybody parks */
+	bool ran;		/* more than single steps since the breakpoints were verified */
+	bool down;		/* vmgdb_shutdown() */
+	bool exited, exit_told; /* vmgdb_exited(), and its status */
+	int exit_status;
+	struct vmgdb_vcpu *over; /* steps over a breakpoint: nobody else runs */
+	unsigned int current;	 /* index of the vCPU that was reported last */
+	unsigned long seq;
+	pthread_cond_t quiet; /* all vCPUs are parked */
+};
+
+int engine_init(struct engine *e, const struct vmgdb_config *config);
+/* No vCPU thread is in the library any more. */
+void engine_fini(struct engine *e);
+
+/* As vmgdb_add_vcpu(). */
+int engine_add_vcpu(struct engine *e, unsigned int index, const struct vcpu_ops *ops,
+		    const struct vcpu_caps *caps, void *ctx, struct vmgdb_vcpu **out);
+
+/* As vmgdb_exited() and vmgdb_shutdown(). */
+void engine_exited(struct engine *e, int status);
+void engine_shutdown(struct engine *e);
+
+/* ---- between the engine's own files; the lock is held ---------------------------------------- */
+
+extern const struct target_ops engine_target_ops;
+
+struct vmgdb_vcpu *engine_vcpu(const struct engine *e, unsigned int index);
+bool engine_is_quiet(const struct engine *e);
+
+/* Everybody parks: sets stop_wanted, kicks; notifies at once if all are parked already. */
+void engine_want_stop(struct engine *e);
+
+/* Wait until all are parked, kicking those that are not: 0 or -ETIMEDOUT. */
+int engine_wait_quiet(struct engine *e);
+
+/* Change the mode and let every vCPU look at it. */
+void engine_set_mode(struct engine *e, enum engine_mode mode);
+
+/* Does the vCPU have to step before it runs: is a breakpoint or an armed slot where it stands? */
+void engine_look_at_pc(struct vmgdb_vcpu *v);
+
+/* A line to the VMM's log. */
+void engine_log(const struct engine *e, enum vmgdb_log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* State of a vCPU by bank (vcpu_state.c). */
+int vcpu_state_init(struct vmgdb_vcpu *v);
+void vcpu_state_fini(struct vmgdb_vcpu *v);
+void vcpu_state_forget(struct vmgdb_vcpu *v); /* it will run: nothing read so far holds */
+int vcpu_state_flush(struct vmgdb_vcpu *v);   /* store what was changed */
+int vcpu_pc(struct vmgdb_vcpu *v, uint64_t *pc);
+int vcpu_translate(struct vmgdb_vcpu *v, uint64_t va, uint64_t *gpa);
+
+#endif

@@ -1,0 +1,610 @@
+// SPDX-License-Identifier: MIT
+/* The engine as a session sees it (target.h), and as the VMM builds it up and takes it down. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine.h"
+
+static struct engine *engine_of(struct target *t)
+{
+	return (struct engine *)t; /* the target is its first member */
+}
+
+static unsigned int op_vcpus(struct target *t, unsigned int *out, unsigned int max)
+{
+	struct engine *e = engine_of(t);
+	unsigned int i, n;
+
+	pthread_mutex_lock(&e->lock);
+	n = e->nvcpus;
+	for (i = 0; i < n && i < max; i++)
+		out[i] = e->vcpus[i]->index;
+	pthread_mutex_unlock(&e->lock);
+	return n;
+}
+
+static struct vmgdb_vcpu *find(struct engine *e, unsigned int index)
+{
+	struct vmgdb_vcpu *v;
+
+	pthread_mutex_lock(&e->lock);
+	v = engine_vcpu(e, index);
+	pthread_mutex_unlock(&e->lock);
+	return v;
+}
+
+static struct cpu_view *op_view(struct target *t, unsigned int vcpu)
+{
+	struct vmgdb_vcpu *v = find(engine_of(t), vcpu);
+
+	return v ? &v->view : NULL;
+}
+
+static int op_flush(struct target *t, unsigned int vcpu)
+{
+	struct vmgdb_vcpu *v = find(engine_of(t), vcpu);
+	int ret = v ? vcpu_state_flush(v) : -ENOENT;
+
+	if (v)
+		vcpu_state_forget(v);
+	return ret;
+}
+
+static const char *op_idle(struct target *t, unsigned int vcpu)
+{
+	struct vmgdb_vcpu *v = find(engine_of(t), vcpu);
+
+	return v && v->ops->idle ? v->ops->idle(v->ctx) : NULL;
+}
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+/* From va to the end of its page, at most len: where it is, and how much of it. */
+static int next_run(struct vmgdb_vcpu *v, uint64_t va, size_t len, uint64_t *gpa, size_t *run)
+{
+	struct xlat x;
+	int ret = v->view.cpu->translate(&v->view, va, &x);
+	uint64_t left;
+
+	if (ret)
+		return ret;
+	left = x.page - (x.gpa & (x.page - 1));
+	*gpa = x.gpa;
+	*run = left < len ? left : len;
+	return 0;
+}
+
+static ssize_t op_read(struct target *t, unsigned int vcpu, uint64_t addr, void *buf, size_t len)
+{
+	struct engine *e = engine_of(t);
+	struct vmgdb_vcpu *v = find(e, vcpu);
+	size_t done = 0, run, got;
+	uint64_t gpa;
+
+	while (v && done < len && !next_run(v, addr + done, len - done, &gpa, &run)) {
+		got = points_read(&e->points, gpa, (uint8_t *)buf + done, run);
+		done += got;
+		if (got < run)
+			break;
+	}
+	return done || !len ? (ssize_t)done : -EFAULT;
+}
+
+/* Is all of it memory? So that a write is all or nothing. */
+static int probe(struct vmgdb_vcpu *v, uint64_t addr, size_t len)
+{
+	struct engine *e = v->engine;
+	size_t done, run, there, n;
+	uint64_t gpa;
+	int ret = 0;
+
+	for (done = 0; done < len && !ret; done += run) {
+		ret = next_run(v, addr + done, len - done, &gpa, &run);
+		pthread_rwlock_rdlock(&e->mem.lock);
+		for (n = 0; !ret && n < run; n += there)
+			if (!memory_hva(&e->mem, gpa + n, &there))
+				ret = -EFAULT;
+		pthread_rwlock_unlock(&e->mem.lock);
+	}
+	return ret ? -EFAULT : 0;
+}
+
+/* Code is data until it runs: caches are made coherent for all that a debugger writes. */
+static void sync_icache(struct engine *e, uint64_t gpa, size_t len)
+{
+	uint8_t *hva;
+	size_t there;
+
+	if (!e->points.sync_icache)
+		return;
+	pthread_rwlock_rdlock(&e->mem.lock);
+	hva = memory_hva(&e->mem, gpa, &there);
+	if (hva)
+		e->points.sync_icache(hva, len < there ? len : there);
+	pthread_rwlock_unlock(&e->mem.lock);
+}
+
+static int op_write(struct target *t, unsigned int vcpu, uint64_t addr, const void *buf, size_t len)
+{
+	struct engine *e = engine_of(t);
+	struct vmgdb_vcpu *v = find(e, vcpu);
+	int ret = v ? probe(v, addr, len) : -EFAULT;
+	size_t done, run;
+	uint64_t gpa;
+
+	for (done = 0; !ret && done < len; done += run) {
+		ret = next_run(v, addr + done, len - done, &gpa, &run);
+		if (ret)
+			break;
+		points_write(&e->points, gpa, (const uint8_t *)buf + done, run);
+		sync_icache(e, gpa, run);
+	}
+	return ret;
+}
+
+/* ---- breakpoints ------------------------------------------------------------------------- */
+
+/* For struct points: through the vCPU that it names, else through any. */
+static int translate(void *opaque, unsigned int vcpu, uint64_t va, uint64_t *gpa)
+{
+	struct engine *e = opaque;
+	struct vmgdb_vcpu *v = engine_vcpu(e, vcpu);
+	unsigned int i;
+
+	if (v && !vcpu_translate(v, va, gpa))
+		return 0;
+	for (i = 0; i < e->nvcpus; i++)
+		if (e->vcpus[i] != v && !vcpu_translate(e->vcpus[i], va, gpa))
+			return 0;
+	return -EFAULT;
+}
+
+static int insert_sw(struct engine *e, unsigned int vcpu, uint64_t addr, uint64_t kind,
+		     const char **why)
+{
+	int ret;
+
+	if (kind != e->target.cpu->brk_kind) {
+		*why = "no such kind of breakpoint here";
+		return -EINVAL;
+	}
+	ret = points_insert(&e->points, vcpu, addr);
+	if (ret == -EFAULT)
+		*why = "there is no memory at that address";
+	if (ret == -EINVAL)
+		*why = "the address is not aligned to an instruction";
+	return ret;
+}
+
+static int op_insert(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
+		     uint64_t kind, const char **why)
+{
+	struct engine *e = engine_of(t);
+	int ret;
+
+	if (!e->nvcpus)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&e->lock);
+	if (type == POINT_SW)
+		ret = insert_sw(e, vcpu, addr, kind, why);
+	else
+		ret = hwpoints_insert(&e->hw, type, addr, kind, why);
+	pthread_mutex_unlock(&e->lock);
+	return ret;
+}
+
+static int op_remove(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
+		     uint64_t kind, const char **why)
+{
+	struct engine *e = engine_of(t);
+
+	(void)vcpu;
+	(void)why;
+	pthread_mutex_lock(&e->lock);
+	if (type == POINT_SW)
+		points_remove(&e->points, addr);
+	else
+		hwpoints_remove(&e->hw, type, addr, kind);
+	pthread_mutex_unlock(&e->lock);
+	return 0;
+}
+
+/* ---- run control ------------------------------------------------------------------------- */
+
+static bool hw_wished(const struct engine *e, const struct stop *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->hw.narmed; i++)
+		if (e->hw.armed[i].addr == s->addr)
+			return true;
+	return false;
+}
+
+/* What was not told yet: does it still hold, now that the debugger may have changed all? */
+static bool still_true(struct vmgdb_vcpu *v)
+{
+	uint64_t pc, gpa;
+
+	switch (v->event.kind) {
+	case STOP_SWBREAK:
+		return !vcpu_pc(v, &pc) && !vcpu_translate(v, pc, &gpa) &&
+		       points_site(&v->engine->points, gpa);
+	case STOP_HWBREAK:
+	case STOP_WATCH: return hw_wished(v->engine, &v->event);
+	case STOP_FATAL:
+	case STOP_EVENT: return true;
+	default: return false; /* a step that nobody waits for any more */
+	}
+}
+
+static void set_action(struct vmgdb_vcpu *v, const struct resume_action *a)
+{
+	v->action = *a;
+	if (a->kind == RESUME_HOLD)
+		return;
+	if (v->event.kind && !still_true(v))
+		v->event.kind = STOP_NONE;
+	if (!v->event.kind)
+		engine_look_at_pc(v);
+}
+
+static bool untold(const struct engine *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nvcpus; i++)
+		if (e->vcpus[i]->event.kind && e->vcpus[i]->action.kind != RESUME_HOLD)
+			return true;
+	return false;
+}
+
+static void resume(struct engine *e, const struct resume_action *actions, unsigned int n)
+{
+	static const struct resume_action go = { .kind = RESUME_CONTINUE };
+	unsigned int i;
+
+	if (points_commit(&e->points))
+		engine_log(e, VMGDB_LOG_ERROR, "out of memory: a breakpoint is not set");
+	hwpoints_commit(&e->hw, &e->points);
+	for (i = 0; i < e->nvcpus; i++) {
+		set_action(e->vcpus[i], i < n ? &actions[i] : &go);
+		e->ran |= e->vcpus[i]->action.kind != RESUME_STEP;
+	}
+	e->held = false;
+	engine_set_mode(e, ENGINE_RUNNING);
+	if (untold(e))
+		engine_want_stop(e);
+}
+
+static void tell_vmm(const struct engine *e, void (*what)(void *opaque))
+{
+	if (what)
+		what(e->config.opaque);
+}
+
+static int op_resume(struct target *t, const struct resume_action *actions, unsigned int n)
+{
+	struct engine *e = engine_of(t);
+
+	tell_vmm(e, e->config.resumed);
+	pthread_mutex_lock(&e->lock);
+	resume(e, actions, n);
+	pthread_mutex_unlock(&e->lock);
+	return 0;
+}
+
+static void op_interrupt(struct target *t)
+{
+	struct engine *e = engine_of(t);
+
+	pthread_mutex_lock(&e->lock);
+	if (e->mode == ENGINE_RUNNING)
+		engine_want_stop(e);
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* The vCPU whose event came first, of those that were to run. */
+static struct vmgdb_vcpu *first_event(const struct engine *e)
+{
+	struct vmgdb_vcpu *first = NULL;
+	unsigned int i;
+
+	for (i = 0; i < e->nvcpus; i++) {
+		struct vmgdb_vcpu *v = e->vcpus[i];
+
+		if (v->event.kind && v->action.kind != RESUME_HOLD &&
+		    (!first || v->event_seq < first->event_seq))
+			first = v;
+	}
+	return first;
+}
+
+static void take_event(struct engine *e, struct stop *out)
+{
+	struct vmgdb_vcpu *v = first_event(e);
+
+	*out = (struct stop){ .kind = STOP_INTERRUPT, .vcpu = e->current };
+	if (v) {
+		*out = v->event;
+		v->event.kind = STOP_NONE;
+	}
+	e->current = out->vcpu;
+}
+
+static void stopped(struct engine *e)
+{
+	engine_set_mode(e, ENGINE_STOPPED);
+	if (e->ran)
+		points_verify(&e->points);
+	e->ran = false;
+}
+
+static bool poll_exited(struct engine *e, struct stop *out)
+{
+	if (!e->exited || e->exit_told)
+		return false;
+	e->exit_told = true;
+	*out = (struct stop){ .kind = STOP_EXITED, .status = e->exit_status };
+	return true;
+}
+
+static bool op_poll(struct target *t, struct stop *out)
+{
+	struct engine *e = engine_of(t);
+	bool stop, any;
+
+	pthread_mutex_lock(&e->lock);
+	any = poll_exited(e, out);
+	stop = !any && e->mode == ENGINE_RUNNING && e->stop_wanted && engine_is_quiet(e);
+	if (stop) {
+		stopped(e);
+		take_event(e, out);
+	}
+	pthread_mutex_unlock(&e->lock);
+	if (stop)
+		tell_vmm(e, e->config.stopped);
+	return any || stop;
+}
+
+/* ---- coming and going -------------------------------------------------------------------- */
+
+static int attach(struct engine *e)
+{
+	int ret;
+
+	if (e->attached)
+		return -EBUSY;
+	e->attached = true;
+	engine_set_mode(e, ENGINE_STOPPED);
+	ret = engine_wait_quiet(e);
+	if (ret) {
+		e->attached = false;
+		engine_set_mode(e, ENGINE_IDLE);
+	}
+	return ret;
+}
+
+static int op_attach(struct target *t)
+{
+	struct engine *e = engine_of(t);
+	int ret;
+
+	pthread_mutex_lock(&e->lock);
+	ret = attach(e);
+	pthread_mutex_unlock(&e->lock);
+	if (!ret)
+		tell_vmm(e, e->config.stopped);
+	return ret;
+}
+
+static void clear_all(struct engine *e)
+{
+	unsigned int i;
+
+	points_verify(&e->points);
+	points_remove_all(&e->points);
+	hwpoints_remove_all(&e->hw);
+	points_commit(&e->points);
+	hwpoints_commit(&e->hw, &e->points);
+	for (i = 0; i < e->nvcpus; i++)
+		e->vcpus[i]->event.kind = STOP_NONE;
+}
+
+static void detach(struct engine *e, bool stay)
+{
+	if (e->mode == ENGINE_RUNNING)
+		engine_set_mode(e, ENGINE_STOPPED);
+	if (engine_wait_quiet(e))
+		engine_log(e, VMGDB_LOG_ERROR, "a vCPU does not stop; breakpoints go regardless");
+	clear_all(e);
+	e->attached = false;
+	e->held = stay;
+	engine_set_mode(e, ENGINE_IDLE);
+}
+
+static void op_detach(struct target *t, bool stay)
+{
+	struct engine *e = engine_of(t);
+
+	pthread_mutex_lock(&e->lock);
+	detach(e, stay);
+	pthread_mutex_unlock(&e->lock);
+	if (!stay)
+		tell_vmm(e, e->config.resumed);
+}
+
+static int op_kill(struct target *t)
+{
+	struct engine *e = engine_of(t);
+
+	if (!e->config.kill)
+		return -EOPNOTSUPP;
+	e->config.kill(e->config.opaque);
+	return 0;
+}
+
+const struct target_ops engine_target_ops = {
+	.vcpus = op_vcpus,
+	.view = op_view,
+	.flush = op_flush,
+	.idle = op_idle,
+	.read = op_read,
+	.write = op_write,
+	.insert = op_insert,
+	.remove = op_remove,
+	.resume = op_resume,
+	.interrupt = op_interrupt,
+	.poll = op_poll,
+	.attach = op_attach,
+	.detach = op_detach,
+	.kill = op_kill,
+};
+
+/* ---- the VMM's side ---------------------------------------------------------------------- */
+
+static int init_cond(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+	int ret = pthread_condattr_init(&attr);
+
+	if (ret)
+		return -ret;
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	ret = pthread_cond_init(c, &attr);
+	pthread_condattr_destroy(&attr);
+	return -ret;
+}
+
+int engine_init(struct engine *e, const struct vmgdb_config *config)
+{
+	int ret;
+
+	*e = (struct engine){ .target.ops = &engine_target_ops, .config = *config };
+	e->points.mem = &e->mem;
+	e->points.mmu = (struct points_mmu){ translate, e };
+	ret = memory_init(&e->mem);
+	if (ret)
+		return ret;
+	ret = init_cond(&e->quiet);
+	if (ret)
+		memory_fini(&e->mem);
+	else
+		pthread_mutex_init(&e->lock, NULL);
+	return ret;
+}
+
+static void free_vcpu(struct vmgdb_vcpu *v)
+{
+	if (v->ops->release)
+		v->ops->release(v->ctx);
+	vcpu_state_fini(v);
+	pthread_cond_destroy(&v->wake);
+	free(v);
+}
+
+void engine_fini(struct engine *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nvcpus; i++)
+		free_vcpu(e->vcpus[i]);
+	free(e->vcpus);
+	points_fini(&e->points);
+	hwpoints_fini(&e->hw);
+	memory_fini(&e->mem);
+	pthread_cond_destroy(&e->quiet);
+	pthread_mutex_destroy(&e->lock);
+}
+
+/* The first vCPU tells what all are. */
+static void set_cpu(struct engine *e, const struct vcpu_ops *ops, const struct vcpu_caps *caps)
+{
+	e->target.cpu = e->points.cpu = e->hw.cpu = ops->cpu;
+	e->points.sync_icache = ops->sync_icache;
+	e->hw.caps = *caps;
+}
+
+static int insert_vcpu(struct engine *e, struct vmgdb_vcpu *v)
+{
+	struct vmgdb_vcpu **grown;
+	unsigned int i = e->nvcpus;
+
+	if (engine_vcpu(e, v->index))
+		return -EEXIST;
+	if (e->nvcpus && e->target.cpu != v->ops->cpu)
+		return -EINVAL;
+	grown = realloc(e->vcpus, (e->nvcpus + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	for (; i && grown[i - 1]->index > v->index; i--)
+		grown[i] = grown[i - 1];
+	grown[i] = v;
+	e->vcpus = grown;
+	e->nvcpus++;
+	return 0;
+}
+
+int engine_add_vcpu(struct engine *e, unsigned int index, const struct vcpu_ops *ops,
+		    const struct vcpu_caps *caps, void *ctx, struct vmgdb_vcpu **out)
+{
+	struct vmgdb_vcpu *v = calloc(1, sizeof(*v));
+	int ret = v ? 0 : -ENOMEM;
+
+	if (ret)
+		return ret;
+	v->engine = e;
+	v->index = index;
+	v->ops = ops;
+	v->ctx = ctx;
+	v->action.kind = RESUME_CONTINUE;
+	atomic_init(&v->attn, true);
+	ret = vcpu_state_init(v);
+	if (ret)
+		goto free;
+	ret = init_cond(&v->wake);
+	if (ret)
+		goto state;
+	pthread_mutex_lock(&e->lock);
+	ret = insert_vcpu(e, v);
+	if (!ret && e->nvcpus == 1)
+		set_cpu(e, ops, caps);
+	pthread_mutex_unlock(&e->lock);
+	if (!ret) {
+		*out = v;
+		return 0;
+	}
+	pthread_cond_destroy(&v->wake);
+state:
+	vcpu_state_fini(v);
+free:
+	free(v);
+	return ret;
+}
+
+void engine_exited(struct engine *e, int status)
+{
+	pthread_mutex_lock(&e->lock);
+	e->exited = true;
+	e->exit_status = status;
+	if (e->notify)
+		e->notify(e->notify_opaque);
+	pthread_mutex_unlock(&e->lock);
+}
+
+void engine_shutdown(struct engine *e)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&e->lock);
+	e->down = true;
+	for (i = 0; i < e->nvcpus; i++) {
+		atomic_store(&e->vcpus[i]->attn, true);
+		pthread_cond_signal(&e->vcpus[i]->wake);
+	}
+	for (i = 0; i < e->nvcpus; i++)
+		if (e->vcpus[i]->started && !e->vcpus[i]->parked)
+			e->vcpus[i]->ops->kick(e->vcpus[i]->ctx);
+	pthread_mutex_unlock(&e->lock);
+}
