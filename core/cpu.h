@@ -95,7 +95,7 @@ struct step_plan {
 	uint64_t saved[4];
 	/* out of step_begin: run to any of these with execution slots instead of stepping */
 	unsigned int nuntil;
-	uint64_t until[2];
+	uint64_t until[4];
 };
 
 /* ---- the architecture -------------------------------------------------------------------- */
