@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Views of a target description: registers by number, their values, and the XML of it. */
+#ifndef VMGDB_CORE_REGS_H
+#define VMGDB_CORE_REGS_H
+
+#include "core/buf.h"
+#include "core/cpu.h"
+
+/* The widest register: SVE's at its longest vector. */
+enum { REG_SIZE_MAX = 256 };
+
+static inline size_t reg_size(const struct reg_desc *r)
+{
+	return (r->bits + 7u) / 8;
+}
+
+/* Walks the registers in the order of their numbers: reg_next() until it gives NULL. */
+struct reg_iter {
+	const struct tdesc *tdesc;
+	unsigned int feature, index; /* of the next one */
+	unsigned int number;	     /* of the one that was given last */
+};
+
+struct reg_iter reg_iter(const struct tdesc *d);
+const struct reg_desc *reg_next(struct reg_iter *it);
+
+/* How many registers there are, and how many bytes they have together (`g` has twice as many). */
+unsigned int regs_count(const struct tdesc *d);
+size_t regs_size(const struct tdesc *d);
+
+/* The register with this number, or NULL; *feature, if given, is the one that it belongs to. */
+const struct reg_desc *regs_find(const struct tdesc *d, uint64_t number,
+				 const struct reg_feature **feature);
+
+/* The register that lldb calls `generic` ("pc"), or NULL. */
+const struct reg_desc *regs_find_generic(const struct tdesc *d, const char *generic);
+
+/* Where the value is, reg_size() bytes; NULL when it can't be read. */
+const void *reg_value(struct cpu_view *v, const struct reg_desc *r);
+
+/* The value in hexadecimal, or as many x. */
+void reg_show(struct cpu_view *v, const struct reg_desc *r, struct buf *out);
+
+/* Change a register: 0; -EACCES: read-only; or what the CPU refused it with, nothing changed. */
+int reg_set(struct cpu_view *v, const struct reg_desc *r, const void *value);
+
+/* `g`: all of them. */
+void regs_show(struct cpu_view *v, const struct tdesc *d, struct buf *out);
+
+/*
+ * `G`: regs_size() bytes of values. Registers that are read-only, can't be read, or have that value
+ * already are passed over. 0, or the first refusal; *refused is then the register, and all that were
+ * changed before it have their old values again.
+ */
+int regs_set(struct cpu_view *v, const struct tdesc *d, const uint8_t *values,
+	     const struct reg_desc **refused);
+
+/*
+ * The XML for an annex ("target.xml" or a feature's): GDB manual, "Target Description Format". 0,
+ * -ENOENT: no such annex.
+ */
+int regs_xml(const struct tdesc *d, const char *annex, struct buf *out);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One debugger's conversation: bytes in, bytes out, and a target in between. No I/O and no clock of
+ * its own; one thread (the server's). The server's loop, each time round:
+ *
+ *	session_poll(s);                                  the target may have stopped
+ *	eaten = session_input(s, bytes, n);               keep what it did not eat for next time
+ *	bytes = session_output(s, &n);                    write what can be written now,
+ *	session_sent(s, written);                         tell how much that was
+ *	if (session_state(s) != SESSION_OPEN && !n)       all is said
+ *		session_destroy(s);
+ *
+ * While the peer does not read, session_output() grows to a limit and then session_input() eats no
+ * more: so stop reading from the peer while bytes of it are left over.
+ */
+#ifndef VMGDB_CORE_SESSION_H
+#define VMGDB_CORE_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/target.h"
+
+struct session;
+
+struct session_config {
+	bool reliable; /* bytes arrive intact and in order: no-ack mode may be granted */
+	bool ro;       /* refuse whatever changes the VM, but continue and interrupt */
+	bool ack;      /* never grant no-ack mode */
+	bool may_kill; /* `kill` ends the VM; otherwise it detaches */
+	void (*log)(void *opaque, int level, const char *line); /* enum vmgdb_log_level; or NULL */
+	void *opaque;
+};
+
+enum session_end {
+	SESSION_OPEN,
+	SESSION_DETACHED, /* the debugger detached, and so is the target already */
+	SESSION_KILLED,	  /* the debugger killed the VM; ops->kill was called */
+};
+
+/*
+ * Start a conversation with a debugger. The target is attached and stopped, and outlives the
+ * session; config is copied. Returns 0 or -ENOMEM. On success *out is given to session_destroy().
+ */
+int session_create(struct session **out, struct target *t, const struct session_config *config);
+
+/* Frees it; NULL is fine. The target is left as it is: when the link was lost, detach it. */
+void session_destroy(struct session *s);
+
+/*
+ * Bytes from the debugger, cut in any way. Returns how many were eaten: fewer than n while the
+ * output is full or a new debugger waits for the target to stop; offer the rest again after
+ * session_sent() or session_poll().
+ */
+size_t session_input(struct session *s, const void *bytes, size_t n);
+
+/* What is to be written now: one piece, valid until the next call for this session. */
+const void *session_output(struct session *s, size_t *len);
+
+/* The first n bytes of session_output() have been written. */
+void session_sent(struct session *s, size_t n);
+
+/* See whether the target has stopped, and tell the debugger if it waits for that. */
+void session_poll(struct session *s);
+
+/*
+ * On an unreliable link, while a reply has been sent and not been acknowledged: milliseconds from
+ * the last session_sent() after which session_timeout() is to be called; -1: none.
+ */
+int session_timeout_ms(const struct session *s);
+void session_timeout(struct session *s);
+
+/* Whether the conversation goes on. When it does not, what session_output() has is still to be sent. */
+enum session_end session_state(const struct session *s);
+
+/* Whether the debugger has let the target run and waits for it to stop. */
+bool session_running(const struct session *s);
+
+/*
+ * Show text to the person at the debugger. The protocol allows that only while the debugger waits
+ * for a stop (GDB manual, "Stop Reply Packets", O): at other times, and when the output is full, it
+ * is dropped.
+ */
+void session_console(struct session *s, const char *text, size_t len);
+
+#endif
