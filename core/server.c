@@ -27,6 +27,9 @@ struct connection {
 	int transcript;
 	size_t slot;	/* in pfds, of this round; 0: none */
 	bool closing;	/* nothing more to hear: close when all is written */
+	bool gone;	/* ... and nobody to write to */
+	bool stuck;	/* the session does not take what is in buf for now */
+	long long sent; /* when bytes went out last, ms */
 	size_t in, fed; /* bytes in buf, and how many the session has taken */
 	uint8_t buf[READ_SIZE];
 };
@@ -100,6 +103,14 @@ static int connect_session(struct server *s, struct vmgdb_endpoint *ep, struct s
 	return 0;
 }
 
+static long long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
 static void flush(struct connection *c)
 {
 	const void *bytes;
@@ -112,16 +123,18 @@ static void flush(struct connection *c)
 			break;
 		transcript_write(c->transcript, TRANSCRIPT_OUT, bytes, (size_t)n);
 		session_sent(c->session, (size_t)n);
+		c->sent = now_ms();
 	}
-	if (n < 0 && n != -EAGAIN) {
-		session_sent(c->session, len);
-		c->closing = true;
-	}
+	if (n < 0 && n != -EAGAIN)
+		c->closing = c->gone = true;
 }
 
 static void feed(struct connection *c)
 {
-	c->fed += session_input(c->session, c->buf + c->fed, c->in - c->fed);
+	size_t n = session_input(c->session, c->buf + c->fed, c->in - c->fed);
+
+	c->stuck = !n;
+	c->fed += n;
 	if (c->fed == c->in)
 		c->fed = c->in = 0;
 	if (session_state(c->session) != SESSION_OPEN)
@@ -138,7 +151,7 @@ static void receive(struct connection *c)
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
-		c->closing = true;
+		c->closing = c->gone = true;
 		return;
 	}
 	transcript_write(c->transcript, TRANSCRIPT_IN, c->buf, (size_t)n);
@@ -153,15 +166,24 @@ static bool unsent(const struct connection *c)
 	return len;
 }
 
+/* Milliseconds until what was sent is sent again for want of an ack; -1: it will not be. */
+static int resend_in(const struct connection *c)
+{
+	int limit = session_timeout_ms(c->session);
+	long long left = c->sent + limit - now_ms();
+
+	return limit < 0 ? -1 : left > 0 ? (int)left : 0;
+}
+
 /* What the engine has to tell, what the peer said, what there is to answer. */
 static void serve(struct connection *c, const struct pollfd *pfds)
 {
 	if (c->slot && pfds[c->slot].revents)
 		receive(c);
+	session_poll(c->session);
 	if (c->in && !unsent(c))
 		feed(c);
-	session_poll(c->session);
-	if (session_timeout_ms(c->session) == 0)
+	if (resend_in(c) == 0)
 		session_timeout(c->session);
 	flush(c);
 }
@@ -195,7 +217,7 @@ static void close_finished(struct server *s)
 	struct connection **p = &s->connections, *c;
 
 	while ((c = *p)) {
-		if (!c->closing || unsent(c)) {
+		if (!c->gone && (!c->closing || unsent(c))) {
 			p = &c->next;
 			continue;
 		}
@@ -288,7 +310,7 @@ static int add_connection(struct server *s, struct connection *c)
 	c->slot = s->npfds;
 	add_pfd(s, full || c->in ? -1 : c->stream->rfd, POLLIN);
 	add_pfd(s, full ? c->stream->wfd : -1, POLLOUT);
-	return c->in && !full ? 0 : session_timeout_ms(c->session);
+	return c->in && !full && !c->stuck ? 0 : resend_in(c);
 }
 
 /* Fill pfds; how long to wait at most, -1: for ever. */
