@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The serial console: a 16550A as seen by the guest, two file descriptors as seen by the host.
+ *
+ * The guest's side (console_read, console_write) is called by vCPU threads and never blocks; the
+ * host's side (the rest) belongs to the main thread, which polls. Between them are two queues.
+ */
+#ifndef VMGDB_RUN_CONSOLE_H
+#define VMGDB_RUN_CONSOLE_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct console;
+
+/* A serial port has this many registers of a byte each. */
+enum { CONSOLE_REGS = 8 };
+
+/*
+ * in, out: descriptors, not owned; in is -1 for a console without input. irq(opaque, level) drives
+ * the interrupt line; any thread, under the console's lock. Returns NULL when out of memory.
+ */
+struct console *console_create(int in, int out, void (*irq)(void *opaque, bool level),
+			       void *opaque);
+void console_destroy(struct console *c);
+
+uint8_t console_read(struct console *c, unsigned int reg);
+void console_write(struct console *c, unsigned int reg, uint8_t value);
+
+/* What to poll for; serve with the results. */
+enum { CONSOLE_POLLFDS = 3 };
+void console_poll_prepare(struct console *c, struct pollfd *fds);
+void console_poll_serve(struct console *c, const struct pollfd *fds);
+
+/* Bring out what the guest has written, waiting at most timeout_ms for a slow reader. */
+void console_drain(struct console *c, int timeout_ms);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* What a guest in C has of its machine; x86/platform.c and arm64/platform.c. */
+#ifndef VMGDB_GUESTS_PLATFORM_H
+#define VMGDB_GUESTS_PLATFORM_H
+
+#include <stdint.h>
+
+enum { CPUS_MAX = 64 };
+
+/* Console, exception handlers, and interrupts let in. On the first CPU, before anything else. */
+void platform_init(void);
+
+/* From now on timer_tick() is called about a hundred times a second, on the first CPU. */
+void platform_start_timer(void);
+
+/* Let the other CPUs come to worker(cpu), cpu from 1 on. */
+void platform_start_cpus(void);
+
+/* Once a second or so, true. */
+int platform_second_passed(void);
+
+void platform_putc(char c);
+_Noreturn void platform_exit(int status);
+
+/* By the guest: */
+void timer_tick(void);
+_Noreturn void worker(unsigned long cpu);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* vmgdb-run: a small VMM with the stub linked in. */
+#include <errno.h>
+#include <limits.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/vmgdb.h"
+#include "host-tools/vmgdb-run/guests.h"
+#include "host-tools/vmgdb-run/machine.h"
+#include "host-tools/vmgdb-run/options.h"
+#include "host-tools/vmgdb-run/paste.h"
+#include "host-tools/vmgdb-run/terminal.h"
+#include "transport/endpoint.h"
+
+static void log_line(void *opaque, enum vmgdb_log_level level, const char *line)
+{
+	(void)opaque;
+	if (level <= VMGDB_LOG_WARNING)
+		message("%s", line);
+}
+
+static void kill_vm(void *opaque)
+{
+	vm_end(opaque, 128 + 9, NULL);
+}
+
+static void console_irq(void *opaque, bool level)
+{
+	machine_console_irq(opaque, level);
+}
+
+/* ---- the stub ---- */
+
+static int add_endpoint(struct vm *vm, const char *spec, const char *elf)
+{
+	struct vmgdb_endpoint *ep;
+	char err[256];
+	int ret = vmgdb_endpoint_open(spec, VMGDB_STUB, &ep, err, sizeof(err));
+
+	if (ret < 0)
+		return vm_fail(vm, 0, "--gdb %s: %s", spec, err);
+	paste_line(ep, elf);
+	ret = vmgdb_add_endpoint(vm->stub, ep);
+	return ret < 0 ? vm_fail(vm, -ret, "--gdb %s", spec) : 0;
+}
+
+static int add_machine(struct vm *vm)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < vm->nram && ret == 0; i++)
+		ret = vmgdb_add_memory(vm->stub, vm->ram[i].gpa, vm->ram[i].hva, vm->ram[i].size);
+	for (unsigned int i = 0; i < vm->ncpus && ret == 0; i++) {
+		struct vcpu *vcpu = &vm->vcpus[i];
+
+		ret = vmgdb_add_kvm_vcpu(vm->stub, i, vcpu->fd, vcpu->run, &vcpu->stub);
+	}
+	return ret < 0 ? vm_fail(vm, -ret, "--gdb: the debug stub") : 0;
+}
+
+static int start_stub(struct vm *vm, const struct options *o)
+{
+	const struct vmgdb_config config = {
+		.opaque = vm,
+		.kick_signal = vm_kick_signal(),
+		.log = log_line,
+		.kill = kill_vm,
+	};
+	char elf[PATH_MAX];
+	int ret = vmgdb_create(&vm->stub, &config);
+
+	if (ret < 0)
+		return vm_fail(vm, -ret, "--gdb: the debug stub");
+	paste_elf(o, elf, sizeof(elf));
+	ret = add_machine(vm);
+	for (unsigned int i = 0; i < o->ngdb && ret == 0; i++)
+		ret = add_endpoint(vm, o->gdb[i], elf);
+	if (ret < 0)
+		return ret;
+	if (o->gdb_wait)
+		vmgdb_hold(vm->stub);
+	ret = vmgdb_start(vm->stub);
+	return ret < 0 ? vm_fail(vm, -ret, "--gdb: the debug stub's thread") : 0;
+}
+
+/* ---- the machine ---- */
+
+static int boot(struct vm *vm, const struct options *o)
+{
+	const struct guest *g = o->kernel ? NULL : guest_find(o->guest);
+	struct image image = { 0 };
+	int ret = 0;
+
+	if (g)
+		image = (struct image){ .name = g->name,
+					.data = g->data,
+					.size = (size_t)(g->end - g->data) };
+	else
+		ret = map_image(vm, o->kernel, &image);
+	if (ret == 0)
+		ret = load_image(vm, &image);
+	if (ret == 0)
+		ret = machine_boot(vm, &image);
+	if (!g)
+		unmap_image(&image);
+	return ret;
+}
+
+/* A debugger on stdin and stdout leaves stderr to the guest. */
+static bool stdio_taken(const struct options *o)
+{
+	for (unsigned int i = 0; i < o->ngdb; i++) {
+		if (strncmp(o->gdb[i], "stdio", 5) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int open_console(struct vm *vm, const struct options *o, struct terminal *term)
+{
+	bool taken = stdio_taken(o);
+	int in = taken ? -1 : terminal_open(term, STDIN_FILENO);
+
+	vm->console = console_create(in, taken ? STDERR_FILENO : STDOUT_FILENO, console_irq, vm);
+	return vm->console ? 0 : vm_fail(vm, errno, "the console");
+}
+
+static int run(struct vm *vm, const struct options *o, int signal_fd)
+{
+	struct terminal term = { 0 };
+	int status = 1;
+
+	if (vm_create(vm, o->cpus, o->mem_mib << 20) == 0 && boot(vm, o) == 0 &&
+	    open_console(vm, o, &term) == 0 && start_stub(vm, o) == 0)
+		status = vm_run(vm, signal_fd);
+	vmgdb_destroy(vm->stub);
+	terminal_close(&term);
+	if (vm->error[0])
+		message("%s", vm->error);
+	console_destroy(vm->console);
+	vm_destroy(vm);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct vm vm;
+	struct options o;
+	char err[256];
+	int fd;
+
+	if (options_parse(&o, argc, argv, err, sizeof(err)) < 0) {
+		message("%s", err);
+		return 1;
+	}
+	if (o.help) {
+		options_help();
+		return fflush(stdout) == 0 ? 0 : 1;
+	}
+	fd = signals_open();
+	if (fd < 0) {
+		message("signals: %s", strerror(errno));
+		return 1;
+	}
+	return run(&vm, &o, fd);
+}

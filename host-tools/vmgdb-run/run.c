@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Running the machine: a thread for each vCPU, and the main thread for signals and the console. */
+#define _GNU_SOURCE /* pthread_timedjoin_np */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/kvm.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/vmgdb.h"
+#include "host-tools/vmgdb-run/machine.h"
+
+enum { KICK_MS = 10, DRAIN_MS = 1000 };
+
+int vm_kick_signal(void)
+{
+	return SIGRTMIN;
+}
+
+void message(const char *fmt, ...)
+{
+	char line[640];
+	va_list ap;
+	size_t n;
+
+	va_start(ap, fmt);
+	n = (size_t)snprintf(line, sizeof(line), "vmgdb-run: ");
+	vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
+	va_end(ap);
+	n = strlen(line);
+	line[n] = '\n';
+	if (write(STDERR_FILENO, line, n + 1) < 0)
+		return; /* there is nobody left to tell */
+}
+
+void vm_end(struct vm *vm, int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	pthread_mutex_lock(&vm->lock);
+	if (!vm->ended) {
+		vm->ended = true;
+		vm->status = status;
+		vm->error[0] = '\0';
+		if (fmt) {
+			va_start(ap, fmt);
+			vsnprintf(vm->error, sizeof(vm->error), fmt, ap);
+			va_end(ap);
+		}
+		eventfd_write(vm->end_event, 1);
+	}
+	pthread_mutex_unlock(&vm->lock);
+}
+
+/* ---- vCPU threads ---- */
+
+static void serve_exit(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	struct kvm_run *run = vcpu->run;
+
+	if (machine_exit(vcpu))
+		return;
+	switch (run->exit_reason) {
+	case KVM_EXIT_INTR: break;
+	case KVM_EXIT_FAIL_ENTRY:
+		vm_end(vm, 1,
+		       "vCPU %u can't be run: KVM_EXIT_FAIL_ENTRY, reason %#llx, at pc %#" PRIx64,
+		       vcpu->index, run->fail_entry.hardware_entry_failure_reason,
+		       machine_pc(vcpu));
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		vm_end(vm, 1, "vCPU %u can't go on: KVM_EXIT_INTERNAL_ERROR %u at pc %#" PRIx64,
+		       vcpu->index, run->internal.suberror, machine_pc(vcpu));
+		break;
+	default:
+		vm_end(vm, 1, "vCPU %u: KVM exit %u, which is not handled, at pc %#" PRIx64,
+		       vcpu->index, run->exit_reason, machine_pc(vcpu));
+	}
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *vcpu = arg;
+	int err;
+
+	while (vmgdb_vcpu_enter(vcpu->stub) == 0) {
+		err = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? errno : 0;
+		if (vmgdb_vcpu_exit(vcpu->stub))
+			continue;
+		if (!err)
+			serve_exit(vcpu);
+		else if (err != EINTR && err != EAGAIN)
+			vm_end(vcpu->vm, 1, "vCPU %u: KVM_RUN: %s, at pc %#" PRIx64, vcpu->index,
+			       strerror(err), machine_pc(vcpu));
+	}
+	return NULL;
+}
+
+static int start_threads(struct vm *vm, unsigned int *started)
+{
+	char name[16];
+	int err = 0;
+
+	for (*started = 0; *started < vm->ncpus && !err; *started += !err) {
+		struct vcpu *vcpu = &vm->vcpus[*started];
+
+		err = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+		if (err)
+			continue;
+		snprintf(name, sizeof(name), "vcpu %u", vcpu->index);
+		pthread_setname_np(vcpu->thread, name);
+	}
+	return err;
+}
+
+/*
+ * The kick signal ends a KVM_RUN that has begun, immediate_exit one that is about to begin. The
+ * library resets the latter when it has parked a vCPU; hence the second and third try.
+ */
+static void join_thread(struct vcpu *vcpu)
+{
+	struct timespec until;
+
+	do {
+		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELAXED);
+		pthread_kill(vcpu->thread, vm_kick_signal());
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += KICK_MS * 1000000L;
+		until.tv_sec += until.tv_nsec / 1000000000L;
+		until.tv_nsec %= 1000000000L;
+	} while (pthread_timedjoin_np(vcpu->thread, NULL, &until) == ETIMEDOUT);
+}
+
+/* ---- the main thread ---- */
+
+static void serve_signal(struct vm *vm, int fd)
+{
+	struct signalfd_siginfo info;
+
+	if (read(fd, &info, sizeof(info)) == sizeof(info))
+		vm_end(vm, 128 + (int)info.ssi_signo, NULL);
+}
+
+static void wait_for_end(struct vm *vm, int signal_fd)
+{
+	enum { END, SIGNAL, CONSOLE };
+	struct pollfd fds[CONSOLE + CONSOLE_POLLFDS] = {
+		[END] = { .fd = vm->end_event, .events = POLLIN },
+		[SIGNAL] = { .fd = signal_fd, .events = POLLIN },
+	};
+
+	while (!fds[END].revents) {
+		console_poll_prepare(vm->console, &fds[CONSOLE]);
+		if (poll(fds, CONSOLE + CONSOLE_POLLFDS, -1) < 0)
+			continue;
+		if (fds[SIGNAL].revents)
+			serve_signal(vm, signal_fd);
+		console_poll_serve(vm->console, &fds[CONSOLE]);
+	}
+}
+
+int vm_run(struct vm *vm, int signal_fd)
+{
+	unsigned int started;
+	int err = start_threads(vm, &started);
+
+	if (err)
+		vm_end(vm, 1, "a thread for vCPU %u: %s", started, strerror(err));
+	wait_for_end(vm, signal_fd);
+	vmgdb_exited(vm->stub, vm->status);
+	vmgdb_shutdown(vm->stub);
+	for (unsigned int i = 0; i < started; i++)
+		join_thread(&vm->vcpus[i]);
+	console_drain(vm->console, DRAIN_MS);
+	return vm->status;
+}
+
+int signals_open(void)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTTIN); /* a read gives EIO instead, and the console goes without input */
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	sigdelset(&set, SIGTTIN);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The x86 machine: KVM's own interrupt controllers and PIT, memory with the hole below 4 GiB where
+ * the local APIC is, and a few ports (ports.c). No firmware, no ACPI, no PCI.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/kvm.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "host-tools/vmgdb-run/x86/x86.h"
+
+#define GIB (1ULL << 30)
+
+enum {
+	/* Three pages and one that VT-x wants, in the hole, where nothing else is. */
+	TSS_ADDR = 0xfffbd000,
+	IDENTITY_MAP_ADDR = 0xfffbc000,
+};
+
+unsigned int machine_memory_map(uint64_t size, struct ram *ram)
+{
+	uint64_t low = size < 3 * GIB ? size : 3 * GIB;
+
+	ram[0] = (struct ram){ .gpa = 0, .size = low };
+	ram[1] = (struct ram){ .gpa = 4 * GIB, .size = size - low };
+	return size > low ? 2 : 1;
+}
+
+int machine_create(struct vm *vm)
+{
+	uint64_t identity_map = IDENTITY_MAP_ADDR;
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	if (ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0)
+		return vm_fail(vm, errno, "/dev/kvm: KVM_SET_IDENTITY_MAP_ADDR");
+	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, (unsigned long)TSS_ADDR) < 0)
+		return vm_fail(vm, errno, "/dev/kvm: KVM_SET_TSS_ADDR");
+	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) < 0)
+		return vm_fail(vm, errno, "/dev/kvm: KVM_CREATE_IRQCHIP");
+	if (ioctl(vm->fd, KVM_CREATE_PIT2, &pit) < 0)
+		return vm_fail(vm, errno, "/dev/kvm: KVM_CREATE_PIT2");
+	return 0;
+}
+
+void machine_destroy(struct vm *vm)
+{
+	(void)vm;
+}
+
+int machine_create_vcpu(struct vcpu *vcpu)
+{
+	return x86_cpu_setup(vcpu);
+}
+
+void machine_console_irq(struct vm *vm, bool level)
+{
+	struct kvm_irq_level line = { .irq = COM1_IRQ, .level = level };
+
+	ioctl(vm->fd, KVM_IRQ_LINE, &line);
+}
+
+uint64_t machine_pc(const struct vcpu *vcpu)
+{
+	struct kvm_regs regs;
+
+	return ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0 ? 0 : regs.rip;
+}
+
+/* Nothing is there: reads give all ones, writes are lost, as on a PC's bus. */
+static void mmio(struct kvm_run *run)
+{
+	if (!run->mmio.is_write)
+		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
+}
+
+static void system_event(struct vcpu *vcpu)
+{
+	uint32_t type = vcpu->run->system_event.type;
+
+	if (type == KVM_SYSTEM_EVENT_SHUTDOWN || type == KVM_SYSTEM_EVENT_RESET)
+		vm_end(vcpu->vm, 0, NULL);
+	else
+		vm_end(vcpu->vm, 1, "vCPU %u: system event %u at rip %#" PRIx64, vcpu->index, type,
+		       machine_pc(vcpu));
+}
+
+bool machine_exit(struct vcpu *vcpu)
+{
+	switch (vcpu->run->exit_reason) {
+	case KVM_EXIT_IO: x86_port_io(vcpu); return true;
+	case KVM_EXIT_MMIO: mmio(vcpu->run); return true;
+	case KVM_EXIT_SHUTDOWN:
+		vm_end(vcpu->vm, 1, "vCPU %u: triple fault at rip %#" PRIx64, vcpu->index,
+		       machine_pc(vcpu));
+		return true;
+	case KVM_EXIT_SYSTEM_EVENT: system_event(vcpu); return true;
+	default: return false;
+	}
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of the x86 machine among themselves. */
+#ifndef VMGDB_RUN_X86_H
+#define VMGDB_RUN_X86_H
+
+#include "host-tools/vmgdb-run/machine.h"
+
+enum { COM1_IRQ = 4 };
+
+/* cpu.c: CPUID, MSRs and local APIC pins of one vCPU, as firmware would leave them. */
+int x86_cpu_setup(struct vcpu *vcpu);
+
+/* ports.c: serve KVM_EXIT_IO. */
+void x86_port_io(struct vcpu *vcpu);
+
+#endif
