@@ -21,7 +21,8 @@ struct packet_link {
 	struct packet_decoder in;
 	bool reliable;
 	bool no_ack;
-	bool stray_ack; /* in no-ack mode an ack came that nothing asked for: is the peer new? */
+	bool no_ack_next; /* no-ack mode begins with the next packet sent */
+	bool stray_ack;	  /* in no-ack mode an ack came that nothing asked for: is the peer new? */
 
 	/*
 	 * Frames and acks to be written, in this order:

@@ -35,13 +35,12 @@ struct packet_decoder {
 	enum packet_state {
 		PACKET_OUTSIDE,
 		PACKET_INSIDE,
-		PACKET_SKIPPING, /* inside one that is too long */
 		PACKET_SUM_HIGH,
 		PACKET_SUM_LOW,
 	} state;
-	bool skipped;
-	uint8_t sum;  /* of the data, as received */
-	uint8_t high; /* the first digit of the checksum that came with it */
+	bool too_long; /* the packet that is being read; its data is thrown away */
+	uint8_t sum;   /* of the data, as received */
+	uint8_t high;  /* the first digit of the checksum that came with it */
 };
 
 /* data has room for cap bytes and outlives the decoder. */

@@ -48,17 +48,17 @@ int reg_set(struct cpu_view *v, const struct reg_desc *r, const void *value);
 void regs_show(struct cpu_view *v, const struct tdesc *d, struct buf *out);
 
 /*
- * `G`: regs_size() bytes of values. Registers that are read-only, can't be read, or have that value
- * already are passed over. 0, or the first refusal; *refused is then the register, and all that were
- * changed before it have their old values again.
+ * `G`: regs_size() bytes of values, which are spoilt. Registers that are read-only, can't be read, or
+ * have that value already are passed over. 0, or the first refusal; *refused is then the register,
+ * and all that were changed before it have their old values again.
  */
-int regs_set(struct cpu_view *v, const struct tdesc *d, const uint8_t *values,
+int regs_set(struct cpu_view *v, const struct tdesc *d, uint8_t *values,
 	     const struct reg_desc **refused);
 
 /*
- * The XML for an annex ("target.xml" or a feature's): GDB manual, "Target Description Format". 0,
- * -ENOENT: no such annex.
+ * The XML for an annex of len characters ("target.xml" or a feature's): GDB manual, "Target
+ * Description Format". 0; -ENOENT: no such annex.
  */
-int regs_xml(const struct tdesc *d, const char *annex, struct buf *out);
+int regs_xml(const struct tdesc *d, const char *annex, size_t len, struct buf *out);
 
 #endif
