@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+"""What goes wrong in a lab, with a text for people."""
+
+
+class LabError(Exception):
+    """The lab, or something in it, did not do what was asked."""
+
+
+class LabTimeout(LabError):
+    """It was not done in time; what was still running has been ended."""
