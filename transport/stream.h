@@ -65,13 +65,14 @@ struct endpoint_ops {
 	 * -EAGAIN until the stream that it gave is closed.
 	 */
 	int (*accept)(struct vmgdb_endpoint *ep, struct stream **out);
-	/* Frees all: descriptors, socket files, links. */
+	/* Frees all: descriptors, socket files, links. Its streams are closed before it. */
 	void (*close)(struct vmgdb_endpoint *ep);
 };
 
 /*
- * A source of streams. When to call accept: when pfd.fd is readable (if it is not -1), and every
- * retry_ms milliseconds (if it is not 0), while the endpoint has something to offer.
+ * A source of streams. When to call accept: when poll() finds pfd ready (pfd.fd may be -1, which
+ * poll() passes over), and every retry_ms milliseconds (if it is not 0). Both may change with each
+ * accept() and with each close() of a stream.
  */
 struct vmgdb_endpoint {
 	const struct endpoint_ops *ops;

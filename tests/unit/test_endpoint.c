@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* The endpoint parser: what it takes, what it refuses, and what it says then. */
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "transport/endpoint.h"
+#include "transport/transport.h"
+
+/* A spec that parses, and what the transport is to be told. */
+struct good {
+	const char *text;
+	enum vmgdb_role role;
+	const char *kind;
+	const char *name;
+	uint32_t number;
+	bool dial;
+};
+
+static const struct good goods[] = {
+	{ "1234", VMGDB_STUB, "tcp", "", 1234, false },
+	{ "0", VMGDB_STUB, "tcp", "", 0, false },
+	{ "65535", VMGDB_DEBUGGER, "tcp", "", 65535, true },
+	{ "1234,dial", VMGDB_STUB, "tcp", "", 1234, true },
+	{ "tcp:1234", VMGDB_STUB, "tcp", "", 1234, false },
+	{ "tcp:10.0.0.1:1", VMGDB_DEBUGGER, "tcp", "10.0.0.1", 1, true },
+	{ "tcp:[::1]:1234", VMGDB_STUB, "tcp", "[::1]", 1234, false },
+	{ "tcp:localhost:7", VMGDB_STUB, "tcp", "localhost", 7, false },
+	{ "unix:/tmp/d.sock", VMGDB_STUB, "unix", "/tmp/d.sock", 0, false },
+	{ "unix:a:b", VMGDB_STUB, "unix", "a:b", 0, false },
+	{ "unix:x,dial,wait,ro", VMGDB_STUB, "unix", "x", 0, true },
+	{ "pty", VMGDB_STUB, "pty", "", 0, false },
+	{ "pty:/tmp/vm0", VMGDB_STUB, "pty", "/tmp/vm0", 0, false },
+	{ "fd:3", VMGDB_STUB, "fd", "", 3, false },
+	{ "stdio", VMGDB_STUB, "stdio", "", 0, false },
+	{ "stdio,on-disconnect=kill", VMGDB_STUB, "stdio", "", 0, false },
+};
+
+static void expect_good(const struct good *g)
+{
+	char err[256] = "";
+	struct endpoint_spec s = {
+		.text = g->text,
+		.role = g->role,
+		.dial = g->role == VMGDB_DEBUGGER,
+		.err = err,
+		.errlen = sizeof(err),
+	};
+	const struct transport *kind;
+
+	if (spec_parse(&s, &kind) != 0) {
+		cr_expect(false, "%s: %s", g->text, err);
+		return;
+	}
+	cr_expect_str_eq(kind->kind, g->kind, "%s", g->text);
+	cr_expect_str_eq(s.name, g->name, "%s", g->text);
+	cr_expect_eq(s.number, g->number, "%s", g->text);
+	cr_expect_eq(s.dial, g->dial, "%s", g->text);
+}
+
+Test(endpoint, good, .description = "every form of the syntax is parsed into its parts")
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(goods) / sizeof(goods[0]); i++)
+		expect_good(&goods[i]);
+}
+
+/* A spec that is refused, and all that is said. */
+struct bad {
+	const char *text;
+	enum vmgdb_role role;
+	const char *error;
+};
+
+#define KINDS "tcp, unix, pty, fd, stdio"
+#define LONG108                                                                                   \
+	"123456789012345678901234567890123456789012345678901234567890123456789012345678901234567" \
+	"890123456789012345678"
+
+static const struct bad bads[] = {
+	{ "", VMGDB_STUB, "unknown kind '' (known: " KINDS ")" },
+	{ "tpc:1234", VMGDB_STUB, "unknown kind 'tpc' (known: " KINDS ")" },
+	{ ":1234", VMGDB_STUB, "unknown kind '' (known: " KINDS ")" },
+	{ ",wait", VMGDB_STUB, "unknown kind '' (known: " KINDS ")" },
+	{ "TCP:1234", VMGDB_STUB, "unknown kind 'TCP' (known: " KINDS ")" },
+	{ "12x4", VMGDB_STUB, "port '12x4' is not a number from 0 to 65535" },
+	{ "65536", VMGDB_STUB, "port '65536' is not a number from 0 to 65535" },
+	{ "tcp", VMGDB_STUB, "no port (tcp:[HOST:]PORT)" },
+	{ "tcp:", VMGDB_STUB, "port '' is not a number from 0 to 65535" },
+	{ "tcp:99999", VMGDB_STUB, "port '99999' is not a number from 0 to 65535" },
+	{ "tcp:18446744073709551617", VMGDB_STUB,
+	  "port '18446744073709551617' is not a number from 0 to 65535" },
+	{ "tcp:-1", VMGDB_STUB, "port '-1' is not a number from 0 to 65535" },
+	{ "tcp:+1", VMGDB_STUB, "port '+1' is not a number from 0 to 65535" },
+	{ "tcp: 1", VMGDB_STUB, "port ' 1' is not a number from 0 to 65535" },
+	{ "tcp::1234", VMGDB_STUB, "the host is empty" },
+	{ "tcp:host:", VMGDB_STUB, "port '' is not a number from 0 to 65535" },
+	{ "tcp:::1:1234", VMGDB_STUB, "host '::1' is not an address ([::1] in brackets)" },
+	{ "tcp:[::1:1234", VMGDB_STUB, "host '[::1' is not an address ([::1] in brackets)" },
+	{ "tcp:[]:1234", VMGDB_STUB, "host '[]' is not an address ([::1] in brackets)" },
+	{ "tcp:[:1234", VMGDB_STUB, "host '[' is not an address ([::1] in brackets)" },
+	{ "tcp:[zz]:1234", VMGDB_STUB, "host '[zz]' is not an address ([::1] in brackets)" },
+	{ "tcp:0", VMGDB_DEBUGGER, "port '0' can't be dialled" },
+	{ "tcp:0,dial", VMGDB_STUB, "port '0' can't be dialled" },
+	{ "unix", VMGDB_STUB, "no path (unix:PATH)" },
+	{ "unix:", VMGDB_STUB, "the path is empty" },
+	{ "unix:" LONG108, VMGDB_STUB,
+	  "the path '1234567890123456789012345678901234567890...' is longer than 107 bytes" },
+	{ "pty:", VMGDB_STUB, "the link is empty" },
+	{ "pty", VMGDB_DEBUGGER, "'pty' can't be dialled" },
+	{ "pty,dial", VMGDB_STUB, "option 'dial' does not fit 'pty'" },
+	{ "fd", VMGDB_STUB, "no descriptor (fd:N)" },
+	{ "fd:x", VMGDB_STUB, "descriptor 'x' is not a number from 0 to 2147483647" },
+	{ "fd:1000", VMGDB_STUB, "descriptor 1000: Bad file descriptor" },
+	{ "stdio:0", VMGDB_STUB, "'stdio' takes nothing after a colon" },
+	{ "stdio:", VMGDB_STUB, "'stdio' takes nothing after a colon" },
+	{ "0,frobnicate", VMGDB_STUB, "unknown option 'frobnicate'" },
+	{ "0,", VMGDB_STUB, "unknown option ''" },
+	{ "0,wait,,ro", VMGDB_STUB, "unknown option ''" },
+	{ "0,wait=1", VMGDB_STUB, "option 'wait' takes no value" },
+	{ "0,log", VMGDB_STUB, "option 'log': no file after '='" },
+	{ "0,log=", VMGDB_STUB, "option 'log': no file after '='" },
+	{ "0,on-disconnect=explode", VMGDB_STUB,
+	  "option 'on-disconnect': 'explode' is not resume, stay or kill" },
+	{ "0,baud=9600", VMGDB_STUB, "option 'baud' does not fit 'tcp'" },
+	{ "0,allow=0", VMGDB_STUB, "option 'allow' does not fit 'tcp'" },
+	{ "0,ro", VMGDB_DEBUGGER, "option 'ro' is for the VMM's side" },
+	{ "0,dial", VMGDB_ACCEPT, "option 'dial': this side waits to be dialled" },
+	{ "unix:x,allow=root", VMGDB_STUB,
+	  "option 'allow': 'root' is not an id of a peer, nor 'any'" },
+	{ "unix:x,allow=1++2", VMGDB_STUB, "option 'allow': '' is not an id of a peer, nor 'any'" },
+	{ "unix:x,allow=1+2+3+4+5+6+7+8+9+10+11+12+13+14+15+16+17", VMGDB_STUB,
+	  "option 'allow': more than 16 ids" },
+	{ "unix:/nonexistent/d", VMGDB_STUB,
+	  "can't make '/nonexistent/d': No such file or directory" },
+};
+
+static void expect_bad(const struct bad *b)
+{
+	struct vmgdb_endpoint *ep = (void *)1;
+	char err[256], expected[256];
+
+	cr_expect_neq(vmgdb_endpoint_open(b->text, b->role, &ep, err, sizeof(err)), 0, "%s",
+		      b->text);
+	cr_expect_null(ep);
+	snprintf(expected, sizeof(expected), "endpoint '%.100s': %s", b->text, b->error);
+	cr_expect_str_eq(err, expected);
+}
+
+Test(endpoint, bad, .description = "a bad spec is refused with a line that names the part at fault")
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(bads) / sizeof(bads[0]); i++)
+		expect_bad(&bads[i]);
+}
+
+Test(endpoint, short_buffer, .description = "an error text is cut to the caller's room")
+{
+	struct vmgdb_endpoint *ep;
+	char err[16];
+
+	memset(err, '#', sizeof(err));
+	cr_expect_eq(vmgdb_endpoint_open("fd:1000", VMGDB_STUB, &ep, err, 10), -EBADF);
+	cr_expect_str_eq(err, "endpoint ");
+	cr_expect_eq(err[10], '#');
+	cr_expect_eq(vmgdb_endpoint_open("x", VMGDB_STUB, &ep, err, 0), -EINVAL);
+	cr_expect_str_eq(err, "endpoint ");
+}
+
+Test(endpoint, longest_error, .description = "the longest spec still leaves room for the reason")
+{
+	char spec[8192], err[256];
+	struct vmgdb_endpoint *ep;
+
+	memset(spec, 'x', sizeof(spec));
+	spec[sizeof(spec) - 1] = '\0';
+	cr_expect_eq(vmgdb_endpoint_open(spec, VMGDB_STUB, &ep, err, sizeof(err)), -EINVAL);
+	cr_expect(strstr(err, "stdio)"), "%s", err);
+}
+
+Test(endpoint, policy, .description = "the session's options arrive in the endpoint's policy")
+{
+	struct vmgdb_endpoint *ep;
+	char err[256];
+
+	cr_assert_eq(vmgdb_endpoint_open("0,wait,ro,ack,on-disconnect=stay,log=/a,log=/b",
+					 VMGDB_STUB, &ep, err, sizeof(err)),
+		     0, "%s", err);
+	cr_expect(ep->policy.wait && ep->policy.ro && ep->policy.ack);
+	cr_expect_eq(ep->policy.on_disconnect, DISCONNECT_STAY);
+	cr_expect_str_eq(ep->policy.log, "/b");
+	vmgdb_endpoint_close(ep);
+
+	cr_assert_eq(vmgdb_endpoint_open("0", VMGDB_STUB, &ep, err, sizeof(err)), 0);
+	cr_expect(!ep->policy.wait && !ep->policy.ro && !ep->policy.ack && !ep->policy.log);
+	cr_expect_eq(ep->policy.on_disconnect, DISCONNECT_RESUME);
+	vmgdb_endpoint_close(ep);
+}
+
+Test(endpoint, help, .description = "each kind and option has one line of help, SYNTAX tab TEXT")
+{
+	unsigned int i, kinds = 0, options = 0;
+	const char *line;
+
+	for (i = 0; (line = vmgdb_endpoint_help(i)); i++) {
+		const char *tab = strchr(line, '\t');
+
+		cr_assert(tab && tab > line && tab[1], "%s", line);
+		cr_expect_null(strchr(line, '\n'));
+		cr_expect_null(strchr(tab + 1, '\t'));
+		if (transports[kinds].kind)
+			cr_expect_eq(strncmp(line, transports[kinds].kind,
+					     strlen(transports[kinds].kind)),
+				     0);
+		else
+			options++;
+		kinds += transports[kinds].kind != NULL;
+	}
+	cr_expect_eq(options, 9);
+	cr_expect_null(vmgdb_endpoint_help(i + 1));
+}
+
+Test(endpoint, close_null, .description = "closing no endpoint does nothing")
+{
+	vmgdb_endpoint_close(NULL);
+}

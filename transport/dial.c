@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Endpoints that connect out. One connection at a time:
+ *
+ *	idle -> connecting -> shaking hands -> a stream -> idle
+ *
+ * A stub that dials tries for ever, less and less often; the debugger's side is told at once.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "transport/socket.h"
+
+enum { FIRST_MS = 1, SHORTEST_MS = 100, LONGEST_MS = 2000 };
+
+static void wait_for(struct dialer *d, int fd, short events, int retry_ms)
+{
+	d->ep.pfd.fd = fd;
+	d->ep.pfd.events = events;
+	d->ep.retry_ms = retry_ms;
+}
+
+static void hang_up(struct dialer *d)
+{
+	if (d->fd >= 0)
+		close(d->fd);
+	d->fd = -1;
+}
+
+static int dial_failed(struct dialer *d, int err)
+{
+	char buf[64];
+
+	hang_up(d);
+	if (d->ep.refused[0] == '\0')
+		snprintf(d->ep.refused, sizeof(d->ep.refused), "can't reach %.80s: %s", d->ep.name,
+			 strerror_r(-err, buf, sizeof(buf)));
+	wait_for(d, -1, 0, d->delay);
+	d->delay = d->delay * 2 < LONGEST_MS ? d->delay * 2 : LONGEST_MS;
+	return d->once || err == -EACCES ? err : -EAGAIN;
+}
+
+static int start(struct dialer *d)
+{
+	d->sent = d->got = 0;
+	d->ep.refused[0] = '\0';
+	d->fd = socket_open(d->to.any.sa_family);
+	if (d->fd < 0)
+		return d->fd;
+	if (connect(d->fd, &d->to.any, d->tolen) < 0 && errno != EINPROGRESS) {
+		int err = -errno;
+
+		hang_up(d);
+		return err;
+	}
+	return 0;
+}
+
+/* 0 when connected, -EAGAIN when not yet. */
+static int connected(struct dialer *d)
+{
+	struct pollfd p = { .fd = d->fd, .events = POLLOUT };
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (poll(&p, 1, 0) <= 0) {
+		wait_for(d, d->fd, POLLOUT, 0);
+		return -EAGAIN;
+	}
+	getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	return -err;
+}
+
+static void dial_again(struct vmgdb_endpoint *ep)
+{
+	struct dialer *d = (struct dialer *)ep;
+
+	d->busy = false;
+	wait_for(d, -1, 0, SHORTEST_MS);
+}
+
+static int finish(struct dialer *d, struct stream **out)
+{
+	char peer[sizeof((*out)->peer)];
+	int fd = d->fd;
+
+	if (!d->family->admit(fd, &d->allow, peer, sizeof(peer))) {
+		snprintf(d->ep.refused, sizeof(d->ep.refused), "%s is not allowed", peer);
+		return -EACCES;
+	}
+	d->fd = -1;
+	if (socket_stream(fd, peer, dial_again, &d->ep, out) != 0)
+		return -ENOMEM;
+	d->busy = true;
+	d->delay = SHORTEST_MS;
+	wait_for(d, -1, 0, 0);
+	return 0;
+}
+
+static int dialer_accept(struct vmgdb_endpoint *ep, struct stream **out)
+{
+	struct dialer *d = (struct dialer *)ep;
+	int ret = 0;
+
+	if (d->busy)
+		return -EAGAIN;
+	if (d->fd < 0)
+		ret = start(d);
+	if (ret == 0)
+		ret = connected(d);
+	if (ret == 0 && d->handshake)
+		ret = d->handshake(d);
+	if (ret == 0)
+		ret = finish(d, out);
+	/* -EAGAIN without a connection: the listener's queue is full */
+	if (ret == 0 || (ret == -EAGAIN && d->fd >= 0))
+		return ret;
+	return dial_failed(d, ret);
+}
+
+static void dialer_close(struct vmgdb_endpoint *ep)
+{
+	hang_up((struct dialer *)ep);
+	endpoint_free(ep);
+}
+
+static const struct endpoint_ops dialer_ops = {
+	.accept = dialer_accept,
+	.close = dialer_close,
+};
+
+int socket_dial(const struct endpoint_spec *s, const struct socket_family *family,
+		const union socket_address *to, socklen_t tolen, struct dialer **out)
+{
+	struct dialer *d = endpoint_new(s, sizeof(*d), &dialer_ops);
+
+	if (!d)
+		return -ENOMEM;
+	d->family = family;
+	d->to = *to;
+	d->tolen = tolen;
+	d->allow = s->allow;
+	if (!s->allow.given)
+		d->allow.given = d->allow.any = true;
+	d->fd = -1;
+	d->once = s->role != VMGDB_STUB;
+	d->delay = SHORTEST_MS;
+	d->port = s->number;
+	family->name(to, d->ep.name, sizeof(d->ep.name));
+	wait_for(d, -1, 0, FIRST_MS);
+	*out = d;
+	return 0;
+}

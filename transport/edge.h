@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting on a descriptor that says POLLHUP for as long as nobody is at its other end: poll() on it
+ * would return at once, for ever. An epoll descriptor in edge-triggered mode tells changes only, and
+ * can itself be polled. Private.
+ */
+#ifndef VMGDB_TRANSPORT_EDGE_H
+#define VMGDB_TRANSPORT_EDGE_H
+
+/* A descriptor that becomes readable when something changes on fd, or -errno. */
+int edge_open(int fd);
+
+/* Forget the changes so far. */
+void edge_consume(int edge);
+
+/* Make the present state of fd count as a change. */
+void edge_rearm(int edge, int fd);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* An endpoint of which the one peer is there already. Private. */
+#ifndef VMGDB_TRANSPORT_INHERITED_H
+#define VMGDB_TRANSPORT_INHERITED_H
+
+#include "transport/transport.h"
+
+/*
+ * An endpoint that yields one stream over rfd and wfd, which may be the same and are taken over,
+ * also on failure. Their flags are put back at the end: others may share them. Returns 0 or -errno
+ * with s->err.
+ */
+int inherited_open(const struct endpoint_spec *s, int rfd, int wfd, struct vmgdb_endpoint **out);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* Endpoints that listen on a socket. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "transport/socket.h"
+
+enum { BACKLOG = 8, SHORTAGE_MS = 500 };
+
+struct listener {
+	struct vmgdb_endpoint ep;
+	const struct socket_family *family;
+	int fd;
+	struct allow_list allow;
+	struct owned_name file;
+};
+
+/* Out of descriptors or memory: the socket stays readable, so look away for a while. */
+static int pause_listening(struct listener *l)
+{
+	l->ep.pfd.fd = -1;
+	l->ep.retry_ms = SHORTAGE_MS;
+	return -EAGAIN;
+}
+
+/* Errors of accept(2) that are the one connection's, not the listener's. */
+static bool passing(int err)
+{
+	switch (err) {
+	case EBADF:
+	case EFAULT:
+	case EINVAL:
+	case ENOTSOCK:
+	case EOPNOTSUPP: return false;
+	default: return true;
+	}
+}
+
+static int listener_accept(struct vmgdb_endpoint *ep, struct stream **out)
+{
+	struct listener *l = (struct listener *)ep;
+	char peer[sizeof((*out)->peer)];
+	int fd;
+
+	ep->pfd.fd = l->fd;
+	ep->retry_ms = 0;
+	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			return pause_listening(l);
+		return passing(errno) ? -EAGAIN : -errno;
+	}
+	if (!l->family->admit(fd, &l->allow, peer, sizeof(peer))) {
+		snprintf(ep->refused, sizeof(ep->refused), "%s is not allowed", peer);
+		close(fd);
+		return -EACCES;
+	}
+	return socket_stream(fd, peer, NULL, NULL, out) ? pause_listening(l) : 0;
+}
+
+static void listener_close(struct vmgdb_endpoint *ep)
+{
+	struct listener *l = (struct listener *)ep;
+
+	owned_name_remove(&l->file);
+	close(l->fd);
+	endpoint_free(ep);
+}
+
+static const struct endpoint_ops listener_ops = {
+	.accept = listener_accept,
+	.close = listener_close,
+};
+
+static int start_listening(struct listener *l)
+{
+	union socket_address a;
+	socklen_t len = sizeof(a);
+
+	l->family = socket_family_of(l->fd);
+	if (!l->family)
+		return -EAFNOSUPPORT;
+	if (listen(l->fd, BACKLOG) < 0 || getsockname(l->fd, &a.any, &len) < 0)
+		return -errno;
+	l->family->name(&a, l->ep.name, sizeof(l->ep.name));
+	l->family->attach(&a, l->ep.attach, sizeof(l->ep.attach));
+	l->ep.pfd.fd = l->fd;
+	return 0;
+}
+
+int socket_listen(const struct endpoint_spec *s, int fd, struct owned_name *file,
+		  struct vmgdb_endpoint **out)
+{
+	struct listener *l = endpoint_new(s, sizeof(*l), &listener_ops);
+	int ret;
+
+	if (!l) {
+		if (file)
+			owned_name_remove(file);
+		close(fd);
+		return -ENOMEM;
+	}
+	l->fd = fd;
+	l->allow = s->allow;
+	if (file)
+		l->file = *file;
+	ret = start_listening(l);
+	if (ret) {
+		listener_close(&l->ep);
+		return spec_failed(s, ret, "can't listen");
+	}
+	*out = &l->ep;
+	return 0;
+}

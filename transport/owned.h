@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* A name in the file system that we made, and remove at the end if it is still ours. Private. */
+#ifndef VMGDB_TRANSPORT_OWNED_H
+#define VMGDB_TRANSPORT_OWNED_H
+
+#include <sys/types.h>
+
+/* All zero: owns nothing. */
+struct owned_name {
+	int dir;    /* the directory, so that chdir() does no harm */
+	char *base; /* the name in it; NULL: owns nothing */
+	dev_t dev;
+	ino_t ino;
+};
+
+/* Own what has just been made at path. Returns 0 or -errno. */
+int owned_name_take(struct owned_name *o, const char *path);
+
+/* Remove it, unless another has taken its place, and own nothing. */
+void owned_name_remove(struct owned_name *o);
+
+#endif

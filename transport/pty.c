@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pseudo-terminal whose slave the debugger opens.
+ *
+ * There is a peer from its first byte on: debuggers speak first, and what merely opens the slave
+ * for a moment (stty, a file manager) is none. It has left when the master reads EIO: no process
+ * has the slave open. A debugger that leaves and comes back at once can slip through between two
+ * reads; so opens and closes are also counted, by inotify.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "transport/edge.h"
+#include "transport/fdstream.h"
+#include "transport/owned.h"
+#include "transport/transport.h"
+
+struct pty {
+	struct vmgdb_endpoint ep;
+	struct stream stream;
+	bool busy;
+	int master;
+	int edge;
+	int inotify; /* -1: this system has no more; all but the fastest return is seen without */
+	unsigned int holders;
+	bool left;	/* since the stream began nobody had the slave open for a moment */
+	bool came_back; /* and then somebody did */
+	struct owned_name link;
+	char slave[32];
+};
+
+static struct pty *pty_of(struct stream *s)
+{
+	return (struct pty *)((char *)s - offsetof(struct pty, stream));
+}
+
+static void count_holders(struct pty *p, uint32_t mask)
+{
+	if (mask & IN_OPEN) {
+		p->came_back = p->came_back || p->left;
+		p->holders++;
+	} else if ((mask & IN_CLOSE) && p->holders > 0) {
+		p->holders--;
+		p->left = p->left || p->holders == 0;
+	}
+}
+
+/* Events on a file, unlike those on a directory, have no name: all are of one size. */
+static void watch_holders(struct pty *p)
+{
+	struct inotify_event e[16];
+	ssize_t n, i;
+
+	do {
+		n = read(p->inotify, e, sizeof(e));
+		for (i = 0; i < n / (ssize_t)sizeof(e[0]); i++)
+			count_holders(p, e[i].mask);
+	} while (n == (ssize_t)sizeof(e));
+}
+
+static ssize_t pty_read(struct stream *s, void *buf, size_t len)
+{
+	struct pty *p = pty_of(s);
+
+	watch_holders(p);
+	return p->came_back ? 0 : fd_read(p->master, FD_OTHER, buf, len);
+}
+
+static ssize_t pty_write(struct stream *s, const void *buf, size_t len)
+{
+	return fd_write(s->wfd, FD_OTHER, buf, len);
+}
+
+static void pty_stream_close(struct stream *s)
+{
+	struct pty *p = pty_of(s);
+
+	p->busy = false;
+	p->ep.pfd.fd = p->edge;
+	edge_rearm(p->edge, p->master);
+}
+
+static const struct stream_ops pty_stream_ops = {
+	.read = pty_read,
+	.write = pty_write,
+	.close = pty_stream_close,
+};
+
+/* Raw, without echo, and nothing in the slave's input that was meant for an earlier debugger. On
+ * the master these act on the slave; TCSAFLUSH is what reaches its line discipline. */
+static int make_raw(int master)
+{
+	struct termios t;
+
+	if (tcgetattr(master, &t) < 0)
+		return -errno;
+	cfmakeraw(&t);
+	tcflush(master, TCOFLUSH);
+	return tcsetattr(master, TCSAFLUSH, &t) < 0 ? -errno : 0;
+}
+
+/* A debugger came and left before it was seen, or the last one's leavings. */
+static void discard_input(int master)
+{
+	char buf[4096];
+
+	while (fd_read(master, FD_OTHER, buf, sizeof(buf)) > 0)
+		;
+}
+
+static short poll_master(const struct pty *p)
+{
+	struct pollfd pfd = { .fd = p->master, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) > 0 ? pfd.revents : 0;
+}
+
+static void start_stream(struct pty *p)
+{
+	p->busy = true;
+	p->left = p->came_back = false;
+	if (p->holders == 0)
+		p->holders = 1;
+	p->ep.pfd.fd = -1;
+	p->stream.ops = &pty_stream_ops;
+	p->stream.rfd = p->stream.wfd = p->master;
+	p->stream.traits = STREAM_RELIABLE | STREAM_HANGUP;
+	snprintf(p->stream.peer, sizeof(p->stream.peer), "%s", p->slave);
+}
+
+static int pty_accept(struct vmgdb_endpoint *ep, struct stream **out)
+{
+	struct pty *p = (struct pty *)ep;
+	short events;
+
+	if (p->busy)
+		return -EAGAIN;
+	edge_consume(p->edge);
+	watch_holders(p);
+	events = poll_master(p);
+	if (events & POLLHUP) {
+		if (events & POLLIN)
+			discard_input(p->master);
+		p->holders = 0;
+		p->left = true;
+		return -EAGAIN;
+	}
+	if (!(events & POLLIN))
+		return -EAGAIN;
+	if (p->left)
+		make_raw(p->master);
+	start_stream(p);
+	*out = &p->stream;
+	return 0;
+}
+
+static void pty_close(struct vmgdb_endpoint *ep)
+{
+	struct pty *p = (struct pty *)ep;
+
+	owned_name_remove(&p->link);
+	if (p->inotify >= 0)
+		close(p->inotify);
+	if (p->edge >= 0)
+		close(p->edge);
+	if (p->master >= 0)
+		close(p->master);
+	endpoint_free(ep);
+}
+
+static const struct endpoint_ops pty_ops = {
+	.accept = pty_accept,
+	.close = pty_close,
+};
+
+static int open_master(struct pty *p)
+{
+	p->master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (p->master < 0)
+		return -errno;
+	if (grantpt(p->master) < 0 || unlockpt(p->master) < 0)
+		return -errno;
+	if (ptsname_r(p->master, p->slave, sizeof(p->slave)) != 0 || chmod(p->slave, 0600) < 0)
+		return -errno;
+	p->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (p->inotify >= 0)
+		inotify_add_watch(p->inotify, p->slave, IN_OPEN | IN_CLOSE);
+	p->edge = edge_open(p->master);
+	return p->edge < 0 ? p->edge : make_raw(p->master);
+}
+
+/* A link that an earlier run left behind: to a pty that is no more, or that is ours now. */
+static int remove_stale_link(const struct endpoint_spec *s, const char *slave)
+{
+	char target[32] = "";
+	uint32_t number;
+
+	if (readlink(s->name, target, sizeof(target) - 1) < 0 ||
+	    strncmp(target, "/dev/pts/", 9) != 0 || !parse_number(target + 9, INT32_MAX, &number))
+		return spec_error(s, -EEXIST, "'%s' exists and is not a link to a pty", s->name);
+	if (strcmp(target, slave) != 0 && access(target, F_OK) == 0)
+		return spec_error(s, -EEXIST, "'%s' is a link to %s, which is in use", s->name,
+				  target);
+	if (unlink(s->name) < 0)
+		return spec_failed(s, -errno, "can't replace '%s'", s->name);
+	return 0;
+}
+
+static int make_link(const struct endpoint_spec *s, struct pty *p)
+{
+	int ret = symlink(p->slave, s->name) < 0 ? -errno : 0;
+
+	if (ret == -EEXIST) {
+		ret = remove_stale_link(s, p->slave);
+		if (ret)
+			return ret;
+		ret = symlink(p->slave, s->name) < 0 ? -errno : 0;
+	}
+	if (ret == 0)
+		ret = owned_name_take(&p->link, s->name);
+	return ret ? spec_failed(s, ret, "can't make the link '%s'", s->name) : 0;
+}
+
+int pty_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
+{
+	struct pty *p;
+	int ret;
+
+	if (s->role != VMGDB_STUB)
+		return spec_error(s, -EINVAL,
+				  "'pty' is for the VMM's side; the other opens it "
+				  "as serial:/dev/pts/N");
+	p = endpoint_new(s, sizeof(*p), &pty_ops);
+	if (!p)
+		return -ENOMEM;
+	p->inotify = p->edge = p->master = -1;
+	ret = open_master(p);
+	if (ret)
+		spec_failed(s, ret, "can't make a pty");
+	else if (s->name[0])
+		ret = make_link(s, p);
+	if (ret) {
+		pty_close(&p->ep);
+		return ret;
+	}
+	snprintf(p->ep.name, sizeof(p->ep.name), "pty%s%s", s->name[0] ? ":" : "", s->name);
+	snprintf(p->ep.attach, sizeof(p->ep.attach), "%s", s->name[0] ? s->name : p->slave);
+	p->ep.pfd.fd = p->edge;
+	*out = &p->ep;
+	return 0;
+}

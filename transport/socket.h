@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Endpoints made of stream sockets: what tcp, unix and vsock have in common. Private. */
+#ifndef VMGDB_TRANSPORT_SOCKET_H
+#define VMGDB_TRANSPORT_SOCKET_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <linux/vm_sockets.h>
+
+#include "transport/owned.h"
+#include "transport/transport.h"
+
+union socket_address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+	struct sockaddr_vm vm;
+};
+
+struct socket_family {
+	/* The spec for an address, "tcp:127.0.0.1:40123". */
+	void (*name)(const union socket_address *a, char *buf, size_t len);
+	/* What to type after "target remote" to reach a listener with this address. */
+	void (*attach)(const union socket_address *a, char *buf, size_t len);
+	/* Say in buf who is at the other end of fd. Returns whether the list lets it in. */
+	bool (*admit)(int fd, const struct allow_list *allow, char *buf, size_t len);
+};
+
+extern const struct socket_family tcp_family, unix_family, vsock_family;
+
+/* The family of a socket, or NULL when it is none of ours. */
+const struct socket_family *socket_family_of(int fd);
+
+/* A non-blocking stream socket, or -errno. */
+int socket_open(int family);
+
+/* A stream over a connected socket that it takes over, also on failure. closed, ep: as in
+ * fdstream_new(). Returns 0 or -ENOMEM. */
+int socket_stream(int fd, const char *peer, void (*closed)(struct vmgdb_endpoint *ep),
+		  struct vmgdb_endpoint *ep, struct stream **out);
+
+/*
+ * An endpoint that listens on fd, a bound or already listening socket. fd is taken over, also on
+ * failure; so is file (NULL: none), which is removed at the end. Returns 0 or -errno with s->err.
+ */
+int socket_listen(const struct endpoint_spec *s, int fd, struct owned_name *file,
+		  struct vmgdb_endpoint **out);
+
+/* An endpoint that connects to an address: see dial.c. */
+struct dialer {
+	struct vmgdb_endpoint ep;
+	const struct socket_family *family;
+	union socket_address to;
+	socklen_t tolen;
+	struct allow_list allow;
+	int fd;	   /* the connection in the making, or -1 */
+	bool busy; /* its stream lives */
+	bool once; /* a failure is for the caller to act on; otherwise try again */
+	int delay; /* before the next try, in ms */
+
+	/*
+	 * What is to be said on a connection before it is a stream; NULL: nothing. Returns 0 when it
+	 * has been said, -EAGAIN to be called again when ep.pfd is ready, or -errno with the reason
+	 * in ep.refused: -EACCES when the peer said no.
+	 */
+	int (*handshake)(struct dialer *d);
+	uint32_t port;
+	size_t sent;
+	char line[64];
+	size_t got;
+};
+
+int socket_dial(const struct endpoint_spec *s, const struct socket_family *family,
+		const union socket_address *to, socklen_t tolen, struct dialer **out);
+
+/* The unix socket address of path, which fits. */
+void unix_address(const char *path, union socket_address *a);
+
+#endif
