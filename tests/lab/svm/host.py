@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""svm: QEMU's PC with an AMD processor, in which Linux has kvm_amd.
+
+This emulation does not deliver the intercepts of #BP and of debug registers (QEMU 7.2): software
+and hardware breakpoints of a guest do not reach KVM here.  Everything else does.
+"""
+
+from qemu import QemuHost
+
+
+class Svm(QemuHost):
+    name = "svm"
+    arch = "amd64"
+    emulator_packages = ("qemu-system-x86",)
+    binary = "qemu-system-x86_64"
+    bus = "pci"
+    append = "console=ttyS0"
+    cpus = {"max": "max"}
+    modules = ("kvm_amd", "virtio_pci", "virtio_console", "virtio_net", "vsock_loopback",
+               "vhost_vsock")
+
+    def machine(self):
+        return ("-machine", "pc", "-cpu", self.cpu)
+
+
+HOST = Svm
