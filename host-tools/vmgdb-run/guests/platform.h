@@ -5,8 +5,6 @@
 
 #include <stdint.h>
 
-enum { CPUS_MAX = 64 };
-
 /* Console, exception handlers, and interrupts let in. On the first CPU, before anything else. */
 void platform_init(void);
 

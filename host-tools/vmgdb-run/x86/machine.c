@@ -96,6 +96,7 @@ bool machine_exit(struct vcpu *vcpu)
 		       machine_pc(vcpu));
 		return true;
 	case KVM_EXIT_SYSTEM_EVENT: system_event(vcpu); return true;
+	case KVM_EXIT_INTERNAL_ERROR: return x86_emulation_failed(vcpu);
 	default: return false;
 	}
 }

@@ -14,4 +14,7 @@ struct boot_info {
 	uint64_t mem_size; /* bytes; those above 3 GiB begin at 4 GiB */
 };
 
+/* The guest's copy of it, by its start code. */
+extern struct boot_info boot_info;
+
 #endif

@@ -3,13 +3,15 @@
 #ifndef VMGDB_GUESTS_X86_LAYOUT_H
 #define VMGDB_GUESTS_X86_LAYOUT_H
 
-#define KERNEL_CS  0x08
-#define KERNEL_DS  0x10
-#define USER_DS	   0x1b
-#define USER_CS	   0x23
-#define TSS_SEL	   0x28
+#define KERNEL_CS      0x08
+#define KERNEL_DS      0x10
+#define USER_DS	       0x1b
+#define USER_CS	       0x23
+#define TSS_SEL	       0x28
 
-#define STACK_SIZE 4096
+#define STACK_SIZE     4096
+#define CPUS_MAX       64
+#define BOOT_INFO_SIZE 16
 
 /* The page below 1 MiB at which the other CPUs start. */
 #define TRAMPOLINE	0x10000

@@ -4,3 +4,6 @@
  * guests.c, embed.S and guests.mk read this list.
  */
 GUEST(demo, "demo.elf", "64-bit C: main calls tick calls leaf, other vCPUs count, a timer ticks")
+GUEST(exit, "exit.elf", "prints a line and exits with status 3")
+GUEST(triple, "triple.elf", "64-bit: ends in a triple fault after a while")
+GUEST(int3, "int3.elf", "64-bit: has int3 instructions and a handler of its own")

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* GDT, IDT and exceptions of the 64-bit guests. One that nobody expects ends the guest. */
+/* IDT and traps of the 64-bit guests. One that nobody expects ends the guest. */
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/print.h"
-#include "host-tools/vmgdb-run/guests/x86/cpu.h"
-#include "host-tools/vmgdb-run/guests/x86/layout.h"
+#include "host-tools/vmgdb-run/guests/x86/traps.h"
+#include "host-tools/vmgdb-run/guests/x86/gdt.h"
 
 enum { VECTORS = 256, STUB_SIZE = 16, EXCEPTION_STATUS = 100 };
 
@@ -17,21 +17,9 @@ struct gate {
 
 enum { GATE_INTERRUPT = 0x8e00, GATE_DPL3 = 0x6000 };
 
-struct __attribute__((packed)) table_pointer {
-	uint16_t limit;
-	const void *base;
-};
-
 void trap(struct frame *frame);
 
 extern const unsigned char trap_stubs[];
-
-static const uint64_t gdt[] = {
-	[KERNEL_CS / 8] = 0x00af9b000000ffff,
-	[KERNEL_DS / 8] = 0x00cf93000000ffff,
-};
-
-const struct table_pointer gdt_pointer = { sizeof(gdt) - 1, gdt };
 
 static struct gate idt[VECTORS];
 static trap_handler *handlers[VECTORS];
