@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+/* Segment registers: selectors and what is loaded with them (SDM vol. 3, 3.4 and 5). */
+#include <errno.h>
+
+#include "arch/x86/x86.h"
+
+enum { TYPE_ACCESSED = 1, TYPE_WRITE = 2, TYPE_READ = 2, TYPE_CONFORMING = 4, TYPE_CODE = 8 };
+enum { SEL_RPL = 3, SEL_TI = 4 };
+
+/* Real mode keeps limits and rights as they are: that is what "unreal" mode lives from. */
+static void load_real(struct x86_seg *seg, uint32_t selector)
+{
+	seg->selector = selector;
+	seg->base = (uint64_t)selector << 4;
+}
+
+static void load_vm86(struct x86_seg *seg, uint32_t selector)
+{
+	*seg = (struct x86_seg){
+		.selector = selector,
+		.base = (uint64_t)selector << 4,
+		.limit = 0xffff,
+		.type = TYPE_ACCESSED | TYPE_WRITE,
+		.s = 1,
+		.dpl = 3,
+		.present = 1,
+	};
+}
+
+static int load_null(const struct x86_state *s, enum x86_sreg n, struct x86_seg *seg, uint32_t sel)
+{
+	unsigned int cpl = x86_cpl(s);
+
+	if (n == X86_CS)
+		return -EINVAL;
+	if (n == X86_SS && (!x86_64bit(s) || cpl == 3 || (sel & SEL_RPL) != cpl))
+		return -EINVAL;
+	*seg = (struct x86_seg){ .selector = sel, .dpl = n == X86_SS ? cpl : 0, .unusable = true };
+	return 0;
+}
+
+static int read_descriptor(struct cpu_view *v, uint32_t sel, uint64_t *desc)
+{
+	const struct x86_state *s = v->state;
+	const struct x86_seg *ldt = &s->seg[X86_LDTR];
+	uint64_t at = sel & ~(uint32_t)(SEL_RPL | SEL_TI);
+	bool local = sel & SEL_TI;
+
+	if (local && (ldt->unusable || !ldt->present))
+		return -EINVAL;
+	if (at + 7 > (local ? ldt->limit : s->gdt.limit))
+		return -EINVAL;
+	at += local ? ldt->base : s->gdt.base;
+	return x86_read_virt(v, at, desc, sizeof(*desc)) == sizeof(*desc) ? 0 : -EFAULT;
+}
+
+static unsigned int bits(uint64_t desc, unsigned int hi, unsigned int lo)
+{
+	return desc >> lo & ((1ULL << (hi - lo + 1)) - 1);
+}
+
+static struct x86_seg unpack(uint32_t sel, uint64_t desc)
+{
+	struct x86_seg seg = {
+		.selector = sel,
+		.base = bits(desc, 39, 16) | bits(desc, 63, 56) << 24,
+		.limit = bits(desc, 15, 0) | bits(desc, 51, 48) << 16,
+		.type = bits(desc, 43, 40) | TYPE_ACCESSED,
+		.s = bits(desc, 44, 44),
+		.dpl = bits(desc, 46, 45),
+		.present = bits(desc, 47, 47),
+		.avl = bits(desc, 52, 52),
+		.l = bits(desc, 53, 53),
+		.db = bits(desc, 54, 54),
+		.g = bits(desc, 55, 55),
+	};
+
+	if (seg.g)
+		seg.limit = seg.limit << 12 | 0xfff;
+	return seg;
+}
+
+/* The privilege level stays: a debugger that wants another one has to go through the guest. */
+static bool fits_cs(const struct x86_state *s, struct x86_seg *seg)
+{
+	unsigned int cpl = x86_cpl(s);
+
+	if (!(seg->type & TYPE_CODE) || (seg->selector & SEL_RPL) != cpl)
+		return false;
+	if (seg->type & TYPE_CONFORMING ? seg->dpl > cpl : seg->dpl != cpl)
+		return false;
+	if (!x86_long_mode(s))
+		seg->l = 0;
+	return !(seg->l && seg->db);
+}
+
+static bool fits_ss(const struct x86_state *s, const struct x86_seg *seg)
+{
+	unsigned int cpl = x86_cpl(s);
+
+	if (seg->type & TYPE_CODE || !(seg->type & TYPE_WRITE))
+		return false;
+	return (seg->selector & SEL_RPL) == cpl && seg->dpl == cpl;
+}
+
+static bool fits_data(const struct x86_state *s, const struct x86_seg *seg)
+{
+	unsigned int rpl = seg->selector & SEL_RPL, cpl = x86_cpl(s);
+
+	if (seg->type & TYPE_CODE && !(seg->type & TYPE_READ))
+		return false;
+	if (seg->type & TYPE_CODE && seg->type & TYPE_CONFORMING)
+		return true;
+	return seg->dpl >= (rpl > cpl ? rpl : cpl);
+}
+
+static bool fits(const struct x86_state *s, enum x86_sreg n, struct x86_seg *seg)
+{
+	if (!seg->s || !seg->present)
+		return false;
+	switch (n) {
+	case X86_CS: return fits_cs(s, seg);
+	case X86_SS: return fits_ss(s, seg);
+	default: return fits_data(s, seg);
+	}
+}
+
+static int load_protected(struct cpu_view *v, enum x86_sreg n, struct x86_seg *seg, uint32_t sel)
+{
+	const struct x86_state *s = v->state;
+	uint64_t desc;
+	int ret;
+
+	if (!(sel & ~(uint32_t)SEL_RPL))
+		return load_null(s, n, seg, sel);
+	ret = read_descriptor(v, sel, &desc);
+	if (ret)
+		return ret;
+	*seg = unpack(sel, desc);
+	return fits(s, n, seg) ? 0 : -EINVAL;
+}
+
+int x86_load_seg(struct cpu_view *v, enum x86_sreg n, uint32_t selector)
+{
+	struct x86_state *s = v->state;
+	struct x86_seg seg = s->seg[n];
+	int ret = 0;
+
+	if (selector > 0xffff)
+		return -EINVAL;
+	if (x86_real_mode(s))
+		load_real(&seg, selector);
+	else if (x86_vm86(s))
+		load_vm86(&seg, selector);
+	else
+		ret = load_protected(v, n, &seg, selector);
+	if (ret)
+		return ret;
+	s->seg[n] = seg;
+	v->dirty(v, X86_BANK_SREGS);
+	return 0;
+}

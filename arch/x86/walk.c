@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+/* The page walk: SDM vol. 3, chapter 4. */
+#include <errno.h>
+#include <string.h>
+
+#include "arch/x86/x86.h"
+
+#define PTE_P	     (1ULL << 0)
+#define PTE_RW	     (1ULL << 1)
+#define PTE_US	     (1ULL << 2)
+#define PTE_PS	     (1ULL << 7)
+#define PTE_NX	     (1ULL << 63)
+#define BITS(hi, lo) ((~0ULL >> (63 - (hi))) & (~0ULL << (lo)))
+
+enum { PAGE_SHIFT = 12, PHYS_BITS_MAX = 52, PSE36_BITS_MAX = 40 };
+
+enum paging { PAGING_32 = 2, PAGING_PAE = 3, PAGING_4 = 4, PAGING_5 = 5 };
+
+struct walk {
+	struct cpu_view *v;
+	const struct x86_state *s;
+	enum paging mode; /* its value is the number of levels */
+	unsigned int phys_bits;
+};
+
+static unsigned int index_bits(const struct walk *w)
+{
+	return w->mode == PAGING_32 ? 10 : 9;
+}
+
+/* Bits that must be zero in every entry of this level, and in one that maps a large page. */
+static uint64_t reserved(const struct walk *w, unsigned int level, bool large, unsigned int shift)
+{
+	uint64_t r;
+
+	if (w->mode == PAGING_32)
+		return large ? BITS(21, 21) : 0;
+	r = w->phys_bits < PHYS_BITS_MAX ? BITS(PHYS_BITS_MAX - 1, w->phys_bits) : 0;
+	if (!(w->s->efer & X86_EFER_NXE))
+		r |= PTE_NX;
+	if (w->mode == PAGING_PAE)
+		r |= BITS(62, PHYS_BITS_MAX);
+	if (w->mode == PAGING_PAE && level == 3)
+		r |= PTE_NX | BITS(8, 5) | BITS(2, 1);
+	if (level > 3)
+		r |= PTE_PS;
+	return large ? r | BITS(shift - 1, PAGE_SHIFT + 1) : r;
+}
+
+static bool is_large(const struct walk *w, unsigned int level, uint64_t e)
+{
+	if (level == 1 || !(e & PTE_PS))
+		return false;
+	if (w->mode == PAGING_32)
+		return w->s->cr4 & X86_CR4_PSE;
+	return level == 2 || (level == 3 && w->mode != PAGING_PAE);
+}
+
+static uint64_t table_base(const struct walk *w)
+{
+	switch (w->mode) {
+	case PAGING_32: return w->s->cr3 & BITS(31, 12);
+	case PAGING_PAE: return w->s->cr3 & BITS(31, 5);
+	default: return w->s->cr3 & BITS(PHYS_BITS_MAX - 1, 12);
+	}
+}
+
+/* Where an entry points. 4 MiB pages keep bits 39:32 in 20:13 (PSE-36). */
+static uint64_t target(const struct walk *w, uint64_t e, bool large, unsigned int shift)
+{
+	if (w->mode == PAGING_32 && large)
+		return (e & BITS(31, 22)) | (e & BITS(20, 13)) << (32 - 13);
+	return e & BITS(PHYS_BITS_MAX - 1, large ? shift : PAGE_SHIFT);
+}
+
+static int read_entry(const struct walk *w, uint64_t gpa, uint64_t *e)
+{
+	size_t size = w->mode == PAGING_32 ? 4 : 8;
+	ssize_t n;
+
+	*e = 0;
+	n = w->v->read_phys(w->v, gpa, e, size);
+	return n == (ssize_t)size ? 0 : -EFAULT;
+}
+
+static unsigned int restrict_prot(const struct walk *w, unsigned int level, uint64_t e,
+				  unsigned int prot)
+{
+	if (w->mode == PAGING_PAE && level == 3)
+		return prot;
+	if (!(e & PTE_RW))
+		prot &= ~PROT_W;
+	if (!(e & PTE_US))
+		prot &= ~PROT_USER;
+	if (e & PTE_NX)
+		prot &= ~PROT_X;
+	return prot;
+}
+
+static int walk(const struct walk *w, uint64_t va, struct xlat *out)
+{
+	unsigned int level, shift, bits = index_bits(w);
+	uint64_t e, base = table_base(w);
+	bool large = false;
+	int ret;
+
+	out->prot = PROT_R | PROT_W | PROT_X | PROT_USER;
+	for (level = w->mode; level && !large; level--) {
+		shift = PAGE_SHIFT + bits * (level - 1);
+		ret = read_entry(w, base + (va >> shift & ((1u << bits) - 1)) * (bits == 9 ? 8 : 4),
+				 &e);
+		if (ret)
+			return ret;
+		large = is_large(w, level, e);
+		if (!(e & PTE_P) || e & reserved(w, level, large, shift))
+			return -EFAULT;
+		out->prot = restrict_prot(w, level, e, out->prot);
+		base = target(w, e, large, shift);
+	}
+	out->page = 1ULL << shift;
+	out->gpa = base | (va & (out->page - 1));
+	return out->gpa >> w->phys_bits ? -EFAULT : 0;
+}
+
+/* Without paging a linear address is the physical one. */
+static int flat(uint64_t va, struct xlat *out)
+{
+	if (va >> 32)
+		return -EFAULT;
+	*out = (struct xlat){ va, 1ULL << 63, PROT_R | PROT_W | PROT_X | PROT_USER };
+	return 0;
+}
+
+static enum paging paging_mode(const struct x86_state *s)
+{
+	if (x86_long_mode(s))
+		return s->cr4 & X86_CR4_LA57 ? PAGING_5 : PAGING_4;
+	return s->cr4 & X86_CR4_PAE ? PAGING_PAE : PAGING_32;
+}
+
+/* MAXPHYADDR; what is not known is taken for the most that there can be. */
+static unsigned int phys_bits(struct cpu_view *v, enum paging mode)
+{
+	const struct x86_state *s = v->state;
+	unsigned int bits = v->need(v, X86_BANK_CPUID) ? 0 : s->cpuid.phys_bits;
+
+	if (!bits || bits > PHYS_BITS_MAX)
+		bits = PHYS_BITS_MAX;
+	return mode == PAGING_32 && bits > PSE36_BITS_MAX ? PSE36_BITS_MAX : bits;
+}
+
+int x86_translate(struct cpu_view *v, uint64_t va, struct xlat *out)
+{
+	const struct x86_state *s = v->state;
+	struct walk w = { .v = v, .s = s };
+	int ret = v->need(v, X86_BANK_SREGS);
+
+	if (ret)
+		return ret;
+	if (!(s->cr0 & X86_CR0_PG))
+		return flat(va, out);
+	w.mode = paging_mode(s);
+	if (x86_long_mode(s) ? !x86_canonical(s, va) : va >> 32)
+		return -EFAULT;
+	w.phys_bits = phys_bits(v, w.mode);
+	return walk(&w, va, out);
+}
+
+ssize_t x86_read_virt(struct cpu_view *v, uint64_t va, void *buf, size_t len)
+{
+	struct xlat x;
+	size_t done, n, page = 1u << PAGE_SHIFT;
+	ssize_t got;
+	int ret;
+
+	for (done = 0; done < len; done += n) {
+		ret = x86_translate(v, va + done, &x);
+		if (ret)
+			return done ? (ssize_t)done : ret;
+		n = page - ((va + done) & (page - 1));
+		n = n < len - done ? n : len - done;
+		got = v->read_phys(v, x.gpa, (uint8_t *)buf + done, n);
+		if (got != (ssize_t)n)
+			return got > 0 ? (ssize_t)(done + got) : done ? (ssize_t)done : -EFAULT;
+	}
+	return done;
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+
+#include "arch/x86/x86.h"
+
+static const uint8_t int3[] = { 0xcc };
+
+static uint64_t pc(const void *state)
+{
+	return ((const struct x86_state *)state)->rip;
+}
+
+static void set_pc(void *state, uint64_t pc)
+{
+	((struct x86_state *)state)->rip = pc;
+}
+
+/* Outside 64-bit mode RIP is an offset into the code segment (SDM vol. 1, 3.3.4). */
+static int code_addr(struct cpu_view *v, uint64_t offset, uint64_t *addr)
+{
+	const struct x86_state *s = v->state;
+	int ret = v->need(v, X86_BANK_SREGS);
+
+	if (ret)
+		return ret;
+	*addr = x86_64bit(s) ? offset : (uint32_t)(s->seg[X86_CS].base + offset);
+	return 0;
+}
+
+static void mode(struct cpu_view *v, char *buf, size_t len)
+{
+	static const char *const rings[] = { "kernel", "ring 1", "ring 2", "user" };
+	const struct x86_state *s = v->state;
+	const char *ring, *width;
+
+	if (v->need(v, X86_BANK_SREGS) || v->need(v, X86_BANK_GPR)) {
+		snprintf(buf, len, "mode unknown");
+		return;
+	}
+	ring = rings[x86_cpl(s) & 3];
+	width = x86_64bit(s) ? "64" : s->seg[X86_CS].db ? "32" : "16";
+	if (x86_real_mode(s))
+		snprintf(buf, len, "real mode");
+	else if (x86_vm86(s))
+		snprintf(buf, len, "virtual-8086 mode");
+	else if (x86_long_mode(s) && !x86_64bit(s))
+		snprintf(buf, len, "%s-bit %s, compatibility mode", width, ring);
+	else
+		snprintf(buf, len, "%s-bit %s", width, ring);
+}
+
+const struct cpu x86_cpu = {
+	.name = "x86-64",
+	.state_size = sizeof(struct x86_state),
+	.nbanks = X86_BANKS,
+	.brk = int3,
+	.brk_size = sizeof(int3),
+	.brk_kind = 1,
+	.describe = x86_describe,
+	.pc = pc,
+	.set_pc = set_pc,
+	.code_addr = code_addr,
+	.write_reg = x86_write_reg,
+	.translate = x86_translate,
+	.hw_split = x86_hw_split,
+	.mode = mode,
+};
