@@ -117,6 +117,13 @@ struct cpu {
 	void (*set_pc)(void *state, uint64_t pc);
 
 	/*
+	 * Where the instruction at this PC is in the address space of translate: what struct trap
+	 * tells and slots are armed with. NULL: the PC itself (it is not with x86 segments). 0 or
+	 * -errno.
+	 */
+	int (*code_addr)(struct cpu_view *v, uint64_t pc, uint64_t *addr);
+
+	/*
 	 * Change one register. NULL, or -EOPNOTSUPP from it: the core copies the bytes into the
 	 * state. 0: done, banks marked dirty. -EINVAL etc.: refused, nothing changed.
 	 */
