@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Agent expressions: the bytecode in which a debugger sends conditions and commands along with a
+ * breakpoint (GDB manual, appendix "The GDB Agent Expression Mechanism"). Pure, and bounded: in
+ * steps, in stack, and in memory by what env->mem lets it read.
+ */
+#ifndef VMGDB_CORE_AGENT_H
+#define VMGDB_CORE_AGENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { AGENT_STEPS_MAX = 10000, AGENT_STACK_MAX = 100 };
+
+struct agent_env {
+	/* A register by the protocol's number: 0 or -errno. */
+	int (*reg)(void *opaque, unsigned int number, uint64_t *value);
+	/* All of [addr, addr + len), or -EFAULT. */
+	int (*mem)(void *opaque, uint64_t addr, void *buf, size_t len);
+	/* Output of a printf command; NULL: printf is an error. */
+	void (*print)(void *opaque, const char *text, size_t len);
+	void *opaque;
+};
+
+/*
+ * Run code. 0 and the top of the stack in *value (0 when it is empty); -EINVAL: not a valid program
+ * (unknown or unsupported bytecode, stack under- or overflow, a jump out of it, division by zero);
+ * -EFAULT: memory or a register that can't be read; -ELOOP: too many steps.
+ */
+int agent_run(const uint8_t *code, size_t len, const struct agent_env *env, uint64_t *value);
+
+#endif
