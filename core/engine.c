@@ -182,7 +182,7 @@ void engine_look_at_pc(struct vmgdb_vcpu *v)
 	v->over = v->hop = false;
 	if (!e->points.sites.count && !e->hw.narmed)
 		return;
-	if (vcpu_pc(v, &pc) || (v->ops->idle && v->ops->idle(v->ctx)))
+	if (vcpu_code(v, &pc) || (v->ops->idle && v->ops->idle(v->ctx)))
 		return;
 	v->over = site_here(v, pc);
 	v->hop = slot_here(v, pc) ||
@@ -254,15 +254,12 @@ static void step_done(struct vmgdb_vcpu *v)
 static bool begin_step(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
-	uint64_t pc, gpa;
 
-	v->plan = (struct step_plan){ .block_irq = v->engine->hw.caps.block_irq };
-	if (!vcpu_pc(v, &pc)) {
-		v->plan.pc = pc;
-		v->lifted = v->over ? site_here(v, pc) : NULL;
-		if (v->lifted && !vcpu_translate(v, pc, &gpa))
-			points_lift(&e->points, v->lifted);
-	}
+	v->plan = (struct step_plan){ .block_irq = e->hw.caps.block_irq };
+	if (!vcpu_pc(v, &v->plan.pc) && !vcpu_code(v, &v->stepped_from) && v->over)
+		v->lifted = site_here(v, v->stepped_from);
+	if (v->lifted)
+		points_lift(&e->points, v->lifted);
 	v->stepping = true;
 	if (!v->view.cpu->step_begin || v->view.cpu->step_begin(&v->view, &v->plan) < 0)
 		return true;
@@ -420,7 +417,7 @@ static void wish_slot(struct vmgdb_vcpu *v, struct debug_wish *w, unsigned int i
 {
 	const struct hw_slot *s = &v->engine->hw.armed[i].slot;
 
-	if (v->stepping && s->kind == HW_EXEC && s->addr == v->plan.pc)
+	if (v->stepping && s->kind == HW_EXEC && s->addr == v->stepped_from)
 		return;
 	if (v->stepping && s->kind != HW_EXEC && v->hop && v->view.cpu->watch_before && v->watched)
 		return;

@@ -51,6 +51,7 @@ struct vmgdb_vcpu {
 	uint64_t watched_pc;	   /* see watched */
 	bool stepping;		   /* a step was begun and has not ended */
 	struct site *lifted;	   /* by that step */
+	uint64_t stepped_from;	   /* where that step began, as vcpu_code() */
 	struct step_plan plan;	   /* of that step */
 	struct debug_wish wish;	   /* as it was armed last */
 	uint8_t map[HW_SLOTS_MAX]; /* wish.hw[] to engine.hw.armed[] */
@@ -124,6 +125,7 @@ void vcpu_state_fini(struct vmgdb_vcpu *v);
 void vcpu_state_forget(struct vmgdb_vcpu *v); /* it will run: nothing read so far holds */
 int vcpu_state_flush(struct vmgdb_vcpu *v);   /* store what was changed */
 int vcpu_pc(struct vmgdb_vcpu *v, uint64_t *pc);
+int vcpu_code(struct vmgdb_vcpu *v, uint64_t *addr); /* the PC as breakpoints know it */
 int vcpu_translate(struct vmgdb_vcpu *v, uint64_t va, uint64_t *gpa);
 
 #endif

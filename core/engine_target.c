@@ -229,7 +229,7 @@ static bool still_true(struct vmgdb_vcpu *v)
 
 	switch (v->event.kind) {
 	case STOP_SWBREAK:
-		return !vcpu_pc(v, &pc) && !vcpu_translate(v, pc, &gpa) &&
+		return !vcpu_code(v, &pc) && !vcpu_translate(v, pc, &gpa) &&
 		       points_site(&v->engine->points, gpa);
 	case STOP_HWBREAK:
 	case STOP_WATCH: return hw_wished(v->engine, &v->event);

@@ -27,8 +27,8 @@ enum trap_kind {
 };
 
 struct trap {
-	unsigned int kind; /* 0: not the debugger's exit */
-	uint64_t pc;
+	unsigned int kind;    /* 0: not the debugger's exit */
+	uint64_t pc;	      /* as cpu.code_addr gives it: linear on x86 */
 	uint32_t slots;	      /* which of wish.hw[] fired, by index, for TRAP_EXEC and TRAP_WATCH */
 	const char *text;     /* TRAP_FATAL, TRAP_EVENT: a reason for a person; static */
 	uint64_t syndrome[2]; /* the backend's, for give_back */

@@ -121,6 +121,18 @@ int vcpu_pc(struct vmgdb_vcpu *v, uint64_t *pc)
 	return ret;
 }
 
+int vcpu_code(struct vmgdb_vcpu *v, uint64_t *addr)
+{
+	const struct cpu *cpu = v->view.cpu;
+	uint64_t pc = 0;
+	int ret = vcpu_pc(v, &pc);
+
+	if (!ret && cpu->code_addr)
+		return cpu->code_addr(&v->view, pc, addr);
+	*addr = pc;
+	return ret;
+}
+
 int vcpu_translate(struct vmgdb_vcpu *v, uint64_t va, uint64_t *gpa)
 {
 	struct xlat x;
