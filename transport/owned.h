@@ -3,14 +3,11 @@
 #ifndef VMGDB_TRANSPORT_OWNED_H
 #define VMGDB_TRANSPORT_OWNED_H
 
-#include <sys/types.h>
-
 /* All zero: owns nothing. */
 struct owned_name {
 	int dir;    /* the directory, so that chdir() does no harm */
-	char *base; /* the name in it; NULL: owns nothing */
-	dev_t dev;
-	ino_t ino;
+	int file;   /* what was made; held, so that its inode number is not used again */
+	char *base; /* the name in the directory; NULL: owns nothing */
 };
 
 /* Own what has just been made at path. Returns 0 or -errno. */

@@ -149,8 +149,9 @@ static int pty_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	if (events & POLLHUP) {
 		if (events & POLLIN)
 			discard_input(p->master);
+		make_raw(p->master);
 		p->holders = 0;
-		p->left = true;
+		p->left = false;
 		return -EAGAIN;
 	}
 	if (!(events & POLLIN))
