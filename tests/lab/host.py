@@ -112,6 +112,7 @@ class Host:
     emulator_packages = ()
     cpus = {}            # short name: the emulator's name for the model; the first is the default
     modules = ()
+    memory = 1024        # MiB
     boot_timeout = 60    # seconds; several times what it takes
     address = None       # its IP address, where it has a network
 
@@ -120,10 +121,10 @@ class Host:
         """What has to be installed here for this kind of host."""
         return [*cls.emulator_packages, *compiler_packages(cls.arch)]
 
-    def __init__(self, cpu=None, smp=1, memory=1024, files=(), lifetime=900):
+    def __init__(self, cpu=None, smp=1, memory=None, files=(), lifetime=900):
         self.cpu = self._model(cpu)
         self.smp = smp
-        self.memory = memory
+        self.memory = memory or self.memory
         self.lifetime = lifetime
         self.boot_time = None
         self._channel = None

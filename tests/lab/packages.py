@@ -47,6 +47,18 @@ def new_folder(target):
         shutil.rmtree(work, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def new_file(target):
+    """A file to write, which becomes target as a whole, or not at all."""
+    work = target.with_name(target.name + ".new")
+    try:
+        with open(work, "wb") as file:
+            yield file
+        work.rename(target)
+    finally:
+        work.unlink(missing_ok=True)
+
+
 def command(argv, what, **kwargs):
     """Runs argv and returns what it printed; a failure is an error that names `what`."""
     try:

@@ -64,12 +64,15 @@ class QemuHost(Host):
             return f"pty,id={name}"
         return f"socket,id={name},path={self.folder}/{name},server=on,wait=off"
 
+    def kernel(self):
+        """What -kernel takes."""
+        return packages.kernel(self.root)
+
     def _arguments(self):
-        kernel = packages.kernel(self.root)
         yield from (self.binary, "-nodefaults", "-no-user-config", "-no-reboot")
         yield from ("-display", "none", "-accel", "tcg,thread=multi", *self.machine())
         yield from ("-smp", str(self.smp), "-m", str(self.memory))
-        yield from ("-kernel", str(kernel), "-initrd", str(self.initramfs), "-append",
+        yield from ("-kernel", str(self.kernel()), "-initrd", str(self.initramfs), "-append",
                     f"panic=-1 quiet lab_control={CONTROL} lab_address={self.address} {self.append}")
         yield from ("-chardev", f"file,id=console,path={self.folder}/console")
         yield from ("-serial", "chardev:console")
