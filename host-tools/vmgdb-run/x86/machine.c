@@ -17,6 +17,8 @@ enum {
 	/* Three pages and one that VT-x wants, in the hole, where nothing else is. */
 	TSS_ADDR = 0xfffbd000,
 	IDENTITY_MAP_ADDR = 0xfffbc000,
+
+	RESET_RIP = 0xfff0,
 };
 
 unsigned int machine_memory_map(uint64_t size, struct ram *ram)
@@ -86,15 +88,23 @@ static void system_event(struct vcpu *vcpu)
 		       machine_pc(vcpu));
 }
 
+/* With AMD-V the vCPU has been reset by the time that KVM tells of it. */
+static void triple_fault(struct vcpu *vcpu)
+{
+	uint64_t rip = machine_pc(vcpu);
+
+	if (rip == RESET_RIP)
+		vm_end(vcpu->vm, 1, "vCPU %u: triple fault", vcpu->index);
+	else
+		vm_end(vcpu->vm, 1, "vCPU %u: triple fault at rip %#" PRIx64, vcpu->index, rip);
+}
+
 bool machine_exit(struct vcpu *vcpu)
 {
 	switch (vcpu->run->exit_reason) {
 	case KVM_EXIT_IO: x86_port_io(vcpu); return true;
 	case KVM_EXIT_MMIO: mmio(vcpu->run); return true;
-	case KVM_EXIT_SHUTDOWN:
-		vm_end(vcpu->vm, 1, "vCPU %u: triple fault at rip %#" PRIx64, vcpu->index,
-		       machine_pc(vcpu));
-		return true;
+	case KVM_EXIT_SHUTDOWN: triple_fault(vcpu); return true;
 	case KVM_EXIT_SYSTEM_EVENT: system_event(vcpu); return true;
 	case KVM_EXIT_INTERNAL_ERROR: return x86_emulation_failed(vcpu);
 	default: return false;

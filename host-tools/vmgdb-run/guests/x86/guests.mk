@@ -24,6 +24,38 @@ $(O)/guests/triple.elf: $(call guest64,x86/triple) $(GUEST64_COMMON)
 $(O)/guests/int3.elf: $(call guest64,x86/int3) $(GUEST64_COMMON) $(GUEST64_TRAPS)
 
 GUESTS64 := $(addprefix $(O)/guests/,demo.elf exit.elf triple.elf int3.elf)
-$(GUESTS64): $(GUEST_X86)/guest64.ld
+$(GUESTS64): $(GUEST_X86)/flat.ld
 	@mkdir -p $(@D)
-	$(CC) -m64 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/guest64.ld -o $@ $(filter %.o,$^)
+	$(CC) -m64 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/flat.ld -o $@ $(filter %.o,$^)
+
+# 32-bit, and what starts in 16-bit real mode
+
+GUEST32_CFLAGS := $(GUEST_CFLAGS) -m32 -mgeneral-regs-only -fcf-protection=none \
+	-include $(GUEST_X86)/layout.h
+guest32 = $(patsubst %,$(O)/obj/guest32/%.o,$(1))
+
+$(O)/obj/guest32/%.o: $(GUEST_SRC)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(GUEST32_CFLAGS) -c -o $@ $<
+
+$(O)/obj/guest32/%.o: $(GUEST_SRC)/%.S
+	@mkdir -p $(@D)
+	$(CC) $(GUEST32_CFLAGS) -c -o $@ $<
+
+GUEST32_COMMON := $(call guest32,x86/start32 x86/prot32 x86/serial print)
+
+$(O)/guests/prot32.elf: $(call guest32,x86/nopaging) $(GUEST32_COMMON)
+$(O)/guests/page32.elf: $(call guest32,x86/page32) $(GUEST32_COMMON)
+$(O)/guests/pae32.elf: $(call guest32,x86/pae32) $(GUEST32_COMMON)
+
+GUESTS32 := $(addprefix $(O)/guests/,prot32.elf page32.elf pae32.elf)
+$(GUESTS32): $(GUEST_X86)/flat.ld
+	@mkdir -p $(@D)
+	$(CC) -m32 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/flat.ld -o $@ $(filter %.o,$^)
+
+$(O)/guests/realmode.elf: $(call guest32,x86/realmode) $(GUEST_X86)/real.ld
+	@mkdir -p $(@D)
+	$(CC) -m32 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/real.ld -o $@ $(filter %.o,$^)
+
+$(O)/guests/%.bin: $(O)/guests/%.elf
+	$(OBJCOPY) -O binary $< $@

@@ -7,3 +7,7 @@ GUEST(demo, "demo.elf", "64-bit C: main calls tick calls leaf, other vCPUs count
 GUEST(exit, "exit.elf", "prints a line and exits with status 3")
 GUEST(triple, "triple.elf", "64-bit: ends in a triple fault after a while")
 GUEST(int3, "int3.elf", "64-bit: has int3 instructions and a handler of its own")
+GUEST(realmode, "realmode.bin", "16-bit real mode: real_loop calls real_tick and real_far")
+GUEST(prot32, "prot32.elf", "32-bit protected mode, no paging: main calls tick32 calls leaf32")
+GUEST(page32, "page32.elf", "the same with 32-bit paging, after a while; all mapped twice")
+GUEST(pae32, "pae32.elf", "the same with PAE paging")
