@@ -121,19 +121,33 @@ static uint64_t distance(const struct hw_slot *s, uint64_t far)
 	return far - start < s->len ? 0 : far - start - s->len + 1;
 }
 
-uint32_t arm64_watch_slots(const struct hw_slot *slots, unsigned int n, uint64_t far, bool write)
+/* The nearest of those slots that are in among. */
+static uint32_t nearest(const struct hw_slot *slots, uint32_t among, uint64_t far)
 {
-	uint64_t nearest = UINT64_MAX;
+	uint64_t least = UINT64_MAX, d;
 	uint32_t hit = 0;
 	unsigned int i;
 
-	for (i = 0; i < n; i++) {
-		if (!watches(&slots[i], write) || distance(&slots[i], far) > nearest)
+	for (; among; among &= among - 1) {
+		i = __builtin_ctz(among);
+		d = distance(&slots[i], far);
+		if (d > least)
 			continue;
-		if (distance(&slots[i], far) < nearest)
-			hit = 0;
-		nearest = distance(&slots[i], far);
-		hit |= 1U << i;
+		hit = (d < least ? 0 : hit) | 1U << i;
+		least = d;
 	}
 	return hit;
+}
+
+uint32_t arm64_watch_slots(const struct hw_slot *slots, unsigned int n, uint64_t far, bool write)
+{
+	uint32_t data = 0, fit = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		data |= slots[i].kind != HW_EXEC ? 1U << i : 0;
+		fit |= slots[i].kind != HW_EXEC && watches(&slots[i], write) ? 1U << i : 0;
+	}
+	/* an atomic access both reads and writes, and is told as one of them */
+	return nearest(slots, fit ? fit : data, far);
 }
