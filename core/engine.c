@@ -232,22 +232,26 @@ static bool in_range(const struct vmgdb_vcpu *v, uint64_t pc)
 	return v->action.kind == RESUME_RANGE && pc >= v->action.start && pc < v->action.end;
 }
 
+/* In a range: is there something at addr that the debugger is to be told of? */
+static bool told_here(struct vmgdb_vcpu *v, uint64_t addr)
+{
+	const struct point *pt = points_find(&v->engine->points, addr);
+
+	engine_look_at_pc(v);
+	return v->hop || (v->over && vcpu_hit(v, pt ? pt->rules : NULL));
+}
+
 /* A whole step was made. Is it what the debugger waits for? */
 static void step_done(struct vmgdb_vcpu *v)
 {
-	struct stop event = { .kind = STOP_STEP };
-	uint64_t pc;
+	const struct stop event = { .kind = STOP_STEP };
+	uint64_t pc, addr;
 
 	v->over = v->hop = v->watched = false;
-	if (v->action.kind == RESUME_CONTINUE || vcpu_pc(v, &pc))
+	if (v->action.kind == RESUME_CONTINUE || vcpu_pc(v, &pc) || vcpu_code(v, &addr))
 		return;
-	if (in_range(v, pc)) {
-		engine_look_at_pc(v);
-		if (!v->over && !v->hop)
-			return;
-		v->over = v->hop = false;
-	}
-	set_event(v, &event);
+	if (!in_range(v, pc) || told_here(v, addr))
+		set_event(v, &event);
 }
 
 /* Ready the vCPU for one step. False: the architecture made it itself, there is nothing to run. */
@@ -287,6 +291,15 @@ static const enum stop_kind stop_of[] = {
 	[POINT_READ] = STOP_WATCH, [POINT_ACCESS] = STOP_WATCH,
 };
 
+/* The rules of the breakpoint that an armed slot stands for. */
+static const struct rules *slot_rules(const struct engine *e, const struct armed *a)
+{
+	const struct point *pt = a->type == POINT_SW ? points_find(&e->points, a->addr) : NULL;
+	const struct hwpoint *hw = pt ? NULL : hwpoints_find(&e->hw, a->type, a->addr, a->slot.len);
+
+	return pt ? pt->rules : hw ? hw->rules : NULL;
+}
+
 /* Which of the armed slots fired; those of a step's own `until` are nobody's. */
 static bool slot_event(struct vmgdb_vcpu *v, const struct trap *t)
 {
@@ -300,6 +313,10 @@ static bool slot_event(struct vmgdb_vcpu *v, const struct trap *t)
 		if (i >= v->wish.nhw || v->map[i] >= v->engine->hw.narmed)
 			continue;
 		armed = &v->engine->hw.armed[v->map[i]];
+		if (armed->slot.kind == HW_EXEC && !vcpu_hit(v, slot_rules(v->engine, armed))) {
+			v->hop = true;
+			continue;
+		}
 		event.kind = stop_of[armed->type];
 		event.watch = armed->slot.kind;
 		event.addr = armed->addr;
@@ -323,14 +340,18 @@ static void give_back(struct vmgdb_vcpu *v, const struct trap *t)
 			v->index, (unsigned long long)t->pc, strerror(-ret));
 }
 
+/* It came to a breakpoint of ours; if that is not to be told, it steps over it and goes on. */
 static void brk_event(struct vmgdb_vcpu *v, const struct trap *t)
 {
 	const struct stop event = { .kind = STOP_SWBREAK };
+	const struct point *pt = points_find(&v->engine->points, t->pc);
 
-	if (site_here(v, t->pc))
+	if (!site_here(v, t->pc))
+		give_back(v, t);
+	else if (vcpu_hit(v, pt ? pt->rules : NULL))
 		set_event(v, &event);
 	else
-		give_back(v, t);
+		v->over = true;
 }
 
 static void fatal_event(struct vmgdb_vcpu *v, const struct trap *t)

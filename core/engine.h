@@ -21,6 +21,8 @@
 #include "core/vcpu.h"
 #include "core/vmgdb.h"
 
+enum { CONSOLE_MAX = 16384 };
+
 enum engine_mode {
 	ENGINE_IDLE,	/* no debugger: vCPUs run, nothing is armed */
 	ENGINE_STOPPED, /* vCPUs park; once quiet, the server's thread owns their state */
@@ -81,6 +83,8 @@ struct engine {
 	struct vmgdb_vcpu *over; /* steps over a breakpoint: nobody else runs */
 	unsigned int current;	 /* index of the vCPU that was reported last */
 	unsigned long seq;
+	size_t console_len; /* what breakpoint commands printed and nobody took yet */
+	char console[CONSOLE_MAX];
 	pthread_cond_t quiet; /* all vCPUs are parked */
 };
 
@@ -126,6 +130,14 @@ void vcpu_state_forget(struct vmgdb_vcpu *v); /* it will run: nothing read so fa
 int vcpu_state_flush(struct vmgdb_vcpu *v);   /* store what was changed */
 int vcpu_pc(struct vmgdb_vcpu *v, uint64_t *pc);
 int vcpu_code(struct vmgdb_vcpu *v, uint64_t *addr); /* the PC as breakpoints know it */
+
+/* Virtual memory of a vCPU (vcpu_memory.c). read: up to the first hole, how many bytes. write: all or
+ * nothing, 0 or -EFAULT. */
 int vcpu_translate(struct vmgdb_vcpu *v, uint64_t va, uint64_t *gpa);
+size_t vcpu_read(struct vmgdb_vcpu *v, uint64_t addr, void *buf, size_t len);
+int vcpu_write(struct vmgdb_vcpu *v, uint64_t addr, const void *buf, size_t len);
+
+/* Is a hit at this vCPU to be told, or do the rules that came with the breakpoint do without it? */
+bool vcpu_hit(struct vmgdb_vcpu *v, const struct rules *rules);
 
 #endif

@@ -60,87 +60,19 @@ static const char *op_idle(struct target *t, unsigned int vcpu)
 
 /* ---- memory ------------------------------------------------------------------------------ */
 
-/* From va to the end of its page, at most len: where it is, and how much of it. */
-static int next_run(struct vmgdb_vcpu *v, uint64_t va, size_t len, uint64_t *gpa, size_t *run)
-{
-	struct xlat x;
-	int ret = v->view.cpu->translate(&v->view, va, &x);
-	uint64_t left;
-
-	if (ret)
-		return ret;
-	left = x.page - (x.gpa & (x.page - 1));
-	*gpa = x.gpa;
-	*run = left < len ? left : len;
-	return 0;
-}
-
 static ssize_t op_read(struct target *t, unsigned int vcpu, uint64_t addr, void *buf, size_t len)
 {
-	struct engine *e = engine_of(t);
-	struct vmgdb_vcpu *v = find(e, vcpu);
-	size_t done = 0, run, got;
-	uint64_t gpa;
+	struct vmgdb_vcpu *v = find(engine_of(t), vcpu);
+	size_t n = v ? vcpu_read(v, addr, buf, len) : 0;
 
-	while (v && done < len && !next_run(v, addr + done, len - done, &gpa, &run)) {
-		got = points_read(&e->points, gpa, (uint8_t *)buf + done, run);
-		done += got;
-		if (got < run)
-			break;
-	}
-	return done || !len ? (ssize_t)done : -EFAULT;
-}
-
-/* Is all of it memory? So that a write is all or nothing. */
-static int probe(struct vmgdb_vcpu *v, uint64_t addr, size_t len)
-{
-	struct engine *e = v->engine;
-	size_t done, run, there, n;
-	uint64_t gpa;
-	int ret = 0;
-
-	for (done = 0; done < len && !ret; done += run) {
-		ret = next_run(v, addr + done, len - done, &gpa, &run);
-		pthread_rwlock_rdlock(&e->mem.lock);
-		for (n = 0; !ret && n < run; n += there)
-			if (!memory_hva(&e->mem, gpa + n, &there))
-				ret = -EFAULT;
-		pthread_rwlock_unlock(&e->mem.lock);
-	}
-	return ret ? -EFAULT : 0;
-}
-
-/* Code is data until it runs: caches are made coherent for all that a debugger writes. */
-static void sync_icache(struct engine *e, uint64_t gpa, size_t len)
-{
-	uint8_t *hva;
-	size_t there;
-
-	if (!e->points.sync_icache)
-		return;
-	pthread_rwlock_rdlock(&e->mem.lock);
-	hva = memory_hva(&e->mem, gpa, &there);
-	if (hva)
-		e->points.sync_icache(hva, len < there ? len : there);
-	pthread_rwlock_unlock(&e->mem.lock);
+	return n || !len ? (ssize_t)n : -EFAULT;
 }
 
 static int op_write(struct target *t, unsigned int vcpu, uint64_t addr, const void *buf, size_t len)
 {
-	struct engine *e = engine_of(t);
-	struct vmgdb_vcpu *v = find(e, vcpu);
-	int ret = v ? probe(v, addr, len) : -EFAULT;
-	size_t done, run;
-	uint64_t gpa;
+	struct vmgdb_vcpu *v = find(engine_of(t), vcpu);
 
-	for (done = 0; !ret && done < len; done += run) {
-		ret = next_run(v, addr + done, len - done, &gpa, &run);
-		if (ret)
-			break;
-		points_write(&e->points, gpa, (const uint8_t *)buf + done, run);
-		sync_icache(e, gpa, run);
-	}
-	return ret;
+	return v ? vcpu_write(v, addr, buf, len) : -EFAULT;
 }
 
 /* ---- breakpoints ------------------------------------------------------------------------- */
@@ -208,6 +140,58 @@ static int op_remove(struct target *t, unsigned int vcpu, enum point_type type, 
 		hwpoints_remove(&e->hw, type, addr, kind);
 	pthread_mutex_unlock(&e->lock);
 	return 0;
+}
+
+/* Where the rules of a breakpoint are kept; NULL: there is no such breakpoint. */
+static struct rules **rules_of(struct engine *e, enum point_type type, uint64_t addr, uint64_t kind)
+{
+	struct point *pt = type == POINT_SW ? points_find(&e->points, addr) : NULL;
+	struct hwpoint *hw = pt ? NULL : hwpoints_find(&e->hw, type, addr, kind);
+
+	return pt ? &pt->rules : hw ? &hw->rules : NULL;
+}
+
+static int set_rules(struct rules **place, const struct agent_code *codes, unsigned int n)
+{
+	struct rules *r;
+	int err;
+
+	if (!place)
+		return -ENOENT;
+	r = rules_copy(codes, n, &err);
+	if (err)
+		return err;
+	free(*place);
+	*place = r;
+	return 0;
+}
+
+static int op_rules(struct target *t, enum point_type type, uint64_t addr, uint64_t kind,
+		    const struct agent_code *codes, unsigned int n)
+{
+	struct engine *e = engine_of(t);
+	int ret;
+
+	if (type > POINT_HW)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&e->lock);
+	ret = set_rules(rules_of(e, type, addr, kind), codes, n);
+	pthread_mutex_unlock(&e->lock);
+	return ret;
+}
+
+static size_t op_console(struct target *t, char *buf, size_t len)
+{
+	struct engine *e = engine_of(t);
+
+	pthread_mutex_lock(&e->lock);
+	if (len > e->console_len)
+		len = e->console_len;
+	memcpy(buf, e->console, len);
+	e->console_len -= len;
+	memmove(e->console, e->console + len, e->console_len);
+	pthread_mutex_unlock(&e->lock);
+	return len;
 }
 
 /* ---- run control ------------------------------------------------------------------------- */
@@ -454,6 +438,8 @@ const struct target_ops engine_target_ops = {
 	.write = op_write,
 	.insert = op_insert,
 	.remove = op_remove,
+	.rules = op_rules,
+	.console = op_console,
 	.resume = op_resume,
 	.interrupt = op_interrupt,
 	.poll = op_poll,

@@ -14,11 +14,12 @@ static const enum hw_kind kind_of[] = {
 
 void hwpoints_fini(struct hwpoints *h)
 {
+	hwpoints_remove_all(h);
 	free(h->points);
 }
 
-static struct hwpoint *find(const struct hwpoints *h, enum point_type type, uint64_t addr,
-			    uint64_t len)
+struct hwpoint *hwpoints_find(const struct hwpoints *h, enum point_type type, uint64_t addr,
+			      uint64_t len)
 {
 	size_t i;
 
@@ -86,7 +87,7 @@ int hwpoints_insert(struct hwpoints *h, enum point_type type, uint64_t addr, uin
 	bool exec = type == POINT_HW;
 	int n;
 
-	if (find(h, type, addr, len))
+	if (hwpoints_find(h, type, addr, len))
 		return 0;
 	n = h->cpu->hw_split(kind_of[type], addr, len, pt.slots,
 			     sizeof(pt.slots) / sizeof(*pt.slots), why);
@@ -100,15 +101,18 @@ int hwpoints_insert(struct hwpoints *h, enum point_type type, uint64_t addr, uin
 
 void hwpoints_remove(struct hwpoints *h, enum point_type type, uint64_t addr, uint64_t len)
 {
-	struct hwpoint *pt = find(h, type, addr, len);
+	struct hwpoint *pt = hwpoints_find(h, type, addr, len);
 
-	if (pt)
-		*pt = h->points[--h->npoints];
+	if (!pt)
+		return;
+	free(pt->rules);
+	*pt = h->points[--h->npoints];
 }
 
 void hwpoints_remove_all(struct hwpoints *h)
 {
-	h->npoints = 0;
+	while (h->npoints)
+		free(h->points[--h->npoints].rules);
 }
 
 static void arm(struct hwpoints *h, const struct hw_slot *slot, enum point_type type, uint64_t addr)

@@ -15,6 +15,7 @@ struct hwpoint {
 	enum point_type type;
 	uint64_t addr;
 	uint64_t len;
+	struct rules *rules; /* NULL: none */
 	unsigned int nslots;
 	struct hw_slot slots[4];
 };
@@ -43,6 +44,10 @@ void hwpoints_fini(struct hwpoints *h);
  */
 int hwpoints_insert(struct hwpoints *h, enum point_type type, uint64_t addr, uint64_t len,
 		    const char **why);
+
+/* The wish, or NULL; until the next insert or remove. */
+struct hwpoint *hwpoints_find(const struct hwpoints *h, enum point_type type, uint64_t addr,
+			      uint64_t len);
 
 /* No more wish for it; what is not there is no error. */
 void hwpoints_remove(struct hwpoints *h, enum point_type type, uint64_t addr, uint64_t len);

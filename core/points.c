@@ -21,6 +21,7 @@ void points_fini(struct points *p)
 
 	for (n = table_first(&p->points); n; n = next) {
 		next = table_next(&p->points, n);
+		free(point_of(n)->rules);
 		free(point_of(n));
 	}
 	for (n = table_first(&p->sites); n; n = next) {
@@ -163,6 +164,7 @@ static void drop(struct points *p, struct point *pt)
 	unresolve(p, pt);
 	p->npending--;
 	table_del(&p->points, &pt->node);
+	free(pt->rules);
 	free(pt);
 }
 
@@ -192,12 +194,19 @@ int points_insert(struct points *p, unsigned int vcpu, uint64_t va)
 	return ret;
 }
 
-void points_remove(struct points *p, uint64_t va)
+struct point *points_find(const struct points *p, uint64_t va)
 {
 	struct table_node *n = table_find(&p->points, va);
 
-	if (n)
-		drop(p, point_of(n));
+	return n ? point_of(n) : NULL;
+}
+
+void points_remove(struct points *p, uint64_t va)
+{
+	struct point *pt = points_find(p, va);
+
+	if (pt)
+		drop(p, pt);
 }
 
 void points_remove_all(struct points *p)

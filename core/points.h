@@ -27,6 +27,7 @@
 
 #include "core/cpu.h"
 #include "core/memory.h"
+#include "core/rules.h"
 #include "core/table.h"
 
 enum { BRK_SIZE_MAX = 4 };
@@ -43,6 +44,7 @@ struct site {
 struct point {
 	struct table_node node; /* key: virtual address */
 	struct site *site;	/* NULL: not mapped yet */
+	struct rules *rules;	/* NULL: none */
 	unsigned int vcpu;	/* through whose tables the debugger named it */
 };
 
@@ -71,6 +73,9 @@ void points_fini(struct points *p);
  * aligned; -ENOMEM.
  */
 int points_insert(struct points *p, unsigned int vcpu, uint64_t va);
+
+/* The point at va, or NULL. */
+struct point *points_find(const struct points *p, uint64_t va);
 
 /* No more wish for one at va. Removing what is not there is no error. */
 void points_remove(struct points *p, uint64_t va);

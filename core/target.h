@@ -41,6 +41,13 @@ struct stop {
 /* Z and z: the protocol's numbers. */
 enum point_type { POINT_SW, POINT_HW, POINT_WRITE, POINT_READ, POINT_ACCESS };
 
+/* Bytecode that comes with a breakpoint (agent.h): a condition for it, or a command at it. */
+struct agent_code {
+	bool command;
+	const uint8_t *code;
+	size_t len;
+};
+
 struct target;
 
 struct target_ops {
@@ -73,6 +80,16 @@ struct target_ops {
 		      uint64_t kind, const char **why);
 	int (*remove)(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
 		      uint64_t kind, const char **why);
+
+	/*
+	 * The conditions and commands of a breakpoint that is inserted, instead of those that it
+	 * had; copied. 0; -ENOENT: no such breakpoint; -EOPNOTSUPP: not for watchpoints; -ENOMEM.
+	 */
+	int (*rules)(struct target *t, enum point_type type, uint64_t addr, uint64_t kind,
+		     const struct agent_code *codes, unsigned int n);
+
+	/* Take what commands printed, at most len bytes: how many. Running or not. */
+	size_t (*console)(struct target *t, char *buf, size_t len);
 
 	/* Let vCPUs run: actions[i] is for the i-th of vcpus(). Does not wait. 0 or -errno. */
 	int (*resume)(struct target *t, const struct resume_action *actions, unsigned int n);

@@ -132,13 +132,3 @@ int vcpu_code(struct vmgdb_vcpu *v, uint64_t *addr)
 	*addr = pc;
 	return ret;
 }
-
-int vcpu_translate(struct vmgdb_vcpu *v, uint64_t va, uint64_t *gpa)
-{
-	struct xlat x;
-	int ret = v->view.cpu->translate(&v->view, va, &x);
-
-	if (!ret)
-		*gpa = x.gpa;
-	return ret;
-}
