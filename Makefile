@@ -23,11 +23,11 @@ CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wwrite-strings -Wvla
 ALL_CFLAGS = -std=gnu11 -I. -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) -MMD -MP
 
-# A source belongs to the library of one architecture; all but kvm.c of the others is built for the
+# A source belongs to the library of one architecture; all but kvm*.c of the others is built for the
 # unit tests as well.
 OTHER_ARCH := $(filter-out $(ARCH),x86 arm64)
 LIB_SRC := $(wildcard core/*.c transport/*.c arch/$(ARCH)/*.c)
-PURE_SRC := $(filter-out %/kvm.c,$(wildcard arch/$(OTHER_ARCH)/*.c))
+PURE_SRC := $(filter-out $(wildcard arch/$(OTHER_ARCH)/kvm*.c),$(wildcard arch/$(OTHER_ARCH)/*.c))
 RUN_SRC := $(wildcard host-tools/vmgdb-run/*.c host-tools/vmgdb-run/$(ARCH)/*.c)
 CONNECT_SRC := $(wildcard host-tools/vmgdb-connect/*.c)
 C_FILES := $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
