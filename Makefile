@@ -5,6 +5,12 @@
 # make check    all tests
 # make help     the other targets
 
+# V=1 shows the commands
+ifndef V
+MAKEFLAGS += -s
+endif
+say = @printf '  %-8s %s\n' $(1) $(patsubst $(CURDIR)/%,%,$@)
+
 ARCH ?= $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
 HOST_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
 ifneq ($(ARCH),$(HOST_ARCH))
@@ -42,16 +48,19 @@ all: $(LIBS) $(PROGRAMS)
 
 $(O)/obj/%.o: %.c
 	@mkdir -p $(@D)
+	$(call say,CC)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # One object in which everything but the public functions is local, so that a VMM's names and ours
 # never meet.
 $(O)/libvmgdb.a: $(call obj,$(LIB_SRC))
+	$(call say,AR)
 	$(LD) -r -o $(O)/obj/libvmgdb.o $^
 	$(OBJCOPY) --localize-hidden $(O)/obj/libvmgdb.o
 	rm -f $@ && $(AR) rcs $@ $(O)/obj/libvmgdb.o
 
 $(O)/libvmgdb.so.0: $(call obj,$(LIB_SRC))
+	$(call say,LD)
 	$(CC) -shared -pthread -Wl,-soname,$(@F) -Wl,-z,defs -o $@ $^ $(LDFLAGS)
 
 include host-tools/vmgdb-run/guests/guests.mk
@@ -60,9 +69,11 @@ include host-tools/vmgdb-run/guests/guests.mk
 RUN_LIBS := $(if $(filter arm64,$(ARCH)),-lfdt)
 
 $(O)/vmgdb-run: $(call obj,$(RUN_SRC)) $(GUEST_OBJ) $(O)/libvmgdb.a
+	$(call say,LD)
 	$(CC) -pthread -o $@ $^ $(LDFLAGS) $(RUN_LIBS)
 
 $(O)/vmgdb-connect: $(call obj,$(CONNECT_SRC)) $(O)/libvmgdb.a
+	$(call say,LD)
 	$(CC) -pthread -o $@ $^ $(LDFLAGS)
 
 # The same without shared libraries, for initial RAM disks
@@ -71,10 +82,12 @@ static: $(patsubst $(O)/%,$(O)/static/%,$(PROGRAMS))
 
 $(O)/static/vmgdb-run: $(call obj,$(RUN_SRC)) $(GUEST_OBJ) $(O)/libvmgdb.a
 	@mkdir -p $(@D)
+	$(call say,LD)
 	$(CC) -static -pthread -o $@ $^ $(LDFLAGS) $(RUN_LIBS)
 
 $(O)/static/vmgdb-connect: $(call obj,$(CONNECT_SRC)) $(O)/libvmgdb.a
 	@mkdir -p $(@D)
+	$(call say,LD)
 	$(CC) -static -pthread -o $@ $^ $(LDFLAGS)
 
 include tests/tests.mk

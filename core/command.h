@@ -69,6 +69,7 @@ struct session {
 	struct packet_link link;
 	enum session_end end;
 
+	bool holds;	  /* the target is attached, since the first packet */
 	bool running;	  /* the debugger waits for a stop */
 	bool newcomer;	  /* a new debugger does: its first packet is in the link's decoder */
 	bool interrupted; /* an interrupt came before the packet that it is meant for */

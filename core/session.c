@@ -169,11 +169,40 @@ static void packet_while_running(struct session *s, const struct command *c, str
 	}
 }
 
+/* It has not said what it understands yet, but every gdb shows E.text. */
+static void refuse(struct session *s, const char *why)
+{
+	session_log(s, VMGDB_LOG_WARNING, "a debugger is turned away: %s", why);
+	buf_clear(&s->reply);
+	buf_fmt(&s->reply, "E.%s", why);
+	send_reply(s);
+	s->end = SESSION_REFUSED;
+}
+
+/* A peer's first packet makes it a debugger: connecting, or noise, stops nothing. */
+static bool take_hold(struct session *s)
+{
+	int err = s->holds ? 0 : s->target->ops->attach(s->target);
+
+	if (s->holds)
+		return true;
+	if (err) {
+		refuse(s,
+		       err == -EBUSY ? "another debugger holds the VM" : "the VM can't be stopped");
+		return false;
+	}
+	s->holds = true;
+	session_fresh(s);
+	return true;
+}
+
 static void handle_packet(struct session *s)
 {
 	struct scan args;
 	const struct command *c = find(s, &args);
 
+	if (!take_hold(s))
+		return;
 	if (s->running)
 		packet_while_running(s, c, &args);
 	else
@@ -337,7 +366,6 @@ int session_create(struct session **out, struct target *t, const struct session_
 	}
 	if (s->vcpus.n)
 		s->stop.vcpu = s->vcpus.index[0];
-	session_fresh(s);
 	*out = s;
 	return 0;
 }
@@ -378,6 +406,11 @@ void session_timeout(struct session *s)
 enum session_end session_state(const struct session *s)
 {
 	return s->end;
+}
+
+bool session_holds(const struct session *s)
+{
+	return s->holds && s->end == SESSION_OPEN;
 }
 
 bool session_running(const struct session *s)

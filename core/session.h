@@ -36,15 +36,16 @@ enum session_end {
 	SESSION_OPEN,
 	SESSION_DETACHED, /* the debugger detached, and so is the target already */
 	SESSION_KILLED,	  /* the debugger killed the VM; ops->kill was called */
+	SESSION_REFUSED,  /* another debugger holds the VM, or it can't be stopped */
 };
 
 /*
- * Start a conversation with a debugger. The target is attached and stopped, and outlives the
- * session; config is copied. Returns 0 or -ENOMEM. On success *out is given to session_destroy().
+ * Start a conversation. The target goes on as it is until the peer's first packet, which attaches
+ * it; it outlives the session. config is copied. Returns 0 or -ENOMEM. On success *out is given to session_destroy().
  */
 int session_create(struct session **out, struct target *t, const struct session_config *config);
 
-/* Frees it; NULL is fine. The target is left as it is: when the link was lost, detach it. */
+/* Frees it; NULL is fine. The target is left as it is. */
 void session_destroy(struct session *s);
 
 /*
@@ -72,6 +73,9 @@ void session_timeout(struct session *s);
 
 /* Whether the conversation goes on. When it does not, what session_output() has is still to be sent. */
 enum session_end session_state(const struct session *s);
+
+/* Whether the target is attached for this session: when the link is lost, detach it. */
+bool session_holds(const struct session *s);
 
 /* Whether the debugger has let the target run and waits for it to stop. */
 bool session_running(const struct session *s);
