@@ -13,3 +13,21 @@ $(O)/tests/test_%: $(O)/obj/tests/unit/test_%.o $(call obj,$(UNIT_HELP_SRC) $(LI
 
 .PHONY: unit
 unit: $(UNIT)
+
+# The commands for users: each sees to the packages that it needs, then to the build.
+JOBS := $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: check check-unit check-gdb demo
+check:
+	@tests/deps.sh build test
+	@$(MAKE) --no-print-directory $(JOBS) all unit
+	@O=$(O) tests/check
+
+check-%:
+	@$(MAKE) --no-print-directory $(JOBS) all $(if $(filter unit,$*),unit)
+	@O=$(O) tests/check $*
+
+demo:
+	@tests/deps.sh build demo
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@O=$(O) tests/demo
