@@ -28,6 +28,23 @@ $(GUESTS64): $(GUEST_X86)/flat.ld
 	@mkdir -p $(@D)
 	$(CC) -m64 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/flat.ld -o $@ $(filter %.o,$^)
 
+# A kernel in the upper half: the same sources, compiled for there
+
+guest64k = $(patsubst %,$(O)/obj/guest64k/%.o,$(1))
+
+$(O)/obj/guest64k/%.o: $(GUEST_SRC)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(GUEST64_CFLAGS) -mcmodel=kernel -c -o $@ $<
+
+$(O)/obj/guest64k/%.o: $(GUEST_SRC)/%.S
+	@mkdir -p $(@D)
+	$(CC) $(GUEST64_CFLAGS) -c -o $@ $<
+
+$(O)/guests/user.elf: $(call guest64k,x86/starthigh x86/user x86/userland x86/gdt x86/serial \
+		x86/traps x86/trapentry print) $(GUEST_X86)/user.ld
+	@mkdir -p $(@D)
+	$(CC) -m64 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/user.ld -o $@ $(filter %.o,$^)
+
 # 32-bit, and what starts in 16-bit real mode
 
 GUEST32_CFLAGS := $(GUEST_CFLAGS) -m32 -mgeneral-regs-only -fcf-protection=none \

@@ -11,3 +11,4 @@ GUEST(realmode, "realmode.bin", "16-bit real mode: real_loop calls real_tick and
 GUEST(prot32, "prot32.elf", "32-bit protected mode, no paging: main calls tick32 calls leaf32")
 GUEST(page32, "page32.elf", "the same with 32-bit paging, after a while; all mapped twice")
 GUEST(pae32, "pae32.elf", "the same with PAE paging")
+GUEST(user, "user.elf", "64-bit: user_loop in ring 3 calls a kernel in the upper half")

@@ -61,7 +61,7 @@ void idt_let_user(unsigned int vector)
 	set_gate(vector, GATE_INTERRUPT | GATE_DPL3);
 }
 
-_Noreturn static void unexpected(const struct frame *frame)
+void trap_unexpected(const struct frame *frame)
 {
 	print("exception ");
 	print_decimal(frame->vector);
@@ -76,6 +76,6 @@ _Noreturn static void unexpected(const struct frame *frame)
 void trap(struct frame *frame)
 {
 	if (!handlers[frame->vector])
-		unexpected(frame);
+		trap_unexpected(frame);
 	handlers[frame->vector](frame);
 }

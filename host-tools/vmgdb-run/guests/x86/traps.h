@@ -24,4 +24,7 @@ void idt_load(void);
 void idt_handle(unsigned int vector, trap_handler *handler);
 void idt_let_user(unsigned int vector);
 
+/* Print a line on it and end the guest. */
+_Noreturn void trap_unexpected(const struct frame *frame);
+
 #endif
