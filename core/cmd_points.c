@@ -4,11 +4,55 @@
 
 #include "core/command.h"
 
+enum { CODES_MAX = 64 }; /* conditions and commands of one breakpoint */
+
 struct point_args {
 	enum point_type type;
 	uint64_t addr;
 	uint64_t kind; /* of a breakpoint: the architecture's; of a watchpoint: bytes */
+	unsigned int ncodes;
+	struct agent_code codes[CODES_MAX]; /* in the session's scratch */
 };
+
+/* "XLENGTH,BYTES", one after the other: conditions, or commands. */
+static bool scan_codes(struct session *s, struct scan *args, bool command, struct point_args *out)
+{
+	struct agent_code *c;
+	uint64_t len;
+	uint8_t *to;
+
+	while (scan_char(args, 'X')) {
+		if (out->ncodes == CODES_MAX || !scan_hex(args, &len) || !scan_char(args, ',') ||
+		    len > scan_left(args) / 2)
+			return false;
+		to = buf_grow(&s->scratch, len);
+		if (!to || !hex_decode(to, args->p, len))
+			return false;
+		c = &out->codes[out->ncodes++];
+		*c = (struct agent_code){ command, to, len };
+		args->p += 2 * len;
+	}
+	return true;
+}
+
+/* "[;CONDITIONS][;cmds:PERSIST,COMMANDS]" */
+static bool scan_rules(struct session *s, struct scan *args, struct point_args *out)
+{
+	uint64_t persist;
+
+	buf_clear(&s->scratch);
+	while (scan_char(args, ';')) {
+		if (!scan_str(args, "cmds:")) {
+			if (!scan_codes(s, args, false, out))
+				return false;
+			continue;
+		}
+		if (!scan_hex(args, &persist) || !scan_char(args, ',') ||
+		    !scan_codes(s, args, true, out))
+			return false;
+	}
+	return true;
+}
 
 /* "TYPE,ADDR,KIND". A type that is not known gets the empty reply, which says just that. */
 static bool scan_point(struct session *s, struct scan *args, struct point_args *out)
@@ -24,8 +68,9 @@ static bool scan_point(struct session *s, struct scan *args, struct point_args *
 	out->type = (enum point_type)type;
 	if (!scan_range(s, args, &out->addr, &out->kind))
 		return false;
-	if (scan_char(args, ';')) {
-		fail(s, EOPNOTSUPP, "conditions and commands are not supported");
+	out->ncodes = 0;
+	if (!scan_rules(s, args, out)) {
+		fail(s, EINVAL, "conditions or commands: malformed, or too many");
 		return false;
 	}
 	return scan_done(s, args);
@@ -52,6 +97,8 @@ static void insert_point(struct session *s, struct scan *args)
 		return;
 	err = t->ops->insert(t, s->general, p.type, p.addr, p.kind, &why);
 	s->has_points |= !err;
+	if (!err && (p.type <= POINT_HW || p.ncodes))
+		err = t->ops->rules(t, p.type, p.addr, p.kind, p.codes, p.ncodes);
 	answer(s, err, why);
 }
 
@@ -66,7 +113,7 @@ static void remove_point(struct session *s, struct scan *args)
 }
 
 const struct command point_commands[] = {
-	{ "Z", CMD_GLUED | CMD_CHANGES, insert_point, NULL },
-	{ "z", CMD_GLUED | CMD_CHANGES, remove_point, NULL },
+	{ "Z", CMD_GLUED | CMD_CHANGES, insert_point, "ConditionalBreakpoints+" },
+	{ "z", CMD_GLUED | CMD_CHANGES, remove_point, "BreakpointCommands+" },
 	{ 0 },
 };

@@ -182,10 +182,11 @@ static void refuse(struct session *s, const char *why)
 /* A peer's first packet makes it a debugger: connecting, or noise, stops nothing. */
 static bool take_hold(struct session *s)
 {
-	int err = s->holds ? 0 : s->target->ops->attach(s->target);
+	int err;
 
 	if (s->holds)
 		return true;
+	err = s->target->ops->attach(s->target);
 	if (err) {
 		refuse(s,
 		       err == -EBUSY ? "another debugger holds the VM" : "the VM can't be stopped");
@@ -298,9 +299,23 @@ static void admit_newcomer(struct session *s)
 	handle_packet(s);
 }
 
+/* What breakpoint commands printed, before the stop that may follow it. */
+static void show_printed(struct session *s)
+{
+	char text[CONSOLE_CHUNK];
+	size_t n;
+
+	while (link_room(&s->link, REPLY_SIZE) &&
+	       (n = s->target->ops->console(s->target, text, sizeof(text))))
+		session_console(s, text, n);
+}
+
 void session_poll(struct session *s)
 {
-	if (!s->running || s->end != SESSION_OPEN || !link_room(&s->link, REPLY_SIZE))
+	if (!s->running || s->end != SESSION_OPEN)
+		return;
+	show_printed(s);
+	if (!link_room(&s->link, REPLY_SIZE))
 		return;
 	if (!s->target->ops->poll(s->target, &s->stop))
 		return;
