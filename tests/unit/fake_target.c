@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/fake_target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the CPU ----------------------------------------------------------------------------- */
+
+#define AT(field) .offset = offsetof(struct fake_state, field)
+
+static const struct reg_desc core_regs[] = {
+	{ .name = "r0", AT(r0), .bits = 64, .dwarf = 0, .generic = "arg1" },
+	{ .name = "sp",
+	  .type = "data_ptr",
+	  AT(sp),
+	  .bits = 64,
+	  .dwarf = 7,
+	  .generic = "sp",
+	  .flags = REG_EXPEDITE },
+	{ .name = "pc",
+	  .type = "code_ptr",
+	  AT(pc),
+	  .bits = 64,
+	  .dwarf = 16,
+	  .generic = "pc",
+	  .flags = REG_EXPEDITE },
+	{ .name = "flags", .type = "fake_flags", AT(flags), .bits = 32, .dwarf = -1 },
+};
+
+static const struct reg_desc system_regs[] = {
+	{ .name = "id",
+	  AT(id),
+	  .bits = 64,
+	  .dwarf = -1,
+	  .group = "system",
+	  .flags = REG_READONLY | REG_HIDDEN },
+	{ .name = "picky", AT(picky), .bits = 64, .dwarf = -1, .group = "system" },
+};
+
+static const struct reg_desc vector_regs[] = {
+	{ .name = "st", .type = "i387_ext", AT(st), .bits = 80, .bank = 1, .dwarf = -1 },
+	{ .name = "vec",
+	  .type = "uint128",
+	  AT(vec),
+	  .bits = 128,
+	  .bank = 2,
+	  .dwarf = -1,
+	  .flags = REG_EXPEDITE },
+};
+
+static const struct reg_feature core = {
+	.name = "org.vmgdb.fake.core",
+	.annex = "fake-core.xml",
+	.types =
+		"  <flags id=\"fake_flags\" size=\"4\"><field name=\"Z\" start=\"0\" end=\"0\"/></flags>\n",
+	.regs = core_regs,
+	.nregs = 4,
+};
+
+static const struct reg_feature system = {
+	.name = "org.vmgdb.fake.system",
+	.annex = "fake-system.xml",
+	.regs = system_regs,
+	.nregs = 2,
+};
+
+static const struct reg_feature vector = {
+	.name = "org.vmgdb.fake.vector",
+	.annex = "fake-vector.xml",
+	.regs = vector_regs,
+	.nregs = 2,
+};
+
+static const struct reg_feature *const wide[] = { &core, &system, &vector };
+
+const struct tdesc fake_wide = { "fake:wide", NULL, wide, 3 };
+const struct tdesc fake_narrow = { "fake:narrow", "none", wide, 1 };
+
+static struct fake_target *owner(struct cpu_view *v);
+
+static const struct tdesc *describe(struct cpu_view *v)
+{
+	return owner(v)->narrow ? &fake_narrow : &fake_wide;
+}
+
+static uint64_t get_pc(const void *state)
+{
+	return ((const struct fake_state *)state)->pc;
+}
+
+static void set_pc(void *state, uint64_t pc)
+{
+	((struct fake_state *)state)->pc = pc;
+}
+
+static int write_reg(struct cpu_view *v, const struct reg_desc *r, const void *value)
+{
+	uint64_t x;
+
+	(void)v;
+	if (r->offset != offsetof(struct fake_state, picky))
+		return -EOPNOTSUPP;
+	memcpy(&x, value, sizeof(x));
+	if (x > 0xff)
+		return -EINVAL;
+	((struct fake_state *)v->state)->picky = x;
+	return 0;
+}
+
+static void mode(struct cpu_view *v, char *buf, size_t len)
+{
+	snprintf(buf, len, "%s mode", owner(v)->narrow ? "narrow" : "wide");
+}
+
+static const struct cpu fake_cpu = {
+	.name = "fake",
+	.state_size = sizeof(struct fake_state),
+	.nbanks = 3,
+	.describe = describe,
+	.pc = get_pc,
+	.set_pc = set_pc,
+	.write_reg = write_reg,
+	.mode = mode,
+};
+
+/* ---- its views --------------------------------------------------------------------------- */
+
+static int need(struct cpu_view *v, unsigned int bank)
+{
+	struct fake_vcpu *c = (struct fake_vcpu *)v;
+
+	return c->unreadable & 1u << bank ? -EIO : 0;
+}
+
+static void dirty(struct cpu_view *v, unsigned int bank)
+{
+	((struct fake_vcpu *)v)->dirty |= 1u << bank;
+}
+
+/* ---- the target -------------------------------------------------------------------------- */
+
+static struct fake_target *fake(struct target *t)
+{
+	return (struct fake_target *)t;
+}
+
+/* As fake(), for calls that may be made only while it is stopped. */
+static struct fake_target *stopped(struct target *t)
+{
+	fake(t)->calls_while_running += fake(t)->running;
+	return fake(t);
+}
+
+static unsigned int vcpus(struct target *t, unsigned int *out, unsigned int max)
+{
+	for (unsigned int i = 0; i < fake(t)->nvcpus && i < max; i++)
+		out[i] = i;
+	return fake(t)->nvcpus;
+}
+
+static struct cpu_view *view(struct target *t, unsigned int vcpu)
+{
+	struct fake_target *f = stopped(t);
+
+	if (vcpu >= f->nvcpus)
+		return NULL;
+	return &f->vcpus[vcpu < FAKE_VCPUS ? vcpu : FAKE_VCPUS - 1].view;
+}
+
+static const char *idle(struct target *t, unsigned int vcpu)
+{
+	(void)vcpu;
+	return stopped(t)->idle;
+}
+
+/* How much of [addr, addr + len) is memory, from addr on. */
+static size_t there(uint64_t addr, size_t len)
+{
+	uint64_t at = addr - FAKE_BASE;
+
+	if (at >= FAKE_SIZE)
+		return 0;
+	return len < FAKE_SIZE - at ? len : FAKE_SIZE - at;
+}
+
+static ssize_t mem_read(struct target *t, unsigned int vcpu, uint64_t addr, void *buf, size_t len)
+{
+	size_t n = there(addr, len);
+
+	(void)vcpu;
+	if (!n)
+		return -EFAULT;
+	memcpy(buf, stopped(t)->memory + (addr - FAKE_BASE), n);
+	return (ssize_t)n;
+}
+
+static int mem_write(struct target *t, unsigned int vcpu, uint64_t addr, const void *buf,
+		     size_t len)
+{
+	(void)vcpu;
+	if (there(addr, len) < len)
+		return -EFAULT;
+	memcpy(stopped(t)->memory + (addr - FAKE_BASE), buf, len);
+	return 0;
+}
+
+static int insert(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
+		  uint64_t kind, const char **why)
+{
+	struct fake_target *f = stopped(t);
+
+	f->inserts++;
+	f->last_point = (struct fake_point){ type, addr, kind, vcpu };
+	*why = f->insert_why;
+	return f->insert_error;
+}
+
+static int remove_point(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
+			uint64_t kind, const char **why)
+{
+	struct fake_target *f = stopped(t);
+
+	(void)why;
+	f->removes++;
+	f->last_point = (struct fake_point){ type, addr, kind, vcpu };
+	return 0;
+}
+
+static int resume(struct target *t, const struct resume_action *actions, unsigned int n)
+{
+	struct fake_target *f = stopped(t);
+
+	if (f->resume_error)
+		return f->resume_error;
+	f->nactions = n;
+	memcpy(f->actions, actions, (n < FAKE_VCPUS ? n : FAKE_VCPUS) * sizeof(*actions));
+	f->resumes++;
+	f->running = true;
+	return 0;
+}
+
+static void interrupt(struct target *t)
+{
+	struct fake_target *f = fake(t);
+
+	f->interrupts++;
+	if (f->running && !f->stop_ready)
+		fake_stop(f, (struct stop){ .kind = STOP_INTERRUPT });
+}
+
+static bool poll_stop(struct target *t, struct stop *out)
+{
+	struct fake_target *f = fake(t);
+
+	if (!f->running || !f->stop_ready)
+		return false;
+	*out = f->stop;
+	f->running = f->stop_ready = false;
+	return true;
+}
+
+static int attach(struct target *t)
+{
+	fake(t)->attaches++;
+	fake(t)->running = false;
+	return 0;
+}
+
+static void detach(struct target *t, bool stay)
+{
+	fake(t)->detaches++;
+	fake(t)->stayed = stay;
+}
+
+static int kill_vm(struct target *t)
+{
+	fake(t)->kills++;
+	return fake(t)->kill_error;
+}
+
+static const struct target_ops fake_ops = {
+	.vcpus = vcpus,
+	.view = view,
+	.idle = idle,
+	.read = mem_read,
+	.write = mem_write,
+	.insert = insert,
+	.remove = remove_point,
+	.resume = resume,
+	.interrupt = interrupt,
+	.poll = poll_stop,
+	.attach = attach,
+	.detach = detach,
+	.kill = kill_vm,
+};
+
+static struct fake_target *owner(struct cpu_view *v)
+{
+	struct fake_vcpu *c = (struct fake_vcpu *)v;
+	size_t index = (size_t)(c->state.id - 0x1d00);
+
+	return (struct fake_target *)((char *)(c - index) - offsetof(struct fake_target, vcpus));
+}
+
+void fake_init(struct fake_target *f, unsigned int nvcpus)
+{
+	memset(f, 0, sizeof(*f));
+	f->target = (struct target){ &fake_ops, &fake_cpu };
+	f->nvcpus = nvcpus;
+	for (unsigned int i = 0; i < FAKE_VCPUS; i++) {
+		struct fake_vcpu *c = &f->vcpus[i];
+
+		c->view = (struct cpu_view){
+			.cpu = &fake_cpu, .state = &c->state, .need = need, .dirty = dirty
+		};
+		c->state = (struct fake_state){ .r0 = 0x1111 * (i + 1),
+						.sp = 0x8000 + i,
+						.pc = 0x1000 + i,
+						.flags = 2,
+						.id = 0x1d00 + i };
+	}
+	for (unsigned int i = 0; i < FAKE_SIZE; i++)
+		f->memory[i] = (uint8_t)(i ^ i >> 8);
+}
+
+void fake_stop(struct fake_target *f, struct stop stop)
+{
+	f->stop = stop;
+	f->stop_ready = true;
+}
