@@ -66,11 +66,14 @@ static void skip(struct cpu_view *v, struct step_plan *p)
 	p->emulated = true;
 }
 
+static unsigned int bank_of_x(unsigned int reg)
+{
+	return reg < 29 ? ARM64_BANK_X : ARM64_BANK_FRAME;
+}
+
 static uint64_t reg_value(struct cpu_view *v, unsigned int reg)
 {
-	const unsigned int bank = reg < 29 ? ARM64_BANK_X : ARM64_BANK_FRAME;
-
-	return reg == 31 || v->need(v, bank) ? 0 : arm64_state(v)->x[reg];
+	return reg == 31 || v->need(v, bank_of_x(reg)) ? 0 : arm64_state(v)->x[reg];
 }
 
 /* The IRQ bits that an instruction leaves when it writes them. */
@@ -104,7 +107,7 @@ static void plan_return(struct cpu_view *v, struct step_plan *p)
 struct sequence {
 	uint64_t start, end; /* of its instructions: start <= PC < end */
 	unsigned int nbranches;
-	uint64_t branches[EXCLUSIVE_MAX + 1]; /* targets of the branches in it */
+	uint64_t branches[EXCLUSIVE_MAX]; /* targets of the branches in it */
 };
 
 static bool decode_at(struct cpu_view *v, uint64_t pc, struct insn *in)
@@ -267,12 +270,11 @@ static void mend_saved(struct cpu_view *v, const struct step_plan *p)
 static void mend_read(struct cpu_view *v, const struct step_plan *p)
 {
 	const unsigned int reg = p->saved[LATER];
-	const unsigned int bank = reg < 29 ? ARM64_BANK_X : ARM64_BANK_FRAME;
 
-	if (reg == 31 || v->need(v, bank))
+	if (reg == 31 || v->need(v, bank_of_x(reg)))
 		return;
 	assign_irqs(&arm64_state(v)->x[reg], p->saved[BEFORE]);
-	v->dirty(v, bank);
+	v->dirty(v, bank_of_x(reg));
 }
 
 static void mend_return_state(struct cpu_view *v, const struct step_plan *p)
