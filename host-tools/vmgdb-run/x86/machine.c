@@ -106,7 +106,7 @@ bool machine_exit(struct vcpu *vcpu)
 	case KVM_EXIT_MMIO: mmio(vcpu->run); return true;
 	case KVM_EXIT_SHUTDOWN: triple_fault(vcpu); return true;
 	case KVM_EXIT_SYSTEM_EVENT: system_event(vcpu); return true;
-	case KVM_EXIT_INTERNAL_ERROR: return x86_emulation_failed(vcpu);
+	case KVM_EXIT_INTERNAL_ERROR: return x86_internal_error(vcpu);
 	default: return false;
 	}
 }

@@ -13,7 +13,7 @@ int x86_cpu_setup(struct vcpu *vcpu);
 /* ports.c: serve KVM_EXIT_IO. */
 void x86_port_io(struct vcpu *vcpu);
 
-/* emulation.c: serve KVM_EXIT_INTERNAL_ERROR. False: the vCPU can't go on. */
-bool x86_emulation_failed(struct vcpu *vcpu);
+/* emulation.c: serve KVM_EXIT_INTERNAL_ERROR. False: not known here. */
+bool x86_internal_error(struct vcpu *vcpu);
 
 #endif

@@ -22,8 +22,10 @@ $(O)/guests/demo.elf: $(call guest64,demo) $(GUEST64_COMMON) $(GUEST64_SMP)
 $(O)/guests/exit.elf: $(call guest64,exit) $(GUEST64_COMMON)
 $(O)/guests/triple.elf: $(call guest64,x86/triple) $(GUEST64_COMMON)
 $(O)/guests/int3.elf: $(call guest64,x86/int3) $(GUEST64_COMMON) $(GUEST64_TRAPS)
+$(O)/guests/step.elf: $(call guest64,x86/step x86/step_list x86/apic) $(GUEST64_COMMON) \
+	$(GUEST64_TRAPS)
 
-GUESTS64 := $(addprefix $(O)/guests/,demo.elf exit.elf triple.elf int3.elf)
+GUESTS64 := $(addprefix $(O)/guests/,demo.elf exit.elf triple.elf int3.elf step.elf)
 $(GUESTS64): $(GUEST_X86)/flat.ld
 	@mkdir -p $(@D)
 	$(CC) -m64 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/flat.ld -o $@ $(filter %.o,$^)

@@ -12,3 +12,4 @@ GUEST(prot32, "prot32.elf", "32-bit protected mode, no paging: main calls tick32
 GUEST(page32, "page32.elf", "the same with 32-bit paging, after a while; all mapped twice")
 GUEST(pae32, "pae32.elf", "the same with PAE paging")
 GUEST(user, "user.elf", "64-bit: user_loop in ring 3 calls a kernel in the upper half")
+GUEST(step, "step.elf", "64-bit: instructions that are hard to single-step, with a checksum")
