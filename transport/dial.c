@@ -31,14 +31,21 @@ static void hang_up(struct dialer *d)
 	d->fd = -1;
 }
 
-static int dial_failed(struct dialer *d, int err)
+static void explain(struct dialer *d, int err)
 {
+	const char *hint = d->family->hint ? d->family->hint(&d->to, err) : NULL;
 	char buf[64];
 
+	snprintf(d->ep.refused, sizeof(d->ep.refused), "can't reach %.60s: %.40s%s%.55s",
+		 d->ep.name, strerror_r(-err, buf, sizeof(buf)), hint ? "; " : "",
+		 hint ? hint : "");
+}
+
+static int dial_failed(struct dialer *d, int err)
+{
 	hang_up(d);
 	if (d->ep.refused[0] == '\0')
-		snprintf(d->ep.refused, sizeof(d->ep.refused), "can't reach %.80s: %s", d->ep.name,
-			 strerror_r(-err, buf, sizeof(buf)));
+		explain(d, err);
 	wait_for(d, -1, 0, d->delay);
 	d->delay = d->delay * 2 < LONGEST_MS ? d->delay * 2 : LONGEST_MS;
 	return d->once || err == -EACCES ? err : -EAGAIN;
@@ -46,7 +53,9 @@ static int dial_failed(struct dialer *d, int err)
 
 static int start(struct dialer *d)
 {
-	d->sent = d->got = 0;
+	d->asked = false;
+	d->got = 0;
+	d->line[0] = '\0';
 	d->ep.refused[0] = '\0';
 	d->fd = socket_open(d->to.any.sa_family);
 	if (d->fd < 0)
@@ -73,6 +82,15 @@ static int connected(struct dialer *d)
 	}
 	getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	return -err;
+}
+
+static int shake_hands(struct dialer *d)
+{
+	int ret = d->handshake(d);
+
+	if (ret == -EAGAIN)
+		wait_for(d, d->fd, POLLIN, 0);
+	return ret;
 }
 
 static void dial_again(struct vmgdb_endpoint *ep)
@@ -113,7 +131,7 @@ static int dialer_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	if (ret == 0)
 		ret = connected(d);
 	if (ret == 0 && d->handshake)
-		ret = d->handshake(d);
+		ret = shake_hands(d);
 	if (ret == 0)
 		ret = finish(d, out);
 	/* -EAGAIN without a connection: the listener's queue is full */
@@ -149,7 +167,6 @@ int socket_dial(const struct endpoint_spec *s, const struct socket_family *famil
 	d->fd = -1;
 	d->once = s->role != VMGDB_STUB;
 	d->delay = SHORTEST_MS;
-	d->port = s->number;
 	family->name(to, d->ep.name, sizeof(d->ep.name));
 	wait_for(d, -1, 0, FIRST_MS);
 	*out = d;

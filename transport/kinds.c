@@ -17,6 +17,21 @@ const struct transport transports[] = {
 		.dial = tcp_dial,
 	},
 	{
+		.kind = "vsock",
+		.help = "vsock:[CID:]PORT\tAF_VSOCK, between a host and its guests; CID is a number, "
+			"any, local or host; PORT 0 is any free one",
+		.name = "CID",
+		.name_max = 10,
+		.name_optional = true,
+		.name_may_be_empty = true,
+		.number = "port",
+		.number_max = UINT32_MAX - 1,
+		.takes = TAKES_DIAL | TAKES_ALLOW,
+		.parse_id = vsock_parse_cid,
+		.listen = vsock_listen,
+		.dial = vsock_dial,
+	},
+	{
 		.kind = "unix",
 		.help = "unix:PATH\ta unix socket, open to its owner alone",
 		.name = "path",
@@ -35,6 +50,23 @@ const struct transport transports[] = {
 		.listen = pty_listen,
 	},
 	{
+		.kind = "serial",
+		.help = "serial:DEVICE\ta serial line, 8N1",
+		.name = "device",
+		.name_max = SPEC_NAME_MAX,
+		.takes = TAKES_LINE,
+		.listen = serial_open,
+		.dial = serial_open,
+	},
+	{
+		.kind = "virtio",
+		.help = "virtio:NAME\ta virtio-serial port of this guest, by name or as /dev/vportNpM",
+		.name = "port name",
+		.name_max = SPEC_NAME_MAX,
+		.listen = virtio_open,
+		.dial = virtio_open,
+	},
+	{
 		.kind = "fd",
 		.help = "fd:N\tan inherited descriptor, connected or listening",
 		.number = "descriptor",
@@ -47,6 +79,17 @@ const struct transport transports[] = {
 		.help = "stdio\tstandard input and output, for 'target remote | COMMAND'",
 		.listen = stdio_open,
 		.dial = stdio_open,
+	},
+	{
+		.kind = "uds-vsock",
+		.help = "uds-vsock:PATH:PORT\ta guest's vsock port by way of its VMM's unix socket "
+			"(Firecracker, cloud-hypervisor); can only be dialled",
+		.name = "path",
+		.name_max = 107,
+		.number = "port",
+		.number_max = UINT32_MAX - 1,
+		.takes = TAKES_DIAL,
+		.dial = uds_vsock_dial,
 	},
 	{},
 };

@@ -19,6 +19,7 @@ const struct socket_family *socket_family_of(int fd)
 	case AF_INET:
 	case AF_INET6: return &tcp_family;
 	case AF_UNIX: return &unix_family;
+	case AF_VSOCK: return &vsock_family;
 	default: return NULL;
 	}
 }

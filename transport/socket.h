@@ -26,6 +26,8 @@ struct socket_family {
 	void (*attach)(const union socket_address *a, char *buf, size_t len);
 	/* Say in buf who is at the other end of fd. Returns whether the list lets it in. */
 	bool (*admit)(int fd, const struct allow_list *allow, char *buf, size_t len);
+	/* What may be the reason when a could not be reached, or NULL. The member may be NULL. */
+	const char *(*hint)(const union socket_address *a, int err);
 };
 
 extern const struct socket_family tcp_family, unix_family, vsock_family;
@@ -62,13 +64,13 @@ struct dialer {
 
 	/*
 	 * What is to be said on a connection before it is a stream; NULL: nothing. Returns 0 when it
-	 * has been said, -EAGAIN to be called again when ep.pfd is ready, or -errno with the reason
-	 * in ep.refused: -EACCES when the peer said no.
+	 * has been said, -EAGAIN to be called again when there is something to read, or -errno, with
+	 * the reason in ep.refused if it knows better than the errno: -EACCES when the peer said no.
 	 */
 	int (*handshake)(struct dialer *d);
 	uint32_t port;
-	size_t sent;
-	char line[64];
+	bool asked;
+	char line[64]; /* what was answered so far */
 	size_t got;
 };
 

@@ -69,11 +69,16 @@ struct transport {
 extern const struct transport transports[];
 
 endpoint_opener tcp_listen, tcp_dial;
+endpoint_opener vsock_listen, vsock_dial;
 endpoint_opener unix_listen, unix_dial;
 endpoint_opener pty_listen;
+endpoint_opener serial_open;
+endpoint_opener virtio_open;
 endpoint_opener fd_open, stdio_open;
+endpoint_opener uds_vsock_dial;
 
 bool unix_parse_uid(const char *text, uint32_t *id);
+bool vsock_parse_cid(const char *text, uint32_t *id);
 
 /*
  * Parse text into *s, and find its kind. Returns 0, -EINVAL with s->err saying which part is at

@@ -32,6 +32,18 @@ static const struct good goods[] = {
 	{ "tcp:10.0.0.1:1", VMGDB_DEBUGGER, "tcp", "10.0.0.1", 1, true },
 	{ "tcp:[::1]:1234", VMGDB_STUB, "tcp", "[::1]", 1234, false },
 	{ "tcp:localhost:7", VMGDB_STUB, "tcp", "localhost", 7, false },
+	{ "vsock:1234", VMGDB_STUB, "vsock", "", 1234, false },
+	{ "vsock::1234", VMGDB_ACCEPT, "vsock", "", 1234, false },
+	{ "vsock:42:1234", VMGDB_DEBUGGER, "vsock", "42", 1234, true },
+	{ "vsock:any:0", VMGDB_STUB, "vsock", "any", 0, false },
+	{ "vsock:host:4294967294,dial", VMGDB_STUB, "vsock", "host", 4294967294, true },
+	{ "vsock:1234,allow=3+host", VMGDB_STUB, "vsock", "", 1234, false },
+	{ "serial:/dev/ttyS0", VMGDB_STUB, "serial", "/dev/ttyS0", 0, false },
+	{ "serial:/dev/ttyS0,baud=9600,flow=hw", VMGDB_DEBUGGER, "serial", "/dev/ttyS0", 0, true },
+	{ "virtio:org.vmgdb.0", VMGDB_STUB, "virtio", "org.vmgdb.0", 0, false },
+	{ "virtio:/dev/vport0p1", VMGDB_DEBUGGER, "virtio", "/dev/vport0p1", 0, true },
+	{ "uds-vsock:/run/fc.sock:1234", VMGDB_DEBUGGER, "uds-vsock", "/run/fc.sock", 1234, true },
+	{ "uds-vsock:/a:b:1", VMGDB_STUB, "uds-vsock", "/a:b", 1, false },
 	{ "unix:/tmp/d.sock", VMGDB_STUB, "unix", "/tmp/d.sock", 0, false },
 	{ "unix:a:b", VMGDB_STUB, "unix", "a:b", 0, false },
 	{ "unix:x,dial,wait,ro", VMGDB_STUB, "unix", "x", 0, true },
@@ -79,7 +91,7 @@ struct bad {
 	const char *error;
 };
 
-#define KINDS "tcp, unix, pty, fd, stdio"
+#define KINDS "tcp, vsock, unix, pty, serial, virtio, fd, stdio, uds-vsock"
 #define LONG108                                                                                   \
 	"123456789012345678901234567890123456789012345678901234567890123456789012345678901234567" \
 	"890123456789012345678"
@@ -111,6 +123,8 @@ static const struct bad bads[] = {
 	{ "tcp:0,dial", VMGDB_STUB, "port '0' can't be dialled" },
 	{ "unix", VMGDB_STUB, "no path (unix:PATH)" },
 	{ "unix:", VMGDB_STUB, "the path is empty" },
+	{ "uds-vsock:" LONG108 ":1", VMGDB_DEBUGGER,
+	  "the path '1234567890123456789012345678901234567890...' is longer than 107 bytes" },
 	{ "unix:" LONG108, VMGDB_STUB,
 	  "the path '1234567890123456789012345678901234567890...' is longer than 107 bytes" },
 	{ "pty:", VMGDB_STUB, "the link is empty" },
@@ -119,6 +133,37 @@ static const struct bad bads[] = {
 	{ "fd", VMGDB_STUB, "no descriptor (fd:N)" },
 	{ "fd:x", VMGDB_STUB, "descriptor 'x' is not a number from 0 to 2147483647" },
 	{ "fd:1000", VMGDB_STUB, "descriptor 1000: Bad file descriptor" },
+	{ "vsock", VMGDB_STUB, "no port (vsock:[CID:]PORT)" },
+	{ "vsock:x:1", VMGDB_STUB, "CID 'x' is not a number, any, local or host" },
+	{ "vsock:4294967295:1", VMGDB_STUB,
+	  "CID '4294967295' is not a number, any, local or host" },
+	{ "vsock:12345678901:1", VMGDB_STUB, "the CID '12345678901...' is longer than 10 bytes" },
+	{ "vsock:4294967295", VMGDB_STUB,
+	  "port '4294967295' is not a number from 0 to 4294967294" },
+	{ "vsock:any:1", VMGDB_DEBUGGER, "CID 'any' can't be dialled" },
+	{ "vsock:0", VMGDB_DEBUGGER, "port '0' can't be dialled" },
+	{ "vsock:1,allow=joe", VMGDB_STUB,
+	  "option 'allow': 'joe' is not an id of a peer, nor 'any'" },
+	{ "serial", VMGDB_STUB, "no device (serial:DEVICE)" },
+	{ "serial:", VMGDB_STUB, "the device is empty" },
+	{ "serial:/dev/null", VMGDB_STUB, "'/dev/null' is not a serial line" },
+	{ "serial:/nonexistent", VMGDB_STUB,
+	  "can't open '/nonexistent': No such file or directory" },
+	{ "serial:/dev/null,baud=12345", VMGDB_STUB, "option 'baud': 12345 is no usual speed" },
+	{ "serial:/dev/null,baud=fast", VMGDB_STUB,
+	  "option 'baud': 'fast' is not a speed in bits a second" },
+	{ "serial:/dev/null,baud=0", VMGDB_STUB,
+	  "option 'baud': '0' is not a speed in bits a second" },
+	{ "serial:/dev/null,flow=xonxoff", VMGDB_STUB,
+	  "option 'flow': 'xonxoff' is not none or hw" },
+	{ "virtio", VMGDB_STUB, "no port name (virtio:NAME)" },
+	{ "virtio:", VMGDB_STUB, "the port name is empty" },
+	{ "virtio:/dev/nonexistent", VMGDB_STUB,
+	  "can't open '/dev/nonexistent': No such file or directory" },
+	{ "uds-vsock:/a", VMGDB_DEBUGGER, "no port after '/a' (uds-vsock:PATH:PORT)" },
+	{ "uds-vsock::1", VMGDB_DEBUGGER, "the path is empty" },
+	{ "uds-vsock:/a:x", VMGDB_DEBUGGER, "port 'x' is not a number from 0 to 4294967294" },
+	{ "uds-vsock:/a:1", VMGDB_ACCEPT, "'uds-vsock' can only be dialled" },
 	{ "stdio:0", VMGDB_STUB, "'stdio' takes nothing after a colon" },
 	{ "stdio:", VMGDB_STUB, "'stdio' takes nothing after a colon" },
 	{ "0,frobnicate", VMGDB_STUB, "unknown option 'frobnicate'" },
@@ -183,7 +228,7 @@ Test(endpoint, longest_error, .description = "the longest spec still leaves room
 	memset(spec, 'x', sizeof(spec));
 	spec[sizeof(spec) - 1] = '\0';
 	cr_expect_eq(vmgdb_endpoint_open(spec, VMGDB_STUB, &ep, err, sizeof(err)), -EINVAL);
-	cr_expect(strstr(err, "stdio)"), "%s", err);
+	cr_expect(strstr(err, "uds-vsock)"), "%s", err);
 }
 
 Test(endpoint, policy, .description = "the session's options arrive in the endpoint's policy")

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest's vsock port by way of its VMM's unix socket: Firecracker, cloud-hypervisor, and
+ * vhost-device-vsock. One says "CONNECT PORT\n" and hears "OK LOCAL_PORT\n"; from the next byte on
+ * it is the guest that speaks.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "transport/socket.h"
+
+static int refuse(struct dialer *d, int err, const char *why)
+{
+	snprintf(d->ep.refused, sizeof(d->ep.refused), "%.70s: %.85s", d->ep.name, why);
+	return err;
+}
+
+/* A few bytes on a new socket always fit. */
+static int ask(struct dialer *d)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "CONNECT %u\n", d->port);
+
+	if (send(d->fd, text, (size_t)len, MSG_NOSIGNAL) != len)
+		return refuse(d, -ECONNREFUSED, "it does not listen to CONNECT");
+	d->asked = true;
+	return 0;
+}
+
+static int judge(struct dialer *d)
+{
+	char why[128];
+
+	if (strncmp(d->line, "OK ", 3) == 0)
+		return 0;
+	snprintf(why, sizeof(why), "it answered '%s'", d->line);
+	return refuse(d, -EACCES, why);
+}
+
+/* Byte by byte: what follows the line is not ours to take. */
+static int hear(struct dialer *d)
+{
+	for (;;) {
+		ssize_t n;
+		char c;
+
+		n = recv(d->fd, &c, 1, 0);
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return refuse(d, -ECONNREFUSED, "hung up: nobody listens on that port");
+		if (c == '\n')
+			return judge(d);
+		if (d->got == sizeof(d->line) - 1)
+			return refuse(d, -EACCES, "its answer has no end");
+		d->line[d->got++] = c < ' ' || c > '~' ? '?' : c;
+		d->line[d->got] = '\0';
+	}
+}
+
+static int shake_hands(struct dialer *d)
+{
+	int ret = d->asked ? 0 : ask(d);
+
+	return ret ? ret : hear(d);
+}
+
+int uds_vsock_dial(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
+{
+	union socket_address a;
+	struct dialer *d;
+	int ret;
+
+	unix_address(s->name, &a);
+	ret = socket_dial(s, &unix_family, &a, sizeof(a.un), &d);
+	if (ret)
+		return ret;
+	d->handshake = shake_hands;
+	d->port = s->number;
+	snprintf(d->ep.name, sizeof(d->ep.name), "uds-vsock:%.107s:%u", s->name, s->number);
+	*out = &d->ep;
+	return 0;
+}

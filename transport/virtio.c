@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtio-serial port of this kernel: the VMM, or the debugger's bridge, runs in a guest, and the
+ * other side is whoever is connected to the port's outer end.
+ *
+ * Its coming and going shows only as POLLHUP cleared and set. On the VMM's side there is a peer from
+ * its first byte on: an outer hypervisor may hold the outer end open for ever.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "transport/edge.h"
+#include "transport/fdstream.h"
+#include "transport/transport.h"
+#include "transport/virtio_ports.h"
+
+enum { BUSY_MS = 1000, BUSY_STEP_MS = 20 };
+
+struct virtio {
+	struct vmgdb_endpoint ep;
+	struct stream stream;
+	bool busy;
+	bool speaks_first;
+	int fd;
+	int edge;
+};
+
+static struct virtio *virtio_of(struct stream *s)
+{
+	return (struct virtio *)((char *)s - offsetof(struct virtio, stream));
+}
+
+static ssize_t virtio_read(struct stream *s, void *buf, size_t len)
+{
+	return fd_read(s->rfd, FD_OTHER, buf, len);
+}
+
+static ssize_t virtio_write(struct stream *s, const void *buf, size_t len)
+{
+	return fd_write(s->wfd, FD_OTHER, buf, len);
+}
+
+static void virtio_stream_close(struct stream *s)
+{
+	struct virtio *v = virtio_of(s);
+
+	v->busy = false;
+	v->ep.pfd.fd = v->edge;
+	edge_rearm(v->edge, v->fd);
+}
+
+static const struct stream_ops virtio_stream_ops = {
+	.read = virtio_read,
+	.write = virtio_write,
+	.close = virtio_stream_close,
+};
+
+static void start_stream(struct virtio *v)
+{
+	v->busy = true;
+	v->ep.pfd.fd = -1;
+	v->stream.ops = &virtio_stream_ops;
+	v->stream.rfd = v->stream.wfd = v->fd;
+	v->stream.traits = STREAM_RELIABLE | STREAM_HANGUP;
+	snprintf(v->stream.peer, sizeof(v->stream.peer), "%.60s", v->ep.name);
+}
+
+/* Nobody is there, but somebody was and left this. -ENODEV: unplugged. */
+static int discard_input(int fd)
+{
+	char buf[4096];
+	ssize_t n;
+
+	do
+		n = fd_read(fd, FD_OTHER, buf, sizeof(buf));
+	while (n > 0);
+	return n == -ENODEV ? -ENODEV : -EAGAIN;
+}
+
+static int virtio_accept(struct vmgdb_endpoint *ep, struct stream **out)
+{
+	struct virtio *v = (struct virtio *)ep;
+	struct pollfd p = { .fd = v->fd, .events = POLLIN };
+
+	if (v->busy)
+		return -EAGAIN;
+	edge_consume(v->edge);
+	poll(&p, 1, 0);
+	if (p.revents & POLLHUP)
+		return discard_input(v->fd);
+	if (!v->speaks_first && !(p.revents & POLLIN))
+		return -EAGAIN;
+	start_stream(v);
+	*out = &v->stream;
+	return 0;
+}
+
+static void virtio_close(struct vmgdb_endpoint *ep)
+{
+	struct virtio *v = (struct virtio *)ep;
+
+	if (v->edge >= 0)
+		close(v->edge);
+	if (v->fd >= 0)
+		close(v->fd);
+	endpoint_free(ep);
+}
+
+static const struct endpoint_ops virtio_ops = {
+	.accept = virtio_accept,
+	.close = virtio_close,
+};
+
+/* One process at a time: one that is just leaving is waited for. */
+static int open_port(const char *dev)
+{
+	const struct timespec step = { .tv_nsec = BUSY_STEP_MS * 1000000L };
+	int fd, i;
+
+	for (i = 0; i < BUSY_MS / BUSY_STEP_MS; i++) {
+		fd = open(dev, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+		if (fd >= 0 || errno != EBUSY)
+			return fd < 0 ? -errno : fd;
+		nanosleep(&step, NULL);
+	}
+	return -EBUSY;
+}
+
+static int find_port(const struct endpoint_spec *s, char *dev, size_t len)
+{
+	int ret;
+
+	if (strchr(s->name, '/')) {
+		snprintf(dev, len, "%s", s->name);
+		return 0;
+	}
+	ret = virtio_port_find("/sys/class/virtio-ports", s->name, dev, len);
+	if (ret == -ENODEV)
+		return spec_error(s, ret,
+				  "this kernel has no virtio-serial ports "
+				  "(is the module virtio_console loaded?)");
+	if (ret)
+		return spec_error(s, ret, "no virtio-serial port is called '%.60s'", s->name);
+	return 0;
+}
+
+static int port_failed(const struct endpoint_spec *s, const char *dev, int err)
+{
+	if (err == -EBUSY)
+		return spec_error(s, err, "'%.60s' is in use by another process", dev);
+	return spec_failed(s, err, "can't open '%.60s'", dev);
+}
+
+int virtio_open(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
+{
+	char dev[SPEC_NAME_MAX + 1];
+	struct virtio *v;
+	int ret;
+
+	ret = find_port(s, dev, sizeof(dev));
+	if (ret)
+		return ret;
+	v = endpoint_new(s, sizeof(*v), &virtio_ops);
+	if (!v)
+		return -ENOMEM;
+	v->edge = -1;
+	v->speaks_first = s->role != VMGDB_STUB;
+	v->fd = open_port(dev);
+	ret = v->fd < 0 ? v->fd : 0;
+	if (ret == 0) {
+		v->edge = edge_open(v->fd);
+		ret = v->edge < 0 ? v->edge : 0;
+	}
+	if (ret) {
+		virtio_close(&v->ep);
+		return port_failed(s, dev, ret);
+	}
+	snprintf(v->ep.name, sizeof(v->ep.name), "virtio:%s", s->name);
+	v->ep.pfd.fd = v->edge;
+	*out = &v->ep;
+	return 0;
+}
