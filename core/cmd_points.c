@@ -86,6 +86,19 @@ static void answer(struct session *s, int err, const char *why)
 		fail_errno(s, err, "breakpoint");
 }
 
+/* A breakpoint whose conditions can't be had is not to be there at all. */
+static int set_rules(struct session *s, const struct point_args *p, const char **why)
+{
+	struct target *t = s->target;
+	int err = t->ops->rules(t, p->type, p->addr, p->kind, p->codes, p->ncodes);
+
+	if (err) {
+		t->ops->remove(t, s->general, p->type, p->addr, p->kind, why);
+		*why = "conditions or commands: not for this breakpoint";
+	}
+	return err;
+}
+
 static void insert_point(struct session *s, struct scan *args)
 {
 	struct target *t = s->target;
@@ -98,7 +111,7 @@ static void insert_point(struct session *s, struct scan *args)
 	err = t->ops->insert(t, s->general, p.type, p.addr, p.kind, &why);
 	s->has_points |= !err;
 	if (!err && (p.type <= POINT_HW || p.ncodes))
-		err = t->ops->rules(t, p.type, p.addr, p.kind, p.codes, p.ncodes);
+		err = set_rules(s, &p, &why);
 	answer(s, err, why);
 }
 

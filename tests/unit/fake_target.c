@@ -227,6 +227,35 @@ static int remove_point(struct target *t, unsigned int vcpu, enum point_type typ
 	return 0;
 }
 
+static int rules(struct target *t, enum point_type type, uint64_t addr, uint64_t kind,
+		 const struct agent_code *codes, unsigned int n)
+{
+	struct fake_target *f = stopped(t);
+
+	(void)type;
+	(void)addr;
+	(void)kind;
+	f->rules[0] = '\0';
+	for (unsigned int i = 0; i < n && strlen(f->rules) < sizeof(f->rules) / 2; i++) {
+		strcat(f->rules, codes[i].command ? "do " : "if ");
+		strncat(f->rules, (const char *)codes[i].code, codes[i].len);
+		strcat(f->rules, ";");
+	}
+	return f->rules_error;
+}
+
+static size_t console(struct target *t, char *buf, size_t len)
+{
+	struct fake_target *f = fake(t);
+	size_t n = f->printed ? strlen(f->printed) : 0;
+
+	n = n < len ? n : len;
+	if (n)
+		memcpy(buf, f->printed, n);
+	f->printed = f->printed ? f->printed + n : NULL;
+	return n;
+}
+
 static int resume(struct target *t, const struct resume_action *actions, unsigned int n)
 {
 	struct fake_target *f = stopped(t);
@@ -264,7 +293,7 @@ static int attach(struct target *t)
 {
 	fake(t)->attaches++;
 	fake(t)->running = false;
-	return 0;
+	return fake(t)->attach_error;
 }
 
 static void detach(struct target *t, bool stay)
@@ -287,6 +316,8 @@ static const struct target_ops fake_ops = {
 	.write = mem_write,
 	.insert = insert,
 	.remove = remove_point,
+	.rules = rules,
+	.console = console,
 	.resume = resume,
 	.interrupt = interrupt,
 	.poll = poll_stop,
@@ -321,7 +352,7 @@ void fake_init(struct fake_target *f, unsigned int nvcpus)
 						.id = 0x1d00 + i };
 	}
 	for (unsigned int i = 0; i < FAKE_SIZE; i++)
-		f->memory[i] = (uint8_t)(i ^ i >> 8);
+		f->memory[i] = (uint8_t)(i ^ i >> 8 ^ i >> 16);
 }
 
 void fake_stop(struct fake_target *f, struct stop stop)

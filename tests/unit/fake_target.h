@@ -42,8 +42,9 @@ struct fake_target {
 	const char *idle;
 
 	/* what it answers */
-	int insert_error, resume_error, kill_error;
+	int insert_error, rules_error, resume_error, kill_error, attach_error;
 	const char *insert_why;
+	const char *printed; /* by breakpoint commands; taken once */
 
 	/* what happened */
 	bool running, stop_ready;
@@ -52,6 +53,7 @@ struct fake_target {
 	unsigned int calls_while_running; /* of calls that may not be made then */
 	bool stayed;
 	struct fake_point last_point;
+	char rules[256]; /* of the last breakpoint: "if BYTES" and "do BYTES", each with a ; */
 	struct resume_action actions[FAKE_VCPUS];
 	unsigned int nactions;
 };

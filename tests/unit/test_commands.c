@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: MIT */
+/* Each command of a session, well-formed and not, against a target that does nothing. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/fake_target.h"
+#include "tests/unit/rsp.h"
+
+#define GREETING "qSupported:multiprocess+;swbreak+;hwbreak+;error-message+;xmlRegisters=i386"
+
+static struct fake_target fake;
+static struct rsp rsp;
+
+static void open_with(unsigned int nvcpus, struct session_config config, const char *greeting)
+{
+	fake_init(&fake, nvcpus);
+	rsp_open(&rsp, &fake.target, &config);
+	if (greeting)
+		cr_assert_eq(strncmp(rsp_call(&rsp, greeting), "PacketSize=", 11), 0);
+}
+
+static void open_default(void)
+{
+	open_with(2, (struct session_config){ .reliable = true }, GREETING);
+}
+
+static void close_session(void)
+{
+	cr_expect_eq(fake.calls_while_running, 0, "the target was asked what it may not be asked");
+	rsp_close(&rsp);
+}
+
+TestSuite(commands, .init = open_default, .fini = close_session);
+
+struct row {
+	const char *packet, *reply;
+};
+
+static void expect_rows(const struct row *row, size_t n)
+{
+	for (; n--; row++) {
+		const char *reply = rsp_call(&rsp, row->packet);
+
+		cr_expect_str_eq(reply, row->reply, "%s: %s, not %s", row->packet, reply,
+				 row->reply);
+	}
+}
+
+#define EXPECT(...)                                      \
+	expect_rows((const struct row[]){ __VA_ARGS__ }, \
+		    sizeof((const struct row[]){ __VA_ARGS__ }) / sizeof(struct row))
+
+#define NO_THREAD   "E.thread-id: no such thread"
+#define BAD_THREAD  "E.thread-id: malformed, or of another process"
+#define BAD_END	    "E.packet: something is left at its end"
+#define BAD_ADDRESS "E.address: not hexadecimal"
+#define BAD_LENGTH  "E.length: missing or not hexadecimal"
+#define NO_MEMORY   "E.address: nothing is mapped there"
+
+/* ---- small questions --------------------------------------------------------------------- */
+
+Test(commands, questions, .description = "what has a fixed answer")
+{
+	EXPECT({ "vMustReplyEmpty", "" }, { "!", "OK" }, { "qAttached", "1" },
+	       { "qAttached:1", "1" }, { "qAttached:2", "E.process: malformed, or not ours" },
+	       { "qAttached:x", "E.process: malformed, or not ours" }, { "qSymbol::", "OK" },
+	       { "qC", "QCp1.1" }, { "vCont?", "vCont;c;C;s;S;r" });
+}
+
+Test(commands, unknown, .description = "what is not known gets the empty reply")
+{
+	EXPECT({ "", "" }, { "qTStatus", "" }, { "qOffsets", "" }, { "vRun;61", "" }, { "R00", "" },
+	       { "vAttach;1", "" }, { "bs", "" }, { "bc", "" }, { "qCRC:1000,4", "" },
+	       { "qSupportedX", "" }, { "QNonStop:1", "" }, { "qXfer:auxv:read::0,100", "" },
+	       { "qXfer:features:write:target.xml:0:ab", "" }, { "vConty;c", "" }, { "H", "" },
+	       { "Hx1", "" }, { "qHostInfo", "" }, { "QThreadSuffixSupported", "" },
+	       { "jThreadsInfo", "" }, { "vCtrlC", "" }, { "kx", "" }, { "~", "" });
+}
+
+Test(commands, supported, .description = "qSupported tells of what there is")
+{
+	const char *reply = rsp_call(&rsp, GREETING);
+	static const char *const words[] = {
+		"multiprocess+",    "swbreak+",	       "hwbreak+",	 "error-message+",
+		"QStartNoAckMode+", "vContSupported+", "binary-upload+", "qXfer:features:read+",
+	};
+
+	cr_expect_geq(strtoull(reply + strlen("PacketSize="), NULL, 16), 0x10000);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		cr_expect(strstr(reply, words[i]), "%s is not in %s", words[i], reply);
+	cr_expect_eq(strncmp(rsp_call(&rsp, "qSupported"), "PacketSize=", 11), 0);
+}
+
+/* ---- threads ----------------------------------------------------------------------------- */
+
+Test(commands, threads, .description = "thread-ids in all the ways that the manual has")
+{
+	EXPECT({ "qfThreadInfo", "mp1.1,p1.2" }, { "qsThreadInfo", "l" }, { "qsThreadInfo", "l" },
+	       { "Tp1.1", "OK" }, { "Tp1.2", "OK" }, { "T2", "OK" }, { "T3", NO_THREAD },
+	       { "Tp1.3", NO_THREAD }, { "Tp2.1", BAD_THREAD }, { "Tp1.-1", "OK" }, { "Tp1", "OK" },
+	       { "T-1", "OK" }, { "T0", "OK" }, { "Tp0.0", "OK" }, { "Tp-1", "OK" },
+	       { "Tp-1.-1", "OK" }, { "Tp-1.1", BAD_THREAD }, { "T", BAD_THREAD },
+	       { "Tp", BAD_THREAD }, { "Tp1.", BAD_THREAD }, { "T1x", BAD_END },
+	       { "T100000001", BAD_THREAD }, { "T11111111111111111", BAD_THREAD },
+	       { "T-2", BAD_THREAD }, { "qThreadExtraInfo", BAD_THREAD });
+}
+
+Test(commands, select_thread, .description = "Hg is honoured by what reads and writes")
+{
+	EXPECT({ "Hgp1.2", "OK" }, { "qC", "QCp1.2" }, { "p2", "0110000000000000" },
+	       { "P0=0100000000000000", "OK" }, { "Hg1", "OK" }, { "p2", "0010000000000000" },
+	       { "Hgp1.3", NO_THREAD }, { "qC", "QCp1.1" }, { "Hg0", "OK" }, { "qC", "QCp1.1" },
+	       { "Hc-1", "OK" }, { "Hcp1.-1", "OK" }, { "Hc2", "OK" }, { "Hc0", "OK" },
+	       { "Hc9", NO_THREAD }, { "Hg", BAD_THREAD }, { "Hc1,", BAD_END });
+	cr_expect(fake.vcpus[1].state.r0 == 1 && fake.vcpus[0].state.r0 == 0x1111);
+}
+
+static const char *unhex(const char *text)
+{
+	static char out[512];
+	size_t n = strlen(text) / 2;
+
+	for (size_t i = 0; i < n; i++)
+		sscanf(text + 2 * i, "%2hhx", (unsigned char *)&out[i]);
+	out[n] = '\0';
+	return out;
+}
+
+Test(commands, extra_info, .description = "what a vCPU is doing, for info threads")
+{
+	cr_expect_str_eq(unhex(rsp_call(&rsp, "qThreadExtraInfo,p1.2")), "CPU 1, wide mode");
+	fake.idle = "halted";
+	cr_expect_str_eq(unhex(rsp_call(&rsp, "qThreadExtraInfo,1")), "CPU 0, wide mode, halted");
+	cr_expect_str_eq(unhex(rsp_call(&rsp, "qThreadExtraInfo,-1")), "CPU 0, wide mode, halted");
+	cr_expect_str_eq(rsp_call(&rsp, "qThreadExtraInfo,3"), NO_THREAD);
+	cr_expect_str_eq(rsp_call(&rsp, "qThreadExtraInfo,"), BAD_THREAD);
+}
+
+Test(threads, many, .description = "a list that is longer than a packet is cut between ids")
+{
+	enum { MANY = 50000 };
+	unsigned int next = 1;
+	const char *reply;
+	int packets = 0;
+
+	open_with(MANY, (struct session_config){ .reliable = true }, GREETING);
+	for (reply = rsp_call(&rsp, "qfThreadInfo"); reply[0] == 'm';
+	     reply = rsp_call(&rsp, "qsThreadInfo")) {
+		packets++;
+		cr_assert_leq(rsp.reply_len, PACKET_SIZE);
+		for (const char *p = reply; *p; next++) {
+			char id[32];
+			int n = sprintf(id, "p1.%x", next);
+
+			cr_assert_eq(strncmp(p + 1, id, (size_t)n), 0, "thread %x", next);
+			p += 1 + n;
+			cr_assert(*p == ',' || !*p);
+		}
+	}
+	cr_expect_str_eq(reply, "l");
+	cr_expect_eq(next, MANY + 1);
+	cr_expect_gt(packets, 1);
+	close_session();
+}
+
+/* ---- registers --------------------------------------------------------------------------- */
+
+Test(commands, registers, .description = "one register, well-formed and not")
+{
+	EXPECT({ "p0", "1111000000000000" }, { "p3", "02000000" }, { "p4", "001d000000000000" },
+	       { "p8", "E.register number: no such register" },
+	       { "pffffffffffffffff", "E.register number: no such register" },
+	       { "p", "E.register number: not hexadecimal" }, { "p0x", BAD_END },
+	       { "P0=efcdab8967452301", "OK" }, { "p0", "efcdab8967452301" },
+	       { "P3=12345678", "OK" }, { "p3", "12345678" },
+	       { "P3=1234567", "E.value: not of the register's length" },
+	       { "P3=1234567890", "E.value: not of the register's length" },
+	       { "P3=1234567g", "E.value: not hexadecimal" }, { "P3", "E.value: missing" },
+	       { "P3=", "E.value: not of the register's length" },
+	       { "P8=00", "E.register number: no such register" },
+	       { "P=00", "E.register number: not hexadecimal" },
+	       { "P4=0000000000000000", "E.register id is read-only" },
+	       { "P5=0001000000000000", "E.register picky: not a valid value" },
+	       { "P5=4200000000000000", "OK" }, { "p5", "4200000000000000" });
+	fake.vcpus[0].unreadable = 1 << 1;
+	EXPECT({ "p6", "xxxxxxxxxxxxxxxxxxxx" },
+	       { "P6=00000000000000000000", "E.register st: can't be read" });
+}
+
+Test(commands, all_registers, .description = "g and G; what is malformed changes nothing")
+{
+	char g[256], bad[512];
+	struct fake_state before;
+
+	strcpy(g, rsp_call(&rsp, "g"));
+	cr_assert_eq(strlen(g), 2 * (8 + 8 + 8 + 4 + 8 + 8 + 10 + 16));
+	before = fake.vcpus[0].state;
+	snprintf(bad, sizeof(bad), "Gff%s", g + 2);
+	bad[strlen(bad) - 1] = 'x';
+	EXPECT({ "gx", BAD_END }, { "G", "E.values: not of the length of all registers" },
+	       { "G00", "E.values: not of the length of all registers" },
+	       { bad, "E.values: not hexadecimal" });
+	snprintf(bad, sizeof(bad), "Gff%s00", g + 2);
+	EXPECT({ bad, "E.values: not of the length of all registers" });
+	snprintf(bad, sizeof(bad), "Gff%s", g + 2);
+	memset(bad + 1 + 2 * 36, 'f', 16);
+	EXPECT({ bad, "E.register picky: not a valid value" });
+	cr_expect_eq(memcmp(&before, &fake.vcpus[0].state, sizeof(before)), 0);
+	snprintf(bad, sizeof(bad), "Gff%s", g + 2);
+	EXPECT({ bad, "OK" }, { "p0", "ff11000000000000" }, { "g", bad + 1 });
+}
+
+Test(commands, unreadable, .description = "g has x for a register that can't be had, never zeros")
+{
+	fake.vcpus[0].unreadable = 1 << 2;
+	cr_expect_str_eq(rsp_call(&rsp, "g") + 2 * 54, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+}
+
+Test(registers, mode,
+     .description = "g keeps to what this debugger was told, when the mode changes")
+{
+	open_with(1, (struct session_config){ .reliable = true }, GREETING);
+	fake.narrow = true;
+	cr_expect_eq(strlen(rsp_call(&rsp, "g")), 2 * 70);
+	cr_expect(strstr(rsp_call(&rsp, "qXfer:features:read:target.xml:0,1000"), "fake:wide"));
+	/* the next debugger is told otherwise */
+	rsp_call(&rsp, GREETING);
+	cr_expect_eq(strlen(rsp_call(&rsp, "g")), 2 * 28);
+	cr_expect(strstr(rsp_call(&rsp, "qXfer:features:read:target.xml:0,1000"), "fake:narrow"));
+	close_session();
+}
+
+/* ---- qXfer ------------------------------------------------------------------------------- */
+
+Test(commands, xfer, .description = "the description in parts of any size is always the same")
+{
+	char whole[8192], packet[128];
+
+	strcpy(whole, rsp_call(&rsp, "qXfer:features:read:fake-core.xml:0,1000"));
+	cr_assert_eq(whole[0], 'l');
+	for (size_t size = 1; size < 100; size += 7) {
+		char parts[8192] = "l";
+		const char *reply;
+
+		do {
+			snprintf(packet, sizeof(packet),
+				 "qXfer:features:read:fake-core.xml:%zx,%zx", strlen(parts) - 1,
+				 size);
+			reply = rsp_call(&rsp, packet);
+			cr_assert(reply[0] == 'm' || reply[0] == 'l', "%s", reply);
+			cr_assert_leq(strlen(reply), size + 1);
+			strcat(parts, reply + 1);
+		} while (reply[0] == 'm');
+		cr_expect_str_eq(parts, whole);
+	}
+}
+
+Test(commands, xfer_bad, .description = "qXfer, malformed")
+{
+	EXPECT({ "qXfer:features:read:none.xml:0,100", "E.annex: no such file" },
+	       { "qXfer:features:read::0,100", "E.annex: no such file" },
+	       { "qXfer:features:read", "E.annex: missing" },
+	       { "qXfer:features:read:", "E.annex: missing" },
+	       { "qXfer:features:read:target.xml", BAD_ADDRESS },
+	       { "qXfer:features:read:target.xml:0", BAD_LENGTH },
+	       { "qXfer:features:read:target.xml:0,10x", BAD_END },
+	       { "qXfer:features:read:target.xml:fffff,10", "E.offset: beyond the end" },
+	       { "qXfer:features:read:target.xml:0,0", "m" });
+}
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+Test(commands, memory, .description = "m and M, well-formed and not")
+{
+	EXPECT({ "m1000,4", "00010203" }, { "M1001,2:beef", "OK" }, { "m1000,4", "00beef03" },
+	       { "M1001,2:BEEF", "OK" }, { "M1000,0:", "OK" }, { "m0,1", NO_MEMORY },
+	       { "m40fff,4", "03" }, { "m41000,1", NO_MEMORY },
+	       { "mffffffffffffffff,4", NO_MEMORY }, { "m1000,0", "E.length: zero" },
+	       { "m", BAD_ADDRESS }, { "m1000", BAD_LENGTH }, { "m1000,", BAD_LENGTH },
+	       { "m1000,4x", BAD_END }, { "m1000:4", BAD_LENGTH },
+	       { "m10000000000000000,1", BAD_ADDRESS }, { "m1000,10000000000000000", BAD_LENGTH },
+	       { "M1000,1", "E.data: missing" }, { "M1000,2:00", "E.length: not that of the data" },
+	       { "M1000,1:000", "E.length: not that of the data" },
+	       { "M1000,ffffffffffffffff:00", "E.length: not that of the data" },
+	       { "M1000,1:0x", "E.data: not hexadecimal" }, { "M,1:00", BAD_ADDRESS },
+	       { "M40fff,2:0000", "E.address: not all of it is mapped" }, { "m40fff,1", "03" },
+	       { "m1000,3", "00beef" });
+}
+
+Test(commands, memory_large, .description = "a read of any length stays within a packet")
+{
+	cr_expect_eq(strlen(rsp_call(&rsp, "m1000,10000")), 0x20000);
+	cr_expect_eq(strlen(rsp_call(&rsp, "m1000,ffffffffffffffff")), 0x20000);
+	for (size_t i = 0; i < 0x10000; i++) {
+		char two[3];
+
+		sprintf(two, "%02x", fake.memory[i]);
+		cr_assert_eq(memcmp(rsp.reply + 2 * i, two, 2), 0, "at %zx", i);
+	}
+	rsp_call(&rsp, "x1000,ffffffff");
+	cr_expect_eq(rsp.reply_len, PACKET_SIZE);
+}
+
+Test(commands, binary, .description = "X and x take every byte value, and a probe of length 0")
+{
+	char packet[1024] = "X2000,100:";
+	size_t head = strlen(packet);
+
+	for (int i = 0; i < 256; i++)
+		packet[head + (size_t)i] = (char)(255 - i);
+	cr_expect_str_eq(rsp_call_bytes(&rsp, packet, head + 256), "OK");
+	cr_expect_eq(memcmp(fake.memory + 0x1000, packet + head, 256), 0);
+	cr_expect_eq(rsp_call(&rsp, "x2000,100")[0], 'b');
+	cr_expect(rsp.reply_len == 257 && !memcmp(rsp.reply + 1, packet + head, 256));
+	EXPECT({ "X0,0:", "OK" }, { "x0,0", "b" }, { "x0,1", NO_MEMORY }, { "x40fff,4", "b\x03" },
+	       { "X1000,3:ab", "E.length: not that of the data" },
+	       { "X1000,1:ab", "E.length: not that of the data" },
+	       { "X1000,ffffffffffffffff:", "E.length: not that of the data" },
+	       { "X1000,1", "E.data: missing" }, { "x1000", BAD_LENGTH }, { "x1000,1,", BAD_END },
+	       { "X40fff,2:ab", "E.address: not all of it is mapped" }, { "m40fff,1", "03" });
+}
+
+/* ---- breakpoints ------------------------------------------------------------------------- */
+
+Test(commands, points, .description = "Z and z reach the target as they were meant")
+{
+	for (unsigned int type = 0; type <= 4; type++) {
+		char packet[32];
+
+		for (const char *c = "Zz"; *c; c++) {
+			sprintf(packet, "%c%u,%x,%x", *c, type, 0xabc + type, type + 1);
+			cr_expect_str_eq(rsp_call(&rsp, packet), "OK");
+			cr_expect(fake.last_point.type == (enum point_type)type &&
+				  fake.last_point.addr == 0xabc + type &&
+				  fake.last_point.kind == type + 1 && fake.last_point.vcpu == 0);
+		}
+	}
+	cr_expect(fake.inserts == 5 && fake.removes == 5);
+	rsp_call(&rsp, "Hg2");
+	rsp_call(&rsp, "Z0,1000,1");
+	cr_expect_eq(fake.last_point.vcpu, 1);
+}
+
+Test(commands, points_bad, .description = "Z, malformed or refused")
+{
+	EXPECT({ "Z5,1000,1", "" }, { "Z", "E.type: malformed" }, { "Z0", "E.type: malformed" },
+	       { "Z0,", BAD_ADDRESS }, { "Z0,1000", BAD_LENGTH }, { "Z0,1000,1x", BAD_END },
+	       { "z0,1000,", BAD_LENGTH }, { "Z0,1000,1;x", BAD_END });
+	cr_expect(fake.inserts == 0 && fake.removes == 0);
+	fake.insert_error = -EOPNOTSUPP;
+	EXPECT({ "Z3,1000,1", "" });
+	fake.insert_why = "x86 can't watch reads alone";
+	EXPECT({ "Z3,1000,1", "E.x86 can't watch reads alone" });
+	fake.insert_why = NULL;
+	fake.insert_error = -ENOSPC;
+	EXPECT({ "Z1,1000,1", "E.breakpoint: there is no debug slot left" });
+}
+
+Test(commands, rules, .description = "conditions and commands reach the target with the breakpoint")
+{
+#define BAD_RULES "E.conditions or commands: malformed, or too many"
+	char many[2048] = "Z0,1000,1;";
+
+	EXPECT({ "Z0,1000,1;X2,6162X1,63", "OK" });
+	cr_expect_str_eq(fake.rules, "if ab;if c;");
+	EXPECT({ "Z0,1000,1;X2,6162;cmds:0,X1,64X1,65", "OK" });
+	cr_expect_str_eq(fake.rules, "if ab;do d;do e;");
+	EXPECT({ "Z1,1000,1;cmds:1,X1,64", "OK" });
+	cr_expect_str_eq(fake.rules, "do d;");
+	EXPECT({ "Z0,1000,1", "OK" });
+	cr_expect_str_eq(fake.rules, "", "a breakpoint without any drops those that it had");
+	EXPECT({ "Z0,1000,1;X2,61", BAD_RULES }, { "Z0,1000,1;X1,6", BAD_RULES },
+	       { "Z0,1000,1;Xffffffffffffffff,61", BAD_RULES }, { "Z0,1000,1;X1,6x", BAD_RULES },
+	       { "Z0,1000,1;X", BAD_RULES }, { "Z0,1000,1;cmds:", BAD_RULES },
+	       { "Z0,1000,1;cmds:0", BAD_RULES }, { "Z0,1000,1;cmds:0,X1,6", BAD_RULES });
+	cr_expect_eq(fake.inserts, 4);
+	for (int i = 0; i < 100; i++)
+		strcat(many, "X1,61");
+	EXPECT({ many, BAD_RULES });
+	fake.rules_error = -EOPNOTSUPP;
+	EXPECT({ "Z2,1000,1;X1,61", "E.conditions or commands: not for this breakpoint" });
+	cr_expect_eq(fake.removes, 1);
+}
+
+/* ---- run control ------------------------------------------------------------------------- */
+
+/* What each vCPU was last told, a letter each. */
+static const char *told(void)
+{
+	static char text[FAKE_VCPUS + 1];
+	unsigned int n = fake.nactions < FAKE_VCPUS ? fake.nactions : FAKE_VCPUS;
+
+	for (unsigned int i = 0; i < n; i++)
+		text[i] = "hcsr"[fake.actions[i].kind];
+	text[n] = '\0';
+	return text;
+}
+
+static void expect_resume(const char *packet, const char *actions)
+{
+	unsigned int before = fake.resumes;
+
+	fake.nactions = 0;
+	cr_expect_str_eq(rsp_call(&rsp, packet), "(none)", "%s", packet);
+	cr_expect_eq(fake.resumes, before + 1);
+	cr_expect_str_eq(told(), actions, "%s: %s, not %s", packet, told(), actions);
+	fake_stop(&fake, (struct stop){ .kind = STOP_STEP, .vcpu = 0 });
+	rsp_clear(&rsp);
+	rsp_pump(&rsp);
+	cr_expect_eq(strncmp(rsp.reply, "T05", 3), 0, "%s", rsp.reply);
+	cr_expect_eq(rsp.packets, 1);
+}
+
+Test(run, vcont, .description = "any mix of actions; the leftmost that names a thread is its own")
+{
+	open_with(4, (struct session_config){ .reliable = true }, GREETING);
+	expect_resume("vCont;c", "cccc");
+	expect_resume("vCont;s:p1.2;c", "cscc");
+	expect_resume("vCont;s:p1.2", "hshh");
+	expect_resume("vCont;c:p1.2;s:p1.2;s:p1.3", "hcsh");
+	expect_resume("vCont;c;s:p1.2", "cccc");
+	expect_resume("vCont;s:p1.-1", "ssss");
+	expect_resume("vCont;s:p1", "ssss");
+	expect_resume("vCont;c:-1", "cccc");
+	expect_resume("vCont;s:0;c:-1", "sccc");
+	expect_resume("vCont;C05:p1.1;S0b:p1.2", "cshh");
+	expect_resume("vCont;r1000,1010:p1.4;c:p1.-1", "cccr");
+	cr_expect(fake.actions[3].start == 0x1000 && fake.actions[3].end == 0x1010);
+	close_session();
+}
+
+Test(commands, vcont_bad, .description = "a vCont with anything wrong in it resumes nothing")
+{
+#define BAD_ACTION "E.action: unknown or malformed"
+	EXPECT({ "vCont", "E.action: missing" }, { "vCont;", "E.action: missing" },
+	       { "vCont;t", BAD_ACTION }, { "vCont;x", BAD_ACTION }, { "vCont;c;;s", BAD_ACTION },
+	       { "vCont;C", BAD_ACTION }, { "vCont;Cx", BAD_ACTION }, { "vCont;r", BAD_ACTION },
+	       { "vCont;r1000", BAD_ACTION }, { "vCont;r1000,", BAD_ACTION },
+	       { "vCont;c:p1.3", NO_THREAD }, { "vCont;c:p99.-1", BAD_THREAD },
+	       { "vCont;c:", BAD_THREAD }, { "vCont;c:p1.1x", BAD_END }, { "vCont;cc", BAD_END },
+	       { "vCont:c", "E.action: missing" }, { "vCont;c;s:p1.3", NO_THREAD },
+	       { "vCont;s,1", BAD_END });
+	cr_expect_eq(fake.resumes, 0);
+	fake.resume_error = -EIO;
+	EXPECT({ "vCont;c", "E.resume: can't be read" }, { "qC", "QCp1.1" });
+}
+
+Test(run, plain, .description = "c s C S go by Hc, and take an address")
+{
+	open_with(3, (struct session_config){ .reliable = true }, GREETING);
+	expect_resume("c", "ccc");
+	expect_resume("s", "scc");
+	rsp_call(&rsp, "Hc2");
+	expect_resume("c", "hch");
+	expect_resume("s", "hsh");
+	rsp_call(&rsp, "Hc-1");
+	rsp_call(&rsp, "Hg3");
+	expect_resume("s", "ccs");
+	expect_resume("C05", "ccc");
+	expect_resume("S05", "scc");
+	expect_resume("c1234", "ccc");
+	cr_expect(fake.vcpus[0].state.pc == 0x1234 && fake.vcpus[0].dirty & 1);
+	rsp_call(&rsp, "Hc3");
+	expect_resume("S05;4321", "hhs");
+	cr_expect_eq(fake.vcpus[2].state.pc, 0x4321);
+	close_session();
+}
+
+Test(commands, plain_bad, .description = "c s C S, malformed")
+{
+	EXPECT({ "cx", BAD_ADDRESS }, { "s-1", BAD_ADDRESS }, { "c1000,", BAD_END },
+	       { "C", "E.signal: malformed" }, { "S;1000", "E.signal: malformed" },
+	       { "C05,1000", "E.signal: malformed" }, { "C05;x", BAD_ADDRESS });
+	cr_expect_eq(fake.resumes, 0);
+	cr_expect_eq(fake.vcpus[0].state.pc, 0x1000);
+}
+
+/* ---- stop replies ------------------------------------------------------------------------ */
+
+#define REGS  "01:0080000000000000;02:0010000000000000;07:00000000000000000000000000000000;"
+#define REGS2 "01:0180000000000000;02:0110000000000000;07:00000000000000000000000000000000;"
+
+static const char *stop_reply(struct stop stop)
+{
+	cr_assert_str_eq(rsp_call(&rsp, "vCont;c"), "(none)");
+	fake_stop(&fake, stop);
+	rsp_clear(&rsp);
+	rsp_pump(&rsp);
+	return rsp.all;
+}
+
+Test(commands, stops, .description = "each kind of stop, as its reply, and again on ?")
+{
+	static const struct {
+		struct stop stop;
+		const char *reply;
+	} t[] = {
+		{ { .kind = STOP_STEP }, "T05thread:p1.1;core:0;" REGS },
+		{ { .kind = STOP_INTERRUPT, .vcpu = 1 }, "T02thread:p1.2;core:1;" REGS2 },
+		{ { .kind = STOP_SWBREAK }, "T05thread:p1.1;core:0;swbreak:;" REGS },
+		{ { .kind = STOP_HWBREAK }, "T05thread:p1.1;core:0;hwbreak:;" REGS },
+		{ { .kind = STOP_WATCH, .watch = HW_WRITE, .addr = 0xffffffff81000010 },
+		  "T05thread:p1.1;core:0;watch:ffffffff81000010;" REGS },
+		{ { .kind = STOP_WATCH, .watch = HW_READ, .addr = 0x10 },
+		  "T05thread:p1.1;core:0;rwatch:10;" REGS },
+		{ { .kind = STOP_WATCH, .watch = HW_ACCESS, .addr = 0x10 },
+		  "T05thread:p1.1;core:0;awatch:10;" REGS },
+		{ { .kind = STOP_EVENT }, "T05thread:p1.1;core:0;" REGS },
+		{ { .kind = STOP_FATAL }, "T06thread:p1.1;core:0;" REGS },
+		{ { .kind = STOP_EXITED, .status = 3 }, "W03;process:1" },
+	};
+
+	EXPECT({ "?", "T05thread:p1.1;core:0;" REGS });
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		char want[512];
+
+		snprintf(want, sizeof(want), "%s|", t[i].reply);
+		cr_expect_str_eq(stop_reply(t[i].stop), want, "%s, not %s", rsp.all, want);
+		cr_expect_str_eq(rsp_call(&rsp, "?"), t[i].reply);
+	}
+}
+
+Test(commands, stop_text, .description = "the reason of a fatal stop is shown before it")
+{
+	struct stop stop = { .kind = STOP_FATAL, .text = "triple fault" };
+
+	cr_expect_str_eq(stop_reply(stop),
+			 "O747269706c65206661756c74|O0a|T06thread:p1.1;core:0;" REGS "|");
+}
+
+Test(commands, printed, .description = "what breakpoint commands print is shown while it runs")
+{
+	rsp_call(&rsp, "vCont;c");
+	fake.printed = "hit 1\n";
+	rsp_clear(&rsp);
+	rsp_pump(&rsp);
+	cr_expect_str_eq(rsp.all, "O68697420310a|");
+	fake.printed = "2";
+	fake_stop(&fake, (struct stop){ .kind = STOP_EXITED });
+	rsp_pump(&rsp);
+	cr_expect_str_eq(rsp.all, "O68697420310a|O32|W00;process:1|");
+}
+
+Test(commands, stop_unreadable,
+     .description = "an expedited register that can't be had is left out")
+{
+	fake.vcpus[0].unreadable = 1 << 2;
+	cr_expect_str_eq(stop_reply((struct stop){ .kind = STOP_STEP }),
+			 "T05thread:p1.1;core:0;01:0080000000000000;02:0010000000000000;|");
+}
+
+Test(commands, stop_selects, .description = "the thread that stopped is the selected one")
+{
+	stop_reply((struct stop){ .kind = STOP_STEP, .vcpu = 1 });
+	EXPECT({ "qC", "QCp1.2" }, { "p2", "0110000000000000" });
+}
+
+/* ---- a debugger that announces nothing --------------------------------------------------- */
+
+Test(plain, features, .description = "to a debugger that announced nothing: numbers, plain threads")
+{
+	open_with(2, (struct session_config){ .reliable = true }, NULL);
+	EXPECT({ "m0,1", "E0e" }, { "m", "E16" }, { "T9", "E03" }, { "P4=0000000000000000", "E0d" },
+	       { "qC", "QC1" }, { "qfThreadInfo", "m1,2" }, { "?", "T05thread:1;core:0;" REGS });
+	fake.insert_error = -ENOSPC;
+	fake.insert_why = "out of slots";
+	EXPECT({ "Z1,1000,1", "E1c" });
+	cr_expect_str_eq(stop_reply((struct stop){ .kind = STOP_SWBREAK }),
+			 "T05thread:1;core:0;" REGS "|");
+	cr_expect_str_eq(stop_reply((struct stop){ .kind = STOP_HWBREAK }),
+			 "T05thread:1;core:0;" REGS "|");
+	cr_expect_str_eq(stop_reply((struct stop){ .kind = STOP_EXITED }), "W00|");
+	close_session();
+}
+
+/* ---- read-only sessions ------------------------------------------------------------------ */
+
+Test(ro, refused, .description = "a read-only session reads and continues, and changes nothing")
+{
+#define RO "E.this session is read-only"
+	struct fake_state before;
+
+	open_with(2, (struct session_config){ .reliable = true, .ro = true, .may_kill = true },
+		  GREETING);
+	before = fake.vcpus[0].state;
+	EXPECT({ "M1000,1:ff", RO }, { "X1000,1:a", RO }, { "X1000,0:", RO }, { "G00", RO },
+	       { "P0=0000000000000000", RO }, { "Z0,1000,1", RO }, { "z0,1000,1", RO }, { "s", RO },
+	       { "S05", RO }, { "vCont;s", RO }, { "vCont;c:p1.1;s:p1.2", RO },
+	       { "vCont;r1000,2000", RO }, { "c2000", RO }, { "C05;2000", RO }, { "k", RO },
+	       { "vKill;1", RO }, { "m1000,1", "00" }, { "p0", "1111000000000000" });
+	cr_expect(fake.resumes == 0 && fake.inserts == 0 && fake.removes == 0 && fake.kills == 0);
+	cr_expect_eq(memcmp(&before, &fake.vcpus[0].state, sizeof(before)), 0);
+	expect_resume("vCont;c", "cc");
+	expect_resume("c", "cc");
+	EXPECT({ "D", "OK" });
+	close_session();
+}
+
+/* ---- ends -------------------------------------------------------------------------------- */
+
+static void expect_end(const char *packet, bool may_kill, const char *reply, enum session_end end)
+{
+	open_with(1, (struct session_config){ .reliable = true, .may_kill = may_kill }, GREETING);
+	cr_expect_str_eq(rsp_call(&rsp, packet), reply, "%s: %s", packet, rsp.reply);
+	cr_expect_eq(session_state(rsp.session), end, "%s", packet);
+	cr_expect_eq(fake.detaches, end == SESSION_DETACHED);
+	cr_expect_eq(fake.kills, end == SESSION_KILLED);
+	cr_expect(!fake.stayed);
+	if (end != SESSION_OPEN)
+		cr_expect_str_eq(rsp_call(&rsp, "g"), "(none)", "after its end it is silent");
+	close_session();
+}
+
+Test(ends, all, .description = "D k vKill: who is told what, and what becomes of the VM")
+{
+	expect_end("D", false, "OK", SESSION_DETACHED);
+	expect_end("D;1", false, "OK", SESSION_DETACHED);
+	expect_end("D;-1", false, "OK", SESSION_DETACHED);
+	expect_end("D;2", false, "E.process: malformed, or not ours", SESSION_OPEN);
+	expect_end("D;", false, "E.process: malformed, or not ours", SESSION_OPEN);
+	expect_end("D;1;1", false, BAD_END, SESSION_OPEN);
+	expect_end("k", false, "(none)", SESSION_DETACHED);
+	expect_end("k", true, "(none)", SESSION_KILLED);
+	expect_end("vKill;1", false, "OK", SESSION_DETACHED);
+	expect_end("vKill;1", true, "OK", SESSION_KILLED);
+	expect_end("vKill", true, "E.process: malformed, or not ours", SESSION_OPEN);
+	expect_end("vKill;x", true, "E.process: malformed, or not ours", SESSION_OPEN);
+}
+
+/* ---- monitor ----------------------------------------------------------------------------- */
+
+static const char *monitor(const char *line)
+{
+	char packet[1024] = "qRcmd,";
+
+	for (const char *c = line; *c; c++)
+		sprintf(packet + strlen(packet), "%02x", (unsigned char)*c);
+	return unhex(rsp_call(&rsp, packet));
+}
+
+Test(commands, monitor, .description = "monitor commands, and what is none")
+{
+	char longest[600];
+
+	cr_expect(strstr(monitor("help"), "help") && strstr(monitor("help"), "version"));
+	cr_expect_eq(strncmp(monitor("version"), "vmgdb", 5), 0);
+	cr_expect_eq(strncmp(monitor("  version  "), "vmgdb", 5), 0);
+	cr_expect(strstr(monitor("versio"), "no such command"));
+	cr_expect(strstr(monitor(""), "no such command"));
+	memset(longest, '0', sizeof(longest));
+	memcpy(longest, "qRcmd,", 6);
+	longest[sizeof(longest) - 2] = '\0';
+	EXPECT({ longest, "E.command: too long" }, { "qRcmd", "E.command: malformed" },
+	       { "qRcmd,6", "E.command: malformed" }, { "qRcmd,6x", "E.command: not hexadecimal" });
+}
