@@ -15,6 +15,9 @@
 enum { SLOTS = 4, XSAVE_ROOM = 16384 };
 enum { VECTOR_DB = 1, VECTOR_BP = 3, INT3 = 0xcc };
 
+/* trap.syndrome[0]: the exception of the exit, or this */
+enum { EMULATED_INT3 = 256 };
+
 #define DR6_B(i)  (1ull << (i))
 #define DR6_BS	  (1ull << 14)
 #define DR6_CAUSE (0xfull | 0xe000)
@@ -82,11 +85,23 @@ static int fill(const struct x86_kvm *k, struct kvm_guest_debug *d, const struct
 		d->control |= KVM_GUESTDBG_USE_SW_BP;
 	if (wish->step)
 		d->control |= KVM_GUESTDBG_SINGLESTEP;
-	if (wish->step && wish->block_irq)
+	if (wish->block_irq)
 		d->control |= KVM_GUESTDBG_BLOCKIRQ & k->debug_flags;
 	if (d->control)
 		d->control |= KVM_GUESTDBG_ENABLE;
 	return ret;
+}
+
+int x86_kvm_disarm(struct x86_kvm *k)
+{
+	struct kvm_guest_debug off = { 0 };
+
+	if (!memcmp(&off, &k->armed, sizeof(off)))
+		return 0;
+	if (ioctl(k->fd, KVM_SET_GUEST_DEBUG, &off) < 0)
+		return -errno;
+	k->armed = off;
+	return 0;
 }
 
 /* Have the registers that every stop needs come along with the exit: no calls for them. */
@@ -121,12 +136,12 @@ static int arm(void *ctx, const struct debug_wish *wish)
 	k->synced = 0;
 	k->idle_known = false;
 	k->wish = *wish;
+	sync_with_exits(k, d.control);
 	if (!wish->step && !memcmp(&d, &k->armed, sizeof(d)))
 		return 0;
 	if (ioctl(k->fd, KVM_SET_GUEST_DEBUG, &d) < 0)
 		return -errno;
 	k->armed = d;
-	sync_with_exits(k, d.control);
 	return 0;
 }
 
@@ -248,12 +263,26 @@ static const char *internal_error(uint32_t suberror)
 	}
 }
 
+/* KVM may have queued a #UD for the instruction that it could not emulate: it is none. */
+static int drop_exception(const struct x86_kvm *k)
+{
+	struct kvm_vcpu_events e;
+
+	if (ioctl(k->fd, KVM_GET_VCPU_EVENTS, &e) < 0)
+		return -errno;
+	if (!e.exception.injected && !e.exception.pending)
+		return 0;
+	memset(&e.exception, 0, sizeof(e.exception));
+	e.exception_has_payload = 0;
+	return ioctl(k->fd, KVM_SET_VCPU_EVENTS, &e) < 0 ? -errno : 0;
+}
+
 static void classify_internal(struct x86_kvm *k, struct trap *t)
 {
 	if (is_emulated_int3(k->run) && k->armed.control & KVM_GUESTDBG_USE_SW_BP &&
-	    !linear_rip(k, &t->pc)) {
+	    !linear_rip(k, &t->pc) && !drop_exception(k)) {
 		t->kind = TRAP_BRK;
-		t->syndrome[0] = VECTOR_BP;
+		t->syndrome[0] = EMULATED_INT3;
 	} else {
 		fatal(t, TRAP_FATAL, internal_error(k->run->internal.suberror));
 	}
@@ -309,22 +338,46 @@ static int raise_dr6(const struct x86_kvm *k, uint64_t dr6)
 	return ioctl(k->fd, KVM_SET_DEBUGREGS, &regs) < 0 ? -errno : 0;
 }
 
-static int give_back(void *ctx, const struct trap *t)
+/*
+ * A #BP that the processor has intercepted is told how long its instruction is and saves the address
+ * behind it; one that the emulator gave up at is not.
+ */
+static int skip_int3(const struct x86_kvm *k)
 {
-	struct x86_kvm *k = ctx;
-	struct kvm_vcpu_events e;
-	int ret = t->kind & TRAP_BRK ? 0 : raise_dr6(k, t->syndrome[1]);
+	struct kvm_regs regs;
 
-	if (ret)
-		return ret;
+	if (ioctl(k->fd, KVM_GET_REGS, &regs) < 0)
+		return -errno;
+	regs.rip++;
+	return ioctl(k->fd, KVM_SET_REGS, &regs) < 0 ? -errno : 0;
+}
+
+static int inject(const struct x86_kvm *k, uint8_t vector)
+{
+	struct kvm_vcpu_events e;
+
 	if (ioctl(k->fd, KVM_GET_VCPU_EVENTS, &e) < 0)
 		return -errno;
 	memset(&e.exception, 0, sizeof(e.exception));
 	e.exception_has_payload = 0;
 	e.exception.injected = 1;
-	e.exception.nr = t->kind & TRAP_BRK ? VECTOR_BP : VECTOR_DB;
-	k->synced = 0;
+	e.exception.nr = vector;
 	return ioctl(k->fd, KVM_SET_VCPU_EVENTS, &e) < 0 ? -errno : 0;
+}
+
+static int give_back(void *ctx, const struct trap *t)
+{
+	struct x86_kvm *k = ctx;
+	int ret = 0;
+
+	k->synced = 0;
+	if (!(t->kind & TRAP_BRK))
+		ret = raise_dr6(k, t->syndrome[1]);
+	else if (t->syndrome[0] == EMULATED_INT3)
+		ret = skip_int3(k);
+	if (ret)
+		return ret;
+	return inject(k, t->kind & TRAP_BRK ? VECTOR_BP : VECTOR_DB);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------ */

@@ -47,6 +47,9 @@ extern const struct vcpu_ops x86_kvm_ops;
 int x86_kvm_create(int vcpu_fd, struct kvm_run *run, int kick_signal, struct x86_kvm **out,
 		   struct vcpu_caps *caps);
 
+/* Until the vCPU is armed again there is no debug control. Parked; any thread. 0 or -errno. */
+int x86_kvm_disarm(struct x86_kvm *k);
+
 /* kvm_regs.c: see struct vcpu_ops. */
 int x86_kvm_fetch(void *ctx, unsigned int bank, void *state);
 int x86_kvm_store(void *ctx, unsigned int bank, const void *state);

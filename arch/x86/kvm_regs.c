@@ -52,16 +52,22 @@ static int fetch_gpr(struct x86_kvm *k, struct x86_state *s)
 	return 0;
 }
 
+/*
+ * While KVM steps, it takes any TF for its own and drops it when it is told what to do next: the
+ * guest's is only safe when the step is off.
+ */
 static int store_gpr(struct x86_kvm *k, const struct x86_state *s)
 {
 	struct kvm_regs regs = { .rip = s->rip, .rflags = s->rflags };
 	uint64_t gpr[16];
 	unsigned int i;
+	int ret;
 
 	for (i = 0; i < ARRAY_LEN(gpr_order); i++)
 		gpr[i] = s->gpr[gpr_order[i]];
 	memcpy(&regs, gpr, sizeof(gpr));
-	return call(k, KVM_SET_REGS, &regs);
+	ret = s->rflags & X86_FL_TF ? x86_kvm_disarm(k) : 0;
+	return ret ? ret : call(k, KVM_SET_REGS, &regs);
 }
 
 /* ---- segments and control registers ---------------------------------------------------------- */
