@@ -48,6 +48,19 @@ static bool is_brk(const struct points *p, const uint8_t *bytes)
 	return !memcmp(bytes, p->cpu->brk, p->cpu->brk_size);
 }
 
+/* Is the breakpoint instruction still where it was planted? */
+static bool in_memory(const struct points *p, const struct site *s)
+{
+	const uint8_t *hva;
+	bool yes;
+
+	pthread_rwlock_rdlock(&p->mem->lock);
+	hva = site_hva(p, s);
+	yes = hva && is_brk(p, hva);
+	pthread_rwlock_unlock(&p->mem->lock);
+	return yes;
+}
+
 /* A whole instruction at once: another vCPU may be fetching it. */
 static void patch(const struct points *p, uint8_t *hva, const uint8_t *bytes)
 {
@@ -255,41 +268,40 @@ int points_commit(struct points *p)
 	return ret;
 }
 
-/* Points at this site look for their memory anew. */
-static void orphan(struct points *p, const struct site *s)
+/* The instruction is not in memory though it should be: the guest wrote over it, or the memory that
+ * it was in, or was to be put in, is gone. */
+static bool is_lost(struct points *p, const struct site *s)
+{
+	return s->planted ? !in_memory(p, s) : s->refs && !s->dirty;
+}
+
+/* Points at lost sites look for their memory anew. */
+static void orphan_lost(struct points *p)
 {
 	struct table_node *n;
 
 	for (n = table_first(&p->points); n; n = table_next(&p->points, n))
-		if (point_of(n)->site == s)
+		if (point_of(n)->site && point_of(n)->site->lost)
 			unresolve(p, point_of(n));
-}
-
-static bool overwritten(struct points *p, const struct site *s)
-{
-	const uint8_t *hva;
-	bool yes;
-
-	pthread_rwlock_rdlock(&p->mem->lock);
-	hva = site_hva(p, s);
-	yes = s->planted && (!hva || !is_brk(p, hva));
-	pthread_rwlock_unlock(&p->mem->lock);
-	return yes;
 }
 
 void points_verify(struct points *p)
 {
 	struct table_node *n;
+	bool any = false;
 
 	for (n = table_first(&p->sites); n; n = table_next(&p->sites, n)) {
 		struct site *s = site_of(n);
 
-		if (!overwritten(p, s))
+		s->lost = is_lost(p, s);
+		if (!s->lost)
 			continue;
+		any = true;
 		s->planted = false;
-		orphan(p, s);
 		mark_dirty(p, s);
 	}
+	if (any)
+		orphan_lost(p);
 }
 
 struct site *points_site(const struct points *p, uint64_t gpa)
@@ -340,10 +352,9 @@ static void hide(struct points *p, struct site *s, const struct range *r)
 	uint64_t start = s->node.key, end = start + p->cpu->brk_size;
 	uint64_t from = start > r->gpa ? start : r->gpa;
 	uint64_t to = end < r->gpa + r->len ? end : r->gpa + r->len;
-	uint8_t *shown = r->buf + (from - r->gpa);
 
-	if (s->planted && !memcmp(shown, p->cpu->brk + (from - start), to - from))
-		memcpy(shown, s->saved + (from - start), to - from);
+	if (s->planted && in_memory(p, s))
+		memcpy(r->buf + (from - r->gpa), s->saved + (from - start), to - from);
 }
 
 static void lift_in_range(struct points *p, struct site *s, const struct range *r)

@@ -37,6 +37,7 @@ struct site {
 	unsigned int refs;	/* points here; 0: to be cleared */
 	bool planted;		/* the breakpoint instruction is in guest memory */
 	bool dirty;		/* in the list of sites to commit */
+	bool lost;		/* of points_verify() */
 	struct site *next_dirty;
 	uint8_t saved[BRK_SIZE_MAX]; /* what it covers, while planted */
 };

@@ -6,10 +6,10 @@
 
 enum { BUCKETS_MIN = 16 };
 
-/* Fibonacci hashing: the high bits of the product are well mixed, also for aligned addresses. */
+/* Fibonacci hashing: the highest bits of the product depend on all bits of the key. */
 static size_t bucket_of(const struct table *t, uint64_t key)
 {
-	return ((key * 0x9e3779b97f4a7c15ULL) >> 32) & (t->nbuckets - 1);
+	return (key * 0x9e3779b97f4a7c15ULL) >> (64 - __builtin_ctzll(t->nbuckets));
 }
 
 static void push(struct table *t, struct table_node *node)
