@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <criterion/criterion.h>
+
+#include "tests/unit/softvm.h"
+
+enum { STOP_LIMIT_MS = 20000, NOTICE_MS = 10 };
+
+/* ---- the VMM ----------------------------------------------------------------------------- */
+
+static void notified(void *opaque)
+{
+	struct softvm *vm = opaque;
+
+	pthread_mutex_lock(&vm->lock);
+	vm->notified = true;
+	pthread_cond_signal(&vm->news);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+static void on_stopped(void *opaque)
+{
+	struct softvm *vm = opaque;
+
+	vm->paused++;
+	vm->stops++;
+}
+
+static void on_resumed(void *opaque)
+{
+	struct softvm *vm = opaque;
+
+	vm->paused--;
+	vm->resumes++;
+}
+
+static void on_kill(void *opaque)
+{
+	struct softvm *vm = opaque;
+
+	vm->kills++;
+	engine_exited(&vm->engine, 137);
+}
+
+static void on_log(void *opaque, enum vmgdb_log_level level, const char *line)
+{
+	struct softvm *vm = opaque;
+
+	(void)line;
+	if (level == VMGDB_LOG_ERROR)
+		vm->logs++;
+}
+
+static void init_news(struct softvm *vm)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&vm->news, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void softvm_init_sized(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus,
+		       const struct soft_hooks *hooks, size_t size)
+{
+	const struct vmgdb_config config = {
+		.opaque = vm,
+		.log = on_log,
+		.stopped = on_stopped,
+		.resumed = on_resumed,
+		.kill = on_kill,
+	};
+	unsigned int i;
+
+	memset(vm, 0, sizeof(*vm));
+	init_news(vm);
+	cr_assert_eq(engine_init(&vm->engine, &config), 0);
+	vm->engine.notify = notified;
+	vm->engine.notify_opaque = vm;
+	vm->t = &vm->engine.target;
+	vm->ops = ops;
+	vm->hooks = hooks;
+	vm->mem = aligned_alloc(4096, size);
+	cr_assert(vm->mem);
+	memset(vm->mem, 0, size);
+	vm->phys = (struct soft_mem){ vm->mem, size };
+	cr_assert_eq(memory_add(&vm->engine.mem, 0, vm->mem, size), 0);
+	for (i = 0; i < ncpus; i++)
+		softvm_add(vm, i);
+}
+
+void softvm_init(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus,
+		 const struct soft_hooks *hooks)
+{
+	softvm_init_sized(vm, ops, ncpus, hooks, SOFTVM_MEM);
+}
+
+struct softvm_cpu *softvm_add(struct softvm *vm, unsigned int index)
+{
+	struct softvm_cpu *c = &vm->cpus[vm->ncpus];
+
+	cr_assert_lt(vm->ncpus, SOFTVM_CPUS);
+	c->vm = vm;
+	cr_assert_eq(softcpu_init(&c->cpu, vm->ops, index, vm->phys, vm->hooks), 0);
+	cr_assert_eq(engine_add_vcpu(&vm->engine, index, vm->ops, &c->cpu.caps, &c->cpu, &c->vcpu),
+		     0);
+	vm->ncpus++;
+	return c;
+}
+
+static bool serve(struct softvm_cpu *c)
+{
+	if (c->vm->on_exit)
+		return c->vm->on_exit(c);
+	if (c->cpu.exit != SOFT_EXIT_IO)
+		return true;
+	if (c->cpu.half.op == SOFT_OUT)
+		c->outs++;
+	else
+		c->cpu.io_value = 7;
+	return false;
+}
+
+/* The loop of core/vmgdb.h. */
+static void *vcpu_main(void *opaque)
+{
+	struct softvm_cpu *c = opaque;
+	bool end = false;
+	int ret;
+
+	while (!end && vmgdb_vcpu_enter(c->vcpu) == 0) {
+		c->entries++;
+		ret = softcpu_run(&c->cpu);
+		if (vmgdb_vcpu_exit(c->vcpu))
+			continue;
+		end = ret ? false : serve(c);
+	}
+	c->done = true;
+	return NULL;
+}
+
+void softvm_start_cpu(struct softvm_cpu *c)
+{
+	cr_assert_eq(pthread_create(&c->thread, NULL, vcpu_main, c), 0);
+	c->running = true;
+}
+
+void softvm_start(struct softvm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->ncpus; i++)
+		if (!vm->cpus[i].running)
+			softvm_start_cpu(&vm->cpus[i]);
+}
+
+void softvm_stop(struct softvm *vm)
+{
+	unsigned int i;
+
+	engine_shutdown(&vm->engine);
+	for (i = 0; i < vm->ncpus; i++) {
+		if (vm->cpus[i].running)
+			pthread_join(vm->cpus[i].thread, NULL);
+		vm->cpus[i].running = false;
+	}
+}
+
+void softvm_fini(struct softvm *vm)
+{
+	unsigned int i;
+
+	softvm_stop(vm);
+	engine_fini(&vm->engine);
+	for (i = 0; i < vm->ncpus; i++)
+		softcpu_fini(&vm->cpus[i].cpu);
+	pthread_cond_destroy(&vm->news);
+	pthread_mutex_destroy(&vm->lock);
+	free(vm->mem);
+}
+
+void softvm_code(struct softvm *vm, uint64_t gpa, const struct soft_insn *code, size_t n)
+{
+	memcpy(vm->mem + gpa, code, n * sizeof(*code));
+}
+
+/* ---- the debugger ------------------------------------------------------------------------ */
+
+static struct timespec after_ms(int ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000L;
+	if (t.tv_nsec >= 1000000000L) {
+		t.tv_nsec -= 1000000000L;
+		t.tv_sec++;
+	}
+	return t;
+}
+
+/* The engine has given notice; as the server's eventfd, it is taken with that. */
+static bool wait_news(struct softvm *vm, const struct timespec *limit)
+{
+	int ret = 0;
+	bool news;
+
+	pthread_mutex_lock(&vm->lock);
+	while (!vm->notified && ret != ETIMEDOUT)
+		ret = pthread_cond_timedwait(&vm->news, &vm->lock, limit);
+	news = vm->notified;
+	vm->notified = false;
+	pthread_mutex_unlock(&vm->lock);
+	return news;
+}
+
+bool softvm_wait(struct softvm *vm, struct stop *out, int ms)
+{
+	struct timespec limit = after_ms(ms);
+
+	do {
+		if (vm->t->ops->poll(vm->t, out))
+			return true;
+	} while (wait_news(vm, &limit));
+	return false;
+}
+
+struct stop softvm_stopped(struct softvm *vm)
+{
+	struct stop s;
+
+	cr_assert(softvm_wait(vm, &s, STOP_LIMIT_MS), "no stop is reported");
+	return s;
+}
+
+void softvm_attach(struct softvm *vm)
+{
+	cr_assert_eq(vm->t->ops->attach(vm->t), 0);
+}
+
+void softvm_detach(struct softvm *vm)
+{
+	vm->t->ops->detach(vm->t, false);
+}
+
+void softvm_insert(struct softvm *vm, enum point_type type, uint64_t addr, uint64_t len)
+{
+	const char *why = NULL;
+	int ret = vm->t->ops->insert(vm->t, 0, type, addr, len, &why);
+
+	cr_assert_eq(ret, 0, "insert: %s: %s", strerror(-ret), why ? why : "");
+}
+
+void softvm_remove(struct softvm *vm, enum point_type type, uint64_t addr, uint64_t len)
+{
+	const char *why = NULL;
+
+	cr_assert_eq(vm->t->ops->remove(vm->t, 0, type, addr, len, &why), 0);
+}
+
+void softvm_resume_one(struct softvm *vm, unsigned int vcpu, enum resume_kind kind,
+		       enum resume_kind others)
+{
+	struct resume_action actions[SOFTVM_CPUS];
+	unsigned int index[SOFTVM_CPUS], n, i;
+
+	n = vm->t->ops->vcpus(vm->t, index, SOFTVM_CPUS);
+	for (i = 0; i < n; i++)
+		actions[i] = (struct resume_action){ .kind = index[i] == vcpu ? kind : others };
+	cr_assert_eq(vm->t->ops->resume(vm->t, actions, n), 0);
+}
+
+void softvm_resume(struct softvm *vm, enum resume_kind kind)
+{
+	softvm_resume_one(vm, 0, kind, kind);
+}
+
+const struct soft_regs *softvm_regs(struct softvm *vm, unsigned int vcpu)
+{
+	struct cpu_view *view = vm->t->ops->view(vm->t, vcpu);
+	unsigned int bank;
+
+	cr_assert(view);
+	for (bank = 0; bank < SOFT_BANKS; bank++)
+		cr_assert_eq(view->need(view, bank), 0);
+	return view->state;
+}
+
+struct soft_regs *softvm_change(struct softvm *vm, unsigned int vcpu, unsigned int bank)
+{
+	struct cpu_view *view = vm->t->ops->view(vm->t, vcpu);
+
+	cr_assert(view);
+	cr_assert_eq(view->need(view, bank), 0);
+	view->dirty(view, bank);
+	return view->state;
+}
+
+void softvm_store(struct softvm *vm, unsigned int vcpu)
+{
+	cr_assert_eq(vm->t->ops->flush(vm->t, vcpu), 0);
+}
+
+uint64_t softvm_pc(struct softvm *vm, unsigned int vcpu)
+{
+	return softvm_regs(vm, vcpu)->pc;
+}
+
+void softvm_until(bool (*fn)(void *opaque), void *opaque)
+{
+	const struct timespec nap = { 0, NOTICE_MS * 100000L };
+	int left = STOP_LIMIT_MS;
+
+	while (!fn(opaque) && left--)
+		nanosleep(&nap, NULL);
+	cr_assert_gt(left, 0, "it does not come about");
+}
