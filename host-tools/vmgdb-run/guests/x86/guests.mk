@@ -22,10 +22,11 @@ $(O)/guests/demo.elf: $(call guest64,demo) $(GUEST64_COMMON) $(GUEST64_SMP)
 $(O)/guests/exit.elf: $(call guest64,exit) $(GUEST64_COMMON)
 $(O)/guests/triple.elf: $(call guest64,x86/triple) $(GUEST64_COMMON)
 $(O)/guests/int3.elf: $(call guest64,x86/int3) $(GUEST64_COMMON) $(GUEST64_TRAPS)
+$(O)/guests/fpu.elf: $(call guest64,x86/fpu) $(GUEST64_COMMON)
 $(O)/guests/step.elf: $(call guest64,x86/step x86/step_list x86/apic) $(GUEST64_COMMON) \
 	$(GUEST64_TRAPS)
 
-GUESTS64 := $(addprefix $(O)/guests/,demo.elf exit.elf triple.elf int3.elf step.elf)
+GUESTS64 := $(patsubst %,$(O)/guests/%.elf,demo exit triple int3 fpu step)
 $(GUESTS64): $(GUEST_X86)/flat.ld
 	@mkdir -p $(@D)
 	$(CC) -m64 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/flat.ld -o $@ $(filter %.o,$^)
@@ -67,7 +68,7 @@ $(O)/guests/prot32.elf: $(call guest32,x86/nopaging) $(GUEST32_COMMON)
 $(O)/guests/page32.elf: $(call guest32,x86/page32) $(GUEST32_COMMON)
 $(O)/guests/pae32.elf: $(call guest32,x86/pae32) $(GUEST32_COMMON)
 
-GUESTS32 := $(addprefix $(O)/guests/,prot32.elf page32.elf pae32.elf)
+GUESTS32 := $(patsubst %,$(O)/guests/%.elf,prot32 page32 pae32)
 $(GUESTS32): $(GUEST_X86)/flat.ld
 	@mkdir -p $(@D)
 	$(CC) -m32 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/flat.ld -o $@ $(filter %.o,$^)

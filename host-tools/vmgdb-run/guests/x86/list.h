@@ -13,3 +13,4 @@ GUEST(page32, "page32.elf", "the same with 32-bit paging, after a while; all map
 GUEST(pae32, "pae32.elf", "the same with PAE paging")
 GUEST(user, "user.elf", "64-bit: user_loop in ring 3 calls a kernel in the upper half")
 GUEST(step, "step.elf", "64-bit: instructions that are hard to single-step, with a checksum")
+GUEST(fpu, "fpu.elf", "64-bit: known values in x87 and vector registers")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From vmgdb-run's boot protocol (x86/boot.c) to main(), in 32-bit protected mode. */
+	.cfi_sections .debug_frame
 	.section .text.start, "ax"
 	.global _start
 	.type _start, @function

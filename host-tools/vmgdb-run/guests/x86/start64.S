@@ -3,6 +3,7 @@
  * From vmgdb-run's boot protocol (x86/boot.c) to main(). Frames end here: the return address is
  * undefined for unwinders.
  */
+	.cfi_sections .debug_frame
 	.section .text.start, "ax"
 	.global _start
 	.type _start, @function

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From vmgdb-run's boot protocol to main() in the upper half; to ring 3, and back by syscall. */
+	.cfi_sections .debug_frame
 	.section .boot.text, "ax"
 	.global _start
 	.type _start, @function

@@ -4,6 +4,7 @@
  * where it starts in real mode with CS = TRAMPOLINE / 16; all its addresses are made relative to
  * that.
  */
+	.cfi_sections .debug_frame
 	.section .rodata
 	.global trampoline, trampoline_end, trampoline_cr3
 	.code16

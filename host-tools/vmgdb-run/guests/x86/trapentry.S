@@ -3,6 +3,7 @@
  * Interrupts and exceptions of the 64-bit guests: a stub of 16 bytes for each vector, which leaves
  * vector and error code on the stack, and a common part that makes a struct frame and calls trap().
  */
+	.cfi_sections .debug_frame
 	.macro	push_reg reg, offset
 	push	%\reg
 	.cfi_adjust_cfa_offset 8
