@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: MIT
+/* Decoding, and the stepping rules with the test standing in for the processor. */
+#include <errno.h>
+
+#include <criterion/criterion.h>
+
+#include "arch/arm64/insn.h"
+#include "arch/arm64/step.h"
+#include "tests/unit/arm64_cpu.h"
+
+/* ---- decoding: the words are the assembler's --------------------------------------------- */
+
+static const struct {
+	uint32_t word;
+	const char *text;
+	enum insn_kind kind;
+} insns[] = {
+	{ 0xd503205f, "wfe", INSN_WFE },
+	{ 0xd503207f, "wfi", INSN_WFI },
+	{ 0xd5031003, "wfet x3", INSN_WFE },
+	{ 0xd5031024, "wfit x4", INSN_WFI },
+	{ 0xd503209f, "sev", INSN_OTHER },
+	{ 0xd50320bf, "sevl", INSN_OTHER },
+	{ 0xd503203f, "yield", INSN_OTHER },
+	{ 0xd503201f, "nop", INSN_OTHER },
+	{ 0xd69f03e0, "eret", INSN_ERET },
+	{ 0xd69f0bff, "eretaa", INSN_ERET },
+	{ 0xd69f0fff, "eretab", INSN_ERET },
+	{ 0xd50342df, "msr daifset, #2", INSN_MSR_DAIFSET },
+	{ 0xd5034fff, "msr daifclr, #15", INSN_MSR_DAIFCLR },
+	{ 0xd51b4227, "msr daif, x7", INSN_MSR_DAIF },
+	{ 0xd53b4229, "mrs x9, daif", INSN_MRS_DAIF },
+	{ 0xd50041bf, "msr spsel, #1", INSN_OTHER },
+	{ 0xd500419f, "msr pan, #1", INSN_OTHER },
+	{ 0xd53b4200, "mrs x0, nzcv", INSN_OTHER },
+	{ 0xd51b4200, "msr nzcv, x0", INSN_OTHER },
+	{ 0xd5384240, "mrs x0, currentel", INSN_OTHER },
+	{ 0xc85f7c20, "ldxr x0, [x1]", INSN_LOAD_EXCLUSIVE },
+	{ 0x885f7c20, "ldxr w0, [x1]", INSN_LOAD_EXCLUSIVE },
+	{ 0xc85ffc20, "ldaxr x0, [x1]", INSN_LOAD_EXCLUSIVE },
+	{ 0x085f7c20, "ldxrb w0, [x1]", INSN_LOAD_EXCLUSIVE },
+	{ 0x485ffc20, "ldaxrh w0, [x1]", INSN_LOAD_EXCLUSIVE },
+	{ 0xc87f0440, "ldxp x0, x1, [x2]", INSN_LOAD_EXCLUSIVE },
+	{ 0x887f8440, "ldaxp w0, w1, [x2]", INSN_LOAD_EXCLUSIVE },
+	{ 0xc8007c41, "stxr w0, x1, [x2]", INSN_STORE_EXCLUSIVE },
+	{ 0x8800fc41, "stlxr w0, w1, [x2]", INSN_STORE_EXCLUSIVE },
+	{ 0x08007c41, "stxrb w0, w1, [x2]", INSN_STORE_EXCLUSIVE },
+	{ 0x4800fc41, "stlxrh w0, w1, [x2]", INSN_STORE_EXCLUSIVE },
+	{ 0xc8200861, "stxp w0, x1, x2, [x3]", INSN_STORE_EXCLUSIVE },
+	{ 0x88208861, "stlxp w0, w1, w2, [x3]", INSN_STORE_EXCLUSIVE },
+	{ 0xc8a07c41, "cas x0, x1, [x2]", INSN_OTHER },
+	{ 0x88e07c41, "casa w0, w1, [x2]", INSN_OTHER },
+	{ 0x48207c82, "casp x0, x1, x2, x3, [x4]", INSN_OTHER },
+	{ 0x0860fc82, "caspal w0, w1, w2, w3, [x4]", INSN_OTHER },
+	{ 0x08a07c41, "casb w0, w1, [x2]", INSN_OTHER },
+	{ 0xc8dffc20, "ldar x0, [x1]", INSN_OTHER },
+	{ 0xc89ffc20, "stlr x0, [x1]", INSN_OTHER },
+	{ 0x08dffc20, "ldarb w0, [x1]", INSN_OTHER },
+	{ 0x889f7c20, "stllr w0, [x1]", INSN_OTHER },
+	{ 0x88df7c20, "ldlar w0, [x1]", INSN_OTHER },
+	{ 0xf9400020, "ldr x0, [x1]", INSN_OTHER },
+	{ 0xf8200041, "ldadd x0, x1, [x2]", INSN_OTHER },
+	{ 0xd5033f5f, "clrex", INSN_OTHER },
+	{ 0xd5033bbf, "dmb ish", INSN_OTHER },
+	{ 0x97fffffa, "bl", INSN_LEAVES },
+	{ 0xd61f0060, "br x3", INSN_LEAVES },
+	{ 0xd63f0060, "blr x3", INSN_LEAVES },
+	{ 0xd65f03c0, "ret", INSN_LEAVES },
+	{ 0xd65f0bff, "retaa", INSN_LEAVES },
+	{ 0xd61f081f, "braaz x0", INSN_LEAVES },
+	{ 0xd4000001, "svc #0", INSN_LEAVES },
+	{ 0xd4000002, "hvc #0", INSN_LEAVES },
+	{ 0xd4200020, "brk #1", INSN_LEAVES },
+	{ 0xd4400000, "hlt #0", INSN_LEAVES },
+	{ 0x00000000, "udf #0", INSN_LEAVES },
+};
+
+Test(arm64_insn, kinds, .description = "each kind, and what looks like it but is not")
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(insns) / sizeof(insns[0]); i++)
+		cr_expect_eq(arm64_decode(insns[i].word).kind, insns[i].kind, "%s: %d",
+			     insns[i].text, arm64_decode(insns[i].word).kind);
+}
+
+Test(arm64_insn, branches, .description = "targets of branches, either direction")
+{
+	static const struct {
+		uint32_t word;
+		bool conditional;
+		int64_t offset;
+	} branches[] = {
+		{ 0x14000000, false, 0 },
+		{ 0x17ffffff, false, -4 },
+		{ 0x54ffffe0, true, -4 },
+		{ 0xb4ffffc0, true, -8 },
+		{ 0x35ffffa0, true, -12 },
+		{ 0xb647ff80, true, -16 },
+		{ 0x371fff60, true, -20 },
+		{ 0x54000041, true, 8 },
+		{ 0x35000060, true, 12 },
+		{ 0x36000080, true, 16 },
+		{ 0x15ffffff, false, (1 << 27) - 4 },
+		{ 0x5c000000, false, 0 } /* ldr d0: none */,
+	};
+	size_t i, n = sizeof(branches) / sizeof(branches[0]) - 1;
+	struct insn in;
+
+	for (i = 0; i < n; i++) {
+		in = arm64_decode(branches[i].word);
+		cr_expect_eq(in.kind, INSN_BRANCH, "%08x", branches[i].word);
+		cr_expect_eq(in.conditional, branches[i].conditional, "%08x", branches[i].word);
+		cr_expect_eq(in.offset, branches[i].offset, "%08x: %ld", branches[i].word,
+			     in.offset);
+	}
+	cr_expect_eq(arm64_decode(branches[n].word).kind, INSN_OTHER);
+}
+
+/* ---- steps ------------------------------------------------------------------------------- */
+
+enum { CODE = 0x8000, VBAR = 0x40800, DEST = 0x9000 };
+
+static struct arm64_test t;
+static struct step_plan plan;
+
+static void setup(void)
+{
+	arm64_test_init(&t);
+	t.state.pc = CODE;
+	t.state.sys[ARM64_VBAR] = VBAR;
+	t.state.spsr_el1 = 0xbad;
+	t.state.elr_el1 = 0xbad;
+	plan = (struct step_plan){ 0 };
+}
+
+static void teardown(void)
+{
+	arm64_test_free(&t);
+}
+
+TestSuite(arm64_step, .init = setup, .fini = teardown);
+
+static void code(unsigned int n, uint32_t word)
+{
+	((uint32_t *)arm64_test_mem(&t, CODE))[n] = word;
+}
+
+static void begin(uint32_t word)
+{
+	code(0, word);
+	cr_assert_eq(arm64_step_begin(&t.view, &plan), 0);
+}
+
+static void end(bool trapped)
+{
+	cr_assert_eq(arm64_step_end(&t.view, &plan, trapped), 0);
+}
+
+/* What the processor does for an exception from where the vCPU is. */
+static void take_exception(uint64_t vector, uint64_t elr, bool ss)
+{
+	t.state.elr_el1 = elr;
+	t.state.spsr_el1 = t.state.pstate | (ss ? PSTATE_SS : 0);
+	t.state.pc = vector;
+	t.state.pstate = PSTATE_EL1H | PSTATE_DAIF;
+}
+
+enum { NOP = 0xd503201f, LDR = 0xf9400020, SVC = 0xd4000001 };
+
+Test(arm64_step, masks, .description = "I and F are set for the step, and put back one by one")
+{
+	static const uint64_t masks[] = { 0, PSTATE_I, PSTATE_F, PSTATE_I | PSTATE_F };
+	const uint64_t other = PSTATE_EL1H | PSTATE_A | 1U << 31;
+	size_t i;
+
+	for (i = 0; i < 4; i++) {
+		setup();
+		t.state.pstate = other | masks[i];
+		begin(NOP);
+		cr_expect_eq(t.state.pstate, other | PSTATE_IRQS);
+		cr_expect_eq(arm64_test_dirty(&t, ARM64_BANK_CORE), masks[i] != PSTATE_IRQS,
+			     "nothing is stored when nothing changed");
+		t.state.pc += 4;
+		end(true);
+		cr_expect_eq(t.state.pstate, other | masks[i]);
+		teardown();
+	}
+}
+
+Test(arm64_step, host_blocks, .description = "a backend that keeps interrupts out needs no mask")
+{
+	plan.block_irq = true;
+	begin(NOP);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+}
+
+Test(arm64_step, not_run, .description = "a step that ended before it began leaves nothing behind")
+{
+	begin(0xd50342df);
+	end(false);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+	begin(0xd69f03e0);
+	end(false);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+	cr_expect_eq(t.state.spsr_el1, 0xbad);
+}
+
+Test(arm64_step, completed_aside,
+     .description = "not trapped, but past it (an MMIO completed): mended")
+{
+	begin(LDR);
+	t.state.pc += 4;
+	end(false);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+}
+
+Test(arm64_step, branch_to_self, .description = "PC where it was, and trapped: a whole step")
+{
+	begin(0x14000000);
+	end(true);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+}
+
+Test(arm64_step, daifset, .description = "msr daifset: its bits stay, the others go back")
+{
+	begin(0xd50342df); /* I */
+	t.state.pc += 4;
+	end(true);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_I);
+}
+
+Test(arm64_step, daifclr, .description = "msr daifclr: what it cleared stays clear")
+{
+	t.state.pstate |= PSTATE_IRQS;
+	begin(0xd50342ff); /* I */
+	t.state.pstate &= ~(uint64_t)PSTATE_I;
+	t.state.pc += 4;
+	end(true);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_F);
+}
+
+Test(arm64_step, msr_daif, .description = "msr daif, x7 and x30: the register's bits")
+{
+	t.state.x[7] = PSTATE_F | PSTATE_D;
+	begin(0xd51b4227);
+	t.state.pstate = PSTATE_EL1H | PSTATE_F | PSTATE_D;
+	t.state.pc += 4;
+	end(true);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_F | PSTATE_D);
+	cr_expect_not(arm64_test_dirty(&t, ARM64_BANK_X));
+	teardown();
+	setup();
+	t.state.pstate |= PSTATE_IRQS;
+	begin(0xd51b423f); /* xzr */
+	t.state.pstate = PSTATE_EL1H;
+	t.state.pc += 4;
+	end(true);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+}
+
+Test(arm64_step, mrs_daif, .description = "mrs x9, daif: the guest does not see our mask")
+{
+	t.state.pstate |= PSTATE_F;
+	begin(0xd53b4229);
+	t.state.x[9] = t.state.pstate & PSTATE_DAIF;
+	t.state.pc += 4;
+	end(true);
+	cr_expect_eq(t.state.x[9], PSTATE_F);
+	cr_expect(arm64_test_dirty(&t, ARM64_BANK_X));
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_F);
+}
+
+Test(arm64_step, eret, .description = "eret: PSTATE from SPSR_EL1, which the guest finds as it was")
+{
+	const uint64_t spsr = PSTATE_EL0T | PSTATE_F;
+
+	t.state.elr_el1 = DEST;
+	t.state.spsr_el1 = spsr;
+	t.state.pstate |= PSTATE_I;
+	begin(0xd69f03e0);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T | PSTATE_IRQS, "nothing gets in behind it");
+	cr_expect(arm64_test_dirty(&t, ARM64_BANK_EL1));
+	t.state.pstate = t.state.spsr_el1;
+	t.state.pc = DEST;
+	end(true);
+	cr_expect_eq(t.state.pstate, spsr);
+	cr_expect_eq(t.state.spsr_el1, spsr);
+}
+
+Test(arm64_step, exceptions, .description = "the saved state has neither our mask nor our SS")
+{
+	static const uint64_t modes[] = { PSTATE_EL1T, PSTATE_EL1H, PSTATE_EL0T };
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		setup();
+		t.state.pstate = modes[i] | PSTATE_F | 1U << 30;
+		begin(LDR);
+		take_exception(VBAR + 0x200 * i, CODE, true);
+		end(true);
+		cr_expect_eq(t.state.spsr_el1, modes[i] | PSTATE_F | 1U << 30);
+		cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_DAIF);
+		cr_expect(arm64_test_dirty(&t, ARM64_BANK_EL1));
+		teardown();
+	}
+}
+
+Test(arm64_step, svc, .description = "svc: the exception returns behind it")
+{
+	t.state.pstate = PSTATE_EL0T;
+	begin(SVC);
+	take_exception(VBAR + 0x400, CODE + 4, false);
+	end(true);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T);
+}
+
+Test(arm64_step, daif_trapped, .description = "msr daif at EL0 that is trapped changes nothing")
+{
+	t.state.pstate = PSTATE_EL0T;
+	begin(0xd50342df);
+	take_exception(VBAR + 0x400, CODE, true);
+	end(true);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T);
+}
+
+Test(arm64_step, serror, .description = "an asynchronous exception, wherever it says it came from")
+{
+	begin(NOP);
+	take_exception(VBAR + 0x380, DEST, false);
+	end(true);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H);
+}
+
+Test(arm64_step, no_exception, .description = "a branch to a vector is no exception")
+{
+	const uint64_t spsr = PSTATE_EL1H | PSTATE_IRQS;
+
+	t.state.spsr_el1 = spsr;
+	t.state.elr_el1 = DEST;
+	begin(0xd61f0060);
+	t.state.pc = VBAR + 0x200;
+	end(true);
+	cr_expect_eq(t.state.spsr_el1, spsr);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+}
+
+Test(arm64_step, aarch32, .description = "AArch32 code is not decoded as A64, and is masked alike")
+{
+	t.state.pstate = 0x10;
+	begin(0xd503207f);
+	cr_expect_not(plan.emulated);
+	take_exception(VBAR + 0x600, CODE, true);
+	end(true);
+	cr_expect_eq(t.state.spsr_el1, 0x10);
+}
+
+/* ---- wfi and wfe ------------------------------------------------------------------------- */
+
+Test(arm64_step, wait, .description = "wfi and wfe are stepped as nops, without running")
+{
+	t.state.pstate |= PSTATE_BTYPE;
+	begin(0xd503207f);
+	cr_expect(plan.emulated);
+	cr_expect_eq(t.state.pc, CODE + 4);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H, "BTYPE as after any instruction");
+	cr_expect(arm64_test_dirty(&t, ARM64_BANK_CORE));
+	end(true);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+}
+
+Test(arm64_step, wait_trapped, .description = "at EL0 they are run when EL1 wants to see them")
+{
+	const uint64_t ntwi = 1 << 16, ntwe = 1 << 18;
+
+	t.state.pstate = PSTATE_EL0T;
+	begin(0xd503207f);
+	cr_expect_not(plan.emulated);
+	t.state.pstate = PSTATE_EL0T;
+	t.state.sys[ARM64_SCTLR] = ntwe;
+	plan = (struct step_plan){ 0 };
+	begin(0xd503207f);
+	cr_expect_not(plan.emulated);
+	t.state.sys[ARM64_SCTLR] = ntwi;
+	plan = (struct step_plan){ 0 };
+	begin(0xd503207f);
+	cr_expect(plan.emulated);
+}
+
+Test(arm64_step, wait_illegal, .description = "with PSTATE.IL set it is the exception that comes")
+{
+	t.state.pstate |= PSTATE_IL;
+	begin(0xd503207f);
+	cr_expect_not(plan.emulated);
+}
+
+/* ---- exclusive sequences ----------------------------------------------------------------- */
+
+static bool ends_at(uint64_t pc)
+{
+	unsigned int i;
+
+	for (i = 0; i < plan.nuntil; i++)
+		if (plan.until[i] == pc)
+			return true;
+	return false;
+}
+
+static void put_sequence(void)
+{
+	code(1, 0x11000400); /* add w0, w0, #1 */
+	code(2, 0x88027c20); /* stxr w2, w0, [x1] */
+	code(3, 0x35ffffa2); /* cbnz w2, CODE */
+}
+
+Test(arm64_step, exclusive, .description = "load, change, store, try again: one step")
+{
+	put_sequence();
+	begin(0x885f7c20);
+	cr_expect_eq(plan.nuntil, 2);
+	cr_expect(ends_at(CODE + 16));
+	cr_expect(ends_at(VBAR + 0x200));
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_IRQS);
+	t.state.pc = CODE + 16;
+	end(true);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+}
+
+Test(arm64_step, exclusive_leaves, .description = "a branch out of the sequence is an end of it")
+{
+	/* ldxr; cmp; b.ne CODE + 24; stxr; cbnz CODE; dmb; here: */
+	code(1, 0x6b03001f);
+	code(2, 0x54000081);
+	code(3, 0x88027c20);
+	code(4, 0x35ffff82);
+	begin(0x885f7c20);
+	cr_expect_eq(plan.nuntil, 3);
+	cr_expect(ends_at(CODE + 20));
+	cr_expect(ends_at(CODE + 24));
+	cr_expect(ends_at(VBAR + 0x200));
+}
+
+Test(arm64_step, exclusive_no_retry,
+     .description = "it ends behind the store if no branch goes back")
+{
+	put_sequence();
+	code(3, NOP);
+	begin(0x885f7c20);
+	cr_expect(ends_at(CODE + 12));
+	code(3, 0x35000062); /* cbnz forward */
+	t.state.pstate = PSTATE_EL0T;
+	plan = (struct step_plan){ 0 };
+	begin(0x885f7c20);
+	cr_expect(ends_at(CODE + 12));
+	cr_expect(ends_at(VBAR + 0x400), "the vector is that of EL0");
+}
+
+Test(arm64_step, exclusive_fault,
+     .description = "a fault in the sequence ends it at the vector, mended")
+{
+	put_sequence();
+	begin(0x885f7c20);
+	take_exception(VBAR + 0x200, CODE + 8, false);
+	end(true);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H);
+}
+
+Test(arm64_step, exclusive_stopped,
+     .description = "stopped in the middle: interrupts are as before")
+{
+	put_sequence();
+	begin(0x885f7c20);
+	t.state.pc = CODE + 4;
+	end(false);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+}
+
+Test(arm64_step, exclusive_alone, .description = "a load with no store near is stepped by itself")
+{
+	unsigned int i;
+
+	for (i = 1; i < 32; i++)
+		code(i, NOP);
+	code(17, 0x88027c20);
+	begin(0x885f7c20);
+	cr_expect_eq(plan.nuntil, 0);
+	code(16, 0x88027c20);
+	plan = (struct step_plan){ 0 };
+	begin(0x885f7c20);
+	cr_expect(ends_at(CODE + 68));
+}
+
+Test(arm64_step, exclusive_calls, .description = "a sequence that goes elsewhere is stepped singly")
+{
+	static const uint32_t words[] = { 0x97fffffa, 0xd65f03c0, SVC, 0x885f7c20, 0xd503205f };
+	size_t i;
+
+	put_sequence();
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		code(1, words[i]);
+		plan = (struct step_plan){ 0 };
+		begin(0x885f7c20);
+		cr_expect_eq(plan.nuntil, 0, "%08x", words[i]);
+		end(false);
+	}
+}
+
+Test(arm64_step, exclusive_many, .description = "more ends than there is room for: stepped singly")
+{
+	unsigned int i;
+
+	for (i = 1; i < 4; i++)
+		code(i, 0x54000000 | (0x100 * i) << 5);
+	code(4, 0x88027c20);
+	begin(0x885f7c20);
+	cr_expect_eq(plan.nuntil, 0);
+	code(3, NOP);
+	plan = (struct step_plan){ 0 };
+	begin(0x885f7c20);
+	cr_expect_eq(plan.nuntil, 4);
+}
+
+/* ---- what can't be read ------------------------------------------------------------------ */
+
+Test(arm64_step, no_code, .description = "a PC that is not mapped is stepped all the same")
+{
+	t.state.pc = 0x7fff0000;
+	cr_assert_eq(arm64_step_begin(&t.view, &plan), 0);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_IRQS);
+	take_exception(VBAR + 0x200, 0x7fff0000, true);
+	end(true);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H);
+}
+
+Test(arm64_step, no_registers, .description = "without PC there is no step")
+{
+	t.broken = ARM64_BANK_CORE;
+	cr_assert_eq(arm64_step_begin(&t.view, &plan), -EIO);
+}
