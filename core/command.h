@@ -69,11 +69,12 @@ struct session {
 	struct packet_link link;
 	enum session_end end;
 
-	bool holds;	  /* the target is attached, since the first packet */
-	bool running;	  /* the debugger waits for a stop */
-	bool newcomer;	  /* a new debugger does: its first packet is in the link's decoder */
-	bool interrupted; /* an interrupt came before the packet that it is meant for */
-	bool has_points;  /* breakpoints were inserted for this debugger */
+	bool holds;    /* the target is attached, since the first packet */
+	bool running;  /* the debugger waits for a stop */
+	bool newcomer; /* a new debugger does: its first packet is in the link's decoder */
+	enum packet_event deferred; /* waits for room for its reply; its data is in the decoder */
+	bool interrupted;	    /* an interrupt came before the packet that it is meant for */
+	bool has_points;	    /* breakpoints were inserted for this debugger */
 
 	/* Negotiated or chosen by this debugger; see session_fresh(). */
 	unsigned int features;

@@ -240,18 +240,43 @@ static void handle(struct session *s, enum packet_event event)
 	}
 }
 
+/* Whether there is room for the one reply that the event asks for. */
+static bool can_handle(const struct session *s, enum packet_event event)
+{
+	return event == PACKET_INTERRUPT || link_room(&s->link, REPLY_SIZE);
+}
+
+/*
+ * Acks are eaten even while there is no room: they make it. So it is the packet that waits, in the
+ * link's decoder, and not the bytes before its end.
+ */
 size_t session_input(struct session *s, const void *bytes, size_t n)
 {
 	const char *p = bytes;
 	size_t all = 0, eaten;
 
-	while (all < n && !s->newcomer && link_room(&s->link, REPLY_SIZE)) {
-		if (s->end != SESSION_OPEN)
-			break;
-		handle(s, link_input(&s->link, p + all, n - all, &eaten));
+	while (all < n && !s->newcomer && !s->deferred && s->end == SESSION_OPEN) {
+		enum packet_event event = link_input(&s->link, p + all, n - all, &eaten);
+
 		all += eaten;
+		if (event == PACKET_NONE)
+			continue;
+		if (can_handle(s, event))
+			handle(s, event);
+		else
+			s->deferred = event;
 	}
 	return s->end == SESSION_OPEN ? all : n;
+}
+
+static void handle_deferred(struct session *s)
+{
+	enum packet_event event = s->deferred;
+
+	if (event == PACKET_NONE || !can_handle(s, event))
+		return;
+	s->deferred = PACKET_NONE;
+	handle(s, event);
 }
 
 /* ---- stops ------------------------------------------------------------------------------- */
@@ -312,6 +337,7 @@ static void show_printed(struct session *s)
 
 void session_poll(struct session *s)
 {
+	handle_deferred(s);
 	if (!s->running || s->end != SESSION_OPEN)
 		return;
 	show_printed(s);

@@ -49,9 +49,9 @@ int session_create(struct session **out, struct target *t, const struct session_
 void session_destroy(struct session *s);
 
 /*
- * Bytes from the debugger, cut in any way. Returns how many were eaten: fewer than n while the
- * output is full or a new debugger waits for the target to stop; offer the rest again after
- * session_sent() or session_poll().
+ * Bytes from the debugger, cut in any way. Returns how many were eaten: fewer than n when a packet
+ * waits for room in the output, or for the target to stop. session_poll() goes on with that packet;
+ * offer the rest again after it.
  */
 size_t session_input(struct session *s, const void *bytes, size_t n);
 

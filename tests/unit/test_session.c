@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: MIT */
+/* How a conversation goes: attaching, acks, interrupts, new debuggers, back-pressure. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/fake_target.h"
+#include "tests/unit/rsp.h"
+
+#define GREETING "qSupported:multiprocess+;error-message+"
+#define NO_ACK	 "$QStartNoAckMode#b0"
+
+static const struct session_config reliable = { .reliable = true }, unreliable = { 0 };
+
+static struct fake_target fake;
+static struct rsp rsp;
+
+static void open_session(const struct session_config *config)
+{
+	fake_init(&fake, 2);
+	rsp_open(&rsp, &fake.target, config);
+}
+
+static void open_greeted(const struct session_config *config)
+{
+	open_session(config);
+	cr_assert_eq(strncmp(rsp_call(&rsp, GREETING), "PacketSize=", 11), 0);
+}
+
+static void open_running(const struct session_config *config)
+{
+	open_greeted(config);
+	cr_assert_str_eq(rsp_call(&rsp, "vCont;c"), "(none)");
+	cr_assert(session_running(rsp.session) && fake.running);
+	rsp_clear(&rsp);
+}
+
+static void done(void)
+{
+	cr_expect_eq(fake.calls_while_running, 0, "the target was asked what it may not be asked");
+	rsp_close(&rsp);
+}
+
+/* What the session has to say, as it is, taken as written. */
+static const char *said(void)
+{
+	static char text[4096];
+	size_t n;
+	const void *out;
+
+	session_poll(rsp.session);
+	out = session_output(rsp.session, &n);
+	cr_assert_lt(n, sizeof(text));
+	memcpy(text, out, n);
+	text[n] = '\0';
+	session_sent(rsp.session, n);
+	return text;
+}
+
+static void hand(const char *bytes)
+{
+	cr_assert_eq(session_input(rsp.session, bytes, strlen(bytes)), strlen(bytes));
+}
+
+/* ---- attaching --------------------------------------------------------------------------- */
+
+Test(session, holds, .description = "noise attaches nothing, the first packet does")
+{
+	open_session(&unreliable);
+	hand("\r\nlogin: +-\x03$?#00~~~");
+	cr_expect_eq(fake.attaches, 0);
+	cr_expect(!session_holds(rsp.session));
+	cr_expect_eq(rsp_call(&rsp, "?")[0], 'T');
+	cr_expect_eq(fake.attaches, 1);
+	cr_expect(session_holds(rsp.session));
+	rsp_call(&rsp, "g");
+	cr_expect_eq(fake.attaches, 1);
+	rsp_call(&rsp, "D");
+	cr_expect(!session_holds(rsp.session));
+	done();
+}
+
+Test(session, refused, .description = "a second debugger is told so, and its session is over")
+{
+	open_session(&reliable);
+	fake.attach_error = -EBUSY;
+	cr_expect_str_eq(rsp_call(&rsp, GREETING), "E.another debugger holds the VM");
+	cr_expect_eq(session_state(rsp.session), SESSION_REFUSED);
+	cr_expect_str_eq(rsp_call(&rsp, "g"), "(none)");
+	cr_expect_eq(fake.detaches, 0);
+	done();
+}
+
+Test(session, no_vcpus, .description = "a VM without vCPUs gives errors, no more")
+{
+	static const char *const packets[] = { "?",
+					       "g",
+					       "p0",
+					       "P0=00",
+					       "G00",
+					       "c",
+					       "s",
+					       "vCont;c",
+					       "qC",
+					       "qfThreadInfo",
+					       "Hg1",
+					       "qThreadExtraInfo,0",
+					       "qXfer:features:read:target.xml:0,10" };
+
+	open_session(&reliable);
+	fake.nvcpus = 0;
+	for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
+		rsp_call(&rsp, packets[i]);
+		cr_expect_eq(rsp.packets, 1, "%s", packets[i]);
+	}
+	cr_expect(!session_running(rsp.session));
+	done();
+}
+
+/* ---- acks -------------------------------------------------------------------------------- */
+
+Test(session, coalesced, .description = "ack and reply, and several of them, come in one piece")
+{
+	open_session(&reliable);
+	hand("+$qAttached#8f+$qC#b4");
+	cr_expect_str_eq(said(), "+$1#31+$QC1#c5");
+	done();
+}
+
+Test(session, split, .description = "input that comes in pieces of any size says the same")
+{
+	static const char in[] =
+		"+$qAttached#8f+$Hg0#df+$m1000,4#8e+$X1000,2:}\x03}]#0b+$bad#00$qC#b4";
+	char want[256];
+
+	open_session(&unreliable);
+	hand(in);
+	strcpy(want, said());
+	cr_assert_str_eq(want, "+$1#31+$OK#9a+$00010203#86+$OK#9a-+$QC1#c5");
+	done();
+	for (size_t size = 1; size < sizeof(in); size++) {
+		open_session(&unreliable);
+		for (size_t i = 0; i < sizeof(in) - 1; i += size) {
+			size_t left = sizeof(in) - 1 - i;
+
+			session_input(rsp.session, in + i, left < size ? left : size);
+		}
+		cr_expect_str_eq(said(), want, "in pieces of %zu", size);
+		cr_expect_eq(memcmp(fake.memory, "#}", 2), 0);
+		done();
+	}
+}
+
+Test(session, no_ack, .description = "no-ack mode where bytes are safe, and only there")
+{
+	static const struct session_config kept = { .reliable = true, .ack = true };
+	const struct session_config *never[] = { &unreliable, &kept };
+
+	open_session(&reliable);
+	hand("+" NO_ACK);
+	cr_expect_str_eq(said(), "+$OK#9a");
+	hand("+$qC#b4");
+	cr_expect_str_eq(said(), "$QC1#c5");
+	done();
+	for (size_t i = 0; i < 2; i++) {
+		open_session(never[i]);
+		cr_expect_null(strstr(rsp_call(&rsp, GREETING), "NoAck"));
+		cr_expect_str_eq(rsp_call(&rsp, "QStartNoAckMode"), "");
+		hand("$qC#b4");
+		cr_expect_str_eq(said(), "+$QCp1.1#94");
+		done();
+	}
+}
+
+Test(session, nak_storm, .description = "bad checksums and naks, as many as come, end nothing")
+{
+	open_greeted(&unreliable);
+	for (int i = 0; i < 1000; i++) {
+		hand("$qC#00");
+		cr_expect_str_eq(said(), "-");
+	}
+	hand("$qC#b4");
+	cr_expect_str_eq(said(), "+$QCp1.1#94");
+	for (int i = 0; i < 1000; i++) {
+		hand("-");
+		cr_expect_str_eq(said(), "$QCp1.1#94");
+	}
+	cr_expect_eq(session_state(rsp.session), SESSION_OPEN);
+	done();
+}
+
+Test(session, bad_no_ack, .description = "in no-ack mode a bad checksum is answered by an error")
+{
+	open_session(&reliable);
+	hand("+" NO_ACK "+$M1000,1:ff#00");
+	cr_expect_str_eq(said(), "+$OK#9a$E4a#da");
+	cr_expect_eq(fake.memory[0], 0);
+	hand("$vCont;c#a8$vCont;s#00");
+	cr_expect_str_eq(said(), "", "while it runs that would pass for a stop");
+	done();
+}
+
+Test(session, timeout, .description = "a stop reply that is not acknowledged is sent again")
+{
+	open_running(&unreliable);
+	cr_expect_eq(session_timeout_ms(rsp.session), -1);
+	fake_stop(&fake, (struct stop){ .kind = STOP_STEP });
+	cr_expect_eq(strncmp(said(), "$T05", 4), 0);
+	cr_expect_gt(session_timeout_ms(rsp.session), 0);
+	session_timeout(rsp.session);
+	cr_expect_eq(strncmp(said(), "$T05", 4), 0);
+	hand("+");
+	cr_expect_eq(session_timeout_ms(rsp.session), -1);
+	done();
+}
+
+Test(session, too_long,
+     .description = "a packet that is too long is answered once, and not executed")
+{
+	static char packet[PACKET_SIZE + 64];
+
+	memset(packet, '0', sizeof(packet));
+	memcpy(packet, "P0=", 3);
+	open_greeted(&reliable);
+	cr_expect_str_eq(rsp_call_bytes(&rsp, packet, sizeof(packet)),
+			 "E.packet longer than PacketSize");
+	cr_expect_str_eq(rsp_call_bytes(&rsp, packet, PACKET_SIZE),
+			 "E.value: not of the register's length");
+	memcpy(packet, "mP0=", 4);
+	cr_expect_str_eq(rsp_call_bytes(&rsp, packet, PACKET_SIZE), "E.address: not hexadecimal");
+	memset(packet, 'm', sizeof(packet));
+	cr_expect_str_eq(rsp_call_bytes(&rsp, packet, PACKET_SIZE), "E.address: not hexadecimal");
+	memcpy(packet, "vCont;", 6);
+	memset(packet + 6, ';', sizeof(packet) - 6);
+	cr_expect_str_eq(rsp_call_bytes(&rsp, packet, PACKET_SIZE),
+			 "E.action: unknown or malformed");
+	for (size_t i = 6; i + 1 < sizeof(packet); i += 2)
+		memcpy(packet + i, "c;", 2);
+	cr_expect_str_eq(rsp_call_bytes(&rsp, packet, PACKET_SIZE - 1), "(none)");
+	cr_expect_eq(fake.resumes, 1);
+	done();
+}
+
+/* ---- while it runs ----------------------------------------------------------------------- */
+
+Test(session, interrupt, .description = "0x03 stops the VM, and the stop is told once")
+{
+	open_running(&reliable);
+	hand("\x03");
+	cr_expect_eq(fake.interrupts, 1);
+	cr_expect_eq(strncmp(said(), "$T02", 4), 0);
+	cr_expect_str_eq(said(), "");
+	cr_expect(!session_running(rsp.session));
+	done();
+}
+
+Test(session, stray, .description = "no byte but 0x03 stops a VM that runs")
+{
+	char all[256];
+	size_t n = 0;
+
+	open_running(&unreliable);
+	for (int c = 0; c < 256; c++)
+		if (c != 0x03)
+			all[n++] = (char)c;
+	session_input(rsp.session, all, n);
+	cr_expect_eq(fake.interrupts, 0);
+	/* and one inside a packet does not either, nor does a packet that is broken */
+	hand("$\x03#00$g#00-+");
+	cr_expect_eq(fake.interrupts, 0);
+	cr_expect(fake.running);
+	said();
+	hand("\x03");
+	cr_expect_eq(fake.interrupts, 1);
+	done();
+}
+
+Test(session, interrupt_for_ack, .description = "0x03 in place of an ack is an interrupt")
+{
+	open_running(&unreliable);
+	session_console(rsp.session, "a", 1);
+	cr_expect_str_eq(said(), "$O61#b6");
+	hand("\x03");
+	cr_expect_eq(fake.interrupts, 1);
+	hand("+");
+	cr_expect_eq(strncmp(said(), "$T02", 4), 0);
+	done();
+}
+
+Test(session, interrupt_early,
+     .description = "0x03 before a resume that had to be sent again counts")
+{
+	open_greeted(&unreliable);
+	hand("$vCont;c#00\x03");
+	cr_expect_str_eq(said(), "-");
+	hand("$vCont;c#a8");
+	cr_expect(fake.resumes == 1 && fake.interrupts == 1);
+	cr_expect_eq(strncmp(said(), "+$T02", 5), 0);
+	/* before anything else it is late for a stop that was told already */
+	hand("+\x03$qC#b4+$vCont;c#a8");
+	cr_expect(fake.resumes == 2 && fake.interrupts == 1);
+	done();
+}
+
+Test(session, repeated,
+     .description = "the resume packet once more, for our ack was lost: one stop reply")
+{
+	open_running(&unreliable);
+	hand("$vCont;c#a8$c#63");
+	cr_expect_str_eq(said(), "++");
+	cr_expect_eq(fake.resumes, 1);
+	fake_stop(&fake, (struct stop){ .kind = STOP_STEP });
+	cr_expect_eq(strncmp(said(), "$T05thread:p1.1;", 16), 0);
+	cr_expect_str_eq(said(), "");
+	done();
+}
+
+Test(session, busy, .description = "another packet while it runs gets an error and stops nothing")
+{
+	static const char *const packets[] = { "g",	    "m1000,4", "Hg1",	   "qfThreadInfo",
+					       "Z0,1000,1", "qC",      "nonsense", "" };
+
+	open_running(&reliable);
+	for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++)
+		cr_expect_str_eq(rsp_call(&rsp, packets[i]), "E.the VM is running");
+	cr_expect(fake.interrupts == 0 && fake.running);
+	done();
+}
+
+Test(session, leave_running, .description = "D and k work while it runs")
+{
+	open_running(&reliable);
+	cr_expect_str_eq(rsp_call(&rsp, "D;1"), "OK");
+	cr_expect(fake.detaches == 1 && session_state(rsp.session) == SESSION_DETACHED);
+	done();
+	open_running(&reliable);
+	cr_expect_str_eq(rsp_call(&rsp, "k"), "(none)");
+	cr_expect_eq(fake.detaches, 1);
+	done();
+}
+
+/* ---- a new debugger on the same link ----------------------------------------------------- */
+
+static void expect_newcomer(const char *packet, const char *reply)
+{
+	open_running(&unreliable);
+	cr_expect_eq(strncmp(rsp_call(&rsp, packet), reply, strlen(reply)), 0, "%s: %s", packet,
+		     rsp.reply);
+	cr_expect_eq(rsp.packets, 1, "%s: no stop reply first", packet);
+	cr_expect(fake.interrupts == 1 && !session_running(rsp.session));
+	cr_expect_str_eq(rsp_call(&rsp, "qC"), "QC1", "what the last one announced is forgotten");
+	done();
+}
+
+Test(session, newcomer, .description = "a debugger that comes while the VM runs finds it stopped")
+{
+	expect_newcomer("qSupported:swbreak+", "PacketSize=");
+	expect_newcomer("?", "T05thread:1;");
+	expect_newcomer("!", "OK");
+	expect_newcomer("vMustReplyEmpty", "");
+}
+
+Test(session, newcomer_waits,
+     .description = "while the VM does not stop yet, input waits and is not lost")
+{
+	static const char in[] = "+$?#3f+$qC#b4";
+
+	open_running(&unreliable);
+	fake_stop(&fake, (struct stop){ .kind = STOP_SWBREAK, .vcpu = 1 });
+	fake.stop_ready = false; /* not yet */
+	cr_expect_eq(session_input(rsp.session, in, strlen(in)), 6);
+	cr_expect_eq(session_input(rsp.session, in + 6, strlen(in) - 6), 0);
+	fake.stop_ready = false;
+	cr_expect_str_eq(said(), "+");
+	session_console(rsp.session, "for the one before", 5);
+	fake_stop(&fake, (struct stop){ .kind = STOP_SWBREAK, .vcpu = 1 });
+	cr_expect_eq(strncmp(said(), "$T05thread:2;core:1;01:", 23), 0);
+	hand(in + 6);
+	cr_expect_str_eq(said(), "+$QC2#c6");
+	done();
+}
+
+Test(session, newcomer_no_ack,
+     .description = "a debugger after one that left in no-ack mode gets its acks")
+{
+	open_session(&reliable);
+	hand("+" NO_ACK);
+	cr_expect_str_eq(said(), "+$OK#9a");
+	hand("+$vCont;c#a8");
+	cr_expect_str_eq(said(), "");
+	/* the first is gone, and nobody saw it go */
+	hand("+$qSupported:#71");
+	cr_expect_eq(strncmp(said(), "+$PacketSize=", 13), 0);
+	hand("+$qC#b4");
+	cr_expect_str_eq(said(), "+$QC1#c5");
+	done();
+}
+
+Test(session, lldb, .description = "lldb asks qSupported in no-ack mode: that mode stays")
+{
+	open_session(&reliable);
+	hand("+" NO_ACK "+$qSupported:#71$qC#b4");
+	cr_expect_eq(strncmp(said(), "+$OK#9a$PacketSize=", 19), 0);
+	hand("$qC#b4");
+	cr_expect_str_eq(said(), "$QC1#c5");
+	done();
+}
+
+Test(session, fresh, .description = "qSupported forgets threads, features and breakpoints")
+{
+	open_greeted(&reliable);
+	rsp_call(&rsp, "Hg2");
+	cr_expect_str_eq(rsp_call(&rsp, "qC"), "QCp1.2");
+	rsp_call(&rsp, "qSupported");
+	cr_expect_str_eq(rsp_call(&rsp, "qC"), "QC1");
+	cr_expect_eq(fake.detaches, 0, "there was no breakpoint");
+	rsp_call(&rsp, "Z0,1000,1");
+	rsp_call(&rsp, "qSupported");
+	cr_expect(fake.detaches == 1 && fake.stayed && fake.attaches == 2);
+	rsp_call(&rsp, "qSupported");
+	cr_expect_eq(fake.detaches, 1);
+	done();
+}
+
+/* ---- the console and the output ---------------------------------------------------------- */
+
+Test(session, console, .description = "text for the debugger, only while it waits for a stop")
+{
+	static char text[3000];
+
+	open_greeted(&reliable);
+	session_console(rsp.session, "lost", 4);
+	cr_expect_str_eq(said(), "");
+	rsp_call(&rsp, "vCont;c");
+	session_console(rsp.session, "hi", 2);
+	cr_expect_str_eq(said(), "$O6869#2c");
+	memset(text, 'x', sizeof(text));
+	rsp_clear(&rsp);
+	session_console(rsp.session, text, sizeof(text));
+	rsp_pump(&rsp);
+	cr_expect_eq(rsp.packets, 3);
+	session_console(rsp.session, text, 0);
+	cr_expect_str_eq(said(), "");
+	done();
+}
+
+Test(session, console_deaf,
+     .description = "a console that nobody reads does not grow, and a stop still comes")
+{
+	static char text[1 << 16];
+	size_t n;
+
+	open_running(&unreliable);
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)i;
+	for (int i = 0; i < 1000; i++)
+		session_console(rsp.session, text, sizeof(text));
+	fake_stop(&fake, (struct stop){ .kind = STOP_STEP });
+	session_poll(rsp.session);
+	session_output(rsp.session, &n);
+	cr_expect_lt(n, 1 << 20);
+	rsp_pump(&rsp);
+	cr_expect_eq(strncmp(rsp.reply, "T05", 3), 0);
+	cr_expect(!session_running(rsp.session));
+	done();
+}
+
+Test(session, deaf,
+     .description = "to a peer that does not read there is no more said than fits; nothing is lost")
+{
+	enum { PACKETS = 100 };
+	static const char packet[] = "$m1000,10000#4b";
+	char *in = malloc(PACKETS * sizeof(packet)), *p = in;
+	size_t n = 0, len, most = 0;
+
+	for (int i = 0; i < PACKETS; i++)
+		n += (size_t)sprintf(in + n, "%s", packet);
+	open_session(&reliable);
+	rsp.no_ack = rsp.deaf = true;
+	for (int i = 0; i < 3; i++) {
+		size_t eaten = session_input(rsp.session, p, n);
+
+		p += eaten;
+		n -= eaten;
+	}
+	cr_expect_gt(n, 0);
+	cr_expect_eq(session_input(rsp.session, p, n), 0);
+	session_output(rsp.session, &len);
+	cr_expect_lt(len, 1 << 20);
+	rsp.deaf = false;
+	while (n) {
+		size_t eaten = session_input(rsp.session, p, n);
+
+		session_output(rsp.session, &len);
+		most = len > most ? len : most;
+		rsp_pump(&rsp);
+		p += eaten;
+		n -= eaten;
+	}
+	rsp_pump(&rsp);
+	cr_expect_eq(rsp.packets, PACKETS);
+	cr_expect_eq(rsp.acks, PACKETS);
+	cr_expect_lt(most, 1 << 20);
+	free(in);
+	done();
+}
+
+/* ---- anything at all --------------------------------------------------------------------- */
+
+static const char *const seeds[] = {
+	GREETING,
+	"?",
+	"!",
+	"g",
+	"p2",
+	"P0=1111111111111111",
+	"G1111",
+	"m1000,40",
+	"M1000,2:abcd",
+	"X1000,4:abcd",
+	"x1000,40",
+	"Z0,1000,1",
+	"z2,1000,8",
+	"Z1,1000,1;X1,22;cmds:0,X2,2222",
+	"Hgp1.2",
+	"Hc-1",
+	"Tp1.1",
+	"qC",
+	"qfThreadInfo",
+	"qsThreadInfo",
+	"qThreadExtraInfo,p1.1",
+	"vCont?",
+	"vCont;s:p1.1;c",
+	"vCont;r1000,1010:1",
+	"c",
+	"s1000",
+	"C05;1000",
+	"S05",
+	"qXfer:features:read:target.xml:0,100",
+	"qRcmd,68656c70",
+	"qAttached:1",
+	"qSymbol::",
+	"vMustReplyEmpty",
+	"QStartNoAckMode",
+	"vKill;2",
+	"D;2",
+};
+
+enum { NSEEDS = sizeof(seeds) / sizeof(seeds[0]) };
+
+static size_t mutate(char *out)
+{
+	const char *seed = seeds[rand() % NSEEDS];
+	size_t n = strlen(seed);
+
+	memcpy(out, seed, n);
+	for (int i = rand() % 4; i > 0; i--) {
+		size_t at = n ? (size_t)rand() % n : 0;
+
+		switch (rand() % 5) {
+		case 0: out[at] = (char)rand(); break;
+		case 1: out[at] = "0123456789abcdef,;:.p-+*"[rand() % 24]; break;
+		case 2: n = at; break;
+		case 3:
+			memmove(out + at + 1, out + at, n - at);
+			out[at] = "f,;:.p-1"[rand() % 8];
+			n++;
+			break;
+		default:
+			seed = seeds[rand() % NSEEDS];
+			memcpy(out + n, seed, strlen(seed));
+			n += strlen(seed);
+		}
+	}
+	return n;
+}
+
+/* Send a packet: there must be one reply, now or when the VM stops. */
+static void expect_one_reply(const char *packet, size_t n)
+{
+	rsp_call_bytes(&rsp, packet, n);
+	if (session_running(rsp.session)) {
+		cr_assert_eq(rsp.packets, 0, "%.*s: reply and resume", (int)n, packet);
+		fake_stop(&fake, (struct stop){ .kind = (enum stop_kind)(rand() % 6), .vcpu = 1 });
+		rsp_pump(&rsp);
+	}
+	if (session_state(rsp.session) == SESSION_OPEN)
+		cr_assert_eq(rsp.packets, 1, "%.*s: %u replies", (int)n, packet, rsp.packets);
+}
+
+Test(session, mutated, .description = "100,000 packets made of pieces of good ones: one reply each")
+{
+	char packet[1024];
+
+	for (unsigned int seed = 0; seed < 100; seed++) {
+		srand(seed);
+		open_greeted(seed % 2 ? &reliable : &unreliable);
+		rsp.chunk = seed % 3;
+		for (int i = 0; i < 1000 && session_state(rsp.session) == SESSION_OPEN; i++) {
+			rsp.no_ack = rsp.session && seed % 2;
+			expect_one_reply(packet, mutate(packet));
+		}
+		done();
+	}
+}
+
+Test(session, garbage, .description = "bytes without any sense, cut anywhere: no crash, no growth")
+{
+	for (unsigned int seed = 0; seed < 200; seed++) {
+		srand(seed);
+		open_session(seed % 2 ? &reliable : &unreliable);
+		for (int i = 0; i < 500; i++) {
+			char bytes[256];
+			size_t n = (size_t)rand() % sizeof(bytes), len;
+
+			for (size_t k = 0; k < n; k++)
+				bytes[k] =
+					rand() % 3 ? "$#+-\x03gmZvc0}*"[rand() % 13] : (char)rand();
+			session_input(rsp.session, bytes, n);
+			if (rand() % 2)
+				rsp_pump(&rsp);
+			session_output(rsp.session, &len);
+			cr_assert_lt(len, 1 << 20);
+		}
+		done();
+	}
+}
