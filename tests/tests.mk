@@ -31,3 +31,8 @@ demo:
 	@tests/deps.sh build demo
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@O=$(O) tests/demo
+
+# What this machine's KVM can do (tests/gdb/hosts.py)
+$(O)/tests/kvmtraits: $(O)/obj/tests/gdb/kvmtraits.o
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDFLAGS)

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: MIT
+"""What a test is, and how it is run.
+
+    @case(needs="swbreak", links=ALL, cpus=(1, 2))
+    def break_in_leaf(t):
+        \"\"\"a breakpoint in leaf\"\"\"
+        vm = t.vm()
+        ...
+
+The first line of the docstring is the test's name. It runs once for each kind of link (ALL: those
+that the host has; default: the host's usual one) and number of vCPUs; t.link and t.cpus say which.
+A host that lacks a trait that the test needs: the test does not apply there.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+import contextlib
+import itertools
+from pathlib import Path
+import re
+import tempfile
+import threading
+import time
+import traceback
+from typing import NamedTuple
+
+import debugger
+from elf import Elf
+from hosts import TRAITS
+from vm import Vm
+
+ALL = "all"
+CASES = []
+
+
+class NotApplicable(Exception):
+    """The test can't say anything here; the text tells why."""
+
+
+class Case(NamedTuple):
+    name: str
+    function: object
+    needs: tuple
+    links: object
+    cpus: tuple
+    alone: bool
+
+
+def case(needs="", links=None, cpus=(1,), alone=False):
+    """alone: it measures time, so nothing else runs beside it."""
+    def add(function):
+        name = function.__doc__.strip().splitlines()[0]
+        needed = tuple(needs.split())
+        assert ": " not in name and " (" not in name, name
+        assert set(needed) <= set(TRAITS), needs
+        assert name not in [c.name for c in CASES], name
+        CASES.append(Case(name, function, needed, links, cpus, alone))
+        return function
+    return add
+
+
+class Variant(NamedTuple):
+    case: Case
+    link: str
+    cpus: int
+
+    @property
+    def name(self):
+        parts = [self.link] if self.case.links == ALL else []
+        if len(self.case.cpus) > 1:
+            parts.append(f"{self.cpus} vCPU{'s' * (self.cpus > 1)}")
+        return self.case.name + (f" ({', '.join(parts)})" if parts else "")
+
+
+def variants(host):
+    for c in CASES:
+        links = host.links if c.links == ALL else (c.links or host.links[:1])
+        for link, cpus in itertools.product(links, c.cpus):
+            yield Variant(c, link, cpus)
+
+
+def why_not(host, c):
+    """Why the test does not apply to the host, or None."""
+    lacking = [trait for trait in c.needs if trait not in host.traits]
+    return TRAITS[lacking[0]] if lacking else None
+
+
+def check(condition, *what):
+    """what: shown when it does not hold."""
+    if not condition:
+        raise AssertionError(" | ".join(str(w) for w in what))
+
+
+def equal(got, expected, what=""):
+    check(got == expected, f"{what}: got {shown(got)}, expected {shown(expected)}")
+
+
+def shown(value):
+    return f"{value:#x}" if isinstance(value, int) and abs(value) > 9 else repr(value)
+
+
+def expect(pattern, text, what=""):
+    """text has what matches the pattern; returns the match."""
+    found = re.search(pattern, text, re.M)
+    check(found, f"{what} no {pattern!r} in {text!r}")
+    return found
+
+
+class Test:
+    """One run of a test: what it has started is ended with it."""
+
+    def __init__(self, host, variant, folder):
+        self.host = host
+        self.link = variant.link
+        self.cpus = variant.cpus
+        self.folder = folder
+        self.vms = []
+        self._stack = contextlib.ExitStack()
+        self._elfs = {}
+
+    def new_folder(self):
+        return Path(tempfile.mkdtemp(dir=self.folder))
+
+    def vm(self, guest="demo", links=None, cpus=None, **options):
+        """Starts a guest that a debugger can reach by this variant's link."""
+        vm = Vm(self.host, self.new_folder(), guest, cpus or self.cpus, links or [self.link],
+                **options)
+        self.vms.append(vm)
+        return vm
+
+    def rsp(self, vm, link=0):
+        """A raw client that has said nothing yet."""
+        return self._stack.enter_context(vm.rsp(link))
+
+    def client(self, vm, link=0):
+        """A raw client that has said hello, and what gdb asks first; the guest is stopped."""
+        client = self.rsp(vm, link).hello()
+        reply = client.ask("?")
+        check(reply.startswith(("T05", "T02", "S05", "S02")), f"? says {reply!r}")
+        return client
+
+    def gdb(self, vm, *commands, link=0, attach=True, timeout=20, elf=True):
+        """gdb -batch: attaches, runs the commands, ends; returns what each of them printed."""
+        first = [f"target remote {vm.targets[link]}"] if attach else []
+        said = debugger.batch(self.host.gdb, vm.elf if elf else None, first + list(commands),
+                              self.folder, timeout * self.host.slow)
+        return said[len(first):]
+
+    def mi(self, vm=None, elf=True):
+        """gdb over MI, attached if vm is given."""
+        mi = debugger.Mi(self.host.gdb, vm.elf if vm and elf else None, self.folder,
+                         20 * self.host.slow)
+        self._stack.callback(mi.close)
+        if vm:
+            mi.command(f"-target-select remote {vm.target}")
+        return mi
+
+    def lldb(self, vm, *commands, timeout=60):
+        return debugger.lldb(vm.elf, commands, self.folder, timeout * self.host.slow)
+
+    def elf(self, vm):
+        return self._elfs.setdefault(vm.elf, Elf(vm.elf))
+
+    def defer(self, function, *arguments):
+        """Calls it when the test ends."""
+        self._stack.callback(function, *arguments)
+
+    def close(self):
+        """Ends all; returns what was not clean."""
+        wrong = []
+        self._stack.close()
+        for vm in self.vms:
+            try:
+                wrong.append(vm.end())
+            except Exception as e:  # noqa: BLE001
+                vm.process.kill()
+                wrong.append(str(e))
+        return [w for w in wrong if w]
+
+    def story(self):
+        """What the VMMs said, for people."""
+        for vm in self.vms:
+            yield f"$ vmgdb-run {' '.join(vm.argv)}"
+            for text in (vm.messages, vm.console):
+                yield from (f"    {line}" for line in text.splitlines()[-8:])
+
+
+def one_line(text, limit=1200):
+    line = " / ".join(part.strip() for part in str(text).splitlines() if part.strip())
+    return line if len(line) <= limit else line[:limit // 2] + " ... " + line[-limit // 2:]
+
+
+def run_variant(host, variant, folder):
+    """Returns the result line, and more for people if it failed."""
+    reason = why_not(host, variant.case)
+    if reason:
+        return f"na {variant.name}: {reason}", []
+    test = Test(host, variant, folder)
+    story, wrong = [], None
+    try:
+        variant.case.function(test)
+    except NotApplicable as e:
+        test.close()
+        return f"na {variant.name}: {e}", []
+    except Exception as e:  # noqa: BLE001 (whatever it is, the test has failed by it)
+        wrong = f"{type(e).__name__} {e}"
+        story = [line for part in traceback.format_exception(e)[1:-1]
+                 for line in part.splitlines()]
+    unclean = test.close()
+    wrong = wrong or "; ".join(unclean)
+    if not wrong:
+        return f"ok {variant.name}", []
+    return f"not ok {variant.name}: {one_line(wrong)}", [*story, *test.story()]
+
+
+class Run:
+    def __init__(self, host, folder, show):
+        self.host = host
+        self.folder = folder
+        self.show = show
+        self.lock = threading.Lock()
+        self.failed = 0
+        self.count = 0
+
+    def one(self, variant):
+        begin = time.monotonic()
+        line, story = run_variant(self.host, variant, Path(tempfile.mkdtemp(dir=self.folder)))
+        with self.lock:
+            self.count += 1
+            self.failed += line.startswith("not ok")
+            self.show(line, story, time.monotonic() - begin)
+
+    def all(self, chosen, jobs):
+        together = [v for v in chosen if not v.case.alone]
+        with ThreadPoolExecutor(jobs) as pool:
+            for done in [pool.submit(self.one, v) for v in together]:
+                done.result()
+        for variant in chosen:
+            if variant.case.alone:
+                self.one(variant)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""Where vmgdb-run runs: this machine, or an emulated one (tests/lab) that is reached from here.
+
+A host has a name, an architecture, the gdb that debugs its guests, the links by which a debugger
+can come (the first is the usual one), how many tests may run at a time, and its traits: what its
+KVM can do. A test that needs a trait which the host has not is not applicable there, by name.
+"""
+
+import os
+from pathlib import Path
+import platform
+import re
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = (ROOT / os.environ.get("O", "build")).resolve()
+
+TRAITS = {
+    "swbreak": "software breakpoints do not reach KVM",
+    "hwbreak": "hardware breakpoints do not fire",
+    "watch": "data watchpoints do not fire",
+    "irq": "interrupts do not reach a guest that computes",
+    "local": "needs files or processes beside vmgdb-run",
+    "x86": "a test of x86",
+    "arm64": "a test of arm64",
+}
+HARDWARE = {"swbreak", "hwbreak", "watch", "irq"}
+
+
+class TestTimeout(Exception):
+    """Something did not come in time."""
+
+
+class Process:
+    """A program on this machine. It ends with the thread that started it, whatever ends that."""
+
+    def __init__(self, argv, folder, **options):
+        self.argv = [str(a) for a in argv]
+        self._paths = [folder / "out", folder / "err"]
+        with open(self._paths[0], "wb") as out, open(self._paths[1], "wb") as err:
+            options = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err, **options}
+            self._process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self.argv],
+                                             cwd=ROOT, start_new_session=True, **options)
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    @property
+    def out(self):
+        return self._paths[0].read_text(errors="replace")
+
+    @property
+    def err(self):
+        return self._paths[1].read_text(errors="replace")
+
+    @property
+    def status(self):
+        """As a shell has it: 128 + the signal that ended it; None while it runs."""
+        status = self._process.poll()
+        return 128 - status if status is not None and status < 0 else status
+
+    def wait(self, timeout=10):
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TestTimeout(f"{self.argv[0]} did not end within {timeout} s") from None
+        return self.status
+
+    def wait_for(self, pattern, timeout=10):
+        """Waits until it has printed what matches; returns the match."""
+        end = time.monotonic() + timeout
+        while True:
+            ended = self.status is not None
+            found = re.search(pattern, self.out, re.M) or re.search(pattern, self.err, re.M)
+            if found:
+                return found
+            if ended or time.monotonic() > end:
+                how = f"it ended with status {self.status}" if ended else f"within {timeout} s"
+                raise TestTimeout(f"{' '.join(self.argv)} did not print {pattern!r}: {how}; "
+                                  f"it said: {self.out[-500:]}{self.err[-500:]}")
+            time.sleep(0.003)
+
+    def kill(self, number=signal.SIGKILL):
+        if self.status is None:
+            self._process.send_signal(number)
+
+
+class LocalHost:
+    """This machine and its /dev/kvm."""
+
+    name = "local"
+    links = ("unix", "tcp", "pty")
+    jobs = 4
+    slow = 1  # how many times longer than on a fast machine things may take
+
+    def __init__(self):
+        self.arch = {"x86_64": "x86", "aarch64": "arm64"}[platform.machine()]
+        self.gdb = "gdb"
+        self.build = BUILD
+        self.traits = {"local", self.arch} | self._kvm_traits()
+
+    def _kvm_traits(self):
+        if self.arch != "x86":
+            return HARDWARE
+        return set(subprocess.run([BUILD / "tests/kvmtraits"], check=True, text=True, timeout=60,
+                                  stdout=subprocess.PIPE).stdout.split())
+
+    def start(self, arguments, folder):
+        return Process([BUILD / "vmgdb-run", *arguments], folder)
+
+    def spec(self, link, folder, number):
+        """The endpoint for a link of this kind."""
+        return {"unix": f"unix:{folder}/gdb{number}", "tcp": "tcp:0", "pty": "pty"}[link]
+
+    def reach(self, link, said):
+        """What gdb takes to reach what vmgdb-run says its `target remote` is."""
+        return said
+
+    def close(self):
+        pass
+
+
+class LabHost:
+    """A machine in tests/lab. vmgdb-run is inside, gdb outside."""
+
+    jobs = 1
+    slow = 4
+    KINDS = {
+        "arm64": {"arch": "arm64", "links": ("tcp", "virtio"), "traits": HARDWARE},
+        "svm": {"arch": "x86", "links": ("tcp", "virtio"), "traits": {"irq"}},
+        "vtx": {"arch": "x86", "links": ("serial",), "traits": HARDWARE},
+    }
+
+    def __init__(self, target):
+        sys.path.insert(0, str(ROOT / "tests/lab"))
+        import lab
+        kind = self.KINDS[target.partition(":")[0]]
+        self.name = target
+        self.arch = kind["arch"]
+        self.links = kind["links"]
+        native = platform.machine() == {"x86": "x86_64", "arm64": "aarch64"}[self.arch]
+        self.gdb = "gdb" if native else "gdb-multiarch"
+        self.build = BUILD if native else BUILD / self.arch
+        self.traits = {self.arch} | kind["traits"]
+        self._lab = lab.boot(target, smp=2, files=[self.build / "static/vmgdb-run"])
+
+    def start(self, arguments, folder):
+        return self._lab.spawn(["vmgdb-run", *arguments])
+
+    def spec(self, link, folder, number):
+        return {"tcp": f"tcp:{self._lab.address}:0", "virtio": "virtio:org.vmgdb.0",
+                "serial": "serial:/dev/ttyS1"}[link]
+
+    def reach(self, link, said):
+        if link == "virtio":
+            return self._lab.port("org.vmgdb.0")
+        if link == "serial":
+            return self._lab.serial("pty")
+        return f"127.0.0.1:{self._lab.tcp(int(said.rpartition(':')[2]))}"
+
+    def close(self):
+        self._lab.close()
+
+
+def open_host(target):
+    return LocalHost() if target == "local" else LabHost(target)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""A guest in vmgdb-run, with debuggers' ways in."""
+
+import re
+import signal
+from pathlib import Path
+
+from rsp import Rsp
+
+PASTE = re.compile(r"^gdb -ex 'target remote ([^']+)' (\S+)$", re.M)
+STILL = re.compile(r"a debugger may come by (.+)$", re.M)
+
+
+class Vm:
+    """links: kinds that the host has, each with options after a comma ("unix,ro")."""
+
+    def __init__(self, host, folder, guest="demo", cpus=1, links=None, wait=False, arguments=()):
+        self.host = host
+        self.folder = folder
+        self.guest = guest
+        self.links = list(links or host.links[:1])
+        argv = ["--guest", guest, "--cpus", str(cpus)]
+        for i, link in enumerate(self.links):
+            kind, comma, options = link.partition(",")
+            argv += ["--gdb", host.spec(kind, folder, i) + comma + options]
+        self.argv = argv + ["--gdb-wait"] * wait + list(arguments)
+        self.process = host.start(self.argv, folder)
+        self.targets = []
+        try:
+            self._reach()
+        except BaseException:
+            self.process.kill()
+            raise
+
+    def _reach(self):
+        """One line for each link, in their order."""
+        n = len(self.links)
+        ways = rf"(?:.*\n)*?((?:(?:gdb -ex |.*a debugger may come by ).*\n){{{n}}})"
+        lines = self.process.wait_for(rf"\A{ways}", 20).group(1).splitlines()
+        for link, line in zip(self.links, lines):
+            found = PASTE.search(line) or STILL.search(line)
+            self.targets.append(self.host.reach(link.partition(",")[0], found.group(1)))
+
+    @property
+    def target(self):
+        """What gdb's `target remote` takes, for the first link."""
+        return self.targets[0]
+
+    @property
+    def elf(self):
+        return self.host.build / "guests" / f"{self.guest}.elf"
+
+    @property
+    def console(self):
+        return self.process.out
+
+    @property
+    def messages(self):
+        return self.process.err
+
+    def rsp(self, link=0):
+        """A raw client that has said nothing yet."""
+        return Rsp(self.targets[link], 5 * self.host.slow)
+
+    def files(self):
+        """Socket files and links that are left in its folder."""
+        return [p.name for p in Path(self.folder).iterdir() if p.is_socket() or p.is_symlink()]
+
+    def end(self, timeout=10):
+        """Ends it as Ctrl-C does; returns why that was not clean, or an empty string."""
+        if self.process.status is not None:
+            status = self.process.status
+        else:
+            self.process.kill(signal.SIGINT)
+            status = self.process.wait(timeout)
+            if status != 128 + signal.SIGINT:
+                return f"SIGINT ended vmgdb-run with status {status}: {self.messages[-500:]}"
+        if status > 128 + 32 or status in (128 + signal.SIGSEGV, 128 + signal.SIGABRT):
+            return f"vmgdb-run crashed, status {status}: {self.messages[-500:]}"
+        return f"left behind: {self.files()}" if self.files() else ""
