@@ -432,6 +432,7 @@ const void *session_output(struct session *s, size_t *len)
 void session_sent(struct session *s, size_t n)
 {
 	link_sent(&s->link, n);
+	handle_deferred(s);
 }
 
 int session_timeout_ms(const struct session *s)

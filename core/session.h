@@ -41,7 +41,8 @@ enum session_end {
 
 /*
  * Start a conversation. The target goes on as it is until the peer's first packet, which attaches
- * it; it outlives the session. config is copied. Returns 0 or -ENOMEM. On success *out is given to session_destroy().
+ * it; it outlives the session. config is copied. Returns 0 or -ENOMEM. On success *out is given to
+ * session_destroy().
  */
 int session_create(struct session **out, struct target *t, const struct session_config *config);
 
@@ -50,15 +51,15 @@ void session_destroy(struct session *s);
 
 /*
  * Bytes from the debugger, cut in any way. Returns how many were eaten: fewer than n when a packet
- * waits for room in the output, or for the target to stop. session_poll() goes on with that packet;
- * offer the rest again after it.
+ * waits for room in the output, or for the target to stop. session_sent() or session_poll() goes on
+ * with that packet; offer the rest again after them.
  */
 size_t session_input(struct session *s, const void *bytes, size_t n);
 
 /* What is to be written now: one piece, valid until the next call for this session. */
 const void *session_output(struct session *s, size_t *len);
 
-/* The first n bytes of session_output() have been written. */
+/* The first n bytes of session_output() have been written. There may be more to write then. */
 void session_sent(struct session *s, size_t n);
 
 /* See whether the target has stopped, and tell the debugger if it waits for that. */

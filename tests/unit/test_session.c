@@ -507,6 +507,26 @@ Test(session, deaf,
 	done();
 }
 
+Test(session, deferred,
+     .description = "a packet that waited for room is answered as soon as there is some")
+{
+	static const char packet[] = "$m1000,10000#4b", last[] = "$qC#b4";
+	size_t eaten = 1, len;
+
+	open_session(&reliable);
+	rsp.no_ack = rsp.deaf = true;
+	while (eaten)
+		eaten = session_input(rsp.session, packet, strlen(packet));
+	session_output(rsp.session, &len);
+	session_sent(rsp.session, len);
+	session_output(rsp.session, &len);
+	cr_expect_gt(len, 0x10000);
+	session_sent(rsp.session, len);
+	hand(last);
+	cr_expect_str_eq(said(), "+$QC1#c5");
+	done();
+}
+
 /* ---- anything at all --------------------------------------------------------------------- */
 
 static const char *const seeds[] = {
