@@ -282,16 +282,19 @@ static const struct reg_feature *const features64[] = { &core64, &sse64, &segmen
 							&avx64 };
 static const struct reg_feature *const features32[] = { &core32, &sse32, &system32, &avx32 };
 
-#define TDESC(arch_, list, avx)                                                        \
-	{                                                                              \
-		.arch = arch_, .features = list, .nfeatures = ARRAY_LEN(list) - !(avx) \
+#define TDESC(arch_, osabi_, list, avx)                           \
+	{                                                         \
+		.arch = arch_, .osabi = osabi_, .features = list, \
+		.nfeatures = ARRAY_LEN(list) - !(avx)             \
 	}
 
 static const struct tdesc tdescs[][2] = {
-	[X86_TDESC_REAL] = { TDESC("i8086", features32, false), TDESC("i8086", features32, true) },
-	[X86_TDESC_32] = { TDESC("i386", features32, false), TDESC("i386", features32, true) },
-	[X86_TDESC_64] = { TDESC("i386:x86-64", features64, false),
-			   TDESC("i386:x86-64", features64, true) },
+	[X86_TDESC_REAL] = { TDESC("i8086", "none", features32, false),
+			     TDESC("i8086", "none", features32, true) },
+	[X86_TDESC_32] = { TDESC("i386", NULL, features32, false),
+			   TDESC("i386", NULL, features32, true) },
+	[X86_TDESC_64] = { TDESC("i386:x86-64", NULL, features64, false),
+			   TDESC("i386:x86-64", NULL, features64, true) },
 };
 
 const struct tdesc *x86_tdesc(enum x86_tdesc mode, bool avx)
