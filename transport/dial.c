@@ -13,15 +13,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "transport/retry.h"
 #include "transport/socket.h"
 
 enum { FIRST_MS = 1, SHORTEST_MS = 100, LONGEST_MS = 2000 };
 
-static void wait_for(struct dialer *d, int fd, short events, int retry_ms)
+static void wait_for(struct dialer *d, short events)
 {
-	d->ep.pfd.fd = fd;
+	d->ep.pfd.fd = d->fd;
 	d->ep.pfd.events = events;
-	d->ep.retry_ms = retry_ms;
+	d->ep.retry_ms = 0;
 }
 
 static void hang_up(struct dialer *d)
@@ -46,7 +47,7 @@ static int dial_failed(struct dialer *d, int err)
 	hang_up(d);
 	if (d->ep.refused[0] == '\0')
 		explain(d, err);
-	wait_for(d, -1, 0, d->delay);
+	retry_in(&d->retry, &d->ep, d->delay);
 	d->delay = d->delay * 2 < LONGEST_MS ? d->delay * 2 : LONGEST_MS;
 	return d->once || err == -EACCES ? err : -EAGAIN;
 }
@@ -77,7 +78,7 @@ static int connected(struct dialer *d)
 	int err = 0;
 
 	if (poll(&p, 1, 0) <= 0) {
-		wait_for(d, d->fd, POLLOUT, 0);
+		wait_for(d, POLLOUT);
 		return -EAGAIN;
 	}
 	getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &err, &len);
@@ -89,7 +90,7 @@ static int shake_hands(struct dialer *d)
 	int ret = d->handshake(d);
 
 	if (ret == -EAGAIN)
-		wait_for(d, d->fd, POLLIN, 0);
+		wait_for(d, POLLIN);
 	return ret;
 }
 
@@ -98,7 +99,7 @@ static void dial_again(struct vmgdb_endpoint *ep)
 	struct dialer *d = (struct dialer *)ep;
 
 	d->busy = false;
-	wait_for(d, -1, 0, SHORTEST_MS);
+	retry_in(&d->retry, ep, SHORTEST_MS);
 }
 
 static int finish(struct dialer *d, struct stream **out)
@@ -115,7 +116,7 @@ static int finish(struct dialer *d, struct stream **out)
 		return -ENOMEM;
 	d->busy = true;
 	d->delay = SHORTEST_MS;
-	wait_for(d, -1, 0, 0);
+	wait_for(d, 0);
 	return 0;
 }
 
@@ -124,7 +125,7 @@ static int dialer_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	struct dialer *d = (struct dialer *)ep;
 	int ret = 0;
 
-	if (d->busy)
+	if (d->busy || (!d->once && retry_early(&d->retry, ep)))
 		return -EAGAIN;
 	if (d->fd < 0)
 		ret = start(d);
@@ -168,7 +169,7 @@ int socket_dial(const struct endpoint_spec *s, const struct socket_family *famil
 	d->once = s->role != VMGDB_STUB;
 	d->delay = SHORTEST_MS;
 	family->name(to, d->ep.name, sizeof(d->ep.name));
-	wait_for(d, -1, 0, FIRST_MS);
+	d->ep.retry_ms = FIRST_MS;
 	*out = d;
 	return 0;
 }

@@ -15,13 +15,13 @@ struct listener {
 	int fd;
 	struct allow_list allow;
 	struct owned_name file;
+	struct retry retry;
 };
 
 /* Out of descriptors or memory: the socket stays readable, so look away for a while. */
 static int pause_listening(struct listener *l)
 {
-	l->ep.pfd.fd = -1;
-	l->ep.retry_ms = SHORTAGE_MS;
+	retry_in(&l->retry, &l->ep, SHORTAGE_MS);
 	return -EAGAIN;
 }
 
@@ -44,6 +44,8 @@ static int listener_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	char peer[sizeof((*out)->peer)];
 	int fd;
 
+	if (retry_early(&l->retry, ep))
+		return -EAGAIN;
 	ep->pfd.fd = l->fd;
 	ep->retry_ms = 0;
 	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

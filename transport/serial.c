@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "transport/fdstream.h"
+#include "transport/retry.h"
 #include "transport/transport.h"
 #include "transport/unmark.h"
 
@@ -30,6 +31,7 @@ struct serial {
 	bool hw_flow;
 	speed_t speed;
 	int fd; /* -1: the device has gone */
+	struct retry retry;
 	struct termios before;
 	enum unmark_state state;
 	char device[SPEC_NAME_MAX + 1];
@@ -87,9 +89,13 @@ static int make_raw(struct serial *l)
 
 static void wait_for_peer(struct serial *l)
 {
+	if (l->fd < 0) {
+		retry_in(&l->retry, &l->ep, REOPEN_MS);
+		return;
+	}
 	l->ep.pfd.fd = l->fd;
 	l->ep.pfd.events = l->speaks_first ? POLLOUT : POLLIN;
-	l->ep.retry_ms = l->fd < 0 ? REOPEN_MS : 0;
+	l->ep.retry_ms = 0;
 }
 
 /* flock() keeps those off who ask, also root; TIOCEXCL those who don't, but not root. */
@@ -112,10 +118,8 @@ static int open_line(struct serial *l)
 	int ret;
 
 	l->fd = open(l->device, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	if (l->fd < 0)
-		return -errno;
-	ret = take_line(l);
-	if (ret) {
+	ret = l->fd < 0 ? -errno : take_line(l);
+	if (ret && l->fd >= 0) {
 		close(l->fd);
 		l->fd = -1;
 	}
@@ -202,7 +206,7 @@ static int serial_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	struct serial *l = (struct serial *)ep;
 	short events;
 
-	if (l->busy)
+	if (l->busy || retry_early(&l->retry, ep))
 		return -EAGAIN;
 	if (l->fd < 0) {
 		int ret = open_line(l);

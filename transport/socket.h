@@ -9,6 +9,7 @@
 #include <linux/vm_sockets.h>
 
 #include "transport/owned.h"
+#include "transport/retry.h"
 #include "transport/transport.h"
 
 union socket_address {
@@ -61,6 +62,7 @@ struct dialer {
 	bool busy; /* its stream lives */
 	bool once; /* a failure is for the caller to act on; otherwise try again */
 	int delay; /* before the next try, in ms */
+	struct retry retry;
 
 	/*
 	 * What is to be said on a connection before it is a stream; NULL: nothing. Returns 0 when it
