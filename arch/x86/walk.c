@@ -99,7 +99,7 @@ static unsigned int restrict_prot(const struct walk *w, unsigned int level, uint
 
 static int walk(const struct walk *w, uint64_t va, struct xlat *out)
 {
-	unsigned int level, shift, bits = index_bits(w);
+	unsigned int level, shift = PAGE_SHIFT, bits = index_bits(w);
 	uint64_t e, base = table_base(w);
 	bool large = false;
 	int ret;
