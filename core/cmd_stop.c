@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Stop replies, and how a debugger asks for the last one: ?. GDB manual, "Stop Reply Packets". */
+/*
+ * Stop replies, and how a debugger asks for one again. GDB manual, "Stop Reply Packets"; lldb's
+ * document on its extensions of the protocol, "qThreadStopInfo".
+ */
 #include "core/command.h"
 
 /* gdb's own numbers, which are not the host's: include/gdb/signals.h of gdb. */
 enum { SIGNAL_INT = 2, SIGNAL_TRAP = 5, SIGNAL_ABRT = 6 };
 
-static unsigned int signal_of(enum stop_kind kind)
+unsigned int signal_of(enum stop_kind kind)
 {
 	switch (kind) {
 	case STOP_INTERRUPT: return SIGNAL_INT;
@@ -40,9 +43,9 @@ static void put_reason(struct session *s)
 }
 
 /* Registers that the debugger would ask for next. One that can't be read is left out. */
-static void put_expedited(struct session *s)
+static void put_expedited(struct session *s, unsigned int vcpu)
 {
-	struct cpu_view *v = s->target->ops->view(s->target, s->stop.vcpu);
+	struct cpu_view *v = s->target->ops->view(s->target, vcpu);
 	const struct reg_desc *r;
 	struct reg_iter it;
 
@@ -65,18 +68,22 @@ static void put_exit(struct session *s)
 		buf_str(&s->reply, ";process:1");
 }
 
+static void put_where(struct session *s, unsigned int signal, unsigned int vcpu)
+{
+	buf_fmt(&s->reply, "T%02xthread:", signal);
+	put_thread(s, vcpu);
+	buf_fmt(&s->reply, ";core:%x;", vcpu);
+}
+
 void put_stop(struct session *s)
 {
 	if (s->stop.kind == STOP_EXITED) {
 		put_exit(s);
 		return;
 	}
-	buf_fmt(&s->reply, "T%02x", signal_of(s->stop.kind));
-	buf_str(&s->reply, "thread:");
-	put_thread(s, s->stop.vcpu);
-	buf_fmt(&s->reply, ";core:%x;", s->stop.vcpu);
+	put_where(s, signal_of(s->stop.kind), s->stop.vcpu);
 	put_reason(s);
-	put_expedited(s);
+	put_expedited(s, s->stop.vcpu);
 }
 
 static void last_stop(struct session *s, struct scan *args)
@@ -85,7 +92,23 @@ static void last_stop(struct session *s, struct scan *args)
 		put_stop(s);
 }
 
+/* lldb: the same for any thread. Those that just happened to be stopped have signal 0. */
+static void thread_stop(struct session *s, struct scan *args)
+{
+	struct thread_id id;
+
+	if (!scan_thread(s, args, &id) || !scan_done(s, args))
+		return;
+	if (id.kind != THREAD_ONE || id.vcpu == s->stop.vcpu) {
+		put_stop(s);
+		return;
+	}
+	put_where(s, 0, id.vcpu);
+	put_expedited(s, id.vcpu);
+}
+
 const struct command stop_commands[] = {
 	{ "?", CMD_GREETING, last_stop, NULL },
+	{ "qThreadStopInfo", CMD_GLUED, thread_stop, NULL },
 	{ 0 },
 };

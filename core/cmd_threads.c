@@ -189,21 +189,18 @@ static void more_threads(struct session *s, struct scan *args)
 		list_threads(s);
 }
 
-/* A line on one vCPU for `info threads`. */
-static void describe_thread(struct session *s, unsigned int vcpu, struct cpu_view *v)
+void describe_thread(struct session *s, unsigned int vcpu, struct cpu_view *v, struct buf *out)
 {
 	const char *idle = s->target->ops->idle(s->target, vcpu);
 	char mode[64] = "";
 
 	if (s->target->cpu->mode)
 		s->target->cpu->mode(v, mode, sizeof(mode));
-	buf_clear(&s->scratch);
-	buf_fmt(&s->scratch, "CPU %u", vcpu);
+	buf_fmt(out, "CPU %u", vcpu);
 	if (mode[0])
-		buf_fmt(&s->scratch, ", %s", mode);
+		buf_fmt(out, ", %s", mode);
 	if (idle)
-		buf_fmt(&s->scratch, ", %s", idle);
-	buf_hex(&s->reply, s->scratch.data, s->scratch.len);
+		buf_fmt(out, ", %s", idle);
 }
 
 static void extra_info(struct session *s, struct scan *args)
@@ -217,10 +214,13 @@ static void extra_info(struct session *s, struct scan *args)
 		return;
 	vcpu = id.kind == THREAD_ONE ? id.vcpu : s->general;
 	v = s->target->ops->view(s->target, vcpu);
-	if (v)
-		describe_thread(s, vcpu, v);
-	else
+	if (!v) {
 		fail(s, ESRCH, "thread-id: no such thread");
+		return;
+	}
+	buf_clear(&s->scratch);
+	describe_thread(s, vcpu, v, &s->scratch);
+	buf_hex(&s->reply, s->scratch.data, s->scratch.len);
 }
 
 const struct command thread_commands[] = {

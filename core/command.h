@@ -33,7 +33,8 @@ struct command {
 
 /* The families; each ends with a row without a name. */
 extern const struct command thread_commands[], reg_commands[], memory_commands[], run_commands[],
-	stop_commands[], point_commands[], query_commands[], xfer_commands[], monitor_commands[];
+	stop_commands[], point_commands[], query_commands[], xfer_commands[], monitor_commands[],
+	lldb_commands[];
 
 /* All of them, NULL at the end. */
 extern const struct command *const command_families[];
@@ -131,5 +132,11 @@ bool scan_done(struct session *s, const struct scan *args);
 
 /* The reply that tells of s->stop: GDB manual, "Stop Reply Packets". */
 void put_stop(struct session *s);
+
+/* The signal number that the protocol has for a stop. */
+unsigned int signal_of(enum stop_kind kind);
+
+/* A line on what a vCPU is doing, for `info threads`. */
+void describe_thread(struct session *s, unsigned int vcpu, struct cpu_view *v, struct buf *out);
 
 #endif

@@ -19,8 +19,10 @@ enum {
 /* ---- the commands ------------------------------------------------------------------------ */
 
 const struct command *const command_families[] = {
-	memory_commands, reg_commands,	 thread_commands, run_commands,	    stop_commands,
-	point_commands,	 query_commands, xfer_commands,	  monitor_commands, NULL,
+	memory_commands, reg_commands,	thread_commands,
+	run_commands,	 stop_commands, point_commands,
+	query_commands,	 xfer_commands, monitor_commands,
+	lldb_commands,	 NULL,
 };
 
 bool command_offered(const struct session *s, const struct command *c)

@@ -77,7 +77,7 @@ Test(commands, unknown, .description = "what is not known gets the empty reply")
 	       { "qSupportedX", "" }, { "QNonStop:1", "" }, { "qXfer:auxv:read::0,100", "" },
 	       { "qXfer:features:write:target.xml:0:ab", "" }, { "vConty;c", "" }, { "H", "" },
 	       { "Hx1", "" }, { "qHostInfo", "" }, { "QThreadSuffixSupported", "" },
-	       { "jThreadsInfo", "" }, { "vCtrlC", "" }, { "kx", "" }, { "~", "" });
+	       { "vCtrlC", "" }, { "kx", "" }, { "~", "" });
 }
 
 Test(commands, supported, .description = "qSupported tells of what there is")
@@ -655,4 +655,40 @@ Test(commands, monitor, .description = "monitor commands, and what is none")
 	longest[sizeof(longest) - 2] = '\0';
 	EXPECT({ longest, "E.command: too long" }, { "qRcmd", "E.command: malformed" },
 	       { "qRcmd,6", "E.command: malformed" }, { "qRcmd,6x", "E.command: not hexadecimal" });
+}
+
+/* ---- lldb -------------------------------------------------------------------------------- */
+
+Test(commands, register_info,
+     .description = "qRegisterInfo tells each register, and where they end")
+{
+	EXPECT({ "qRegisterInfo0", "name:r0;bitsize:64;offset:0;encoding:uint;format:hex;"
+				   "set:org.vmgdb.fake.core;generic:arg1;ehframe:0;dwarf:0;" },
+	       { "qRegisterInfo3", "name:flags;bitsize:32;offset:24;encoding:uint;format:hex;"
+				   "set:org.vmgdb.fake.core;" },
+	       { "qRegisterInfo7", "name:vec;bitsize:128;offset:54;encoding:vector;"
+				   "format:vector-uint8;set:org.vmgdb.fake.vector;" },
+	       { "qRegisterInfo8", "E45" },
+	       { "qRegisterInfo", "E.register number: not hexadecimal" },
+	       { "qRegisterInfo0x", "E.register number: not hexadecimal" });
+}
+
+Test(commands, thread_stop,
+     .description = "qThreadStopInfo: the stop's thread has its reason, others none")
+{
+	stop_reply((struct stop){ .kind = STOP_SWBREAK, .vcpu = 1 });
+	EXPECT({ "qThreadStopInfo2", "T05thread:p1.2;core:1;swbreak:;" REGS2 },
+	       { "qThreadStopInfo1", "T00thread:p1.1;core:0;" REGS },
+	       { "qThreadStopInfo3", NO_THREAD }, { "qThreadStopInfo", BAD_THREAD });
+}
+
+Test(commands, threads_info,
+     .description = "jThreadsInfo: all threads with their expedited registers")
+{
+	fake.vcpus[0].unreadable = fake.vcpus[1].unreadable = 1 << 2;
+	EXPECT({ "jThreadsInfo",
+		 "[{\"tid\":1,\"name\":\"CPU 0, wide mode\",\"signal\":5,\"registers\":"
+		 "{\"1\":\"0080000000000000\",\"2\":\"0010000000000000\"}},"
+		 "{\"tid\":2,\"name\":\"CPU 1, wide mode\",\"signal\":0,\"registers\":"
+		 "{\"1\":\"0180000000000000\",\"2\":\"0110000000000000\"}}]" });
 }
