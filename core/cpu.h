@@ -96,6 +96,11 @@ struct step_plan {
 	/* out of step_begin: run to any of these with execution slots instead of stepping */
 	unsigned int nuntil;
 	uint64_t until[4];
+	/*
+	 * ... or step, and stop at any of these as well: where exceptions go. As many of the first
+	 * as there are free slots for; the step is whole when one is reached.
+	 */
+	bool until_too;
 };
 
 /* ---- the architecture -------------------------------------------------------------------- */
@@ -167,6 +172,11 @@ struct cpu_view {
 	void (*dirty)(struct cpu_view *v, unsigned int bank);
 	/* Guest-physical memory, inserted breakpoints hidden: how many bytes, or -EFAULT. */
 	ssize_t (*read_phys)(struct cpu_view *v, uint64_t gpa, void *buf, size_t len);
+	/*
+	 * The same for writes, under inserted breakpoints: all of it, or -EFAULT and none. For the
+	 * stepping rules; NULL: those that would write do without.
+	 */
+	int (*write_phys)(struct cpu_view *v, uint64_t gpa, const void *buf, size_t len);
 };
 
 #endif
