@@ -114,6 +114,8 @@ int engine_wait_quiet(struct engine *e)
 	struct timespec t;
 
 	while (!engine_is_quiet(e)) {
+		if (e->exited || e->down)
+			return -ESHUTDOWN;
 		if (!tries--)
 			return -ETIMEDOUT;
 		kick_all_but(e, NULL);
@@ -148,6 +150,13 @@ static void set_event(struct vmgdb_vcpu *v, const struct stop *event)
 	v->event.vcpu = v->index;
 	v->event_seq = ++v->engine->seq;
 	want_stop(v->engine, v);
+	if (v->parked) /* the architecture made the step itself: nobody else will look */
+		tell_if_quiet(v->engine);
+}
+
+static bool is_idle(const struct vmgdb_vcpu *v)
+{
+	return v->ops->idle && v->ops->idle(v->ctx);
 }
 
 static struct site *site_here(struct vmgdb_vcpu *v, uint64_t pc)
@@ -170,23 +179,31 @@ static const struct armed *slot_here(const struct vmgdb_vcpu *v, uint64_t pc)
 	return NULL;
 }
 
+void engine_meet(struct vmgdb_vcpu *v)
+{
+	v->met = !vcpu_code(v, &v->met_at);
+}
+
 /*
- * A vCPU that is halted has not come to the instruction after its halt, though its PC may say so:
- * it comes there when it has been woken, and hits what is there then.
+ * A vCPU that was stopped on its way to a breakpoint has yet to come to it, unless the debugger
+ * steps it from there by name. So has one that is halted, though its PC may say otherwise: it comes
+ * there when it has been woken.
  */
 void engine_look_at_pc(struct vmgdb_vcpu *v)
 {
 	const struct engine *e = v->engine;
+	bool named = v->action.kind == RESUME_STEP || v->action.kind == RESUME_RANGE;
 	uint64_t pc;
 
 	v->over = v->hop = false;
-	if (!e->points.sites.count && !e->hw.narmed)
+	if ((!e->points.sites.count && !e->hw.narmed) || vcpu_code(v, &pc))
 		return;
-	if (vcpu_code(v, &pc) || (v->ops->idle && v->ops->idle(v->ctx)))
+	v->met = v->met && v->met_at == pc;
+	v->watched = v->watched && v->met;
+	if ((!v->met && !named) || is_idle(v))
 		return;
 	v->over = site_here(v, pc);
-	v->hop = slot_here(v, pc) ||
-		 (v->view.cpu->watch_before && v->watched && v->watched_pc == pc);
+	v->hop = slot_here(v, pc) || (v->view.cpu->watch_before && v->watched);
 }
 
 /* ---- one step ---------------------------------------------------------------------------- */
@@ -210,6 +227,15 @@ static void end_over(struct vmgdb_vcpu *v)
 	}
 }
 
+/* Another step is needed: if from somewhere else, what is there was not met yet. */
+static void look_at_rest(struct vmgdb_vcpu *v)
+{
+	uint64_t pc;
+
+	if (!vcpu_code(v, &pc) && pc != v->stepped_from)
+		v->over = v->hop = v->met = v->watched = false;
+}
+
 /*
  * The step that was begun has ended, by its own trap or by something else. True when the
  * architecture is content; false when it wants another step first.
@@ -224,6 +250,8 @@ static bool end_step(struct vmgdb_vcpu *v, bool trapped)
 	if (v->view.cpu->step_end)
 		more = v->view.cpu->step_end(&v->view, &v->plan, trapped);
 	end_over(v);
+	if (trapped && more)
+		look_at_rest(v);
 	return trapped && !more;
 }
 
@@ -238,7 +266,10 @@ static bool told_here(struct vmgdb_vcpu *v, uint64_t addr)
 	const struct point *pt = points_find(&v->engine->points, addr);
 
 	engine_look_at_pc(v);
-	return v->hop || (v->over && vcpu_hit(v, pt ? pt->rules : NULL));
+	if (v->hop || (v->over && vcpu_hit(v, pt ? pt->rules : NULL)))
+		return true;
+	engine_meet(v);
+	return false;
 }
 
 /* A whole step was made. Is it what the debugger waits for? */
@@ -247,7 +278,7 @@ static void step_done(struct vmgdb_vcpu *v)
 	const struct stop event = { .kind = STOP_STEP };
 	uint64_t pc, addr;
 
-	v->over = v->hop = v->watched = false;
+	v->over = v->hop = v->met = v->watched = false;
 	if (v->action.kind == RESUME_CONTINUE || vcpu_pc(v, &pc) || vcpu_code(v, &addr))
 		return;
 	if (!in_range(v, pc) || told_here(v, addr))
@@ -259,7 +290,8 @@ static bool begin_step(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
 
-	v->plan = (struct step_plan){ .block_irq = e->hw.caps.block_irq };
+	/* what is halted needs its interrupt: then nothing has to be kept out */
+	v->plan = (struct step_plan){ .block_irq = e->hw.caps.block_irq || is_idle(v) };
 	if (!vcpu_pc(v, &v->plan.pc) && !vcpu_code(v, &v->stepped_from) && v->over)
 		v->lifted = site_here(v, v->stepped_from);
 	if (v->lifted)
@@ -315,13 +347,13 @@ static bool slot_event(struct vmgdb_vcpu *v, const struct trap *t)
 		armed = &v->engine->hw.armed[v->map[i]];
 		if (armed->slot.kind == HW_EXEC && !vcpu_hit(v, slot_rules(v->engine, armed))) {
 			v->hop = true;
+			engine_meet(v);
 			continue;
 		}
 		event.kind = stop_of[armed->type];
 		event.watch = armed->slot.kind;
 		event.addr = armed->addr;
 		v->watched = event.kind == STOP_WATCH;
-		v->watched_pc = t->pc;
 		set_event(v, &event);
 		return true;
 	}
@@ -332,12 +364,18 @@ static void give_back(struct vmgdb_vcpu *v, const struct trap *t)
 {
 	int ret = v->ops->give_back(v->ctx, t);
 
-	v->over = v->hop = false;
+	v->over = v->hop = v->met = false;
 	if (ret)
 		engine_log(
 			v->engine, VMGDB_LOG_ERROR,
 			"vCPU %u: the guest's own debug exception at %#llx can't be given back: %s",
 			v->index, (unsigned long long)t->pc, strerror(-ret));
+}
+
+static void step_over(struct vmgdb_vcpu *v)
+{
+	v->over = true;
+	engine_meet(v);
 }
 
 /* It came to a breakpoint of ours; if that is not to be told, it steps over it and goes on. */
@@ -351,7 +389,7 @@ static void brk_event(struct vmgdb_vcpu *v, const struct trap *t)
 	else if (vcpu_hit(v, pt ? pt->rules : NULL))
 		set_event(v, &event);
 	else
-		v->over = true;
+		step_over(v);
 }
 
 static void fatal_event(struct vmgdb_vcpu *v, const struct trap *t)
@@ -369,11 +407,14 @@ static void handle_trap(struct vmgdb_vcpu *v, const struct trap *t)
 {
 	bool step_trap = t->kind & TRAP_STEP || until_reached(v, t);
 	bool ours = v->stepping;
+	bool beneath = v->lifted && t->kind & TRAP_BRK && t->pc == v->stepped_from;
 	bool whole = end_step(v, ours && step_trap);
 
 	if (t->kind & (TRAP_EXEC | TRAP_WATCH) && slot_event(v, t))
 		return;
-	if (t->kind & TRAP_BRK)
+	if (beneath) /* ours is on one of the guest's own */
+		give_back(v, t);
+	else if (t->kind & TRAP_BRK)
 		brk_event(v, t);
 	else if (whole)
 		step_done(v);
@@ -401,7 +442,8 @@ static enum gate over_gate(struct vmgdb_vcpu *v)
 	return all_parked_but(e, v) ? GATE_GO : GATE_WAIT;
 }
 
-static enum gate gate(struct vmgdb_vcpu *v)
+/* What keeps a vCPU from going on, but for breakpoints to be stepped over. */
+static enum gate stop_gate(const struct vmgdb_vcpu *v)
 {
 	const struct engine *e = v->engine;
 
@@ -411,9 +453,14 @@ static enum gate gate(struct vmgdb_vcpu *v)
 		return e->held ? GATE_WAIT : GATE_GO;
 	if (e->mode == ENGINE_STOPPED || e->stop_wanted)
 		return GATE_WAIT;
-	if (v->event.kind || v->action.kind == RESUME_HOLD)
-		return GATE_WAIT;
-	return over_gate(v);
+	return v->event.kind || v->action.kind == RESUME_HOLD ? GATE_WAIT : GATE_GO;
+}
+
+static enum gate gate(struct vmgdb_vcpu *v)
+{
+	enum gate g = stop_gate(v);
+
+	return g == GATE_GO && v->engine->mode == ENGINE_RUNNING ? over_gate(v) : g;
 }
 
 /* Wait until something has changed. The step that was under way is off. */
@@ -430,17 +477,16 @@ static void park(struct vmgdb_vcpu *v)
 			pthread_cond_signal(&e->over->wake);
 		tell_if_quiet(e);
 	}
-	if (gate(v) == GATE_WAIT)
-		pthread_cond_wait(&v->wake, &e->lock);
+	pthread_cond_wait(&v->wake, &e->lock);
 }
 
 static void wish_slot(struct vmgdb_vcpu *v, struct debug_wish *w, unsigned int i)
 {
 	const struct hw_slot *s = &v->engine->hw.armed[i].slot;
 
-	if (v->stepping && s->kind == HW_EXEC && s->addr == v->stepped_from)
+	if (v->stepping && v->hop && s->kind == HW_EXEC && s->addr == v->stepped_from)
 		return;
-	if (v->stepping && s->kind != HW_EXEC && v->hop && v->view.cpu->watch_before && v->watched)
+	if (v->stepping && v->hop && s->kind != HW_EXEC && v->view.cpu->watch_before && v->watched)
 		return;
 	v->map[w->nhw] = i;
 	w->hw[w->nhw++] = *s;
@@ -458,11 +504,54 @@ static void wish_until(struct vmgdb_vcpu *v, struct debug_wish *w)
 	}
 }
 
+/*
+ * How many execution slots `until` needs of those that the debugger's breakpoints have: these are
+ * away for that run, first of all those that it can't come to.
+ */
+static unsigned int slots_short(const struct vmgdb_vcpu *v)
+{
+	const struct hwpoints *h = &v->engine->hw;
+	unsigned int i, data = 0, want, have;
+
+	for (i = 0; i < h->narmed; i++)
+		data += h->armed[i].slot.kind != HW_EXEC;
+	want = h->narmed - data + v->plan.nuntil;
+	have = h->caps.exec_slots + h->caps.shared_slots;
+	if (data > h->caps.watch_slots)
+		have -= data - h->caps.watch_slots;
+	return v->stepping && want > have ? want - have : 0;
+}
+
+/* Is it out of the way of the run that the step is? */
+static bool off_the_way(const struct vmgdb_vcpu *v, const struct hw_slot *s)
+{
+	unsigned int i;
+
+	if (s->kind != HW_EXEC)
+		return false;
+	for (i = 0; i < v->plan.nuntil; i++)
+		if (s->addr > v->stepped_from && s->addr <= v->plan.until[i])
+			return false;
+	return true;
+}
+
+static void wish_slots(struct vmgdb_vcpu *v, struct debug_wish *w)
+{
+	const struct hwpoints *h = &v->engine->hw;
+	unsigned int i, without = slots_short(v);
+
+	for (i = 0; i < h->narmed && w->nhw < HW_SLOTS_MAX; i++) {
+		if (without && off_the_way(v, &h->armed[i].slot))
+			without--;
+		else
+			wish_slot(v, w, i);
+	}
+}
+
 static void make_wish(struct vmgdb_vcpu *v)
 {
 	const struct engine *e = v->engine;
 	struct debug_wish *w = &v->wish;
-	unsigned int i;
 
 	w->nhw = 0;
 	w->trap_brk = w->step = w->block_irq = false;
@@ -472,10 +561,9 @@ static void make_wish(struct vmgdb_vcpu *v)
 	if (v->stepping) {
 		wish_until(v, w);
 		w->step = !v->plan.nuntil;
-		w->block_irq = e->hw.caps.block_irq && !(v->ops->idle && v->ops->idle(v->ctx));
+		w->block_irq = e->hw.caps.block_irq && !is_idle(v);
 	}
-	for (i = 0; i < e->hw.narmed && w->nhw < HW_SLOTS_MAX; i++)
-		wish_slot(v, w, i);
+	wish_slots(v, w);
 }
 
 /* What keeps the vCPU from entering is told as a stop, not lost. */
@@ -508,6 +596,8 @@ static bool leave(struct vmgdb_vcpu *v)
 		return false;
 	}
 	v->parked = false;
+	if (!v->stepping)
+		v->met = v->watched = false;
 	vcpu_state_forget(v);
 	v->ops->unkick(v->ctx);
 	if (e->mode == ENGINE_IDLE)
@@ -561,9 +651,13 @@ static bool hold_fatal(struct vmgdb_vcpu *v, const struct trap *t)
 		return false;
 	end_step(v, false);
 	fatal_event(v, t);
-	while (gate(v) == GATE_WAIT)
+	while (stop_gate(v) == GATE_WAIT)
 		park(v);
 	v->parked = e->down;
+	if (vcpu_state_flush(v))
+		engine_log(e, VMGDB_LOG_ERROR, "vCPU %u: changed registers are refused", v->index);
+	vcpu_state_forget(v); /* the VMM may reset it now */
+	v->over = v->hop = v->met = false;
 	return false;
 }
 

@@ -49,8 +49,9 @@ struct vmgdb_vcpu {
 	unsigned long event_seq;   /* which event came first */
 	bool over;		   /* on a planted breakpoint: step with that lifted, alone */
 	bool hop;		   /* on an armed slot: step with that disarmed */
-	bool watched;		   /* its last stop was for a watchpoint, at pc */
-	uint64_t watched_pc;	   /* see watched */
+	bool met;		   /* what is at met_at was told, or decided by its rules */
+	bool watched;		   /* ... and was a watchpoint */
+	uint64_t met_at;	   /* as vcpu_code() */
 	bool stepping;		   /* a step was begun and has not ended */
 	struct site *lifted;	   /* by that step */
 	uint64_t stepped_from;	   /* where that step began, as vcpu_code() */
@@ -76,7 +77,9 @@ struct engine {
 	bool attached;		/* a debugger holds the VM */
 	bool held;		/* no debugger yet, but vCPUs wait for one */
 	bool stop_wanted;	/* running: everybody parks */
-	bool ran;		/* more than single steps since the breakpoints were verified */
+	bool ran;		/* something did since the breakpoints were verified */
+	bool ran_free;		/* ... and more than single steps */
+	bool vmm_stopped;	/* the VMM was told so, and of no resume since */
 	bool down;		/* vmgdb_shutdown() */
 	bool exited, exit_told; /* vmgdb_exited(), and its status */
 	int exit_status;
@@ -110,13 +113,18 @@ bool engine_is_quiet(const struct engine *e);
 /* Everybody parks: sets stop_wanted, kicks; notifies at once if all are parked already. */
 void engine_want_stop(struct engine *e);
 
-/* Wait until all are parked, kicking those that are not: 0 or -ETIMEDOUT. */
+/* Wait until all are parked, kicking those that are not: 0, -ETIMEDOUT, or -ESHUTDOWN when the VM has
+ * ended: some may never come again. */
 int engine_wait_quiet(struct engine *e);
 
 /* Change the mode and let every vCPU look at it. */
 void engine_set_mode(struct engine *e, enum engine_mode mode);
 
-/* Does the vCPU have to step before it runs: is a breakpoint or an armed slot where it stands? */
+/* The debugger knows that the vCPU is where it is: what is there is not met again. */
+void engine_meet(struct vmgdb_vcpu *v);
+
+/* Does the vCPU have to step before it runs: is a breakpoint or an armed slot, already met, where it
+ * stands? */
 void engine_look_at_pc(struct vmgdb_vcpu *v);
 
 /* A line to the VMM's log. */

@@ -109,19 +109,24 @@ static int insert_sw(struct engine *e, unsigned int vcpu, uint64_t addr, uint64_
 	return ret;
 }
 
+static int insert(struct engine *e, unsigned int vcpu, enum point_type type, uint64_t addr,
+		  uint64_t kind, const char **why)
+{
+	if (!e->nvcpus)
+		return -EOPNOTSUPP;
+	if (type == POINT_SW)
+		return insert_sw(e, vcpu, addr, kind, why);
+	return hwpoints_insert(&e->hw, type, addr, kind, why);
+}
+
 static int op_insert(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
 		     uint64_t kind, const char **why)
 {
 	struct engine *e = engine_of(t);
 	int ret;
 
-	if (!e->nvcpus)
-		return -EOPNOTSUPP;
 	pthread_mutex_lock(&e->lock);
-	if (type == POINT_SW)
-		ret = insert_sw(e, vcpu, addr, kind, why);
-	else
-		ret = hwpoints_insert(&e->hw, type, addr, kind, why);
+	ret = insert(e, vcpu, type, addr, kind, why);
 	pthread_mutex_unlock(&e->lock);
 	return ret;
 }
@@ -196,27 +201,45 @@ static size_t op_console(struct target *t, char *buf, size_t len)
 
 /* ---- run control ------------------------------------------------------------------------- */
 
-static bool hw_wished(const struct engine *e, const struct stop *s)
+static bool is_armed(const struct engine *e, enum point_type type, enum hw_kind kind, uint64_t addr)
 {
+	const struct armed *a = e->hw.armed;
 	unsigned int i;
 
-	for (i = 0; i < e->hw.narmed; i++)
-		if (e->hw.armed[i].addr == s->addr)
+	for (i = 0; i < e->hw.narmed; i++, a++)
+		if (a->type == type && a->slot.kind == kind && a->addr == addr)
 			return true;
 	return false;
+}
+
+static bool is_watched(const struct engine *e, const struct stop *s)
+{
+	return is_armed(e, POINT_WRITE, s->watch, s->addr) ||
+	       is_armed(e, POINT_READ, s->watch, s->addr) ||
+	       is_armed(e, POINT_ACCESS, s->watch, s->addr);
+}
+
+static bool is_broken(struct vmgdb_vcpu *v)
+{
+	const struct engine *e = v->engine;
+	uint64_t pc, gpa;
+
+	if (vcpu_code(v, &pc))
+		return false;
+	if (is_armed(e, POINT_SW, HW_EXEC, pc))
+		return true;
+	return !vcpu_translate(v, pc, &gpa) && points_site(&e->points, gpa);
 }
 
 /* What was not told yet: does it still hold, now that the debugger may have changed all? */
 static bool still_true(struct vmgdb_vcpu *v)
 {
-	uint64_t pc, gpa;
+	const struct stop *s = &v->event;
 
-	switch (v->event.kind) {
-	case STOP_SWBREAK:
-		return !vcpu_code(v, &pc) && !vcpu_translate(v, pc, &gpa) &&
-		       points_site(&v->engine->points, gpa);
-	case STOP_HWBREAK:
-	case STOP_WATCH: return hw_wished(v->engine, &v->event);
+	switch (s->kind) {
+	case STOP_SWBREAK: return is_broken(v);
+	case STOP_HWBREAK: return is_armed(v->engine, POINT_HW, HW_EXEC, s->addr);
+	case STOP_WATCH: return is_watched(v->engine, s);
 	case STOP_FATAL:
 	case STOP_EVENT: return true;
 	default: return false; /* a step that nobody waits for any more */
@@ -244,26 +267,43 @@ static bool untold(const struct engine *e)
 	return false;
 }
 
-static void resume(struct engine *e, const struct resume_action *actions, unsigned int n)
+/* Steps alone leave the breakpoints unverified: the guest may have written over one since. */
+static void commit(struct engine *e, bool free_run)
 {
-	static const struct resume_action go = { .kind = RESUME_CONTINUE };
-	unsigned int i;
-
+	if (e->ran && free_run)
+		points_verify(&e->points);
 	if (points_commit(&e->points))
 		engine_log(e, VMGDB_LOG_ERROR, "out of memory: a breakpoint is not set");
 	hwpoints_commit(&e->hw, &e->points);
-	for (i = 0; i < e->nvcpus; i++) {
+	e->ran = true;
+	e->ran_free = free_run;
+}
+
+static void resume(struct engine *e, const struct resume_action *actions, unsigned int n)
+{
+	static const struct resume_action go = { .kind = RESUME_CONTINUE };
+	bool free_run = n < e->nvcpus;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		free_run |= actions[i].kind == RESUME_CONTINUE || actions[i].kind == RESUME_RANGE;
+	commit(e, free_run);
+	for (i = 0; i < e->nvcpus; i++)
 		set_action(e->vcpus[i], i < n ? &actions[i] : &go);
-		e->ran |= e->vcpus[i]->action.kind != RESUME_STEP;
-	}
 	e->held = false;
 	engine_set_mode(e, ENGINE_RUNNING);
 	if (untold(e))
 		engine_want_stop(e);
 }
 
-static void tell_vmm(const struct engine *e, void (*what)(void *opaque))
+/* The VMM hears of stops and resumes in turns. */
+static void tell_vmm(struct engine *e, bool stopped)
 {
+	void (*what)(void *opaque) = stopped ? e->config.stopped : e->config.resumed;
+
+	if (e->vmm_stopped == stopped)
+		return;
+	e->vmm_stopped = stopped;
 	if (what)
 		what(e->config.opaque);
 }
@@ -272,7 +312,7 @@ static int op_resume(struct target *t, const struct resume_action *actions, unsi
 {
 	struct engine *e = engine_of(t);
 
-	tell_vmm(e, e->config.resumed);
+	tell_vmm(e, false);
 	pthread_mutex_lock(&e->lock);
 	resume(e, actions, n);
 	pthread_mutex_unlock(&e->lock);
@@ -305,23 +345,35 @@ static struct vmgdb_vcpu *first_event(const struct engine *e)
 	return first;
 }
 
+static struct vmgdb_vcpu *current_vcpu(const struct engine *e)
+{
+	struct vmgdb_vcpu *v = engine_vcpu(e, e->current);
+
+	return v || !e->nvcpus ? v : e->vcpus[0];
+}
+
 static void take_event(struct engine *e, struct stop *out)
 {
 	struct vmgdb_vcpu *v = first_event(e);
 
-	*out = (struct stop){ .kind = STOP_INTERRUPT, .vcpu = e->current };
 	if (v) {
 		*out = v->event;
 		v->event.kind = STOP_NONE;
+	} else {
+		v = current_vcpu(e);
+		*out = (struct stop){ .kind = STOP_INTERRUPT, .vcpu = v ? v->index : 0 };
 	}
 	e->current = out->vcpu;
+	if (v)
+		engine_meet(v);
 }
 
 static void stopped(struct engine *e)
 {
 	engine_set_mode(e, ENGINE_STOPPED);
-	if (e->ran)
-		points_verify(&e->points);
+	if (!e->ran_free)
+		return;
+	points_verify(&e->points);
 	e->ran = false;
 }
 
@@ -348,7 +400,7 @@ static bool op_poll(struct target *t, struct stop *out)
 	}
 	pthread_mutex_unlock(&e->lock);
 	if (stop)
-		tell_vmm(e, e->config.stopped);
+		tell_vmm(e, true);
 	return any || stop;
 }
 
@@ -366,6 +418,9 @@ static int attach(struct engine *e)
 	if (ret) {
 		e->attached = false;
 		engine_set_mode(e, ENGINE_IDLE);
+	} else if (e->nvcpus) {
+		e->current = e->vcpus[0]->index;
+		engine_meet(e->vcpus[0]);
 	}
 	return ret;
 }
@@ -379,7 +434,7 @@ static int op_attach(struct target *t)
 	ret = attach(e);
 	pthread_mutex_unlock(&e->lock);
 	if (!ret)
-		tell_vmm(e, e->config.stopped);
+		tell_vmm(e, true);
 	return ret;
 }
 
@@ -392,15 +447,17 @@ static void clear_all(struct engine *e)
 	hwpoints_remove_all(&e->hw);
 	points_commit(&e->points);
 	hwpoints_commit(&e->hw, &e->points);
-	for (i = 0; i < e->nvcpus; i++)
+	for (i = 0; i < e->nvcpus; i++) {
 		e->vcpus[i]->event.kind = STOP_NONE;
+		e->vcpus[i]->lifted = NULL; /* of one that does not stop: it is gone now */
+	}
 }
 
 static void detach(struct engine *e, bool stay)
 {
 	if (e->mode == ENGINE_RUNNING)
 		engine_set_mode(e, ENGINE_STOPPED);
-	if (engine_wait_quiet(e))
+	if (engine_wait_quiet(e) == -ETIMEDOUT)
 		engine_log(e, VMGDB_LOG_ERROR, "a vCPU does not stop; breakpoints go regardless");
 	clear_all(e);
 	e->attached = false;
@@ -412,11 +469,11 @@ static void op_detach(struct target *t, bool stay)
 {
 	struct engine *e = engine_of(t);
 
+	if (!stay)
+		tell_vmm(e, false);
 	pthread_mutex_lock(&e->lock);
 	detach(e, stay);
 	pthread_mutex_unlock(&e->lock);
-	if (!stay)
-		tell_vmm(e, e->config.resumed);
 }
 
 static int op_kill(struct target *t)

@@ -102,7 +102,8 @@ struct target_ops {
 
 	/*
 	 * attach: a debugger has sent its first packet; stops the target and waits until it has:
-	 * 0; -EBUSY: another debugger holds it; -ETIMEDOUT: a vCPU does not stop. detach: breakpoints out, then run (or stay stopped). Running or not.
+	 * 0; -EBUSY: another debugger holds it; -ETIMEDOUT: a vCPU does not stop; -ESHUTDOWN: the
+	 * VM has ended. detach: breakpoints out, then run (or stay stopped). Running or not.
 	 */
 	int (*attach)(struct target *t);
 	void (*detach)(struct target *t, bool stay);
