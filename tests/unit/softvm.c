@@ -322,3 +322,80 @@ void softvm_until(bool (*fn)(void *opaque), void *opaque)
 		nanosleep(&nap, NULL);
 	cr_assert_gt(left, 0, "it does not come about");
 }
+
+/* ---- programs ---------------------------------------------------------------------------- */
+
+void softvm_loops(struct softvm *vm)
+{
+	unsigned int i;
+
+	CODE(vm, VECTOR, I(ADDI, 7, 0, 1), I(IRET, 0, 0, 0));
+	for (i = 0; i < SOFTVM_CPUS; i++)
+		CODE(vm, loop_of(i), I(ADDI, 0, 0, 1), I(ST, 0, 1, 0), I(NOP, 0, 0, 0), JMP(-4));
+	for (i = 0; i < vm->ncpus; i++) {
+		vm->cpus[i].cpu.regs.vector = VECTOR;
+		vm->cpus[i].cpu.regs.pc = loop_of(i);
+		vm->cpus[i].cpu.regs.r[1] = data_of(i);
+	}
+}
+
+static uint64_t *pte(struct softvm *vm, uint64_t va)
+{
+	return (uint64_t *)(void *)(vm->mem + TABLE + va / SOFT_PAGE * 8);
+}
+
+void softvm_map(struct softvm *vm, uint64_t va, uint64_t gpa)
+{
+	*pte(vm, va) = gpa | 1;
+}
+
+void softvm_unmap(struct softvm *vm, uint64_t va)
+{
+	*pte(vm, va) = 0;
+}
+
+void softvm_paging(struct softvm *vm)
+{
+	uint64_t va;
+	unsigned int i;
+
+	for (va = 0; va < SOFTVM_MEM; va += SOFT_PAGE)
+		softvm_map(vm, va, va);
+	for (i = 0; i < vm->ncpus; i++)
+		vm->cpus[i].cpu.regs.ptb = TABLE;
+}
+
+void softvm_break(struct softvm *vm, uint64_t addr)
+{
+	softvm_insert(vm, POINT_SW, addr, vm->ops->cpu->brk_kind);
+}
+
+void softvm_unbreak(struct softvm *vm, uint64_t addr)
+{
+	softvm_remove(vm, POINT_SW, addr, vm->ops->cpu->brk_kind);
+}
+
+bool softvm_planted(const struct softvm *vm, uint64_t gpa)
+{
+	return !memcmp(vm->mem + gpa, vm->ops->cpu->brk, vm->ops->cpu->brk_size);
+}
+
+struct run_on {
+	struct softcpu *cpu;
+	unsigned long until;
+};
+
+static bool has_run(void *opaque)
+{
+	const struct run_on *r = opaque;
+
+	return atomic_load(&r->cpu->retired) >= r->until;
+}
+
+void softvm_run_on(struct softvm *vm, unsigned int cpu, unsigned long n)
+{
+	struct run_on r = { .cpu = &vm->cpus[cpu].cpu };
+
+	r.until = atomic_load(&r.cpu->retired) + n;
+	softvm_until(has_run, &r);
+}

@@ -94,6 +94,82 @@ struct soft_regs *softvm_change(struct softvm *vm, unsigned int vcpu, unsigned i
 void softvm_store(struct softvm *vm, unsigned int vcpu);
 uint64_t softvm_pc(struct softvm *vm, unsigned int vcpu);
 
+/* ---- programs and tests ------------------------------------------------------------------ */
+
+#define I(OP, A, B, C)                        \
+	{                                     \
+		SOFT_##OP, A, B, (uint8_t)(C) \
+	}
+#define LI(A, V)  I(LI, A, (V)&0xff, (V) >> 8 & 0xff)
+#define JMP(N)	  I(JMP, 0, (N)&0xff, (N) >> 8 & 0xff)
+#define JNZ(A, N) I(JNZ, A, (N)&0xff, (N) >> 8 & 0xff)
+#define CODE(VM, GPA, ...)                                              \
+	softvm_code(VM, GPA, (const struct soft_insn[]){ __VA_ARGS__ }, \
+		    sizeof((const struct soft_insn[]){ __VA_ARGS__ }) / SOFT_INSN)
+
+/*
+ * What softvm_loops() writes. Each vCPU has a loop of its own:
+ *
+ *	+0	r0++
+ *	+4	store r0 to its data
+ *	+8	nop
+ *	+12	jump to +0
+ *
+ * with its data's address in r1. The handler of exceptions and interrupts counts in r7 and returns.
+ */
+enum {
+	VECTOR = 0x40,
+	LOOP = 0x100,
+	LOOP_SIZE = 0x40,
+	DATA = 0x1000,
+	DATA_SIZE = 0x40,
+	TABLE = 0x1e00
+};
+
+static inline uint64_t loop_of(unsigned int cpu)
+{
+	return LOOP + cpu * LOOP_SIZE;
+}
+
+static inline uint64_t data_of(unsigned int cpu)
+{
+	return DATA + cpu * DATA_SIZE;
+}
+
+void softvm_loops(struct softvm *vm);
+
+/* A page table at TABLE that maps each page to itself, for every vCPU; and one entry of it. */
+void softvm_paging(struct softvm *vm);
+void softvm_map(struct softvm *vm, uint64_t va, uint64_t gpa);
+void softvm_unmap(struct softvm *vm, uint64_t va);
+
+/* Software breakpoints, by address alone. */
+void softvm_break(struct softvm *vm, uint64_t addr);
+void softvm_unbreak(struct softvm *vm, uint64_t addr);
+bool softvm_planted(const struct softvm *vm, uint64_t gpa);
+
+/* Assert what a stop is; returns for more to be looked at. */
+#define expect_stop(S, KIND, VCPU)                                                     \
+	do {                                                                           \
+		const struct stop stop_ = (S);                                         \
+		cr_assert_eq(stop_.kind, KIND, "stop of kind %d", stop_.kind);         \
+		cr_assert_eq(stop_.vcpu, (unsigned int)(VCPU), "vCPU %u", stop_.vcpu); \
+	} while (0)
+
+/* Until a vCPU has done n more instructions. */
+void softvm_run_on(struct softvm *vm, unsigned int cpu, unsigned long n);
+
+/* A test that runs on both kinds of processor. */
+#define SOFT_TEST(SUITE, NAME, WHAT)                                     \
+	static void NAME(struct softvm *vm, const struct vcpu_ops *ops); \
+	Test(SUITE, NAME, .description = WHAT, .timeout = 60)            \
+	{                                                                \
+		static struct softvm vm8, vm32;                          \
+		NAME(&vm8, &soft8_ops);                                  \
+		NAME(&vm32, &soft32_ops);                                \
+	}                                                                \
+	static void NAME(struct softvm *vm, const struct vcpu_ops *ops)
+
 /* Wait until fn(opaque) is true, which must come about. */
 void softvm_until(bool (*fn)(void *opaque), void *opaque);
 
