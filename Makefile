@@ -65,8 +65,7 @@ $(O)/libvmgdb.so.0: $(call obj,$(LIB_SRC))
 
 include host-tools/vmgdb-run/guests/guests.mk
 
-# libfdt makes the arm64 guest's device tree; x86 needs none
-RUN_LIBS := $(if $(filter arm64,$(ARCH)),-lfdt)
+include host-tools/vmgdb-run/libfdt.mk
 
 $(O)/vmgdb-run: $(call obj,$(RUN_SRC)) $(GUEST_OBJ) $(O)/libvmgdb.a
 	$(call say,LD)

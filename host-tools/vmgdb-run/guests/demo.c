@@ -14,7 +14,7 @@
 
 unsigned long counter; /* calls of tick() */
 unsigned long last;    /* what leaf() gave */
-volatile unsigned long worker_counter[CPUS_MAX];
+volatile unsigned long worker_counter[GUEST_CPUS];
 volatile unsigned long irq_count; /* of timer interrupts */
 unsigned char test_data[128] = { BYTES64(0), BYTES64(64) };
 

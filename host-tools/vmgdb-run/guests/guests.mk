@@ -17,6 +17,7 @@ GUEST_FILES := $(addprefix $(O)/guests/,$(shell sed -n 's/^GUEST[^"]*"\([^"]*\)"
 
 $(GUEST_OBJ): $(GUEST_SRC)/embed.S $(GUEST_SRC)/$(ARCH)/list.h $(GUEST_FILES)
 	@mkdir -p $(@D)
+	$(call say,AS)
 	$(CC) -I. -Wa,-I$(O)/guests -c -o $@ $<
 
 guests: $(GUEST_FILES)

@@ -18,7 +18,10 @@ void platform_start_cpus(void);
 int platform_second_passed(void);
 
 void platform_putc(char c);
+
+/* End vmgdb-run with this status; or as a machine ends: PSCI SYSTEM_OFF, a PC's reset. */
 _Noreturn void platform_exit(int status);
+_Noreturn void platform_power_off(void);
 
 /* By the guest: */
 void timer_tick(void);

@@ -8,10 +8,12 @@ guest64 = $(patsubst %,$(O)/obj/guest64/%.o,$(1))
 
 $(O)/obj/guest64/%.o: $(GUEST_SRC)/%.c
 	@mkdir -p $(@D)
+	$(call say,GUEST)
 	$(CC) $(GUEST64_CFLAGS) -c -o $@ $<
 
 $(O)/obj/guest64/%.o: $(GUEST_SRC)/%.S
 	@mkdir -p $(@D)
+	$(call say,GUEST)
 	$(CC) $(GUEST64_CFLAGS) -c -o $@ $<
 
 GUEST64_COMMON := $(call guest64,x86/start64 x86/gdt x86/serial print)
@@ -20,15 +22,17 @@ GUEST64_SMP := $(GUEST64_TRAPS) $(call guest64,x86/apic x86/smp x86/trampoline)
 
 $(O)/guests/demo.elf: $(call guest64,demo) $(GUEST64_COMMON) $(GUEST64_SMP)
 $(O)/guests/exit.elf: $(call guest64,exit) $(GUEST64_COMMON)
+$(O)/guests/off.elf: $(call guest64,off) $(GUEST64_COMMON)
 $(O)/guests/triple.elf: $(call guest64,x86/triple) $(GUEST64_COMMON)
 $(O)/guests/int3.elf: $(call guest64,x86/int3) $(GUEST64_COMMON) $(GUEST64_TRAPS)
 $(O)/guests/fpu.elf: $(call guest64,x86/fpu) $(GUEST64_COMMON)
 $(O)/guests/step.elf: $(call guest64,x86/step x86/step_list x86/apic) $(GUEST64_COMMON) \
 	$(GUEST64_TRAPS)
 
-GUESTS64 := $(patsubst %,$(O)/guests/%.elf,demo exit triple int3 fpu step)
+GUESTS64 := $(patsubst %,$(O)/guests/%.elf,demo exit off triple int3 fpu step)
 $(GUESTS64): $(GUEST_X86)/flat.ld
 	@mkdir -p $(@D)
+	$(call say,LD)
 	$(CC) -m64 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/flat.ld -o $@ $(filter %.o,$^)
 
 # A kernel in the upper half: the same sources, compiled for there
@@ -37,15 +41,18 @@ guest64k = $(patsubst %,$(O)/obj/guest64k/%.o,$(1))
 
 $(O)/obj/guest64k/%.o: $(GUEST_SRC)/%.c
 	@mkdir -p $(@D)
+	$(call say,GUEST)
 	$(CC) $(GUEST64_CFLAGS) -mcmodel=kernel -c -o $@ $<
 
 $(O)/obj/guest64k/%.o: $(GUEST_SRC)/%.S
 	@mkdir -p $(@D)
+	$(call say,GUEST)
 	$(CC) $(GUEST64_CFLAGS) -c -o $@ $<
 
 $(O)/guests/user.elf: $(call guest64k,x86/starthigh x86/user x86/userland x86/gdt x86/serial \
 		x86/traps x86/trapentry print) $(GUEST_X86)/user.ld
 	@mkdir -p $(@D)
+	$(call say,LD)
 	$(CC) -m64 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/user.ld -o $@ $(filter %.o,$^)
 
 # 32-bit, and what starts in 16-bit real mode
@@ -56,10 +63,12 @@ guest32 = $(patsubst %,$(O)/obj/guest32/%.o,$(1))
 
 $(O)/obj/guest32/%.o: $(GUEST_SRC)/%.c
 	@mkdir -p $(@D)
+	$(call say,GUEST)
 	$(CC) $(GUEST32_CFLAGS) -c -o $@ $<
 
 $(O)/obj/guest32/%.o: $(GUEST_SRC)/%.S
 	@mkdir -p $(@D)
+	$(call say,GUEST)
 	$(CC) $(GUEST32_CFLAGS) -c -o $@ $<
 
 GUEST32_COMMON := $(call guest32,x86/start32 x86/prot32 x86/serial print)
@@ -71,11 +80,14 @@ $(O)/guests/pae32.elf: $(call guest32,x86/pae32) $(GUEST32_COMMON)
 GUESTS32 := $(patsubst %,$(O)/guests/%.elf,prot32 page32 pae32)
 $(GUESTS32): $(GUEST_X86)/flat.ld
 	@mkdir -p $(@D)
+	$(call say,LD)
 	$(CC) -m32 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/flat.ld -o $@ $(filter %.o,$^)
 
 $(O)/guests/realmode.elf: $(call guest32,x86/realmode) $(GUEST_X86)/real.ld
 	@mkdir -p $(@D)
+	$(call say,LD)
 	$(CC) -m32 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/real.ld -o $@ $(filter %.o,$^)
 
 $(O)/guests/%.bin: $(O)/guests/%.elf
+	$(call say,OBJCOPY)
 	$(OBJCOPY) -O binary $< $@

@@ -10,7 +10,7 @@
 #define TSS_SEL	       0x28
 
 #define STACK_SIZE     4096
-#define CPUS_MAX       64
+#define GUEST_CPUS     64
 #define BOOT_INFO_SIZE 16
 
 /* The page below 1 MiB at which the other CPUs start. */

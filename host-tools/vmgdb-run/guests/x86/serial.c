@@ -9,6 +9,8 @@ enum {
 	COM1_LSR = COM1 + 5,
 	LSR_THRE = 1 << 5,
 	EXIT_PORT = 0xf4,
+	KEYBOARD_PORT = 0x64,
+	KEYBOARD_RESET = 0xfe,
 };
 
 _Static_assert(sizeof(struct boot_info) == BOOT_INFO_SIZE, "start code copies it");
@@ -26,6 +28,12 @@ void platform_exit(int status)
 {
 	for (;;)
 		outb(EXIT_PORT, (uint8_t)status);
+}
+
+void platform_power_off(void)
+{
+	for (;;)
+		outb(KEYBOARD_PORT, KEYBOARD_RESET);
 }
 
 int platform_second_passed(void)

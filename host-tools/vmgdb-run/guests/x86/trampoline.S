@@ -79,6 +79,6 @@ secondary_start:
 	.bss
 	.balign 16
 secondary_stacks:
-	.skip	CPUS_MAX * STACK_SIZE
+	.skip	GUEST_CPUS * STACK_SIZE
 
 	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The arm64 machine: KVM's interrupt controller and timers, PSCI by hvc, and the devices of
+ * guests/arm64/layout.h. A device tree tells of all of it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "host-tools/vmgdb-run/arm64/arm64.h"
+
+enum { FIRST_SPI = 32 };
+
+unsigned int machine_memory_map(uint64_t size, struct ram *ram)
+{
+	ram[0] = (struct ram){ .gpa = RAM_ADDR, .size = size };
+	return 1;
+}
+
+int machine_create(struct vm *vm)
+{
+	vm->machine = calloc(1, sizeof(*vm->machine));
+	if (!vm->machine)
+		return vm_fail(vm, ENOMEM, "the machine");
+	vm->machine->gic = -1;
+	return arm64_gic_create(vm);
+}
+
+void machine_destroy(struct vm *vm)
+{
+	if (vm->machine && vm->machine->gic >= 0)
+		close(vm->machine->gic);
+	free(vm->machine);
+}
+
+int machine_create_vcpu(struct vcpu *vcpu)
+{
+	return arm64_cpu_setup(vcpu);
+}
+
+void machine_console_irq(struct vm *vm, bool level)
+{
+	struct kvm_irq_level line = {
+		.irq = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | (FIRST_SPI + UART_SPI),
+		.level = level,
+	};
+
+	ioctl(vm->fd, KVM_IRQ_LINE, &line);
+}
+
+int arm64_get_reg(const struct vcpu *vcpu, uint64_t id, uint64_t *value)
+{
+	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)value };
+
+	*value = 0;
+	return ioctl(vcpu->fd, KVM_GET_ONE_REG, &reg) < 0 ? -errno : 0;
+}
+
+int arm64_set_reg(const struct vcpu *vcpu, uint64_t id, uint64_t value)
+{
+	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)&value };
+
+	return ioctl(vcpu->fd, KVM_SET_ONE_REG, &reg) < 0 ? -errno : 0;
+}
+
+/* ---- exits ---- */
+
+static void access_byte(struct vm *vm, bool write, uint64_t addr, uint8_t *byte)
+{
+	if (addr - UART_ADDR < CONSOLE_REGS) {
+		if (write)
+			console_write(vm->console, (unsigned int)(addr - UART_ADDR), *byte);
+		else
+			*byte = console_read(vm->console, (unsigned int)(addr - UART_ADDR));
+	} else if (addr == EXIT_ADDR && write) {
+		vm_end(vm, *byte, NULL);
+	} else if (!write) {
+		*byte = 0xff;
+	}
+}
+
+/* A wider access is one for each byte. */
+static void mmio(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	for (uint32_t i = 0; i < run->mmio.len && i < sizeof(run->mmio.data); i++)
+		access_byte(vcpu->vm, run->mmio.is_write, run->mmio.phys_addr + i,
+			    run->mmio.data + i);
+}
+
+static void system_event(struct vcpu *vcpu)
+{
+	uint32_t type = vcpu->run->system_event.type;
+
+	if (type == KVM_SYSTEM_EVENT_SHUTDOWN || type == KVM_SYSTEM_EVENT_RESET)
+		vm_end(vcpu->vm, 0, NULL);
+	else
+		vm_end(vcpu->vm, 1, "vCPU %u: system event %u at pc %#" PRIx64, vcpu->index, type,
+		       machine_pc(vcpu));
+}
+
+bool machine_exit(struct vcpu *vcpu)
+{
+	switch (vcpu->run->exit_reason) {
+	case KVM_EXIT_MMIO: mmio(vcpu); return true;
+	case KVM_EXIT_SYSTEM_EVENT: system_event(vcpu); return true;
+	default: return false;
+	}
+}

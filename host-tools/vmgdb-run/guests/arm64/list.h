@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The arm64 guests: GUEST(name, the file under build/guests that is embedded, a line for --help).
+ * guests.c, embed.S and guests.mk read this list.
+ */
+GUEST(demo, "demo.elf", "C: main calls tick calls leaf, other vCPUs count, a timer ticks")
+GUEST(exit, "exit.elf", "prints a line and exits with status 3")
+GUEST(off, "off.elf", "prints a line and powers off")
+GUEST(brk, "brk.elf", "has brk instructions and a handler of its own")
+GUEST(ldxr, "ldxr.elf", "counts by a load-exclusive, store-exclusive loop")
