@@ -97,10 +97,11 @@ struct step_plan {
 	unsigned int nuntil;
 	uint64_t until[4];
 	/*
-	 * ... or step, and stop at any of these as well: where exceptions go. As many of the first
-	 * as there are free slots for; the step is whole when one is reached.
+	 * ... or step and stop at these as well: where exceptions go, at most `room` of them. The
+	 * step is whole when one is reached.
 	 */
 	bool until_too;
+	unsigned int room; /* in: execution slots that are free for that */
 };
 
 /* ---- the architecture -------------------------------------------------------------------- */
