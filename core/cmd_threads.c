@@ -14,21 +14,17 @@ enum {
 
 /* ---- the list of vCPUs ------------------------------------------------------------------- */
 
+/* What was in it is not kept: it is filled anew. */
 static int grow(struct vcpu_list *l, unsigned int n)
 {
-	unsigned int *index = realloc(l->index, n * sizeof(*index));
-	struct resume_action *action;
-	bool *claimed;
-
-	l->index = index ? index : l->index;
-	action = realloc(l->action, n * sizeof(*action));
-	l->action = action ? action : l->action;
-	claimed = realloc(l->claimed, n * sizeof(*claimed));
-	l->claimed = claimed ? claimed : l->claimed;
-	if (!index || !action || !claimed)
-		return -ENOMEM;
-	l->cap = n;
-	return 0;
+	free(l->index);
+	free(l->action);
+	free(l->claimed);
+	l->index = calloc(n, sizeof(*l->index));
+	l->action = calloc(n, sizeof(*l->action));
+	l->claimed = calloc(n, sizeof(*l->claimed));
+	l->cap = l->index && l->action && l->claimed ? n : 0;
+	return l->cap ? 0 : -ENOMEM;
 }
 
 int session_vcpus(struct session *s)
@@ -39,7 +35,7 @@ int session_vcpus(struct session *s)
 	/* vCPUs may be added in the meantime */
 	while ((l->n = t->ops->vcpus(t, l->index, l->cap)) > l->cap)
 		if (grow(l, l->n) < 0) {
-			l->n = l->cap;
+			l->n = 0;
 			return -ENOMEM;
 		}
 	return 0;
