@@ -91,6 +91,7 @@ $(O)/static/vmgdb-connect: $(call obj,$(CONNECT_SRC)) $(O)/libvmgdb.a
 
 include tests/tests.mk
 include tests/bench/bench.mk
+include tests/fuzz/fuzz.mk
 
 .PHONY: fmt lint clean help
 fmt:
@@ -107,6 +108,7 @@ clean:
 
 help:
 	@sed -n '3,6s/^# //p' Makefile
+	@echo 'make fuzz     fuzz the sessions for FUZZ_SECONDS'
 	@echo 'make bench    times beside QEMU and gdbserver'
 	@echo 'make static   vmgdb-run and vmgdb-connect without shared libraries'
 	@echo 'make fmt      format the sources; make lint: check format, layers and the rest'
