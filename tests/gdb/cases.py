@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import debugger
 from elf import Elf
-from hosts import TRAITS
+from hosts import ROOT, TRAITS
 from vm import Vm
 
 ALL = "all"
@@ -105,6 +105,14 @@ def expect(pattern, text, what=""):
     return found
 
 
+def line_of(text, file="host-tools/vmgdb-run/guests/demo.c"):
+    """The number of the line of a source file that has this text."""
+    lines = (ROOT / file).read_text().splitlines()
+    found = [n for n, line in enumerate(lines, 1) if text in line]
+    check(len(found) == 1, f"{text!r} is on {len(found)} lines of {file}")
+    return found[0]
+
+
 class Test:
     """One run of a test: what it has started is ended with it."""
 
@@ -122,10 +130,26 @@ class Test:
 
     def vm(self, guest="demo", links=None, cpus=None, **options):
         """Starts a guest that a debugger can reach by this variant's link."""
-        vm = Vm(self.host, self.new_folder(), guest, cpus or self.cpus, links or [self.link],
-                **options)
+        cpus = cpus or self.cpus
+        vm = Vm(self.host, self.new_folder(), guest, cpus, links or [self.link], **options)
         self.vms.append(vm)
+        if guest == "demo" and cpus > 1 and options.get("up", True) and not options.get("wait"):
+            self._workers_up(vm, cpus)
         return vm
+
+    def _workers_up(self, vm, cpus):
+        """Waits until all vCPUs of the demo guest have counted."""
+        counters = self.elf(vm)["worker_counter"]
+        end = time.monotonic() + 10 * self.host.slow
+        while True:
+            with vm.rsp() as client:
+                client.hello()
+                up = all(client.long(counters + 8 * i) for i in range(1, cpus))
+                equal(client.ask("D"), "OK", "D")
+            if up:
+                return
+            check(time.monotonic() < end, "not all vCPUs of the demo guest have started")
+            time.sleep(0.01)
 
     def rsp(self, vm, link=0):
         """A raw client that has said nothing yet."""
@@ -152,6 +176,7 @@ class Test:
         self._stack.callback(mi.close)
         if vm:
             mi.command(f"-target-select remote {vm.target}")
+            mi.stopped()
         return mi
 
     def lldb(self, vm, *commands, timeout=60):
@@ -182,6 +207,10 @@ class Test:
             yield f"$ vmgdb-run {' '.join(vm.argv)}"
             for text in (vm.messages, vm.console):
                 yield from (f"    {line}" for line in text.splitlines()[-8:])
+            log = vm.folder / "log"
+            if log.exists():
+                yield from (f"    {line[:200]}" for line in
+                            log.read_text(errors="replace").splitlines()[-40:])
 
 
 def one_line(text, limit=1200):

@@ -137,6 +137,9 @@ class Mi:
             if line.startswith("*stopped"):
                 return line
 
+    def process_signal(self, number):
+        self._process.send_signal(number)
+
     def kill(self):
         """kill -9."""
         self._process.kill()

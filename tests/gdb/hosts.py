@@ -96,6 +96,7 @@ class LocalHost:
     links = ("unix", "tcp", "pty")
     jobs = 4
     slow = 1  # how many times longer than on a fast machine things may take
+    transcripts = False  # each VM writes one, for people
 
     def __init__(self):
         self.arch = {"x86_64": "x86", "aarch64": "arm64"}[platform.machine()]
@@ -129,6 +130,7 @@ class LabHost:
 
     jobs = 1
     slow = 4
+    transcripts = False
     KINDS = {
         "arm64": {"arch": "arm64", "links": ("tcp", "virtio"), "traits": HARDWARE},
         "svm": {"arch": "x86", "links": ("tcp", "virtio"), "traits": {"irq"}},

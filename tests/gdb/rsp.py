@@ -299,9 +299,12 @@ class Rsp:
         return self.ask(f"P{r.number:x}={little(value, r.size)}")
 
     def close(self):
+        """On a device who comes at once is not told apart from who left: so take a moment."""
         if self.fd >= 0:
+            device = stat.S_ISCHR(os.fstat(self.fd).st_mode)
             os.close(self.fd)
             self.fd = -1
+            time.sleep(0.03 if device else 0)
 
     def __enter__(self):
         return self

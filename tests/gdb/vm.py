@@ -12,9 +12,14 @@ STILL = re.compile(r"a debugger may come by (.+)$", re.M)
 
 
 class Vm:
-    """links: kinds that the host has, each with options after a comma ("unix,ro")."""
+    """links: kinds that the host has, each with options after a comma ("unix,ro").
 
-    def __init__(self, host, folder, guest="demo", cpus=1, links=None, wait=False, arguments=()):
+    wait: the guest is held before its first instruction. up: it is waited for until the guest has
+    said its first line.
+    """
+
+    def __init__(self, host, folder, guest="demo", cpus=1, links=None, wait=False, up=True,
+                 arguments=()):
         self.host = host
         self.folder = folder
         self.guest = guest
@@ -22,12 +27,15 @@ class Vm:
         argv = ["--guest", guest, "--cpus", str(cpus)]
         for i, link in enumerate(self.links):
             kind, comma, options = link.partition(",")
-            argv += ["--gdb", host.spec(kind, folder, i) + comma + options]
+            log = f",log={folder}/log" if host.transcripts else ""
+            argv += ["--gdb", host.spec(kind, folder, i) + comma + options + log]
         self.argv = argv + ["--gdb-wait"] * wait + list(arguments)
         self.process = host.start(self.argv, folder)
         self.targets = []
         try:
             self._reach()
+            if up and not wait:
+                self.process.wait_for(rf"^{guest}: ", 20 * host.slow)
         except BaseException:
             self.process.kill()
             raise

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: MIT
+"""Breakpoints of all kinds, and what memory looks like with them in it."""
+
+from cases import ALL, case, check, equal, expect, line_of
+UNUSED = 1 << 20  # so far after its data nobody uses the demo guest's memory
+
+
+def pc_name(t):
+    return "rip" if t.host.arch == "x86" else "pc"
+
+
+def kind(t):
+    return 1 if t.host.arch == "x86" else 4
+
+
+@case("swbreak", cpus=(1, 2))
+def by_line(t):
+    """break FILE:LINE, tbreak, break *ADDRESS, ignore, delete"""
+    line = line_of("return twice + 1")
+    said = t.gdb(t.vm(), f"break demo.c:{line}", "continue", "print twice == 2 * n", "delete",
+                 "tbreak tick", "continue", "info breakpoints", "break *leaf", "continue",
+                 "info symbol $pc", "ignore 3 10", "print $was = counter", "continue",
+                 "print counter - $was",
+                 "detach")
+    expect(rf"Breakpoint 1, leaf .*demo\.c:{line}", said[1])
+    expect("= 1", said[2])
+    expect("Temporary breakpoint 2, tick", said[5])
+    expect("No breakpoints", said[6])
+    expect("^leaf in section", said[9])
+    expect(r"= 11$", said[13])
+
+
+@case("swbreak", links=ALL, cpus=(1, 2))
+def conditional(t):
+    """a conditional breakpoint stops where the condition holds, and nowhere else"""
+    said = t.gdb(t.vm(), "break leaf if n % 50 == 7", "continue", "print n % 50", "continue",
+                 "print n % 50", "print $was = n", "continue", "print n - $was", "detach")
+    for i in (2, 4):
+        expect("= 7", said[i])
+    expect("= 50", said[7])
+
+
+@case("hwbreak", links=ALL, cpus=(1, 2))
+def hardware(t):
+    """hbreak, two and one that is temporary, hit again and again, and no byte in memory is changed"""
+    vm = t.vm()
+    said = t.gdb(vm, "hbreak leaf", "hbreak tick", "thbreak main", "continue", "continue",
+                 "continue", "x/4i tick", "info breakpoints", "detach")
+    hits = [expect(r"Breakpoint \d, (\w+)", text).group(1) for text in said[3:6]]
+    equal(sorted(set(hits)), ["leaf", "tick"])
+    check(all(a != b for a, b in zip(hits, hits[1:])), hits)
+    check("int3" not in said[6], said[6])
+
+
+@case("hwbreak", links=ALL)
+def hardware_raw(t):
+    """Z1 is reported as hwbreak, with the thread that came to it, and z1 takes it away"""
+    vm = t.vm(cpus=2)
+    client = t.client(vm)
+    leaf = t.elf(vm)["leaf"]
+    equal(client.ask(f"Z1,{leaf:x},{kind(t)}"), "OK")
+    for _ in range(5):
+        expect("^T05thread:p1.1;.*hwbreak:;", client.resume())
+        equal(client.reg(pc_name(t)), leaf)
+    equal(client.ask(f"z1,{leaf:x},{kind(t)}"), "OK")
+    client.go()
+    check(client.quiet(0.3), "hit although it was removed")
+    client.interrupt()
+
+
+@case("hwbreak")
+def hardware_slots(t):
+    """more hardware breakpoints than there are slots are refused, and gdb can tell why"""
+    vm = t.vm()
+    client = t.client(vm)
+    main = t.elf(vm)["main"]
+    replies = [client.ask(f"Z1,{main + kind(t) * i:x},{kind(t)}") for i in range(20)]
+    count = replies.count("OK")
+    check(count >= (4 if t.host.arch == "x86" else 2), replies)
+    check(all(r == "OK" for r in replies[:count]), replies)
+    check(all(r.startswith("E") for r in replies[count:]) and count < 20, replies)
+    for i in range(20):
+        equal(client.ask(f"z1,{main + kind(t) * i:x},{kind(t)}"), "OK")
+    equal(client.ask(f"Z1,{main:x},{kind(t)}"), "OK", "after all were removed")
+
+
+@case("swbreak", links=ALL, cpus=(2,))
+def on_another_vcpu(t):
+    """a breakpoint in worker is reported for the vCPU that runs it"""
+    vm = t.vm()
+    line = line_of("worker_counter[cpu]++")
+    said = t.gdb(vm, f"break demo.c:{line}", "continue", "thread", "print cpu", "print $_thread",
+                 "continue", "detach")
+    expect(r"Thread 2 hit Breakpoint 1, worker \(cpu=1\)", said[1])
+    expect("= 1", said[3])
+    expect("= 2", said[4])
+    expect("Thread 2 hit", said[5])
+
+
+@case("swbreak", links=ALL, cpus=(2,))
+def on_both_vcpus(t):
+    """both vCPUs run into breakpoints, each is reported, none is lost"""
+    vm = t.vm()
+    client = t.client(vm)
+    elf = t.elf(vm)
+    equal(client.ask(f"Z0,{elf['leaf']:x},{kind(t)}"), "OK")
+    worker = worker_loop(t, vm)
+    equal(client.ask(f"Z0,{worker:x},{kind(t)}"), "OK")
+    seen = {"p1.1": 0, "p1.2": 0}
+    for _ in range(200):
+        counters = client.long(elf["counter"]), client.long(elf["worker_counter"] + 8)
+        reply = client.resume()
+        thread = expect("^T05thread:(p1.[12]);.*swbreak:;", reply).group(1)
+        equal(client.ask(f"Hg{thread}"), "OK")
+        equal(client.reg(pc_name(t)), elf["leaf"] if thread == "p1.1" else worker, thread)
+        now = client.long(elf["counter"]), client.long(elf["worker_counter"] + 8)
+        grown = [b - a for a, b in zip(counters, now)]
+        check(all(g <= 1 for g in grown), f"a breakpoint was passed over: {grown}")
+        seen[thread] += 1
+    check(min(seen.values()) > 20, f"one vCPU starves: {seen}")
+
+
+def worker_loop(t, vm):
+    """The address of the line in worker's loop."""
+    said = t.gdb(vm, f"info line demo.c:{line_of('worker_counter[cpu]++')}", attach=False)[0]
+    return int(expect(r"starts at address (0x[0-9a-f]+)", said).group(1), 16)
+
+
+@case("swbreak", links=ALL)
+def never_visible(t):
+    """memory with breakpoints in it reads as it was, and writes go under them"""
+    vm = t.vm()
+    client = t.client(vm)
+    section = t.elf(vm).section(".text")
+    size = kind(t)
+    places = range(section.address, section.address + 400, size)
+    for place in places:
+        equal(client.ask(f"Z0,{place:x},{size}"), "OK")
+    equal(client.read_all(section.address, len(section.data)) == section.data, True, "m over all")
+    for start in (0, 1, 7, 399):
+        for length in (1, 2, 3, 5, 64):
+            equal(client.read(section.address + start, length),
+                  section.data[start:start + length], f"m at +{start}, {length} bytes")
+    # a write under a breakpoint is seen at once, and still there without the breakpoint
+    place = section.address + 100
+    data = bytes(b ^ 0xff for b in section.data[100:108])
+    equal(client.write(place, data), "OK")
+    equal(client.read(place, 8), data, "what was written under breakpoints")
+    for at in places:
+        equal(client.ask(f"z0,{at:x},{size}"), "OK")
+    equal(client.read(place, 8), data, "the same without them")
+    equal(client.write(place, section.data[100:108]), "OK")
+    equal(client.read_all(section.address, len(section.data)) == section.data, True, ".text")
+
+
+@case("swbreak")
+def never_visible_gdb(t):
+    """gdb with always-inserted breakpoints disassembles and compares the code as it is"""
+    vm = t.vm()
+    said = t.gdb(vm, "set breakpoint always-inserted on", "break *leaf", "break *tick",
+                 "break *main", "break *worker", "set trust-readonly-sections off",
+                 "x/2i leaf", "compare-sections .text", "continue", "x/2i leaf",
+                 "compare-sections .text", "detach")
+    for i in (7, 10):
+        expect("matched", said[i])
+    check("int3" not in said[6] + said[9], said[6], said[9])
+    equal(said[6].replace("=>", "  "), said[9].replace("=>", "  "))
+
+
+@case("swbreak", links=ALL)
+def inserted_twice(t):
+    """Z0 twice and z0 twice are no errors, and the first z0 removes it"""
+    vm = t.vm()
+    client = t.client(vm)
+    place = f"{t.elf(vm)['leaf']:x},{kind(t)}"
+    for packet in ("Z0", "Z0", "z0", "z0"):
+        equal(client.one(f"{packet},{place}"), "OK", packet)
+    client.go()
+    check(client.quiet(0.3), "hit although it was removed")
+    client.interrupt()
+
+
+@case("swbreak")
+def thousand(t):
+    """1,000 breakpoints are set, hit and removed"""
+    vm = t.vm()
+    client = t.client(vm)
+    elf = t.elf(vm)
+    places = [elf["counter"] + UNUSED + kind(t) * i + 4096 * (i % 10) for i in range(1000)]
+    for place in places:
+        equal(client.ask(f"Z0,{place:x},{kind(t)}"), "OK")
+    equal(client.ask(f"Z0,{elf['leaf']:x},{kind(t)}"), "OK")
+    for _ in range(20):
+        expect("swbreak", client.resume())
+    for place in places:
+        equal(client.ask(f"z0,{place:x},{kind(t)}"), "OK")
+    expect("swbreak", client.resume())
+
+
+@case("swbreak")
+def thousand_gdb(t):
+    """gdb with 1,000 breakpoints inserted hits the right one"""
+    vm = t.vm()
+    script = t.folder / "many"
+    script.write_text("".join(f"break *((char *) &counter + {UNUSED + 4096 * (i % 10) + 8 * i})\n"
+                              for i in range(1000)))
+    said = t.gdb(vm, f"source {script}", "break leaf", "continue", "continue", "delete",
+                 "break tick", "continue", "detach", timeout=60)
+    expect(r"Breakpoint 1001, leaf", said[2])
+    expect(r"Breakpoint 1001, leaf", said[3])
+    expect(r"Breakpoint 1002, tick", said[6])
+
+
+@case("swbreak")
+def unmapped(t):
+    """a breakpoint where nothing is mapped is an error that gdb shows, or waits for the page"""
+    vm = t.vm()
+    client = t.client(vm)
+    reply = client.one("Z0,7fff00000000,1")
+    check(reply == "OK" or reply.startswith("E"), reply)
+    equal(client.one("z0,7fff00000000,1"), "OK")
+    client.go()
+    check(client.quiet(0.2), "the guest does not run")
+    client.interrupt()
+
+
+@case("swbreak x86")
+def own_int3(t):
+    """the guest's own int3 stays the guest's, with a debugger attached and breakpoints set"""
+    vm = t.vm(guest="int3")
+    said = t.gdb(vm, "break own_breakpoint if n % 100 == 0", "continue", "print $r = rounds",
+                 "continue", "print own_int3_count - $r", "continue", "print own_int3_count - $r",
+                 "print own_int3_rip == (unsigned long) &own_int3 + 1", "detach")
+    for i in (1, 3, 5):
+        expect("Breakpoint 1, own_breakpoint", said[i])
+    expect("= 1$|= 100$", said[4])
+    expect("= 1", said[7])
+    with t.client(vm) as client:
+        client.go()
+        check(client.quiet(0.3), "the guest's int3 was reported as a stop")
+        client.interrupt()
+    equal(vm.process.status, None, vm.messages)
+
+
+@case("swbreak x86")
+def own_int3_and_ours(t):
+    """a breakpoint on the guest's own int3 is ours first, and the guest's when it goes on"""
+    vm = t.vm(guest="int3")
+    client = t.client(vm)
+    elf = t.elf(vm)
+    place = elf["own_int3"]
+    equal(client.read(place, 1), b"\xcc", "the guest's own int3 is seen")
+    equal(client.ask(f"Z0,{place:x},1"), "OK")
+    for _ in range(5):
+        expect("swbreak", client.resume())
+        equal(client.reg("rip"), place)
+        count, rounds = client.long(elf["own_int3_count"]), client.long(elf["rounds"])
+        equal(count, rounds - 1, "the guest's handler has run for each but this one")
+    equal(client.ask(f"z0,{place:x},1"), "OK")
+    equal(client.read(place, 1), b"\xcc", "the guest's own int3 is there")
+    client.go()
+    check(client.quiet(0.3), "the guest's int3 was reported as a stop")
+    client.interrupt()
+    check(client.long(elf["rounds"]) > rounds, "the guest does not go on")
+    equal(vm.process.status, None, vm.messages)
+
+
+# Watchpoints
+
+
+@case("watch", links=ALL, cpus=(1, 2))
+def watch(t):
+    """watch shows the old and the new value, again and again"""
+    said = t.gdb(t.vm(), "watch counter", "continue", "continue", "continue", "delete", "watch last",
+                 "continue", "detach")
+    expect("Hardware watchpoint 1: counter", said[0])
+    for text in said[1:4]:
+        old, new = expect(r"Old value = (\d+)\nNew value = (\d+)", text).groups()
+        equal(int(new), int(old) + 1)
+    expect(r"Hardware watchpoint 2: last(.|\n)*tick", said[6])
+
+
+@case("watch", cpus=(1, 2))
+def watch_access(t):
+    """awatch is hit by reads and by writes, rwatch by reads or refused with a reason"""
+    said = t.gdb(t.vm(), "awatch counter", "continue", "delete", "rwatch counter", "continue",
+                 "detach")
+    expect(r"Hardware access \(read/write\) watchpoint 1: counter(.|\n)*(Value|Old value) = ",
+           said[0] + said[1])
+    if t.host.arch == "x86":
+        expect("x86|[Cc]an.t|[Cc]ould not", said[3] + said[4])
+    else:
+        expect(r"Hardware read watchpoint 2: counter(.|\n)*Value = ", said[3] + said[4])
+
+
+@case("watch", links=ALL)
+def watch_raw(t):
+    """a watch's stop tells its kind, its address and the vCPU"""
+    vm = t.vm(cpus=2)
+    client = t.client(vm)
+    elf = t.elf(vm)
+    for packet, name, address, thread in (
+            ("2", "watch", elf["counter"], 1), ("4", "awatch", elf["counter"], 1),
+            ("2", "watch", elf["worker_counter"] + 8, 2)):
+        equal(client.ask(f"Z{packet},{address:x},8"), "OK")
+        for _ in range(3):
+            reply = client.resume()
+            found = expect(rf"^T05thread:p1\.{thread};.*{name}:([0-9a-f]+);", reply)
+            equal(int(found.group(1), 16), address, reply)
+        equal(client.ask(f"z{packet},{address:x},8"), "OK")
+    client.go()
+    check(client.quiet(0.3), "hit although it was removed")
+    client.interrupt()
+
+
+@case("watch")
+def watch_lengths(t):
+    """watchpoints of 1, 2, 4 and 8 bytes, and an odd length over several slots"""
+    vm = t.vm()
+    client = t.client(vm)
+    counter = t.elf(vm)["counter"]
+    for length in (1, 2, 4, 8, 6):
+        equal(client.ask(f"Z2,{counter:x},{length:x}"), "OK", f"{length} bytes")
+        reply = client.resume()
+        found = expect(r"watch:([0-9a-f]+);", reply)
+        check(counter <= int(found.group(1), 16) < counter + length, reply)
+        equal(client.ask(f"z2,{counter:x},{length:x}"), "OK")
+
+
+@case("swbreak", cpus=(1, 2))
+def watch_in_software(t):
+    """a software watchpoint, for which gdb steps the guest"""
+    said = t.gdb(t.vm(), "set can-use-hw-watchpoints 0", "break tick", "continue", "delete",
+                 "watch counter", "continue", "detach", timeout=60)
+    expect("^Watchpoint 2: counter", said[4])
+    old, new = expect(r"Old value = (\d+)\nNew value = (\d+)", said[5]).groups()
+    equal(int(new), int(old) + 1)
+
+
+@case("x86")
+def watch_refused(t):
+    """what can't be watched is refused with a text"""
+    vm = t.vm()
+    client = t.client(vm)
+    place = t.elf(vm)["counter"]
+    for packet in (f"Z3,{place:x},8", f"Z2,{place:x},1000", f"Z2,{place:x},0"):
+        expect(r"^E\..{8}", client.one(packet), packet)

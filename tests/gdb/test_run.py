@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: MIT
+"""Run control: continue, interrupt, steps, threads that stay, calls into the guest."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+
+import debugger
+from cases import ALL, case, check, equal, expect, line_of
+from rsp import INTERRUPT
+
+
+def pc_name(t):
+    return "rip" if t.host.arch == "x86" else "pc"
+
+
+def counters(t, client):
+    """What the guest counts: on the first vCPU, and on the others."""
+    elf = t.elf(t.vms[-1])
+    return [client.long(elf["counter"])] + [client.long(elf["worker_counter"] + 8 * i)
+                                            for i in range(1, t.cpus)]
+
+
+# Interrupting
+
+
+@case(links=ALL, cpus=(1, 2))
+def interrupt_in_time(t):
+    """Ctrl-C is answered within a second while all vCPUs spin, and all of them stand still then"""
+    client = t.client(t.vm())
+    for _ in range(10):
+        before = counters(t, client)
+        client.go()
+        time.sleep(0.05)
+        begin = time.monotonic()
+        expect("^T02thread:p1.", client.interrupt())
+        took = time.monotonic() - begin
+        check(took < 1, f"it took {took:.2f} s")
+        after = counters(t, client)
+        check(all(a > b for a, b in zip(after, before)), f"was {before}, is {after}")
+        time.sleep(0.02)
+        equal(counters(t, client), after, "a vCPU runs on")
+
+
+@case(links=ALL)
+def interrupt_while_stopped(t):
+    """an interrupt that comes while stopped is not answered, and stops the next resume
+
+    GDB manual, "Interrupts".
+    """
+    client = t.client(t.vm(cpus=2))
+    client.go()
+    expect("^T02", client.interrupt())
+    check(client.quiet(0.1), "something came after the stop")
+    client.raw(INTERRUPT + INTERRUPT)
+    check(client.quiet(0.1), "a stop was reported while stopped")
+    expect("^T02", client.resume())
+    client.go()
+    check(client.quiet(0.3), "the guest did not go on")
+    expect("^T02", client.interrupt())
+
+
+@case(links=ALL)
+def noise_while_running(t):
+    """bytes that mean nothing do not stop a guest that runs"""
+    client = t.client(t.vm())
+    client.go()
+    client.raw(b"+-xyz\x00\xff\x04 ")
+    check(client.quiet(0.3), "an answer to noise")
+    expect("^T02", client.interrupt())
+
+
+@case(links=ALL, cpus=(1, 2))
+def interrupt_from_gdb(t):
+    """gdb's interrupt stops the guest within a second"""
+    vm = t.vm()
+    mi = t.mi(vm)
+    for _ in range(5):
+        mi.command("-exec-continue")
+        time.sleep(0.1)
+        begin = time.monotonic()
+        mi.process_signal(signal.SIGINT)
+        stop = mi.stopped(5 * t.host.slow)
+        took = time.monotonic() - begin
+        expect('signal-name="SIGINT"', stop)
+        check(took < 1, f"it took {took:.2f} s")
+        equal(mi.console("info threads").count("CPU "), t.cpus)
+
+
+@case()
+def interrupt_from_terminal(t):
+    """Ctrl-C typed at gdb's terminal"""
+    vm = t.vm(cpus=2)
+    argv = debugger.gdb_argv(t.host.gdb, vm.elf, "-ex", f"target remote {vm.target}")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe("setpriv", ["setpriv", "--pdeathsig", "KILL", *argv],
+                   debugger.environment(t.folder))
+    t.defer(os.close, terminal)
+    t.defer(os.waitpid, pid, 0)
+    t.defer(os.kill, pid, signal.SIGKILL)
+    said = typed(terminal, "", r"\(gdb\) $")
+    said = typed(terminal, "continue\n", "Continuing")
+    time.sleep(0.2)
+    said = typed(terminal, "\x03", r"\(gdb\) $")
+    expect("received signal SIGINT", said)
+    said = typed(terminal, "info threads\n", r"\(gdb\) $")
+    equal(said.count("CPU "), 2, said)
+
+
+def typed(terminal, text, until, timeout=20):
+    """Types text; returns what comes up to what matches."""
+    os.write(terminal, text.encode())
+    said, end = "", time.monotonic() + timeout
+    while not re.search(until, said):
+        ready = select.select([terminal], [], [], max(0, end - time.monotonic()))[0]
+        check(ready, f"no {until!r} in {said!r}")
+        said += os.read(terminal, 65536).decode(errors="replace")
+    return said
+
+
+# Steps
+
+
+@case(cpus=(1, 2))
+def stepi(t):
+    """stepi goes one instruction on, through calls and returns, and gets back where it was"""
+    vm = t.vm()
+    mi = t.mi(vm)
+    mi.console("set scheduler-locking on")
+    mi.console("thread 1")
+    seen = []
+    for _ in range(120):
+        mi.command("-exec-step-instruction")
+        stop = mi.stopped()
+        expect('reason="end-stepping-range"', stop)
+        seen.append(expect('func="([a-z_]+)"', stop).group(1))
+    check({"main", "tick", "leaf"} <= set(seen), f"in 120 steps only {set(seen)}")
+    order = [a for a, b in zip(seen, [None] + seen) if a != b]
+    for caller, callee in zip(order, order[1:]):
+        if callee == "leaf":
+            equal(caller, "tick")
+
+
+@case(links=ALL, cpus=(1, 2))
+def step_exact(t):
+    """single steps take the same way each round, and nothing is done twice or left out"""
+    vm = t.vm()
+    client = t.client(vm)
+    leaf, pc = t.elf(vm)["leaf"], pc_name(t)
+    step_to(client, leaf, pc)
+    count = client.long(t.elf(vm)["counter"])
+    rounds = []
+    for i in range(1, 4):
+        rounds.append(step_to(client, leaf, pc))
+        equal(client.long(t.elf(vm)["counter"]), count + i, "counter")
+    check(min(rounds) > 10, rounds)
+    # a round in which the guest prints is longer
+    equal(sorted(rounds)[0], sorted(rounds)[1], f"instructions a round {rounds}")
+
+
+def step_to(client, address, pc, limit=20000):
+    """Steps at least once, until PC is at the address; returns how many steps it took."""
+    for n in range(1, limit):
+        expect("^T05(?!.*break)", client.step(), "a step")
+        if client.reg(pc) == address:
+            return n
+    raise AssertionError(f"not at {address:#x} after {limit} steps")
+
+
+@case("swbreak", cpus=(1, 2))
+def step_next_finish(t):
+    """step enters leaf, next does not, finish gives its value, until and advance get on"""
+    vm = t.vm()
+    said = t.gdb(vm, "break tick", "continue", "next", "step", "finish",
+                 "print $ == 2 * (counter - 1) + 1", "next", "next", "info symbol $pc", "delete",
+                 "advance tick", f"until demo.c:{line_of('last = leaf(n)')}", "advance leaf", "next",
+                 "detach")
+    expect("Breakpoint 1, tick", said[1])
+    expect(r"last = leaf\(n\)", said[2])
+    expect(r"^leaf \(n=\d+\)", said[3])
+    expect(r"^tick \(n=\d+\)(.|\n)*Value returned is \$\d+ = \d+", said[4])
+    expect("= 1", said[5])
+    expect(r"^main ", said[8])
+    expect(r"^tick \(n=\d+\)", said[10])
+    expect(r"last = leaf\(n\)", said[11])
+    expect(r"^leaf \(n=\d+\)", said[12])
+    expect(r"^\d+\t", said[13])
+
+
+@case("swbreak")
+def step_at_breakpoint(t):
+    """a step from a breakpoint, onto one, and from one onto the next"""
+    vm = t.vm()
+    client = t.client(vm)
+    leaf, pc = t.elf(vm)["leaf"], pc_name(t)
+    client.ask(f"Z0,{leaf:x},1")
+    expect("swbreak", client.resume())
+    places = [leaf]
+    for _ in range(3):
+        client.step()
+        places.append(client.reg(pc))
+    check(len(set(places)) == 4, places)
+    for place in places[1:]:
+        equal(client.ask(f"Z0,{place:x},1"), "OK")
+    expect("swbreak", client.resume())  # at leaf again, or at the next of them
+    while client.reg(pc) != leaf:
+        client.resume()
+    for place in places[1:]:
+        client.step()
+        equal(client.reg(pc), place, "a step onto a breakpoint")
+    counter = client.long(t.elf(vm)["counter"])
+    while client.reg(pc) != leaf:
+        client.resume()
+    equal(client.long(t.elf(vm)["counter"]), counter + 1, "counter after a round of breakpoints")
+
+
+@case("swbreak", cpus=(2,))
+def scheduler_locking(t):
+    """scheduler-locking on and step hold the other vCPU, off lets it run"""
+    vm = t.vm()
+    mi = t.mi(vm)
+    mi.console("break leaf")
+    mi.command("-exec-continue")
+    expect('thread-id="1"', mi.stopped())
+
+    def moved(*commands):
+        before = mi.console("output worker_counter[1]")
+        for command in commands:
+            if command == "-exec-continue":
+                mi.console("ignore 1 300")
+            mi.command(command)
+            mi.stopped()
+        return mi.console("output worker_counter[1]") != before
+
+    mi.console("set scheduler-locking on")
+    equal(moved(*["-exec-step-instruction"] * 20), False, "on, stepping: the other moved")
+    equal(moved("-exec-continue"), False, "on, continuing: the other moved")
+    mi.console("set scheduler-locking step")
+    equal(moved(*["-exec-step-instruction"] * 20), False, "step, stepping: the other moved")
+    equal(moved("-exec-continue"), True, "step, continuing: the other moved")
+    mi.console("set scheduler-locking off")
+    equal(moved("-exec-continue"), True, "off: the other moved")
+
+
+@case(links=ALL, cpus=(2,))
+def vcont_by_thread(t):
+    """vCont runs just the vCPUs that it names"""
+    vm = t.vm()
+    client = t.client(vm)
+    equal(client.threads(), ["p1.1", "p1.2"])
+    for action, runs in (("vCont;c:p1.1", (True, False)), ("vCont;c:p1.2", (False, True)),
+                         ("vCont;c", (True, True)), ("vCont;c:p1.-1", (True, True)),
+                         ("vCont;c:p1.2;c:p1.1", (True, True)), ("vCont;c:p-1.-1", (True, True)),
+                         ("vCont;C05:p1.2", (False, True)), ("c", (True, True)),
+                         ("C05", (True, True))):
+        equal(client.ask("Hc-1"), "OK")
+        before = counters(t, client)
+        client.go(action)
+        time.sleep(0.1)
+        client.interrupt()
+        after = counters(t, client)
+        equal(tuple(a > b for a, b in zip(after, before)), runs, f"{action}: who moved")
+
+
+@case(links=ALL, cpus=(2,))
+def vcont_step_and_continue(t):
+    """vCont steps one vCPU while the other runs, and reports the one that was stepped"""
+    vm = t.vm()
+    client = t.client(vm)
+    for thread, other in ((1, 2), (2, 1)):
+        before = counters(t, client)
+        for _ in range(50):
+            reply = client.resume(f"vCont;s:p1.{thread};c")
+            expect(rf"^T05thread:p1\.0?{thread};", reply)
+        after = counters(t, client)
+        check(after[other - 1] > before[other - 1], f"vCPU {other} did not run: {before}, {after}")
+    before = counters(t, client)
+    for _ in range(50):
+        client.resume("vCont;s:p1.1")
+    equal(counters(t, client)[1], before[1], "the vCPU that is not named ran")
+
+
+@case(links=ALL)
+def old_run_packets(t):
+    """s, S, c and C without vCont, with Hc and with an address"""
+    vm = t.vm(cpus=2)
+    client = t.client(vm)
+    pc = pc_name(t)
+    leaf = t.elf(vm)["leaf"]
+    equal(client.ask("Hcp1.1"), "OK")
+    equal(client.ask("Hgp1.1"), "OK")
+    place = client.reg(pc)
+    expect("^T05thread:p1.1;", client.resume("s"))
+    check(client.reg(pc) != place or t.host.arch == "x86", "s did not move")
+    expect("^T05thread:p1.1;", client.resume("S05"))
+    before = client.ask("g")
+    client.resume(f"s{leaf:x}")
+    check(0 < client.reg(pc) - leaf < 16, f"sADDR went to {client.reg(pc):#x}")
+    equal(client.ask(f"G{before}"), "OK")
+
+
+# Calls
+
+
+@case("swbreak", cpus=(1, 2))
+def call_function(t):
+    """gdb calls functions of the guest, and all is as before"""
+    vm = t.vm()
+    said = t.gdb(vm, "break leaf", "continue", "delete", "print leaf(5)", "call leaf(1000)",
+                 "print leaf(leaf(1))", "bt", "info registers", "detach")
+    expect("= 11", said[3])
+    expect("= 2001", said[4])
+    expect("= 7", said[5])
+    check(re.match(r"#0  leaf .*\n#1  .*tick .*\n#2  .*main ", said[6]), said[6])
+    with t.client(vm) as client:
+        before = client.long(t.elf(vm)["counter"])
+        client.go()
+        time.sleep(0.1)
+        client.interrupt()
+        check(client.long(t.elf(vm)["counter"]) > before, "the guest does not go on")
+
+
+@case("swbreak")
+def call_stops_at_breakpoint(t):
+    """a call that runs into a breakpoint stops there, its frame below is gdb's"""
+    vm = t.vm()
+    said = t.gdb(vm, "break main", "break tick", "continue", "break leaf", "print leaf(5)", "bt",
+                 "finish", "detach")
+    expect(r"being debugged stopped while in a function called from GDB", said[4])
+    expect(r"#0  leaf \(n=5\)", said[5])
+    expect(r"<function called from gdb>", said[5])
+
+
+@case("swbreak")
+def jump_and_return(t):
+    """jump, return and a changed pc are obeyed"""
+    vm = t.vm()
+    said = t.gdb(vm, "break leaf", "continue", "delete", "set confirm off", "return (long)7",
+                 "frame", "next", "print last", "break leaf", "continue", "delete", "set var n = 500",
+                 "finish", "detach")
+    expect("^#0  .*tick", said[5])
+    expect(r"= 7", said[7])
+    expect(r"Breakpoint 2, leaf", said[9])
+    expect(r"= 1001", said[12])
