@@ -1,0 +1,743 @@
+// SPDX-License-Identifier: MIT
+/* The engine's steps: over breakpoints with the others held, over instructions with rules of their
+ * own, in ranges. */
+#include <errno.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "tests/unit/softvm.h"
+
+static const struct soft_hooks *hooks;
+
+/* Loops, attached before the first instruction. */
+static void begin(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus)
+{
+	softvm_init(vm, ops, ncpus, hooks);
+	softvm_loops(vm);
+}
+
+static void start(struct softvm *vm)
+{
+	vm->engine.held = true;
+	softvm_start(vm);
+	softvm_attach(vm);
+}
+
+static void step(struct softvm *vm, unsigned int cpu)
+{
+	softvm_resume_one(vm, cpu, RESUME_STEP, RESUME_HOLD);
+	expect_stop(softvm_stopped(vm), STOP_STEP, cpu);
+}
+
+static void go_to(struct softvm *vm, unsigned int cpu, uint64_t pc)
+{
+	softvm_change(vm, cpu, 0)->pc = pc;
+	softvm_store(vm, cpu);
+}
+
+static void interrupt(struct softvm *vm)
+{
+	vm->t->ops->interrupt(vm->t);
+}
+
+/* ---- over breakpoints -------------------------------------------------------------------- */
+
+/* What no vCPU may see: a breakpoint that is not there while another vCPU steps over it. */
+struct watch_site {
+	struct softvm *vm;
+	uint64_t at;
+	atomic_bool on;
+	atomic_uint passed[SOFTVM_CPUS]; /* instructions under the breakpoint that ran */
+	atomic_uint lifted;		 /* instructions elsewhere that ran without it */
+};
+
+static struct watch_site site;
+
+static void look_at_site(void *opaque, struct softcpu *c, const struct soft_retired *r)
+{
+	struct watch_site *s = opaque;
+
+	if (!atomic_load(&s->on))
+		return;
+	if (r->pc == s->at)
+		s->passed[c->index]++;
+	else if (__atomic_load_n(s->vm->mem + s->at, __ATOMIC_RELAXED) != SOFT_BRK)
+		s->lifted++;
+}
+
+static const struct soft_hooks site_hooks = { .opaque = &site, .retired = look_at_site };
+
+static void watch_at(struct softvm *vm, uint64_t at)
+{
+	site.vm = vm;
+	site.at = at;
+	memset(site.passed, 0, sizeof(site.passed));
+	site.lifted = 0;
+	site.on = false;
+	hooks = &site_hooks;
+}
+
+SOFT_TEST(engine_step, over_alone,
+	  "nobody runs while a breakpoint is lifted, and nobody passes it without a hit")
+{
+	unsigned int i, hits[3] = { 0 };
+	struct stop s;
+
+	watch_at(vm, LOOP + 8);
+	begin(vm, ops, 3);
+	for (i = 0; i < 3; i++)
+		vm->cpus[i].cpu.regs.pc = LOOP; /* all in one loop */
+	start(vm);
+	softvm_break(vm, LOOP + 8);
+	softvm_resume(vm, RESUME_CONTINUE);
+	site.on = true;
+	for (i = 0; i < 300; i++) {
+		expect_stop(s = softvm_stopped(vm), STOP_SWBREAK, s.vcpu);
+		cr_assert_eq(softvm_pc(vm, s.vcpu), LOOP + 8);
+		hits[s.vcpu]++;
+		softvm_resume(vm, RESUME_CONTINUE);
+	}
+	expect_stop(s = softvm_stopped(vm), STOP_SWBREAK, s.vcpu);
+	cr_expect_eq(site.lifted, 0);
+	hits[s.vcpu]++;
+	for (i = 0; i < 3; i++) {
+		cr_expect_leq(site.passed[i], hits[i], "vCPU %u passed without a hit", i);
+		cr_expect_leq(hits[i], site.passed[i] + 1, "vCPU %u was told twice", i);
+	}
+	site.on = false;
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, over_by_step,
+	  "a step over a breakpoint with the others running: they are held for it")
+{
+	unsigned int i;
+	struct stop s;
+
+	watch_at(vm, loop_of(0) + 8);
+	begin(vm, ops, 3);
+	start(vm);
+	softvm_break(vm, loop_of(0) + 8);
+	softvm_resume(vm, RESUME_CONTINUE);
+	site.on = true;
+	for (i = 0; i < 100; i++) {
+		s = softvm_stopped(vm);
+		expect_stop(s, STOP_SWBREAK, 0);
+		softvm_resume_one(vm, 0, RESUME_STEP, RESUME_CONTINUE);
+		s = softvm_stopped(vm);
+		expect_stop(s, STOP_STEP, 0);
+		cr_assert_eq(softvm_pc(vm, 0), loop_of(0) + 12);
+		softvm_resume(vm, RESUME_CONTINUE);
+	}
+	cr_expect_eq(site.lifted, 0);
+	site.on = false;
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, over_faults,
+	  "the step over a breakpoint faults: it ends in the handler, the breakpoint is back")
+{
+	watch_at(vm, LOOP + 4);
+	begin(vm, ops, 2);
+	softvm_paging(vm);
+	softvm_unmap(vm, data_of(0));
+	vm->cpus[0].cpu.regs.flags = SOFT_IE;
+	start(vm);
+	softvm_break(vm, LOOP + 4);
+	softvm_resume(vm, RESUME_CONTINUE);
+	site.on = true;
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), VECTOR);
+	cr_expect_eq(softvm_regs(vm, 0)->epc, LOOP + 4);
+	cr_expect_eq(softvm_regs(vm, 0)->eflags, SOFT_IE,
+		     "the flags that it returns to are its own");
+	cr_expect_eq(softvm_regs(vm, 0)->flags, 0);
+	cr_expect(softvm_planted(vm, LOOP + 4));
+	softvm_resume(vm, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4, "the handler returned to it");
+	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1);
+	softvm_resume(vm, RESUME_CONTINUE); /* faults again, while vCPU 1 is let run */
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(site.lifted, 0);
+	site.on = false;
+	softvm_fini(vm);
+}
+
+/* The VMM holds an OUT back until it is let go. */
+struct slow_exit {
+	atomic_bool there, go;
+};
+
+static bool slow(struct softvm_cpu *c)
+{
+	struct slow_exit *s = c->vm->opaque;
+
+	if (c->cpu.index)
+		return false;
+	s->there = true;
+	while (!atomic_load(&s->go))
+		;
+	c->cpu.io_value = 5;
+	return false;
+}
+
+static bool is_there(void *opaque)
+{
+	return atomic_load(&((struct slow_exit *)opaque)->there);
+}
+
+static void over_interrupted(struct softvm *vm, const struct vcpu_ops *ops, enum soft_op op)
+{
+	struct slow_exit wait = { 0 };
+	unsigned long ran;
+
+	watch_at(vm, LOOP + 8);
+	begin(vm, ops, 2);
+	vm->on_exit = slow;
+	vm->opaque = &wait;
+	CODE(vm, LOOP + 8, { op, 3, 0, 0 });
+	start(vm);
+	softvm_break(vm, LOOP + 8);
+	softvm_resume(vm, RESUME_CONTINUE);
+	site.on = true;
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_until(is_there, &wait);
+	ran = vm->cpus[1].cpu.retired;
+	cr_expect_not(softvm_planted(vm, LOOP + 8), "in the middle of it");
+	interrupt(vm);
+	interrupt(vm);
+	cr_expect_eq(vm->cpus[1].cpu.retired, ran, "the other is held");
+	wait.go = true;
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	cr_expect(softvm_planted(vm, LOOP + 8));
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12, "what was half done is done");
+	cr_expect_eq(softvm_regs(vm, 0)->r[3], op == SOFT_IN ? 5 : op == SOFT_MMIO2 ? 10 : 0);
+	cr_expect_eq(site.lifted, 0);
+	softvm_resume(vm, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2);
+	site.on = false;
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, over_interrupted_out,
+	  "Ctrl-C in the middle of the step over a breakpoint on OUT")
+{
+	over_interrupted(vm, ops, SOFT_OUT);
+}
+
+SOFT_TEST(engine_step, over_interrupted_in,
+	  "Ctrl-C in the middle of the step over a breakpoint on IN")
+{
+	over_interrupted(vm, ops, SOFT_IN);
+}
+
+SOFT_TEST(engine_step, over_interrupted_mmio,
+	  "Ctrl-C between the two exits of one instruction under a breakpoint")
+{
+	over_interrupted(vm, ops, SOFT_MMIO2);
+}
+
+SOFT_TEST(engine_step, over_endless,
+	  "Ctrl-C in a step over a breakpoint that would take for ever; it is not told again")
+{
+	uint64_t left;
+	struct stop s;
+
+	watch_at(vm, LOOP + 4);
+	begin(vm, ops, 2);
+	CODE(vm, LOOP + 4, I(REP, 3, 4, 0));
+	vm->cpus[0].cpu.regs.r[3] = 1ULL << 60;
+	start(vm);
+	softvm_break(vm, LOOP + 4);
+	softvm_resume(vm, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	site.on = true;
+	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_run_on(vm, 0, 50);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	left = softvm_regs(vm, 0)->r[3];
+	cr_expect_eq(softvm_regs(vm, 0)->r[4] + left, 1ULL << 60);
+	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_run_on(vm, 0, 50);
+	cr_expect_not(softvm_wait(vm, &s, 0), "it was told where it is");
+	interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	softvm_change(vm, 0, 0)->r[3] = 3;
+	softvm_store(vm, 0);
+	step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "a step is the whole of it");
+	cr_expect(softvm_planted(vm, LOOP + 4));
+	cr_expect_eq(site.lifted, 0);
+	site.on = false;
+	softvm_fini(vm);
+}
+
+/* ---- instructions with rules of their own ------------------------------------------------ */
+
+SOFT_TEST(engine_step, emulated,
+	  "a step that the stepping rules make themselves ends, also when all others are held")
+{
+	unsigned int i;
+
+	hooks = NULL;
+	for (i = 1; i <= 2; i++) {
+		begin(vm, ops, i);
+		CODE(vm, LOOP, I(STI, 0, 0, 0), I(RDF, 3, 0, 0), I(RDF, 4, 0, 0), JMP(-4));
+		start(vm);
+		step(vm, 0);
+		step(vm, 0);
+		cr_expect_eq(softvm_regs(vm, 0)->r[3], SOFT_IE, "no flag of ours");
+		step(vm, 0);
+		cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
+		cr_expect_eq(softvm_regs(vm, 0)->r[4], SOFT_IE);
+		softvm_fini(vm);
+	}
+}
+
+SOFT_TEST(engine_step, emulated_over, "the same with a breakpoint on it")
+{
+	hooks = NULL;
+	begin(vm, ops, 2);
+	CODE(vm, LOOP + 8, I(RDF, 3, 0, 0));
+	start(vm);
+	softvm_break(vm, LOOP + 8);
+	softvm_resume(vm, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	softvm_change(vm, 0, 0)->r[3] = 77;
+	softvm_store(vm, 0);
+	softvm_resume(vm, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[3], 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, shadow,
+	  "where two instructions are one step, a breakpoint on the second is still hit")
+{
+	hooks = NULL;
+	begin(vm, ops, 1);
+	CODE(vm, LOOP, I(SHADOW, 0, 0, 0), I(ADDI, 0, 0, 1));
+	start(vm);
+	step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "one step");
+	go_to(vm, 0, LOOP);
+	softvm_break(vm, LOOP);
+	softvm_break(vm, LOOP + 4);
+	softvm_resume(vm, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	softvm_resume(vm, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, shadow_slot, "the same with a hardware breakpoint on the second")
+{
+	hooks = NULL;
+	begin(vm, ops, 1);
+	CODE(vm, LOOP, I(SHADOW, 0, 0, 0), I(ADDI, 0, 0, 1));
+	start(vm);
+	softvm_insert(vm, POINT_HW, LOOP + 4, ops->cpu->brk_kind);
+	softvm_resume(vm, RESUME_STEP);
+	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 0);
+	softvm_fini(vm);
+}
+
+static void exclusive_loop(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus)
+{
+	unsigned int i;
+
+	hooks = NULL;
+	begin(vm, ops, ncpus);
+	CODE(vm, LOOP, I(LDX, 2, 1, 0), I(ADDI, 2, 0, 1), I(STX, 2, 1, 3), JNZ(3, -4),
+	     I(ADDI, 0, 0, 1), JMP(-6));
+	for (i = 0; i < ncpus; i++) {
+		vm->cpus[i].cpu.regs.pc = LOOP;
+		vm->cpus[i].cpu.regs.r[1] = DATA;
+	}
+}
+
+SOFT_TEST(engine_step, exclusive, "an exclusive sequence is one step, and it succeeds")
+{
+	unsigned int i;
+
+	exclusive_loop(vm, ops, 1);
+	start(vm);
+	for (i = 1; i <= 5; i++) {
+		step(vm, 0);
+		cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
+		cr_expect_eq(softvm_regs(vm, 0)->r[3], 0, "stored");
+		cr_expect_eq(softvm_regs(vm, 0)->r[2], i);
+		go_to(vm, 0, LOOP);
+	}
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, exclusive_over,
+	  "a breakpoint on its first instruction is hit each time, with others at it too")
+{
+	unsigned int i;
+	uint64_t sum;
+	struct stop s;
+
+	exclusive_loop(vm, ops, 3);
+	start(vm);
+	softvm_break(vm, LOOP);
+	for (i = 0; i < 60; i++) {
+		softvm_resume(vm, RESUME_CONTINUE);
+		expect_stop(s = softvm_stopped(vm), STOP_SWBREAK, s.vcpu);
+	}
+	softvm_unbreak(vm, LOOP);
+	softvm_break(vm, LOOP + 16);
+	for (i = 0, sum = 0; i < 3; i++) { /* each to the end of its lap */
+		do {
+			softvm_resume_one(vm, i, RESUME_CONTINUE, RESUME_HOLD);
+			s = softvm_stopped(vm);
+		} while (s.kind != STOP_SWBREAK || softvm_pc(vm, i) != LOOP + 16);
+		sum += softvm_regs(vm, i)->r[0] + 1;
+	}
+	cr_expect_eq(*(uint64_t *)(void *)(vm->mem + DATA), sum, "no addition is lost");
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, exclusive_no_slots,
+	  "it is stepped also when the debugger has all execution slots")
+{
+	unsigned int i;
+
+	exclusive_loop(vm, ops, 1);
+	start(vm);
+	for (i = 0; i < (ops == &soft8_ops ? 4 : 3); i++)
+		softvm_insert(vm, POINT_HW, 0x800 + 4 * i, ops->cpu->brk_kind);
+	step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
+	cr_expect_eq(softvm_regs(vm, 0)->r[3], 0);
+	go_to(vm, 0, 0x808);
+	memset(vm->mem + 0x800, 0, 16);
+	go_to(vm, 0, LOOP + 16);
+	CODE(vm, LOOP + 20, JMP((0x808 - (LOOP + 24)) / 4));
+	softvm_resume(vm, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), 0x808, "all of them are back");
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, exclusive_inside, "a breakpoint inside the sequence is hit")
+{
+	exclusive_loop(vm, ops, 1);
+	start(vm);
+	softvm_break(vm, LOOP + 4);
+	softvm_resume(vm, RESUME_STEP);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	softvm_unbreak(vm, LOOP + 4);
+	softvm_insert(vm, POINT_HW, LOOP + 8, ops->cpu->brk_kind);
+	go_to(vm, 0, LOOP);
+	softvm_resume(vm, RESUME_STEP);
+	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	softvm_fini(vm);
+}
+
+/* ---- interrupts -------------------------------------------------------------------------- */
+
+static void run_without_debugger(struct softvm *vm, const struct vcpu_ops *ops,
+				 const struct soft_insn *code, size_t n, struct soft_regs *out)
+{
+	begin(vm, ops, 1);
+	softvm_code(vm, LOOP, code, n);
+	CODE(vm, LOOP + n * SOFT_INSN, JMP(-1));
+	softvm_start(vm);
+	softvm_run_on(vm, 0, n + 10);
+	softvm_stop(vm);
+	*out = vm->cpus[0].cpu.regs;
+	softvm_fini(vm);
+}
+
+SOFT_TEST(
+	engine_step, flags,
+	"instructions that change or save the interrupt flag, stepped, leave what they leave unstepped")
+{
+	static const struct soft_insn code[] = {
+		I(RDF, 2, 0, 0), I(STI, 0, 0, 0), I(NOP, 0, 0, 0), I(RDF, 3, 0, 0),
+		I(SYS, 0, 0, 0), I(RDF, 4, 0, 0), I(CLI, 0, 0, 0), I(NOP, 0, 0, 0),
+		I(RDF, 5, 0, 0), I(SYS, 0, 0, 0), I(STI, 0, 0, 0), I(LI, 6, 0x7f, 0x7f),
+		I(LD, 6, 6, 0),	 I(SYS, 0, 0, 0),
+	};
+	const size_t n = sizeof(code) / sizeof(*code);
+	struct soft_regs is, want;
+	unsigned int i;
+
+	hooks = NULL;
+	run_without_debugger(vm, ops, code, n - 2, &want);
+	begin(vm, ops, 1);
+	softvm_code(vm, LOOP, code, n - 2);
+	CODE(vm, LOOP + (n - 2) * SOFT_INSN, JMP(-1));
+	start(vm);
+	for (i = 0; i < 40 && softvm_pc(vm, 0) != LOOP + (n - 2) * SOFT_INSN; i++)
+		step(vm, 0);
+	is = *softvm_regs(vm, 0);
+	cr_expect_eq(memcmp(&is, &want, sizeof(is)), 0);
+	cr_expect_eq(i, n - 2 + 2 * 2, "the two handlers of two instructions were stepped through");
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, irq_kept_out,
+	  "a pending interrupt stays out of steps, and comes at the next continue")
+{
+	unsigned int i;
+
+	hooks = NULL;
+	begin(vm, ops, 1);
+	vm->cpus[0].cpu.regs.flags = SOFT_IE;
+	start(vm);
+	softcpu_irq(&vm->cpus[0].cpu);
+	for (i = 1; i <= 8; i++) {
+		step(vm, 0);
+		cr_expect_eq(softvm_pc(vm, 0), LOOP + i % 4 * 4);
+		cr_expect_eq(softvm_regs(vm, 0)->flags, SOFT_IE);
+	}
+	softvm_break(vm, LOOP + 8);
+	softvm_resume(vm, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1);
+	cr_expect_eq(vm->cpus[0].cpu.taken, 1);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, halted,
+	  "the step of a halted vCPU ends when an interrupt wakes it; Ctrl-C gets through before")
+{
+	struct stop s;
+
+	hooks = NULL;
+	begin(vm, ops, 1);
+	CODE(vm, LOOP, I(STI, 0, 0, 0), I(HLT, 0, 0, 0), I(NOP, 0, 0, 0));
+	start(vm);
+	step(vm, 0);
+	step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	cr_expect_str_eq(vm->t->ops->idle(vm->t, 0), "halted");
+	softvm_break(vm, LOOP + 8);
+	softvm_resume(vm, RESUME_STEP);
+	cr_expect_not(softvm_wait(vm, &s, 50));
+	interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	cr_expect_str_eq(vm->t->ops->idle(vm->t, 0), "halted");
+	softvm_resume(vm, RESUME_STEP);
+	softcpu_irq(&vm->cpus[0].cpu);
+	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	cr_expect_eq(softvm_pc(vm, 0), VECTOR);
+	cr_expect_eq(softvm_regs(vm, 0)->eflags, SOFT_IE);
+	softvm_resume(vm, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "it comes there when it was woken");
+	softvm_fini(vm);
+}
+
+Test(engine_step, halted_masked_by_rules,
+     .description =
+	     "a halted x86-like vCPU is woken also where stepping masks interrupts by itself",
+     .timeout = 60)
+{
+	static struct softvm vm;
+
+	hooks = NULL;
+	begin(&vm, &soft8_ops, 1);
+	vm.engine.hw.caps.block_irq = false;
+	CODE(&vm, LOOP, I(STI, 0, 0, 0), I(HLT, 0, 0, 0), I(NOP, 0, 0, 0));
+	start(&vm);
+	step(&vm, 0);
+	step(&vm, 0);
+	cr_expect_eq(softvm_regs(&vm, 0)->flags, SOFT_IE);
+	softvm_resume(&vm, RESUME_STEP);
+	softcpu_irq(&vm.cpus[0].cpu);
+	expect_stop(softvm_stopped(&vm), STOP_STEP, 0);
+	cr_expect_eq(softvm_pc(&vm, 0), VECTOR);
+	cr_expect_eq(softvm_regs(&vm, 0)->eflags, SOFT_IE);
+	softvm_fini(&vm);
+}
+
+/* ---- the guest's own --------------------------------------------------------------------- */
+
+SOFT_TEST(engine_step, guests_own,
+	  "a step onto the guest's own breakpoint and through its exception")
+{
+	unsigned int i;
+
+	hooks = NULL;
+	for (i = 0; i < 2; i++) {
+		begin(vm, ops, 1);
+		CODE(vm, LOOP, I(NOP, 0, 0, 0), I(BRK, 0, 0, 0), I(ADDI, 0, 0, 1));
+		start(vm);
+		softvm_break(vm, i ? LOOP + 4 : 0x800); /* makes breakpoints trap at all */
+		step(vm, 0);
+		cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+		step(vm, 0);
+		cr_expect_eq(softvm_pc(vm, 0), VECTOR);
+		cr_expect_eq(softvm_regs(vm, 0)->epc, LOOP + 8);
+		softvm_fini(vm);
+	}
+}
+
+/* ---- who runs ---------------------------------------------------------------------------- */
+
+SOFT_TEST(engine_step, held, "vCPUs that are held do nothing while another steps and runs")
+{
+	unsigned int i;
+
+	hooks = NULL;
+	begin(vm, ops, 3);
+	start(vm);
+	for (i = 0; i < 20; i++)
+		step(vm, 1);
+	cr_expect_eq(softvm_pc(vm, 1), loop_of(1));
+	cr_expect_eq(softvm_regs(vm, 1)->r[0], 5);
+	softvm_resume_one(vm, 1, RESUME_CONTINUE, RESUME_HOLD);
+	softvm_run_on(vm, 1, 1000);
+	interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 1);
+	cr_expect_eq(vm->cpus[0].cpu.retired, 0);
+	cr_expect_eq(vm->cpus[2].cpu.retired, 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, all_held, "with all held nothing runs, and Ctrl-C is answered")
+{
+	struct stop s;
+
+	hooks = NULL;
+	begin(vm, ops, 2);
+	start(vm);
+	softvm_resume(vm, RESUME_HOLD);
+	cr_expect_not(softvm_wait(vm, &s, 20));
+	interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	cr_expect_eq(vm->cpus[0].cpu.retired + vm->cpus[1].cpu.retired, 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, others_run, "the others run while one steps, and what they come to is told")
+{
+	struct stop s;
+	unsigned int i;
+
+	hooks = NULL;
+	begin(vm, ops, 2);
+	CODE(vm, LOOP, I(HLT, 0, 0, 0)); /* vCPU 0 steps into a halt, and stays in it */
+	start(vm);
+	step(vm, 0);
+	softvm_break(vm, loop_of(1) + 8);
+	for (i = 0; i < 10; i++) {
+		softvm_resume_one(vm, 0, RESUME_STEP, RESUME_CONTINUE);
+		s = softvm_stopped(vm);
+		expect_stop(s, STOP_SWBREAK, 1);
+	}
+	softvm_fini(vm);
+}
+
+/* ---- ranges ------------------------------------------------------------------------------ */
+
+static void range(struct softvm *vm, unsigned int cpu, uint64_t start_pc, uint64_t end,
+		  enum resume_kind others)
+{
+	struct resume_action a[SOFTVM_CPUS];
+	unsigned int i;
+
+	for (i = 0; i < vm->ncpus; i++)
+		a[i] = (struct resume_action){ .kind = others };
+	a[cpu] = (struct resume_action){ RESUME_RANGE, start_pc, end };
+	cr_assert_eq(vm->t->ops->resume(vm->t, a, vm->ncpus), 0);
+}
+
+SOFT_TEST(engine_step, range_left,
+	  "a range is stepped through with one stop, at the first PC outside")
+{
+	hooks = NULL;
+	begin(vm, ops, 2);
+	start(vm);
+	range(vm, 0, LOOP, LOOP + 12, RESUME_HOLD);
+	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
+	cr_expect_eq(vm->cpus[0].cpu.retired, 3);
+	range(vm, 0, LOOP, LOOP + 4, RESUME_HOLD); /* it starts outside: one step, into it */
+	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, range_empty, "an empty range is one step")
+{
+	hooks = NULL;
+	begin(vm, ops, 1);
+	start(vm);
+	range(vm, 0, LOOP, LOOP, RESUME_HOLD);
+	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, range_breakpoint, "a breakpoint in a range ends it, but not where it began")
+{
+	enum point_type type;
+
+	hooks = NULL;
+	for (type = POINT_SW; type <= POINT_HW; type++) {
+		begin(vm, ops, 2);
+		start(vm);
+		softvm_insert(vm, type, LOOP, ops->cpu->brk_kind);
+		softvm_insert(vm, type, LOOP + 8, ops->cpu->brk_kind);
+		range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
+		expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+		cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+		range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
+		expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+		cr_expect_eq(softvm_pc(vm, 0), LOOP);
+		softvm_fini(vm);
+	}
+}
+
+SOFT_TEST(engine_step, range_others, "another vCPU's stop ends a range, and so does Ctrl-C")
+{
+	struct stop s;
+
+	hooks = NULL;
+	begin(vm, ops, 2);
+	start(vm);
+	range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
+	softvm_run_on(vm, 0, 100);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	softvm_break(vm, loop_of(1) + 8);
+	range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, range_watch, "a watchpoint ends a range")
+{
+	hooks = NULL;
+	begin(vm, ops, 1);
+	start(vm);
+	softvm_insert(vm, POINT_WRITE, data_of(0), 8);
+	range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_WATCH, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + (ops->cpu->watch_before ? 4 : 8));
+	range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_WATCH, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2, "the next lap's");
+	softvm_fini(vm);
+}
