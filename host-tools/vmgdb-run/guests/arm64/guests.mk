@@ -26,8 +26,23 @@ $(O)/guests/off.elf: $(call guest64,off) $(GUEST64_IDENTITY)
 $(O)/guests/brk.elf: $(call guest64,arm64/brk) $(GUEST64_IDENTITY)
 $(O)/guests/ldxr.elf: $(call guest64,arm64/ldxr) $(GUEST64_IDENTITY)
 
-GUESTS64 := $(patsubst %,$(O)/guests/%.elf,demo exit off brk ldxr)
+GUEST64_MMU := $(call guest64,arm64/mmu arm64/mmu_switch)
+
+$(O)/guests/walk4k.elf: $(call guest64,arm64/walk4k)
+$(O)/guests/walk16k.elf: $(call guest64,arm64/walk16k)
+$(O)/guests/walk64k.elf: $(call guest64,arm64/walk64k)
+$(patsubst %,$(O)/guests/%.elf,walk4k walk16k walk64k): \
+	$(call guest64,arm64/walk) $(GUEST64_IDENTITY) $(GUEST64_MMU)
+
+GUESTS64 := $(patsubst %,$(O)/guests/%.elf,demo exit off brk ldxr walk4k walk16k walk64k)
 $(GUESTS64): $(GUEST_ARM64)/flat.ld
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(CC) $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_ARM64)/flat.ld -o $@ $(filter %.o,$^)
+
+$(O)/guests/user.elf: $(call guest64,arm64/starthigh arm64/user arm64/usercall userland syscalls \
+		arm64/vectors arm64/traps arm64/serial arm64/identity print) $(GUEST64_MMU) \
+		$(GUEST_ARM64)/user.ld
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(CC) $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_ARM64)/user.ld -o $@ $(filter %.o,$^)

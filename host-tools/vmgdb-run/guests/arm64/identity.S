@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmu_start() for guests that do not care: all is mapped to itself by blocks of 1 GiB (4 KiB
- * granule, 39 bits), the first of them as device memory.
+ * mmu_start(): all is mapped to itself by blocks of 1 GiB (4 KiB granule, 39 bits), the first of
+ * them as device memory; and once more in the upper half, from 0xffffff8000000000 on. A guest with
+ * tables of its own (mmu.c) starts with these.
  */
 #define BLOCK	 0x1
 #define NORMAL	 (1 << 2)		/* MAIR's attribute 1 */
@@ -10,8 +11,9 @@
 #define NO_EXEC	 (3 << 53)
 
 #define MAIR	 0xff00			/* 0: device nGnRnE, 1: write-back */
-/* T0SZ 25, write-back walks, inner shareable, no TTBR1; IPS comes from the processor */
-#define TCR	 (25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23)
+/* Size, write-back walks, inner shareable, for each half; IPS comes from the processor */
+#define HALF	 (25 | 1 << 8 | 1 << 10 | 3 << 12)
+#define TCR	 (HALF | HALF << 16 | 2 << 30)
 #define SCTLR_MMU_CACHES (1 << 0 | 1 << 2 | 1 << 12)
 
 	.text
@@ -31,6 +33,7 @@ mmu_start:
 	msr	tcr_el1, x1
 	adrp	x1, identity_table
 	msr	ttbr0_el1, x1
+	msr	ttbr1_el1, x1
 	isb
 	tlbi	vmalle1
 	dsb	nsh
@@ -44,6 +47,7 @@ mmu_start:
 
 	.data
 	.balign	4096
+	.global	identity_table
 identity_table:
 	.quad	BLOCK | ACCESSED | NO_EXEC
 	.set	gib, 1

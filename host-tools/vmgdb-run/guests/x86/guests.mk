@@ -49,8 +49,8 @@ $(O)/obj/guest64k/%.o: $(GUEST_SRC)/%.S
 	$(call say,GUEST)
 	$(CC) $(GUEST64_CFLAGS) -c -o $@ $<
 
-$(O)/guests/user.elf: $(call guest64k,x86/starthigh x86/user x86/userland x86/gdt x86/serial \
-		x86/traps x86/trapentry print) $(GUEST_X86)/user.ld
+$(O)/guests/user.elf: $(call guest64k,x86/starthigh x86/user x86/usercall x86/gdt x86/serial \
+		x86/traps x86/trapentry userland syscalls print) $(GUEST_X86)/user.ld
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(CC) -m64 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/user.ld -o $@ $(filter %.o,$^)

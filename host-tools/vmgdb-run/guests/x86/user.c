@@ -4,12 +4,11 @@
  * (userland.c) in the lower half, each page with the rights that its section has. After start the
  * kernel runs only when the program calls, by int 0x80 or syscall.
  */
-#include "host-tools/vmgdb-run/guests/platform.h"
-#include "host-tools/vmgdb-run/guests/print.h"
+#include "host-tools/vmgdb-run/guests/userland.h"
 #include "host-tools/vmgdb-run/guests/x86/gdt.h"
 #include "host-tools/vmgdb-run/guests/x86/insn.h"
 #include "host-tools/vmgdb-run/guests/x86/traps.h"
-#include "host-tools/vmgdb-run/guests/x86/userland.h"
+#include "host-tools/vmgdb-run/guests/x86/usercall.h"
 
 enum {
 	VECTOR_UNDEFINED = 6,
@@ -44,10 +43,6 @@ extern unsigned char kernel_stack_end[];
 
 _Noreturn void enter_user(void (*rip)(void), void *rsp);
 void syscall_entry(void);
-unsigned long do_syscall(unsigned long n);
-
-volatile unsigned long syscall_count;
-unsigned long last_syscall;
 
 typedef uint64_t page_table[ENTRIES] __attribute__((aligned(4096)));
 
@@ -90,18 +85,6 @@ static void map_user(void)
 }
 
 /* ---- system calls ---- */
-
-unsigned long do_syscall(unsigned long n)
-{
-	syscall_count++;
-	last_syscall = n;
-	if (platform_second_passed()) {
-		print("user: ");
-		print_decimal(syscall_count);
-		print(" system calls\n");
-	}
-	return n + 1;
-}
 
 static void int80(struct frame *frame)
 {
