@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+/* Entries, exits and kicks: facts 6, 11, 12 of arm64 in kvm-facts.md. */
+#include "probe.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+static const struct debug_wish brks = { .trap_brk = true };
+static const struct debug_wish nothing;
+
+static void sleep_ms(long ms)
+{
+	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
+}
+
+/* ---- MMIO -------------------------------------------------------------------------------- */
+
+static const char *mmio_settles(struct vm *m)
+{
+	const uint64_t at = vm_address(s_mmio);
+	const uint32_t got = 0xabcd;
+	struct trap t;
+	int ret;
+
+	vm_start(m, s_mmio, PSTATE_DAIF);
+	vm_change(m, ARM64_BANK_X)->x[0] = MMIO;
+	CHECK(!vm_enter(m, &brks, &t) && m->run->exit_reason == KVM_EXIT_MMIO, "exit %u",
+	      m->run->exit_reason);
+	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at, "PC %#lx at the exit", m->state.pc);
+	memcpy(m->run->mmio.data, &got, sizeof(got));
+	CHECK(arm64_kvm_ops.unsettled(m->k), "it is not told to be half done");
+	arm64_kvm_ops.kick(m->k);
+	ret = ioctl(m->vcpu, KVM_RUN, 0) ? -errno : 0;
+	CHECK(ret == -EINTR, "the entry that completes it: %d", ret);
+	CHECK(!arm64_kvm_ops.unsettled(m->k), "told twice");
+	vm_flush(m);
+	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at + 4, "PC %#lx when settled", m->state.pc);
+	CHECK(vm_state(m, ARM64_BANK_X)->x[1] == got, "x1 %#lx when settled", m->state.x[1]);
+	CHECK(!vm_run(m, &brks, &t) && is_brk(&t, END_BRK) && vm_state(m, ARM64_BANK_X)->x[2] == 2,
+	      "it did not go on from there: kind %u x2 %lu", t.kind, m->state.x[2]);
+	return NULL;
+}
+
+/* A step over MMIO that is stopped half way; the next step is one instruction, not none. */
+static const char *mmio_settles_in_step(struct vm *m)
+{
+	const struct debug_wish step = { .trap_brk = true, .step = true };
+	const uint64_t at = vm_address(s_mmio);
+	struct trap t;
+
+	vm_start(m, s_mmio, PSTATE_DAIF);
+	vm_change(m, ARM64_BANK_X)->x[0] = MMIO;
+	CHECK(!vm_enter(m, &step, &t) && m->run->exit_reason == KVM_EXIT_MMIO, "exit %u",
+	      m->run->exit_reason);
+	CHECK(arm64_kvm_ops.unsettled(m->k), "it is not told to be half done");
+	arm64_kvm_ops.kick(m->k);
+	ioctl(m->vcpu, KVM_RUN, 0);
+	vm_flush(m);
+	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at + 4, "PC %#lx when settled", m->state.pc);
+	CHECK(!vm_enter(m, &step, &t) && t.kind == TRAP_STEP && t.pc == at + 8,
+	      "the next step: kind %u at %#lx", t.kind, t.pc);
+	return NULL;
+}
+
+static const char *mmio_in_step(struct vm *m)
+{
+	const struct debug_wish step = { .trap_brk = true, .step = true };
+	const uint64_t at = vm_address(s_mmio);
+	struct trap t;
+	unsigned int i;
+
+	vm_start(m, s_mmio, PSTATE_DAIF);
+	vm_change(m, ARM64_BANK_X)->x[0] = MMIO;
+	for (i = 1; i <= 4; i++)
+		CHECK(!vm_run(m, &step, &t) && t.kind == TRAP_STEP && t.pc == at + 4 * i,
+		      "step %u: kind %u at %#lx", i, t.kind, t.pc);
+	CHECK(vm_state(m, ARM64_BANK_X)->x[1] == m->mmio_value, "x1 %#lx", m->state.x[1]);
+	return NULL;
+}
+
+/* ---- exits ------------------------------------------------------------------------------- */
+
+/* What comes back before it got to the guest is not what came before it. */
+static const char *exit_forgotten(struct vm *m)
+{
+	struct trap t;
+	int ret;
+
+	vm_start(m, s_brk, PSTATE_DAIF);
+	CHECK(!vm_run(m, &brks, &t) && is_brk(&t, 0x123), "kind %u", t.kind);
+	arm64_kvm_ops.arm(m->k, &brks);
+	arm64_kvm_ops.kick(m->k);
+	ret = ioctl(m->vcpu, KVM_RUN, 0) ? -errno : 0;
+	arm64_kvm_ops.classify(m->k, &t);
+	CHECK(ret == -EINTR && !t.kind, "ret %d kind %u", ret, t.kind);
+	return NULL;
+}
+
+static const char *power_off(struct vm *m)
+{
+	struct trap t;
+
+	vm_start(m, s_power_off, PSTATE_DAIF);
+	CHECK(!vm_run(m, &brks, &t) && t.kind == TRAP_EVENT && t.text, "kind %u", t.kind);
+	return NULL;
+}
+
+static const char *patched(struct vm *m)
+{
+	uint32_t *code = vm_mem(m, vm_address(s_patched));
+	struct trap t;
+	unsigned int i;
+
+	for (i = 1; i <= 100; i++) {
+		*code = 0x52800000 | i << 5; /* mov w0, #i */
+		arm64_kvm_ops.sync_icache(code, sizeof(*code));
+		vm_start(m, s_patched, PSTATE_DAIF);
+		CHECK(!vm_run(m, &brks, &t) && is_brk(&t, END_BRK), "kind %u", t.kind);
+		CHECK(vm_state(m, ARM64_BANK_X)->x[0] == i, "x0 %lu, not %u", m->state.x[0], i);
+	}
+	return NULL;
+}
+
+static const char *icache(struct vm *m)
+{
+	(void)m;
+	return NOT_APPLICABLE "emulation keeps instruction caches coherent by itself";
+}
+
+/* ---- kicks ------------------------------------------------------------------------------- */
+
+struct runner {
+	struct vm *m;
+	pthread_t thread;
+	int ret;
+	struct trap t;
+	_Atomic bool done;
+};
+
+static void *run_vcpu(void *arg)
+{
+	struct runner *r = arg;
+
+	r->ret = vm_enter(r->m, &nothing, &r->t);
+	atomic_store(&r->done, true);
+	return NULL;
+}
+
+static void start(struct runner *r, struct vm *m)
+{
+	*r = (struct runner){ .m = m };
+	pthread_create(&r->thread, NULL, run_vcpu, r);
+	sleep_ms(100);
+}
+
+/* It stays in the guest until it is kicked, and comes back within a second. */
+static const char *kick_it(struct runner *r)
+{
+	int i;
+
+	CHECK(!atomic_load(&r->done), "it came back by itself: ret %d", r->ret);
+	arm64_kvm_ops.kick(r->m->k);
+	for (i = 0; i < 100 && !atomic_load(&r->done); i++)
+		sleep_ms(10);
+	CHECK(atomic_load(&r->done), "the kick is without effect");
+	pthread_join(r->thread, NULL);
+	CHECK(r->ret == -EINTR && !r->t.kind, "ret %d kind %u", r->ret, r->t.kind);
+	return NULL;
+}
+
+static const char *kicked_at(struct vm *m, const uint8_t *label)
+{
+	struct runner r;
+	const char *text;
+	uint64_t pc;
+
+	vm_start(m, label, PSTATE_DAIF);
+	start(&r, m);
+	text = kick_it(&r);
+	pc = vm_state(m, ARM64_BANK_CORE)->pc;
+	if (!text && (pc < vm_address(label) || pc >= vm_address(label) + 16))
+		text = why("PC %#lx", pc);
+	return text;
+}
+
+static const char *kick_spin(struct vm *m)
+{
+	return kicked_at(m, s_spin);
+}
+
+static const char *kick_wfi(struct vm *m)
+{
+	return kicked_at(m, s_wfi);
+}
+
+static const char *kick_off(struct vm *m)
+{
+	struct runner r;
+	const char *text, *idle;
+
+	start(&r, m);
+	text = kick_it(&r);
+	idle = arm64_kvm_ops.idle(m->k);
+	CHECK(idle && !strcmp(idle, "off"), "idle says %s", idle ? idle : "nothing");
+	return text;
+}
+
+static const char *kick_early(struct vm *m)
+{
+	struct trap t;
+
+	vm_start(m, s_spin, PSTATE_DAIF);
+	arm64_kvm_ops.kick(m->k);
+	vm_flush(m);
+	CHECK(ioctl(m->vcpu, KVM_RUN, 0) && errno == EINTR, "it went in");
+	CHECK(!arm64_kvm_ops.idle(m->k), "idle says %s", arm64_kvm_ops.idle(m->k));
+	vm_start(m, s_nops, PSTATE_DAIF);
+	CHECK(!vm_run(m, &brks, &t) && is_brk(&t, END_BRK), "the next entry is no real one");
+	return NULL;
+}
+
+static void *read_pc(void *arg)
+{
+	struct runner *r = arg;
+	uint64_t pc;
+
+	r->ret = arm64_kvm_get_pc(r->m->k, &pc);
+	atomic_store(&r->done, true);
+	return NULL;
+}
+
+static const char *ioctl_waits(struct vm *m)
+{
+	struct runner vcpu, reader = { .m = m };
+	const char *text;
+
+	vm_start(m, s_spin, PSTATE_DAIF);
+	start(&vcpu, m);
+	pthread_create(&reader.thread, NULL, read_pc, &reader);
+	sleep_ms(200);
+	CHECK(!atomic_load(&reader.done), "registers were read while it ran");
+	text = kick_it(&vcpu);
+	pthread_join(reader.thread, NULL);
+	return text;
+}
+
+const struct test run_tests[] = {
+	{ "mmio settles before registers are read", mmio_settles, false },
+	{ "mmio settles in the middle of a step", mmio_settles_in_step, false },
+	{ "mmio stepped over", mmio_in_step, false },
+	{ "exit is forgotten by the next entry", exit_forgotten, false },
+	{ "power-off is told", power_off, false },
+	{ "code that was patched is run", patched, false },
+	{ "code that was patched needs the caches cleaned", icache, false },
+	{ "kick, a spinning vCPU", kick_spin, false },
+	{ "kick, a vCPU that waits for interrupts", kick_wfi, false },
+	{ "kick, a vCPU that is powered off", kick_off, true },
+	{ "kick before it enters", kick_early, false },
+	{ "ioctl from another thread waits for the vCPU", ioctl_waits, false },
+	{ 0 },
+};
