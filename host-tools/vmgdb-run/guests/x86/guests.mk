@@ -26,7 +26,7 @@ $(O)/guests/off.elf: $(call guest64,off) $(GUEST64_COMMON)
 $(O)/guests/triple.elf: $(call guest64,x86/triple) $(GUEST64_COMMON)
 $(O)/guests/int3.elf: $(call guest64,x86/int3) $(GUEST64_COMMON) $(GUEST64_TRAPS)
 $(O)/guests/fpu.elf: $(call guest64,x86/fpu) $(GUEST64_COMMON)
-$(O)/guests/step.elf: $(call guest64,x86/step x86/step_list x86/apic) $(GUEST64_COMMON) \
+$(O)/guests/step.elf: $(call guest64,step x86/step_traps x86/step_list x86/apic) $(GUEST64_COMMON) \
 	$(GUEST64_TRAPS)
 
 GUESTS64 := $(patsubst %,$(O)/guests/%.elf,demo exit off triple int3 fpu step)

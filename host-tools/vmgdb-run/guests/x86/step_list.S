@@ -2,7 +2,7 @@
 /*
  * Instructions that are hard to single-step, each with a name of its own. A snippet leaves what it
  * saw in RAX, which goes to the next place in step_results; how many there are is
- * step_results_count. Exceptions go to trap handlers in step.c, which go on at RBX.
+ * step_results_count. The handlers of faults go on at RBX.
  */
 	.text
 	.set	nresults, 0
@@ -275,8 +275,6 @@ step_list:
 1:	result
 
 	snippet	step_syscall		/* from ring 0: R11 is the flags, which SFMASK then clears */
-	cmpl	$0, step_has_syscall(%rip)
-	je	3f
 	known_flags
 	syscall
 	.global	step_syscall_entry
@@ -284,7 +282,7 @@ step_syscall_entry:
 	mov	%r11, %rax
 	push	%r11
 	popf
-3:	result
+	result
 
 	/* ---- interrupts ---- */
 	snippet	step_hlt		/* one is pending when hlt is reached */
@@ -312,7 +310,7 @@ step_done:
 	ret
 	.size	step_list, . - step_list
 
-	/* A guest that steps itself: three exceptions, in step_own_trap(). */
+	/* A guest that steps itself: exceptions for the two nops, the pushf, the andq and the popf. */
 	.global	step_own
 	.type	step_own, @function
 step_own:

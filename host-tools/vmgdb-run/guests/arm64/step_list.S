@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Instructions that are hard to single-step, each with a name of its own. A snippet leaves what it
+ * saw in X0, which goes to the next place in step_results; how many there are is
+ * step_results_count. The handlers of faults go on at X19.
+ */
+	.cfi_sections .debug_frame
+
+	.macro	snippet name
+	.global	\name
+\name:
+	.endm
+
+	/* X20 is the next place */
+	.macro	result
+	str	x0, [x20], #8
+	.set	nresults, nresults + 1
+	.endm
+
+	.macro	address reg, symbol
+	adrp	\reg, \symbol
+	add	\reg, \reg, :lo12:\symbol
+	.endm
+
+	.set	nresults, 0
+
+	.text
+	.global	step_list
+	.type	step_list, @function
+step_list:
+	.cfi_startproc
+	stp	x29, x30, [sp, #-32]!
+	.cfi_def_cfa_offset 32
+	.cfi_offset 29, -32
+	.cfi_offset 30, -24
+	mov	x29, sp
+	.cfi_def_cfa_register 29
+	stp	x19, x20, [sp, #16]
+	.cfi_offset 19, -16
+	.cfi_offset 20, -8
+	address	x20, step_results
+	mov	x1, #0x200			/* debug exceptions masked alone */
+	msr	daif, x1
+
+	/* ---- interrupt masks ---- */
+	snippet	step_daifset
+	msr	daifset, #2
+	mrs	x0, daif
+	result
+
+	snippet	step_daifclr
+	msr	daifclr, #2
+	mrs	x0, daif
+	result
+
+	snippet	step_daif
+	mov	x1, #0x3c0
+	msr	daif, x1
+	mrs	x0, daif
+	result
+	mov	x1, #0x300			/* interrupts let in, SErrors not */
+	msr	daif, x1
+	mrs	x0, daif
+	result
+	msr	daifclr, #7
+
+	snippet	step_nzcv
+	mov	x1, #0xf0000000
+	msr	nzcv, x1
+	mrs	x0, nzcv
+	result
+
+	snippet	step_spsel			/* another stack pointer */
+	msr	spsel, #0
+	mrs	x0, spsel
+	msr	spsel, #1
+	result
+
+	/* ---- control transfer ---- */
+	snippet	step_eret			/* back to here */
+	adr	x1, 1f
+	msr	elr_el1, x1
+	mov	x1, #0x205			/* EL1h */
+	msr	spsr_el1, x1
+	mov	x0, #1
+	eret
+	mov	x0, #2
+1:	result
+
+	snippet	step_eret_mask			/* with interrupts masked, and flags */
+	adr	x1, 1f
+	msr	elr_el1, x1
+	mov	x1, #0x3c5
+	movk	x1, #0xa000, lsl #16
+	msr	spsr_el1, x1
+	eret
+1:	mrs	x0, daif
+	mrs	x1, nzcv
+	orr	x0, x0, x1
+	result
+	msr	daifclr, #7
+
+	snippet	step_bl
+	mov	x0, #0
+	bl	2f
+	add	x0, x0, #0x10
+	b	3f
+2:	add	x0, x0, #3
+	ret
+3:	result
+
+	snippet	step_br
+	adr	x1, 1f
+	mov	x0, #0x55
+	br	x1
+	mov	x0, #0xaa
+1:	result
+
+	snippet	step_cbz
+	mov	x1, #5
+	mov	x0, #0
+1:	add	x0, x0, x1
+	sub	x1, x1, #1
+	cbnz	x1, 1b
+	result
+
+	snippet	step_tbz
+	mov	x1, #4
+	mov	x0, #0
+	tbz	x1, #2, 1f
+	mov	x0, #1
+1:	tbnz	x1, #2, 2f
+	mov	x0, #2
+2:	result
+
+	snippet	step_csel
+	mov	x1, #1
+	cmp	x1, #2
+	csel	x0, x1, xzr, lo
+	result
+
+	/* ---- exclusives: stepped one by one they never succeed ---- */
+	snippet	step_ldxr
+	address	x1, step_cell
+1:	ldxr	x0, [x1]
+	add	x2, x0, #3
+	stxr	w3, x2, [x1]
+	cbnz	w3, 1b
+	result
+
+	snippet	step_ldaxr			/* as a lock is taken, with a way out */
+	address	x1, step_cell
+	mov	x4, #0x7fff
+1:	ldaxr	x0, [x1]
+	cmp	x0, x4
+	b.eq	2f
+	add	x2, x0, #4
+	stlxr	w3, x2, [x1]
+	cbnz	w3, 1b
+2:	result
+
+	snippet	step_ldxp
+	address	x1, step_buffer
+1:	ldxp	x0, x2, [x1]
+	add	x0, x0, #1
+	add	x2, x2, #2
+	stxp	w3, x0, x2, [x1]
+	cbnz	w3, 1b
+	result
+
+	snippet	step_clrex			/* an exclusive load that is given up */
+	address	x1, step_cell
+	ldxr	x0, [x1]
+	clrex
+	result
+
+	/* ---- memory ---- */
+	snippet	step_pair
+	address	x1, step_buffer + 32
+	mov	x2, #0x1111
+	mov	x3, #0x2222
+	stp	x2, x3, [x1], #16
+	ldp	x0, x2, [x1, #-16]!
+	add	x0, x0, x2
+	result
+
+	snippet	step_dc_zva
+	address	x1, step_buffer + 64
+	mrs	x0, dczid_el0
+	tbnz	x0, #4, 1f			/* prohibited */
+	dc	civac, x1
+1:	ldr	x0, [x1]
+	result
+
+	/* ---- what leaves the guest ---- */
+	snippet	step_mmio			/* the serial port's scratch register */
+	mov	x1, #UART_ADDR
+	mov	w0, #0x5a
+	strb	w0, [x1, #7]
+	mov	w0, #0
+	ldrb	w0, [x1, #7]
+	result
+
+	snippet	step_mmio_gic			/* in the kernel */
+	mov	x1, #GICD_ADDR
+	ldr	w0, [x1]
+	result
+
+	snippet	step_hvc			/* PSCI_VERSION */
+	mov	x0, #0x84000000
+	hvc	#0
+	result
+
+	snippet	step_sysreg
+	mrs	x0, midr_el1
+	mrs	x1, sctlr_el1
+	msr	sctlr_el1, x1
+	isb
+	result
+
+	/* ---- exceptions ---- */
+	snippet	step_svc
+	mov	x0, #7
+	svc	#0x42
+	result
+
+	snippet	step_brk
+	mov	x0, #8
+	brk	#0x99
+	result
+
+	snippet	step_udf
+	adr	x19, 1f
+	udf	#0
+1:	result
+
+	snippet	step_fault			/* a load from where nothing is mapped */
+	adr	x19, 1f
+	mov	x1, #1
+	lsl	x1, x1, #37
+	ldr	x0, [x1]
+1:	result
+
+	snippet	step_store_fault
+	adr	x19, 1f
+	mov	x1, #1
+	lsl	x1, x1, #37
+	str	x0, [x1, #8]!
+1:	result
+
+	/* ---- hints and interrupts ---- */
+	snippet	step_wfe			/* the event is there */
+	sevl
+	wfe
+	mov	x0, #1
+	result
+
+	snippet	step_yield
+	yield
+	nop
+	dsb	sy
+	dmb	ish
+	isb
+	mov	x0, #2
+	result
+
+	snippet	step_wfi			/* one is pending, but masked, when wfi is reached */
+	address	x0, step_has_irqs
+	ldr	w0, [x0]
+	cbz	w0, 1f
+	msr	daifset, #2
+	bl	step_send_irq
+	wfi
+	msr	daifclr, #2
+1:	nop
+
+	snippet	step_irq			/* comes between two ordinary instructions */
+	address	x0, step_has_irqs
+	ldr	w0, [x0]
+	cbz	w0, 1f
+	bl	step_send_irq
+	mov	x0, #1
+	mov	x0, #2
+1:	nop
+
+	.global	step_done
+step_done:
+	ldp	x19, x20, [sp, #16]
+	ldp	x29, x30, [sp], #32
+	.cfi_restore 19
+	.cfi_restore 20
+	.cfi_restore 29
+	.cfi_restore 30
+	.cfi_def_cfa sp, 0
+	ret
+	.cfi_endproc
+	.size	step_list, . - step_list
+
+	.section .rodata
+	.balign	8
+	.global	step_results_count
+step_results_count:
+	.quad	nresults
+
+	.bss
+	.balign	64
+	.global	step_buffer, step_cell
+step_buffer:
+	.skip	128
+step_cell:
+	.skip	8
+
+	.section .note.GNU-stack, "", %progbits

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* Rounds of step_list and what they came to: see step.h. */
+#include "host-tools/vmgdb-run/guests/platform.h"
+#include "host-tools/vmgdb-run/guests/print.h"
+#include "host-tools/vmgdb-run/guests/step.h"
+
+enum { RESULTS_MAX = 64, IRQ_PATIENCE = 100000 };
+
+unsigned long step_results[RESULTS_MAX];
+unsigned long step_traps; /* hash of this round's step_note() */
+
+unsigned long step_state;    /* of the last round: hash of all that it left */
+unsigned long step_expected; /* of the first one */
+volatile unsigned long step_rounds;
+volatile unsigned long step_bad; /* rounds whose state was not the expected one */
+
+unsigned int step_has_irqs;
+volatile unsigned long irqs_sent, irqs_taken;
+
+static unsigned long mix(unsigned long hash, unsigned long value)
+{
+	return (hash ^ value) * 0x100000001b3 + 0x9e3779b9;
+}
+
+void step_note(unsigned long a, unsigned long b, unsigned long c)
+{
+	step_traps = mix(mix(mix(step_traps, a), b), c);
+}
+
+/* ---- interrupts: that they come counts, not when ---- */
+
+void step_irq_sent(void)
+{
+	irqs_sent++;
+}
+
+void step_irq_taken(void)
+{
+	irqs_taken++;
+}
+
+int step_irqs_have_come(void)
+{
+	for (unsigned long i = 0; i < IRQ_PATIENCE; i++) {
+		if (irqs_taken == irqs_sent)
+			return 1;
+	}
+	return 0;
+}
+
+static void probe_irqs(void)
+{
+	step_send_irq();
+	step_has_irqs = (unsigned int)step_irqs_have_come();
+	irqs_taken = irqs_sent;
+}
+
+/* The guest has no timer. */
+void timer_tick(void)
+{
+}
+
+/* ---- rounds ---- */
+
+static void clear(void)
+{
+	for (unsigned int i = 0; i < sizeof(step_buffer); i++)
+		step_buffer[i] = 0;
+	for (unsigned long i = 0; i < step_results_count; i++)
+		step_results[i] = 0;
+	step_cell = 7;
+	step_traps = 0;
+}
+
+static unsigned long state(void)
+{
+	unsigned long hash = mix(step_traps, step_cell);
+
+	for (unsigned long i = 0; i < step_results_count; i++)
+		hash = mix(hash, step_results[i]);
+	for (unsigned int i = 0; i < sizeof(step_buffer); i++)
+		hash = mix(hash, step_buffer[i]);
+	return hash;
+}
+
+static void compare(void)
+{
+	if (step_rounds == 0)
+		step_expected = step_state;
+	if (step_state != step_expected)
+		step_bad++;
+	step_rounds++;
+}
+
+static void report(void)
+{
+	print("step: ");
+	print_decimal(step_rounds);
+	print(" rounds, ");
+	print_decimal(step_bad);
+	print(" bad, interrupts ");
+	print(step_has_irqs ? "on\n" : "never came\n");
+}
+
+int main(void)
+{
+	step_init();
+	probe_irqs();
+	for (;;) {
+		clear();
+		step_list();
+		step_state = state();
+		compare();
+		step_own();
+		while (!step_irqs_have_come())
+			print("step: an interrupt was lost\n");
+		if (platform_second_passed())
+			report();
+	}
+}
