@@ -5,6 +5,8 @@
 LAB := python3 tests/lab/lab.py
 LAB_SCRIPTS += tests/lab/selftest.py
 
+include tests/lab/arm64/probe/probe.mk
+
 .PHONY: lab lab-arm64 lab-svm lab-vtx
 lab-arm64: $(LAB_NEEDS_arm64)
 	$(LAB) suite arm64 -- $(LAB_SCRIPTS)
