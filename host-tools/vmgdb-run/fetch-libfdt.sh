@@ -5,7 +5,7 @@
 # architecture is added to dpkg.
 set -eu
 
-dir=${1:?usage: fetch-libfdt.sh DIR}
+dir=$(realpath -m "${1:?usage: fetch-libfdt.sh DIR}")
 mkdir -p "$(dirname "$dir")"
 work=$(mktemp -d "$dir.XXXXXX")
 trap 'rm -rf "$work"' EXIT
