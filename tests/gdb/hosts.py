@@ -21,13 +21,18 @@ BUILD = (ROOT / os.environ.get("O", "build")).resolve()
 TRAITS = {
     "swbreak": "software breakpoints do not reach KVM",
     "hwbreak": "hardware breakpoints do not fire",
+    "real-swbreak": "software breakpoints in real mode do not reach KVM",
+    "user-swbreak": "software breakpoints in user mode do not reach KVM",
+    "user-hwbreak": "hardware breakpoints in user mode do not fire",
     "watch": "data watchpoints do not fire",
+    "paging-32": "guests can't have 32-bit paging",
     "irq": "interrupts do not reach a guest that computes",
     "local": "needs files or processes beside vmgdb-run",
     "x86": "a test of x86",
     "arm64": "a test of arm64",
 }
-HARDWARE = {"swbreak", "hwbreak", "watch", "irq"}
+OTHER = {"local", "x86", "arm64"}
+HARDWARE = set(TRAITS) - OTHER
 
 
 class TestTimeout(Exception):

@@ -23,11 +23,13 @@ enum {
 	GDT = 0x4000,
 	STACK = 0x5000,
 	TABLES = 0x6000,
-	PTE = 3, /* present, writable */
+	PTE = 7, /* present, writable, for user mode too */
 	PTE_LARGE = 0x80,
 	VECTOR = 0x40,
 	EXIT_PORT = 0xf4,
 };
+
+enum mode { REAL, PROTECTED, KERNEL, USER }; /* the latter two: 64 bits */
 
 struct vm {
 	int vm, vcpu;
@@ -82,45 +84,116 @@ static void map_pages(struct vm *vm)
 		tables[1024 + i] = i << 21 | PTE | PTE_LARGE;
 }
 
-static void start(struct vm *vm, const char *code_bytes, size_t size)
+static void set_regs(struct vm *vm, const struct kvm_sregs *sregs)
 {
-	static const unsigned long long gdt[] = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff };
-	const struct kvm_segment code = {
-		.limit = 0xffffffff, .selector = 8, .type = 11, .present = 1, .l = 1, .s = 1, .g = 1
-	};
-	const struct kvm_segment data = { .limit = 0xffffffff,
-					  .selector = 16,
-					  .type = 3,
-					  .present = 1,
-					  .db = 1,
-					  .s = 1,
-					  .g = 1 };
 	const struct kvm_regs regs = { .rip = CODE, .rsp = STACK, .rflags = 2 };
+
+	must(ioctl(vm->vcpu, KVM_SET_SREGS, sregs), "KVM_SET_SREGS");
+	must(ioctl(vm->vcpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+}
+
+static struct kvm_sregs get_sregs(struct vm *vm)
+{
 	struct kvm_sregs sregs;
 
-	memcpy(vm->memory + CODE, code_bytes, size);
+	must(ioctl(vm->vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	return sregs;
+}
+
+static void start_64(struct vm *vm, unsigned char ring)
+{
+	static const unsigned long long gdt[] = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff,
+						  0x00affb000000ffff, 0x00cff3000000ffff };
+	struct kvm_sregs sregs = get_sregs(vm);
+
 	memcpy(vm->memory + GDT, gdt, sizeof(gdt));
 	map_pages(vm);
-	must(ioctl(vm->vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
-	sregs.cs = code;
-	sregs.ds = sregs.es = sregs.ss = data;
+	sregs.cs = (struct kvm_segment){ .limit = 0xffffffff,
+					 .selector = ring ? 0x1b : 0x08,
+					 .dpl = ring,
+					 .type = 11,
+					 .present = 1,
+					 .l = 1,
+					 .s = 1,
+					 .g = 1 };
+	sregs.ss = (struct kvm_segment){ .limit = 0xffffffff,
+					 .selector = ring ? 0x23 : 0x10,
+					 .dpl = ring,
+					 .type = 3,
+					 .present = 1,
+					 .db = 1,
+					 .s = 1,
+					 .g = 1 };
+	sregs.ds = sregs.es = sregs.ss;
 	sregs.gdt = (struct kvm_dtable){ .base = GDT, .limit = sizeof(gdt) - 1 };
 	sregs.idt = (struct kvm_dtable){ .base = IDT, .limit = 256 * 16 - 1 };
 	sregs.cr3 = TABLES;
 	sregs.cr4 = 0x20;	/* PAE */
 	sregs.efer = 0x500;	/* LME, LMA */
 	sregs.cr0 = 0x80000031; /* PG, NE, ET, PE */
-	must(ioctl(vm->vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
-	must(ioctl(vm->vcpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+	set_regs(vm, &sregs);
+}
+
+/* Without paging; a page directory that maps the first 4 MiB to themselves is at TABLES. */
+static void start_32(struct vm *vm)
+{
+	struct kvm_sregs sregs = get_sregs(vm);
+
+	*(unsigned int *)(vm->memory + TABLES) = PTE | PTE_LARGE;
+	sregs.cs = (struct kvm_segment){ .limit = 0xffffffff,
+					 .selector = 8,
+					 .type = 11,
+					 .present = 1,
+					 .db = 1,
+					 .s = 1,
+					 .g = 1 };
+	sregs.ss = sregs.cs;
+	sregs.ss.selector = 16;
+	sregs.ss.type = 3;
+	sregs.ds = sregs.es = sregs.ss;
+	sregs.cr4 = 0x10; /* PSE */
+	sregs.cr0 = 0x31; /* NE, ET, PE */
+	set_regs(vm, &sregs);
+}
+
+/* The vector of int3 ends the test. */
+static void start_real(struct vm *vm)
+{
+	static const unsigned short vector[] = { HANDLER, 0 };
+	struct kvm_sregs sregs = get_sregs(vm);
+
+	memcpy(vm->memory + 3 * sizeof(vector), vector, sizeof(vector));
+	memcpy(vm->memory + HANDLER, "\xe6\xf4", 2); /* out %al, $EXIT_PORT */
+	sregs.cs.base = sregs.cs.selector = 0;
+	set_regs(vm, &sregs);
+}
+
+static struct vm vm_start(enum mode mode, const char *code, size_t size)
+{
+	struct vm vm = vm_new();
+
+	memcpy(vm.memory + CODE, code, size);
+	switch (mode) {
+	case REAL: start_real(&vm); break;
+	case PROTECTED: start_32(&vm); break;
+	case KERNEL: start_64(&vm, 0); break;
+	case USER: start_64(&vm, 3); break;
+	}
+	return vm;
+}
+
+static bool at_the_end(const struct kvm_run *run)
+{
+	return run->exit_reason == KVM_EXIT_IO && run->io.port == EXIT_PORT;
 }
 
 /* Whether a guest with this code and debug control comes back before its end. */
-static bool debug_exit(const char *code, size_t size, const struct kvm_guest_debug *debug)
+static bool debug_exit(const char *code, size_t size, enum mode mode,
+		       const struct kvm_guest_debug *debug)
 {
-	struct vm vm = vm_new();
+	struct vm vm = vm_start(mode, code, size);
 	struct kvm_run *run = vm.run;
 
-	start(&vm, code, size);
 	must(ioctl(vm.vcpu, KVM_SET_GUEST_DEBUG, debug), "KVM_SET_GUEST_DEBUG");
 	if (ioctl(vm.vcpu, KVM_RUN, 0) < 0)
 		return false;
@@ -131,16 +204,16 @@ static bool debug_exit(const char *code, size_t size, const struct kvm_guest_deb
 	return run->exit_reason == KVM_EXIT_DEBUG;
 }
 
-static bool swbreak(void)
+static bool swbreak_in(enum mode mode)
 {
 	static const char code[] = "\x90\xcc\xe6\xf4"; /* nop; int3; out %al, $EXIT_PORT */
 	const struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE |
 							  KVM_GUESTDBG_USE_SW_BP };
 
-	return debug_exit(code, sizeof(code), &debug);
+	return debug_exit(code, sizeof(code), mode, &debug);
 }
 
-static bool hwbreak(void)
+static bool hwbreak_in(enum mode mode)
 {
 	static const char code[] = "\x90\x90\xe6\xf4"; /* nop; nop; out */
 	const struct kvm_guest_debug debug = {
@@ -148,7 +221,32 @@ static bool hwbreak(void)
 		.arch.debugreg = { CODE + 1, 0, 0, 0, 0, 0, 0, 0x402 },
 	};
 
-	return debug_exit(code, sizeof(code), &debug);
+	return debug_exit(code, sizeof(code), mode, &debug);
+}
+
+static bool swbreak(void)
+{
+	return swbreak_in(KERNEL);
+}
+
+static bool hwbreak(void)
+{
+	return hwbreak_in(KERNEL);
+}
+
+static bool real_swbreak(void)
+{
+	return swbreak_in(REAL);
+}
+
+static bool user_swbreak(void)
+{
+	return swbreak_in(USER);
+}
+
+static bool user_hwbreak(void)
+{
+	return hwbreak_in(USER);
 }
 
 static bool watch(void)
@@ -160,7 +258,17 @@ static bool watch(void)
 		.arch.debugreg = { COUNT, 0, 0, 0, 0, 0, 0, 0xd0402 }, /* four bytes, written */
 	};
 
-	return debug_exit(code, sizeof(code), &debug);
+	return debug_exit(code, sizeof(code), KERNEL, &debug);
+}
+
+static bool paging_32(void)
+{
+	static const char code[] = "\xb8\x00\x60\x00\x00\x0f\x22\xd8" /* TABLES to cr3 */
+				   "\xb8\x31\x00\x00\x80\x0f\x22\xc0" /* PG, NE, ET, PE to cr0 */
+				   "\xe6\xf4";
+	struct vm vm = vm_start(PROTECTED, code, sizeof(code));
+
+	return ioctl(vm.vcpu, KVM_RUN, 0) == 0 && at_the_end(vm.run);
 }
 
 /* ---- interrupts: the APIC's timer at 1 kHz, until it has come 20 times ---- */
@@ -190,15 +298,13 @@ static bool irq(void)
 	const struct sigaction action = { .sa_handler = alarm_handler };
 	const struct itimerval limit = { .it_value.tv_usec = 300 * 1000,
 					 .it_interval.tv_usec = 10 * 1000 };
-	struct vm vm = vm_new();
+	struct vm vm = vm_start(KERNEL, irq_code, sizeof(irq_code));
 
 	memcpy(vm.memory + HANDLER, irq_handler, sizeof(irq_handler));
 	memcpy(vm.memory + IDT + VECTOR * 16, gate, sizeof(gate));
-	start(&vm, irq_code, sizeof(irq_code));
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &limit, NULL);
-	return ioctl(vm.vcpu, KVM_RUN, 0) == 0 && vm.run->exit_reason == KVM_EXIT_IO &&
-	       vm.run->io.port == EXIT_PORT;
+	return ioctl(vm.vcpu, KVM_RUN, 0) == 0 && at_the_end(vm.run);
 }
 
 int main(void)
@@ -206,9 +312,10 @@ int main(void)
 	static const struct {
 		const char *name;
 		bool (*works)(void);
-	} traits[] = {
-		{ "swbreak", swbreak }, { "hwbreak", hwbreak }, { "watch", watch }, { "irq", irq }
-	};
+	} traits[] = { { "swbreak", swbreak },		 { "hwbreak", hwbreak },
+		       { "real-swbreak", real_swbreak }, { "user-swbreak", user_swbreak },
+		       { "user-hwbreak", user_hwbreak }, { "watch", watch },
+		       { "paging-32", paging_32 },	 { "irq", irq } };
 
 	for (size_t i = 0; i < sizeof(traits) / sizeof(traits[0]); i++) {
 		if (traits[i].works())
