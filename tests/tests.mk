@@ -14,6 +14,18 @@ $(O)/tests/test_%: $(O)/obj/tests/unit/test_%.o $(call obj,$(UNIT_HELP_SRC) $(LI
 .PHONY: unit
 unit: $(UNIT)
 
+# The engine's tests under ThreadSanitizer.
+TSAN := $(patsubst %,$(O)/tsan/%,test_engine test_engine_points test_engine_step)
+$(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/soft*.[ch] core/*.[ch]) \
+		tests/tsan/criterion/criterion.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Itests/tsan -I. -pthread $(WARN) -O1 -g -fsanitize=thread -o $@ \
+		$(filter %.c,$^)
+
+.PHONY: tsan
+tsan: $(TSAN)
+	@for t in $^; do $$t || exit 1; done
+
 # The commands for users: each sees to the packages that it needs, then to the build.
 JOBS := $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 

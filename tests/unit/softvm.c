@@ -8,7 +8,7 @@
 
 #include "tests/unit/softvm.h"
 
-enum { STOP_LIMIT_MS = 20000, NOTICE_MS = 10 };
+enum { STOP_LIMIT_MS = 20000, NAP_MS = 1 };
 
 /* ---- the VMM ----------------------------------------------------------------------------- */
 
@@ -315,7 +315,7 @@ uint64_t softvm_pc(struct softvm *vm, unsigned int vcpu)
 
 void softvm_until(bool (*fn)(void *opaque), void *opaque)
 {
-	const struct timespec nap = { 0, NOTICE_MS * 100000L };
+	const struct timespec nap = { 0, NAP_MS * 1000000L };
 	int left = STOP_LIMIT_MS;
 
 	while (!fn(opaque) && left--)

@@ -105,6 +105,11 @@ static bool all_halted(void *opaque)
 	return true;
 }
 
+static bool irq_taken(void *opaque)
+{
+	return atomic_load(&((struct softcpu *)opaque)->taken) == 1;
+}
+
 SOFT_TEST(engine, interrupt_halted, "Ctrl-C stops halted vCPUs, and they are still halted")
 {
 	unsigned int i;
@@ -124,7 +129,7 @@ SOFT_TEST(engine, interrupt_halted, "Ctrl-C stops halted vCPUs, and they are sti
 	}
 	cr_expect(all_halted(vm));
 	softcpu_irq(&vm->cpus[1].cpu);
-	softvm_run_on(vm, 1, 1);
+	softvm_until(irq_taken, &vm->cpus[1].cpu);
 	softvm_fini(vm);
 }
 
@@ -294,11 +299,24 @@ SOFT_TEST(engine, vmm_hears, "the VMM hears of stops and resumes in turns, whoev
 	softvm_fini(vm);
 }
 
+/* The VMM keeps vCPUs at their exits until it lets them go. */
+struct hang {
+	atomic_bool there, go;
+};
+
 static bool hang(struct softvm_cpu *c)
 {
-	while (!atomic_load((atomic_bool *)c->vm->opaque))
+	struct hang *h = c->vm->opaque;
+
+	h->there = true;
+	while (!atomic_load(&h->go))
 		;
 	return false;
+}
+
+static bool hangs(void *opaque)
+{
+	return atomic_load(&((struct hang *)opaque)->there);
 }
 
 static void out_loop(struct softvm *vm)
@@ -312,30 +330,29 @@ Test(engine, stuck,
      .timeout = 60)
 {
 	static struct softvm vm;
-	atomic_bool go = false;
-	struct stop s;
+	struct hang h = { 0 };
 
 	loops(&vm, &soft8_ops, 2);
 	out_loop(&vm);
 	vm.on_exit = hang;
-	vm.opaque = &go;
+	vm.opaque = &h;
 	softvm_start(&vm);
-	softvm_run_on(&vm, 0, 1);
+	softvm_until(hangs, &h);
 	cr_expect_eq(vm.t->ops->attach(vm.t), -ETIMEDOUT);
 	softvm_run_on(&vm, 1, 10);
-	go = true;
+	h.go = true;
 	softvm_run_on(&vm, 0, 10);
 	softvm_attach(&vm);
 	softvm_break(&vm, LOOP + 4);
 	cont(&vm);
 	expect_stop(softvm_stopped(&vm), STOP_SWBREAK, 0);
-	go = false;
+	h.there = h.go = false;
 	cont(&vm); /* steps over the OUT, which hangs with the breakpoint lifted */
-	cr_expect_not(softvm_wait(&vm, &s, 50));
+	softvm_until(hangs, &h);
 	softvm_detach(&vm);
 	cr_expect_geq(vm.logs, 1, "said in the log");
 	cr_expect_eq(vm.mem[LOOP + 4], SOFT_OUT);
-	go = true;
+	h.go = true;
 	softvm_run_on(&vm, 0, 100);
 	softvm_run_on(&vm, 1, 100);
 	cr_expect_eq(vm.mem[LOOP + 4], SOFT_OUT);
@@ -743,25 +760,36 @@ SOFT_TEST(engine, fatal_alone, "without a debugger fatal exits are the VMM's alo
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine, fatal_both, "two vCPUs end at once: both are told")
+/* Two vCPUs do not leave the guest before both have come to their end. */
+static void meet(void *opaque, struct softcpu *c, const struct trap *t)
 {
-	struct seen seen = { 0 };
+	(void)c;
+	if (t->kind & TRAP_FATAL)
+		pthread_barrier_wait(opaque);
+}
+
+SOFT_TEST(engine, fatal_both, "two vCPUs end at once: both are told, the second at the next resume")
+{
+	static pthread_barrier_t both;
+	static const struct soft_hooks hooks = { .opaque = &both, .trapped = meet };
+	unsigned long ran;
 	struct stop a, b;
 
-	loops(vm, ops, 2);
+	pthread_barrier_init(&both, NULL, 2);
+	softvm_init(vm, ops, 2, &hooks);
+	softvm_loops(vm);
 	CODE(vm, loop_of(0) + 8, I(FATAL, 0, 0, 0));
 	CODE(vm, loop_of(1) + 8, I(FATAL, 0, 0, 0));
-	vm->on_exit = reset;
-	vm->opaque = &seen;
 	start(vm);
 	cont(vm);
 	expect_stop(a = softvm_stopped(vm), STOP_FATAL, a.vcpu);
+	ran = retired(vm);
 	cont(vm);
-	expect_stop(b = softvm_stopped(vm), STOP_FATAL, b.vcpu);
-	if (a.vcpu != 0)
-		cr_expect_eq(b.vcpu, 0);
+	expect_stop(b = softvm_stopped(vm), STOP_FATAL, !a.vcpu);
+	cr_expect_eq(retired(vm), ran);
 	softvm_detach(vm);
 	softvm_fini(vm);
+	pthread_barrier_destroy(&both);
 }
 
 SOFT_TEST(engine, fatal_over,

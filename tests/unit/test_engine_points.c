@@ -94,6 +94,7 @@ SOFT_TEST(engine_points, write_under,
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[2], 1, "the new instruction ran, stepped over");
 	softvm_detach(vm);
+	softvm_stop(vm);
 	cr_expect_eq(memcmp(vm->mem + at, &add, 4), 0);
 	softvm_fini(vm);
 }
@@ -173,6 +174,7 @@ SOFT_TEST(engine_points, overwritten,
 	cr_expect_eq(softvm_pc(vm, 0), at);
 	cr_expect_eq(softvm_regs(vm, 0)->r[4], 1, "hit where it was put, not a lap later");
 	softvm_detach(vm);
+	softvm_stop(vm);
 	cr_expect_eq(memcmp(vm->mem + at, &add, 4), 0);
 	softvm_fini(vm);
 }
@@ -199,6 +201,7 @@ SOFT_TEST(engine_points, overwritten_by_step,
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), at);
 	softvm_detach(vm);
+	softvm_stop(vm);
 	cr_expect_eq(memcmp(vm->mem + at, &add, 4), 0);
 	softvm_fini(vm);
 }
@@ -290,6 +293,7 @@ static void meet_at(struct softvm *vm, const struct vcpu_ops *ops, enum point_ty
 	softvm_loops(vm);
 	pthread_barrier_init(&meeting.both, NULL, 2);
 	meeting.left = 2;
+	meeting.retired = 0;
 	for (i = 0; i < 2; i++)
 		vm->cpus[i].cpu.regs.pc = LOOP;
 	start(vm);
@@ -525,6 +529,7 @@ SOFT_TEST(engine_points, pending_slot_both,
 	softvm_unmap(vm, PAGE_VA);
 	pthread_barrier_init(&meeting.both, NULL, 2);
 	meeting.left = 2;
+	meeting.retired = 0;
 	start(vm);
 	for (i = 0; i < 2; i++) {
 		softvm_change(vm, i, 0)->pc = PAGE_VA;
@@ -680,6 +685,7 @@ SOFT_TEST(engine_points, watch_removed,
 	softvm_loops(vm);
 	pthread_barrier_init(&meeting.both, NULL, 2);
 	meeting.left = 2;
+	meeting.retired = 0;
 	start(vm);
 	for (i = 0; i < 2; i++) {
 		softvm_change(vm, i, 0)->pc = loop_of(i);
