@@ -22,8 +22,49 @@ static void version(struct session *s, const char *args, struct buf *out)
 	buf_fmt(out, "vmgdb, %s\n", s->target->cpu->name);
 }
 
+static const struct {
+	const char *name;
+	const char *help;
+	enum target_option option;
+} options[] = {
+	{ "stop-on-reset", "stop at a reset or power-off, before the VMM acts on it",
+	  OPTION_STOP_ON_RESET },
+	{ "software-watch", "carry new watchpoints by stepping: slow, but on any host",
+	  OPTION_SOFTWARE_WATCH },
+};
+
+static void show(struct session *s, const char *args, struct buf *out)
+{
+	struct target *t = s->target;
+
+	(void)args;
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		buf_fmt(out, "%-16s %-4s %s\n", options[i].name,
+			t->ops->option(t, options[i].option) ? "on" : "off", options[i].help);
+}
+
+/* "NAME on|off" */
+static void set(struct session *s, const char *args, struct buf *out)
+{
+	size_t n = strcspn(args, " \t");
+	const char *value = args + n + strspn(args + n, " \t");
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (strlen(options[i].name) != n || memcmp(options[i].name, args, n))
+			continue;
+		if (!strcmp(value, "on") || !strcmp(value, "off"))
+			s->target->ops->set_option(s->target, options[i].option, value[1] == 'n');
+		else
+			buf_fmt(out, "%s is on or off.\n", options[i].name);
+		return;
+	}
+	buf_str(out, "There is no such option; see `monitor show'.\n");
+}
+
 static const struct monitor monitors[] = {
 	{ "help", "this list", help },
+	{ "set", "NAME on|off: change an option", set },
+	{ "show", "the options", show },
 	{ "version", "what this stub is", version },
 };
 
@@ -62,7 +103,10 @@ static void run_line(struct session *s, const char *line)
 		m->run(s, args, out);
 	else
 		buf_str(out, "There is no such command here; see `monitor help'.\n");
-	buf_hex(&s->reply, out->data, out->len);
+	if (out->len)
+		buf_hex(&s->reply, out->data, out->len);
+	else
+		reply_ok(s); /* an empty reply would deny the command */
 }
 
 /* ",COMMAND" in hexadecimal */

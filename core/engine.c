@@ -208,9 +208,11 @@ void engine_look_at_pc(struct vmgdb_vcpu *v)
 
 /* ---- one step ---------------------------------------------------------------------------- */
 
+/* While there is a software watchpoint, whoever runs is stepped. */
 static bool must_step(const struct vmgdb_vcpu *v)
 {
-	return v->over || v->hop || v->action.kind == RESUME_STEP || v->action.kind == RESUME_RANGE;
+	return v->engine->soft.n || v->over || v->hop || v->action.kind == RESUME_STEP ||
+	       v->action.kind == RESUME_RANGE;
 }
 
 static void end_over(struct vmgdb_vcpu *v)
@@ -272,6 +274,20 @@ static bool told_here(struct vmgdb_vcpu *v, uint64_t addr)
 	return false;
 }
 
+static bool soft_event(struct vmgdb_vcpu *v)
+{
+	const struct softwatch *w = softwatch_changed(&v->engine->soft, &v->engine->points);
+	const struct stop event = {
+		.kind = STOP_WATCH,
+		.watch = HW_WRITE,
+		.addr = w ? w->addr : 0,
+	};
+
+	if (w)
+		set_event(v, &event);
+	return w;
+}
+
 /* A whole step was made. Is it what the debugger waits for? */
 static void step_done(struct vmgdb_vcpu *v)
 {
@@ -279,10 +295,21 @@ static void step_done(struct vmgdb_vcpu *v)
 	uint64_t pc, addr;
 
 	v->over = v->hop = v->met = v->watched = false;
+	if (v->engine->soft.n && soft_event(v))
+		return;
 	if (v->action.kind == RESUME_CONTINUE || vcpu_pc(v, &pc) || vcpu_code(v, &addr))
 		return;
 	if (!in_range(v, pc) || told_here(v, addr))
 		set_event(v, &event);
+}
+
+/*
+ * What is halted needs its interrupt, and so does what runs, if step by step: then nothing has to
+ * be kept out.
+ */
+static bool lets_irqs_in(const struct vmgdb_vcpu *v)
+{
+	return is_idle(v) || (v->action.kind == RESUME_CONTINUE && !v->over && !v->hop);
 }
 
 /* Ready the vCPU for one step. False: the architecture made it itself, there is nothing to run. */
@@ -290,8 +317,7 @@ static bool begin_step(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
 
-	/* what is halted needs its interrupt: then nothing has to be kept out */
-	v->plan = (struct step_plan){ .block_irq = e->hw.caps.block_irq || is_idle(v) };
+	v->plan = (struct step_plan){ .block_irq = e->hw.caps.block_irq || lets_irqs_in(v) };
 	if (!vcpu_pc(v, &v->plan.pc) && !vcpu_code(v, &v->stepped_from) && v->over)
 		v->lifted = site_here(v, v->stepped_from);
 	if (v->lifted)
@@ -426,14 +452,23 @@ static void handle_trap(struct vmgdb_vcpu *v, const struct trap *t)
 
 enum gate { GATE_GO, GATE_WAIT, GATE_DOWN };
 
-/* Breakpoints are stepped over one vCPU at a time, with all others parked. */
+/* A halted vCPU changes no memory until its interrupt comes: nobody is held for it. */
+static bool must_be_alone(const struct vmgdb_vcpu *v)
+{
+	return v->over || (v->engine->soft.n && !is_idle(v));
+}
+
+/*
+ * Breakpoints are stepped over one vCPU at a time, with all others parked; so are all steps while
+ * memory is watched by comparing, so that it is known who wrote.
+ */
 static enum gate over_gate(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
 
 	if (e->over && e->over != v)
 		return GATE_WAIT;
-	if (!v->over)
+	if (!must_be_alone(v))
 		return GATE_GO;
 	if (!e->over) {
 		e->over = v;
@@ -561,7 +596,7 @@ static void make_wish(struct vmgdb_vcpu *v)
 	if (v->stepping) {
 		wish_until(v, w);
 		w->step = !v->plan.nuntil;
-		w->block_irq = e->hw.caps.block_irq && !is_idle(v);
+		w->block_irq = e->hw.caps.block_irq && !lets_irqs_in(v);
 	}
 	wish_slots(v, w);
 }
@@ -647,7 +682,7 @@ static bool hold_fatal(struct vmgdb_vcpu *v, const struct trap *t)
 {
 	const struct engine *e = v->engine;
 
-	if (e->mode == ENGINE_IDLE)
+	if (e->mode == ENGINE_IDLE || (t->kind == TRAP_EVENT && !e->options[OPTION_STOP_ON_RESET]))
 		return false;
 	end_step(v, false);
 	fatal_event(v, t);

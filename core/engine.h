@@ -17,6 +17,7 @@
 #include "core/hwpoints.h"
 #include "core/memory.h"
 #include "core/points.h"
+#include "core/softwatch.h"
 #include "core/target.h"
 #include "core/vcpu.h"
 #include "core/vmgdb.h"
@@ -66,6 +67,8 @@ struct engine {
 	struct memory mem;
 	struct points points;
 	struct hwpoints hw;
+	struct softwatches soft;
+	bool options[OPTION_COUNT];
 	struct vmgdb_config config;
 	void (*notify)(void *opaque); /* poll() would have something; any thread, lock held */
 	void *notify_opaque;

@@ -109,6 +109,22 @@ static int insert_sw(struct engine *e, unsigned int vcpu, uint64_t addr, uint64_
 	return ret;
 }
 
+static int insert_soft(struct engine *e, unsigned int vcpu, enum point_type type, uint64_t addr,
+		       uint64_t len, const char **why)
+{
+	uint64_t gpa;
+
+	if (type != POINT_WRITE) {
+		*why = "a software watchpoint sees changes only, not reads";
+		return -EOPNOTSUPP;
+	}
+	if (translate(e, vcpu, addr, &gpa)) {
+		*why = "the address is not mapped";
+		return -EFAULT;
+	}
+	return softwatch_insert(&e->soft, &e->points, addr, gpa, len, why);
+}
+
 static int insert(struct engine *e, unsigned int vcpu, enum point_type type, uint64_t addr,
 		  uint64_t kind, const char **why)
 {
@@ -116,6 +132,8 @@ static int insert(struct engine *e, unsigned int vcpu, enum point_type type, uin
 		return -EOPNOTSUPP;
 	if (type == POINT_SW)
 		return insert_sw(e, vcpu, addr, kind, why);
+	if (type != POINT_HW && e->options[OPTION_SOFTWARE_WATCH])
+		return insert_soft(e, vcpu, type, addr, kind, why);
 	return hwpoints_insert(&e->hw, type, addr, kind, why);
 }
 
@@ -143,6 +161,8 @@ static int op_remove(struct target *t, unsigned int vcpu, enum point_type type, 
 		points_remove(&e->points, addr);
 	else
 		hwpoints_remove(&e->hw, type, addr, kind);
+	if (type == POINT_WRITE)
+		softwatch_remove(&e->soft, addr, kind);
 	pthread_mutex_unlock(&e->lock);
 	return 0;
 }
@@ -185,6 +205,26 @@ static int op_rules(struct target *t, enum point_type type, uint64_t addr, uint6
 	return ret;
 }
 
+static bool op_option(struct target *t, enum target_option o)
+{
+	struct engine *e = engine_of(t);
+	bool on;
+
+	pthread_mutex_lock(&e->lock);
+	on = e->options[o];
+	pthread_mutex_unlock(&e->lock);
+	return on;
+}
+
+static void op_set_option(struct target *t, enum target_option o, bool on)
+{
+	struct engine *e = engine_of(t);
+
+	pthread_mutex_lock(&e->lock);
+	e->options[o] = on;
+	pthread_mutex_unlock(&e->lock);
+}
+
 static size_t op_console(struct target *t, char *buf, size_t len)
 {
 	struct engine *e = engine_of(t);
@@ -214,7 +254,7 @@ static bool is_armed(const struct engine *e, enum point_type type, enum hw_kind 
 
 static bool is_watched(const struct engine *e, const struct stop *s)
 {
-	return is_armed(e, POINT_WRITE, s->watch, s->addr) ||
+	return softwatch_find(&e->soft, s->addr) || is_armed(e, POINT_WRITE, s->watch, s->addr) ||
 	       is_armed(e, POINT_READ, s->watch, s->addr) ||
 	       is_armed(e, POINT_ACCESS, s->watch, s->addr);
 }
@@ -275,6 +315,7 @@ static void commit(struct engine *e, bool free_run)
 	if (points_commit(&e->points))
 		engine_log(e, VMGDB_LOG_ERROR, "out of memory: a breakpoint is not set");
 	hwpoints_commit(&e->hw, &e->points);
+	softwatch_changed(&e->soft, &e->points); /* what the debugger wrote is no news to it */
 	e->ran = true;
 	e->ran_free = free_run;
 }
@@ -445,6 +486,7 @@ static void clear_all(struct engine *e)
 	points_verify(&e->points);
 	points_remove_all(&e->points);
 	hwpoints_remove_all(&e->hw);
+	softwatch_remove_all(&e->soft);
 	points_commit(&e->points);
 	hwpoints_commit(&e->hw, &e->points);
 	for (i = 0; i < e->nvcpus; i++) {
@@ -496,6 +538,8 @@ const struct target_ops engine_target_ops = {
 	.insert = op_insert,
 	.remove = op_remove,
 	.rules = op_rules,
+	.option = op_option,
+	.set_option = op_set_option,
 	.console = op_console,
 	.resume = op_resume,
 	.interrupt = op_interrupt,
@@ -525,6 +569,7 @@ int engine_init(struct engine *e, const struct vmgdb_config *config)
 	int ret;
 
 	*e = (struct engine){ .target.ops = &engine_target_ops, .config = *config };
+	e->options[OPTION_STOP_ON_RESET] = true;
 	e->points.mem = &e->mem;
 	e->points.mmu = (struct points_mmu){ translate, e };
 	ret = memory_init(&e->mem);
@@ -556,6 +601,7 @@ void engine_fini(struct engine *e)
 	free(e->vcpus);
 	points_fini(&e->points);
 	hwpoints_fini(&e->hw);
+	softwatch_fini(&e->soft);
 	memory_fini(&e->mem);
 	pthread_cond_destroy(&e->quiet);
 	pthread_mutex_destroy(&e->lock);

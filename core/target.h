@@ -41,6 +41,13 @@ struct stop {
 /* Z and z: the protocol's numbers. */
 enum point_type { POINT_SW, POINT_HW, POINT_WRITE, POINT_READ, POINT_ACCESS };
 
+/* What a person may choose; core/cmd_monitor.c has the names. */
+enum target_option {
+	OPTION_STOP_ON_RESET,  /* a reset or power-off is a stop before the VMM acts on it */
+	OPTION_SOFTWARE_WATCH, /* new watchpoints are carried by stepping */
+	OPTION_COUNT,
+};
+
 /* Bytecode that comes with a breakpoint (agent.h): a condition for it, or a command at it. */
 struct agent_code {
 	bool command;
@@ -87,6 +94,10 @@ struct target_ops {
 	 */
 	int (*rules)(struct target *t, enum point_type type, uint64_t addr, uint64_t kind,
 		     const struct agent_code *codes, unsigned int n);
+
+	/* Options, by enum target_option. Running or not. */
+	bool (*option)(struct target *t, enum target_option o);
+	void (*set_option)(struct target *t, enum target_option o, bool on);
 
 	/* Take what commands printed, at most len bytes: how many. Running or not. */
 	size_t (*console)(struct target *t, char *buf, size_t len);
