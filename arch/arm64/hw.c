@@ -55,7 +55,7 @@ static int split_exec(uint64_t addr, uint64_t len, struct hw_slot *out, unsigned
 int arm64_hw_split(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_slot *out,
 		   unsigned int max, const char **why)
 {
-	const char *ignored;
+	const char *ignored = NULL;
 
 	why = why ? why : &ignored;
 	if (kind == HW_EXEC)

@@ -303,10 +303,17 @@ struct arm64_pauth arm64_pauth_masks(uint64_t tcr)
 
 /* ---- system registers -------------------------------------------------------------------- */
 
-#define SYSTEM(id, member, where)                                                  \
-	{                                                                          \
-		.name = (id), .group = "system", .offset = AT(member), .bits = 64, \
-		.bank = (where), .dwarf = -1, .flags = REG_HIDDEN                  \
+/*
+ * gdb's `info registers` shows all that is neither float nor vector, whatever group it is in: as
+ * vectors of one they are in `info registers system` alone. They print as {0x...}, count in
+ * expressions, and have [0].
+ */
+static const char sys_types[] = VECTOR("sysreg", "uint64", "1");
+
+#define SYSTEM(id, member, where)                                                        \
+	{                                                                                \
+		.name = (id), .type = "sysreg", .group = "system", .offset = AT(member), \
+		.bits = 64, .bank = (where), .dwarf = -1, .flags = REG_HIDDEN            \
 	}
 
 static const struct reg_desc sys_core_regs[ARM64_NSYS_CORE] = {
@@ -371,6 +378,7 @@ static void build_system(struct arm64_layout *l, const uint16_t *encs, size_t ne
 	l->system = (struct reg_feature){
 		.name = "org.vmgdb.aarch64.system",
 		.annex = "aarch64-system.xml",
+		.types = sys_types,
 		.regs = l->sys_regs,
 		.nregs = n,
 	};
@@ -381,6 +389,7 @@ static void build_system(struct arm64_layout *l, const uint16_t *encs, size_t ne
 static const struct reg_feature sys_core_feature = {
 	.name = "org.vmgdb.aarch64.system",
 	.annex = "aarch64-system.xml",
+	.types = sys_types,
 	.regs = sys_core_regs,
 	.nregs = ARM64_NSYS_CORE,
 };

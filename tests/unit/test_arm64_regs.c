@@ -189,8 +189,10 @@ Test(arm64_regs, system, .description = "system registers: group, names, places,
 	unsigned int i;
 
 	cr_assert_eq(f->nregs, 4 + NENCS);
+	cr_assert(strstr(f->types, "<vector id=\"sysreg\""));
 	for (i = 0; i < f->nregs; i++) {
 		cr_assert_str_eq(f->regs[i].group, "system");
+		cr_assert_str_eq(f->regs[i].type, "sysreg", "a vector: not in `info registers`");
 		cr_assert(f->regs[i].flags & REG_HIDDEN, "gdb's calls do not touch it");
 	}
 	cr_assert_eq(reg(d, "SCTLR_EL1")->bank, ARM64_BANK_SYS + ARM64_SCTLR);
