@@ -29,6 +29,17 @@ static void fail_reg(struct session *s, int err, const struct reg_desc *r)
 		fail_errno(s, err, part);
 }
 
+/* What was changed goes to the vCPU now, so that a refusal is this packet's reply. */
+static void reply_stored(struct session *s)
+{
+	int err = s->target->ops->flush(s->target, s->general);
+
+	if (err)
+		fail_errno(s, err, "the host refuses the value");
+	else
+		reply_ok(s);
+}
+
 static void write_all(struct session *s, struct scan *args)
 {
 	struct cpu_view *v = session_view(s);
@@ -51,7 +62,7 @@ static void write_all(struct session *s, struct scan *args)
 	if (err)
 		fail_reg(s, err, refused);
 	else
-		reply_ok(s);
+		reply_stored(s);
 }
 
 /* The register that a packet names by its number. */
@@ -98,7 +109,7 @@ static void write_value(struct session *s, struct cpu_view *v, const struct reg_
 	if (err)
 		fail_reg(s, err, r);
 	else
-		reply_ok(s);
+		reply_stored(s);
 }
 
 static void write_one(struct session *s, struct scan *args)

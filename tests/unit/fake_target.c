@@ -227,6 +227,12 @@ static int remove_point(struct target *t, unsigned int vcpu, enum point_type typ
 	return 0;
 }
 
+static int flush(struct target *t, unsigned int vcpu)
+{
+	(void)vcpu;
+	return stopped(t)->flush_error;
+}
+
 static int rules(struct target *t, enum point_type type, uint64_t addr, uint64_t kind,
 		 const struct agent_code *codes, unsigned int n)
 {
@@ -242,6 +248,16 @@ static int rules(struct target *t, enum point_type type, uint64_t addr, uint64_t
 		strcat(f->rules, ";");
 	}
 	return f->rules_error;
+}
+
+static bool option(struct target *t, enum target_option o)
+{
+	return fake(t)->options[o];
+}
+
+static void set_option(struct target *t, enum target_option o, bool on)
+{
+	fake(t)->options[o] = on;
 }
 
 static size_t console(struct target *t, char *buf, size_t len)
@@ -311,12 +327,15 @@ static int kill_vm(struct target *t)
 static const struct target_ops fake_ops = {
 	.vcpus = vcpus,
 	.view = view,
+	.flush = flush,
 	.idle = idle,
 	.read = mem_read,
 	.write = mem_write,
 	.insert = insert,
 	.remove = remove_point,
 	.rules = rules,
+	.option = option,
+	.set_option = set_option,
 	.console = console,
 	.resume = resume,
 	.interrupt = interrupt,

@@ -38,11 +38,12 @@ struct fake_target {
 	unsigned int nvcpus;
 	struct fake_vcpu vcpus[FAKE_VCPUS];
 	uint8_t memory[FAKE_SIZE];
+	bool options[OPTION_COUNT];
 	bool narrow; /* describe() gives the other description */
 	const char *idle;
 
 	/* what it answers */
-	int insert_error, rules_error, resume_error, kill_error, attach_error;
+	int insert_error, rules_error, resume_error, kill_error, attach_error, flush_error;
 	const char *insert_why;
 	const char *printed; /* by breakpoint commands; taken once */
 

@@ -190,6 +190,13 @@ Test(commands, registers, .description = "one register, well-formed and not")
 	       { "P6=00000000000000000000", "E.register st: can't be read" });
 }
 
+Test(commands, registers_refused,
+     .description = "a value that the host refuses is not said to be set")
+{
+	fake.flush_error = -EINVAL;
+	EXPECT({ "P0=efcdab8967452301", "E.the host refuses the value: not a valid value" });
+}
+
 Test(commands, all_registers, .description = "g and G; what is malformed changes nothing")
 {
 	char g[256], bad[512];
@@ -648,6 +655,16 @@ Test(commands, monitor, .description = "monitor commands, and what is none")
 	cr_expect(strstr(monitor("help"), "help") && strstr(monitor("help"), "version"));
 	cr_expect_eq(strncmp(monitor("version"), "vmgdb", 5), 0);
 	cr_expect_eq(strncmp(monitor("  version  "), "vmgdb", 5), 0);
+	cr_expect(strstr(monitor("show"), "software-watch   off"));
+	EXPECT({ "qRcmd,736574207374",
+		 "5468657265206973206e6f2073756368206f7074696f6e3b2073656520606d"
+		 "6f6e69746f722073686f77272e0a" },
+	       /* set software-watch on */
+	       { "qRcmd,73657420736f6674776172652d7761746368206f6e", "OK" });
+	cr_expect(fake.options[OPTION_SOFTWARE_WATCH]);
+	cr_expect(strstr(monitor("show"), "software-watch   on"));
+	cr_expect(strstr(monitor("set software-watch perhaps"), "is on or off"));
+	cr_expect(fake.options[OPTION_SOFTWARE_WATCH]);
 	cr_expect(strstr(monitor("versio"), "no such command"));
 	cr_expect(strstr(monitor(""), "no such command"));
 	memset(longest, '0', sizeof(longest));
