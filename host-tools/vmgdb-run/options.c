@@ -212,5 +212,6 @@ void options_help(void)
 	     "The guest's serial console is stdin and stdout (stderr, without input, when stdio is\n"
 	     "an endpoint). vmgdb-run's own messages go to stderr.\n\n"
 	     "Exit status: the guest's own; 0 when it resets or powers off; 1 when it can't be\n"
-	     "started or can't go on; 128 + N after signal N (130 for Ctrl-C).");
+	     "started or can't go on; 128 + N after signal N (130 for Ctrl-C); 137 when a\n"
+	     "debugger's kill ended it.");
 }
