@@ -271,6 +271,25 @@ Test(arm64_step, mrs_daif, .description = "mrs x9, daif: the guest does not see 
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_F);
 }
 
+Test(arm64_step, mrs_daif_banks, .description = "x28 and x29 are mended where they lie")
+{
+	begin(0xd53b423c);
+	t.state.x[28] = PSTATE_IRQS;
+	t.state.pc += 4;
+	end(true);
+	cr_expect_eq(t.state.x[28], 0);
+	cr_expect(arm64_test_dirty(&t, ARM64_BANK_X));
+	cr_expect_not(arm64_test_dirty(&t, ARM64_BANK_FRAME));
+	plan = (struct step_plan){ 0 };
+	t.state.pc = CODE;
+	begin(0xd53b423d);
+	t.state.x[29] = PSTATE_IRQS;
+	t.state.pc += 4;
+	end(true);
+	cr_expect_eq(t.state.x[29], 0);
+	cr_expect(arm64_test_dirty(&t, ARM64_BANK_FRAME));
+}
+
 Test(arm64_step, eret, .description = "eret: PSTATE from SPSR_EL1, which the guest finds as it was")
 {
 	const uint64_t spsr = PSTATE_EL0T | PSTATE_F;
@@ -342,6 +361,17 @@ Test(arm64_step, no_exception, .description = "a branch to a vector is no except
 	t.state.pc = VBAR + 0x200;
 	end(true);
 	cr_expect_eq(t.state.spsr_el1, spsr);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+}
+
+Test(arm64_step, other_exception, .description = "nor is it one that was saved from another mode")
+{
+	t.state.spsr_el1 = PSTATE_EL0T | PSTATE_F;
+	t.state.elr_el1 = CODE;
+	begin(0xd61f0060);
+	t.state.pc = VBAR + 0x200;
+	end(true);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T | PSTATE_F);
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
@@ -518,6 +548,10 @@ Test(arm64_step, exclusive_many, .description = "more ends than there is room fo
 	plan = (struct step_plan){ 0 };
 	begin(0x885f7c20);
 	cr_expect_eq(plan.nuntil, 4);
+	code(3, 0x54000000 | (0x200 - 1) << 5); /* where the second one goes */
+	plan = (struct step_plan){ 0 };
+	begin(0x885f7c20);
+	cr_expect_eq(plan.nuntil, 4, "one place counts once");
 }
 
 /* ---- what can't be read ------------------------------------------------------------------ */
