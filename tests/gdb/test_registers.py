@@ -29,7 +29,7 @@ def all_groups(t):
     for text in said[2], said[3], said[5]:
         check(text.count("\n") > 7, text)
     for name, text in zip(names, said[6:]):
-        check("void" not in text and "Value can't" not in text, f"{name}: {text}")
+        check("= void" not in text and "Value can't" not in text, f"{name}: {text}")
     expect(r"^cr0 +0x[0-9a-f]+ +\[.*PG.*\]", said[1])
     expect(r"^efer +0x[0-9a-f]+ +\[.*LMA.*\]", said[1])
 

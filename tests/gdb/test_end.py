@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""How a guest ends, and what its debugger is told."""
+
+import time
+
+from cases import ALL, case, check, equal, expect
+
+
+@case(links=ALL)
+def exit_status(t):
+    """a guest that exits, gdb says so with its status, vmgdb-run ends with it"""
+    vm = t.vm(guest="exit", wait=True)
+    said = t.gdb(vm, "continue", "info threads")
+    expect(r"\[Inferior 1 \(process 1\) exited with code 03\]", said[0])
+    equal(vm.process.wait(), 3, "exit status")
+    expect("exit: status 3", vm.console)
+
+
+@case(links=ALL)
+def exit_reply(t):
+    """a guest that exits gives the reply W, and the line is closed"""
+    vm = t.vm(guest="exit", wait=True)
+    client = t.client(vm)
+    expect("^W03(;process:1)?$", client.resume())
+    check(client.hung_up(), "the line is still open")
+    equal(vm.process.wait(), 3, "exit status")
+
+
+@case("x86", links=ALL)
+def triple_fault(t):
+    """a triple fault is a stop with a reason, registers and memory can be read, then the VM ends"""
+    vm = t.vm(guest="triple", wait=True)
+    said = t.gdb(vm, "continue", "info registers rip", "bt", "print approaches", "continue")
+    expect("triple fault", said[0])
+    expect("SIG", said[0])
+    expect("fall", said[1])
+    expect(r"#0  .*fall", said[2])
+    expect(r"= \d{3}", said[3])
+    check("exited" in said[4] or "Remote connection closed" in said[4], said[4])
+    vm.process.wait()
+
+
+@case("swbreak x86")
+def before_the_end(t):
+    """a breakpoint shortly before a guest's end, and steps into it"""
+    vm = t.vm(guest="triple", wait=True)
+    said = t.gdb(vm, "break fall", "continue", "print approaches", "stepi", "detach")
+    expect("Breakpoint 1, fall", said[1])
+    expect("= 9999", said[2])
+    check(vm.process.wait() in (0, 1), vm.messages)
+
+
+@case("x86")
+def without_debugger(t):
+    """guests end as they do without a debugger when none has come"""
+    for guest, status in (("exit", 3), ("triple", None)):
+        vm = t.vm(guest=guest, up=False)
+        got = vm.process.wait()
+        check(status in (None, got), f"{guest}: {got}")
+        equal(vm.files(), [], "left behind")
+
+
+@case(links=ALL)
+def ended_while_stopped(t):
+    """vmgdb-run ended while the guest is stopped, the debugger sees it at once"""
+    vm = t.vm(cpus=2)
+    client = t.client(vm)
+    begin = time.monotonic()
+    equal(vm.end(), "", "the end")
+    check(client.hung_up(2), "the line is still open")
+    check(time.monotonic() - begin < 2, "it took too long")
