@@ -125,18 +125,28 @@ static bool fits(const struct x86_state *s, enum x86_sreg n, struct x86_seg *seg
 	}
 }
 
+int x86_read_seg(struct cpu_view *v, uint32_t selector, struct x86_seg *seg)
+{
+	uint64_t desc;
+	int ret = -EINVAL;
+
+	if (selector & ~(uint32_t)SEL_RPL)
+		ret = read_descriptor(v, selector, &desc);
+	if (!ret)
+		*seg = unpack(selector, desc);
+	return ret;
+}
+
 static int load_protected(struct cpu_view *v, enum x86_sreg n, struct x86_seg *seg, uint32_t sel)
 {
 	const struct x86_state *s = v->state;
-	uint64_t desc;
 	int ret;
 
 	if (!(sel & ~(uint32_t)SEL_RPL))
 		return load_null(s, n, seg, sel);
-	ret = read_descriptor(v, sel, &desc);
+	ret = x86_read_seg(v, sel, seg);
 	if (ret)
 		return ret;
-	*seg = unpack(sel, desc);
 	return fits(s, n, seg) ? 0 : -EINVAL;
 }
 

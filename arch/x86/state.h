@@ -74,14 +74,15 @@ struct x86_state {
 	struct x86_cpuid cpuid;
 };
 
-#define X86_FL_CF	      (1u << 0)
 #define X86_FL_ONE	      (1u << 1)
 #define X86_FL_TF	      (1u << 8)
 #define X86_FL_IF	      (1u << 9)
+#define X86_FL_OF	      (1u << 11)
 #define X86_FL_IOPL	      (3u << 12)
+#define X86_FL_NT	      (1u << 14)
 #define X86_FL_RF	      (1u << 16)
 #define X86_FL_VM	      (1u << 17)
-#define X86_FL_VIF	      (1u << 19)
+#define X86_FL_AC	      (1u << 18)
 
 #define X86_CR0_PE	      (1u << 0)
 #define X86_CR0_ET	      (1u << 4)

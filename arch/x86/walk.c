@@ -8,11 +8,14 @@
 #define PTE_P	     (1ULL << 0)
 #define PTE_RW	     (1ULL << 1)
 #define PTE_US	     (1ULL << 2)
+#define PTE_A	     (1ULL << 5)
+#define PTE_D	     (1ULL << 6)
 #define PTE_PS	     (1ULL << 7)
 #define PTE_NX	     (1ULL << 63)
 #define BITS(hi, lo) ((~0ULL >> (63 - (hi))) & (~0ULL << (lo)))
 
-enum { PAGE_SHIFT = 12, PHYS_BITS_MAX = 52, PSE36_BITS_MAX = 40 };
+enum { PAGE_SHIFT = 12, PAGE_SIZE = 1 << PAGE_SHIFT, WRITE_MAX = 64 };
+enum { PHYS_BITS_MAX = 52, PSE36_BITS_MAX = 40 };
 
 enum paging { PAGING_32 = 2, PAGING_PAE = 3, PAGING_4 = 4, PAGING_5 = 5 };
 
@@ -21,6 +24,7 @@ struct walk {
 	const struct x86_state *s;
 	enum paging mode; /* its value is the number of levels */
 	unsigned int phys_bits;
+	bool write; /* mark what is walked as the processor does for a write */
 };
 
 static unsigned int index_bits(const struct walk *w)
@@ -73,9 +77,14 @@ static uint64_t target(const struct walk *w, uint64_t e, bool large, unsigned in
 	return e & BITS(PHYS_BITS_MAX - 1, large ? shift : PAGE_SHIFT);
 }
 
+static size_t entry_size(const struct walk *w)
+{
+	return w->mode == PAGING_32 ? 4 : 8;
+}
+
 static int read_entry(const struct walk *w, uint64_t gpa, uint64_t *e)
 {
-	size_t size = w->mode == PAGING_32 ? 4 : 8;
+	size_t size = entry_size(w);
 	ssize_t n;
 
 	*e = 0;
@@ -97,23 +106,37 @@ static unsigned int restrict_prot(const struct walk *w, unsigned int level, uint
 	return prot;
 }
 
+/* Accessed everywhere, dirty where the page is (SDM vol. 3, 4.8). */
+static int mark(const struct walk *w, uint64_t gpa, uint64_t e, unsigned int level, bool leaf)
+{
+	uint64_t want = leaf ? PTE_A | PTE_D : PTE_A;
+
+	if (!w->write || (e & want) == want || (w->mode == PAGING_PAE && level == 3))
+		return 0;
+	e |= want;
+	return w->v->write_phys(w->v, gpa, &e, entry_size(w));
+}
+
 static int walk(const struct walk *w, uint64_t va, struct xlat *out)
 {
 	unsigned int level, shift = PAGE_SHIFT, bits = index_bits(w);
-	uint64_t e, base = table_base(w);
+	uint64_t e, at, base = table_base(w);
 	bool large = false;
 	int ret;
 
 	out->prot = PROT_R | PROT_W | PROT_X | PROT_USER;
 	for (level = w->mode; level && !large; level--) {
 		shift = PAGE_SHIFT + bits * (level - 1);
-		ret = read_entry(w, base + (va >> shift & ((1u << bits) - 1)) * (bits == 9 ? 8 : 4),
-				 &e);
+		at = base + (va >> shift & ((1u << bits) - 1)) * entry_size(w);
+		ret = read_entry(w, at, &e);
 		if (ret)
 			return ret;
 		large = is_large(w, level, e);
 		if (!(e & PTE_P) || e & reserved(w, level, large, shift))
 			return -EFAULT;
+		ret = mark(w, at, e, level, large || level == 1);
+		if (ret)
+			return ret;
 		out->prot = restrict_prot(w, level, e, out->prot);
 		base = target(w, e, large, shift);
 	}
@@ -149,10 +172,10 @@ static unsigned int phys_bits(struct cpu_view *v, enum paging mode)
 	return mode == PAGING_32 && bits > PSE36_BITS_MAX ? PSE36_BITS_MAX : bits;
 }
 
-int x86_translate(struct cpu_view *v, uint64_t va, struct xlat *out)
+static int translate(struct cpu_view *v, uint64_t va, bool write, struct xlat *out)
 {
 	const struct x86_state *s = v->state;
-	struct walk w = { .v = v, .s = s };
+	struct walk w = { .v = v, .s = s, .write = write };
 	int ret = v->need(v, X86_BANK_SREGS);
 
 	if (ret)
@@ -166,22 +189,70 @@ int x86_translate(struct cpu_view *v, uint64_t va, struct xlat *out)
 	return walk(&w, va, out);
 }
 
+int x86_translate(struct cpu_view *v, uint64_t va, struct xlat *out)
+{
+	return translate(v, va, false, out);
+}
+
+/* The first bytes of [va, va + len) that are in one page: how many, and where they are. */
+static int next_piece(struct cpu_view *v, uint64_t va, size_t len, bool write, uint64_t *gpa,
+		      size_t *n)
+{
+	size_t room = PAGE_SIZE - (va & (PAGE_SIZE - 1));
+	struct xlat x;
+	int ret = translate(v, va, write, &x);
+
+	*gpa = ret ? 0 : x.gpa;
+	*n = room < len ? room : len;
+	return ret;
+}
+
 ssize_t x86_read_virt(struct cpu_view *v, uint64_t va, void *buf, size_t len)
 {
-	struct xlat x;
-	size_t done, n, page = 1u << PAGE_SHIFT;
+	size_t done, n;
+	uint64_t gpa;
 	ssize_t got;
 	int ret;
 
 	for (done = 0; done < len; done += n) {
-		ret = x86_translate(v, va + done, &x);
+		ret = next_piece(v, va + done, len - done, false, &gpa, &n);
 		if (ret)
 			return done ? (ssize_t)done : ret;
-		n = page - ((va + done) & (page - 1));
-		n = n < len - done ? n : len - done;
-		got = v->read_phys(v, x.gpa, (uint8_t *)buf + done, n);
+		got = v->read_phys(v, gpa, (uint8_t *)buf + done, n);
 		if (got != (ssize_t)n)
 			return got > 0 ? (ssize_t)(done + got) : done ? (ssize_t)done : -EFAULT;
 	}
 	return done;
+}
+
+/* A write that fails in the middle is taken back: what was there is in `old` by then. */
+static int write_pieces(struct cpu_view *v, uint64_t va, const uint8_t *buf, size_t len,
+			size_t *done)
+{
+	uint64_t gpa;
+	size_t n;
+	int ret = 0;
+
+	for (*done = 0; !ret && *done < len; *done += ret ? 0 : n) {
+		ret = next_piece(v, va + *done, len - *done, true, &gpa, &n);
+		if (!ret)
+			ret = v->write_phys(v, gpa, buf + *done, n);
+	}
+	return ret;
+}
+
+int x86_write_virt(struct cpu_view *v, uint64_t va, const void *buf, size_t len)
+{
+	uint8_t old[WRITE_MAX];
+	size_t done, undone;
+	int ret;
+
+	if (!v->write_phys || len > sizeof(old))
+		return -EINVAL;
+	if (x86_read_virt(v, va, old, len) != (ssize_t)len)
+		return -EFAULT;
+	ret = write_pieces(v, va, buf, len, &done);
+	if (ret)
+		write_pieces(v, va, old, done, &undone);
+	return ret;
 }

@@ -63,5 +63,7 @@ const struct cpu x86_cpu = {
 	.write_reg = x86_write_reg,
 	.translate = x86_translate,
 	.hw_split = x86_hw_split,
+	.step_begin = x86_step_begin,
+	.step_end = x86_step_end,
 	.mode = mode,
 };

@@ -20,6 +20,8 @@ int x86_write_reg(struct cpu_view *v, const struct reg_desc *r, const void *valu
 /* seg.c: load a segment register as MOV or a far jump would; -EINVAL: the processor would fault,
  * -EFAULT: the descriptor can't be read. SREGS and GPR are valid. */
 int x86_load_seg(struct cpu_view *v, enum x86_sreg n, uint32_t selector);
+/* What that selector would load, whatever it is: 0, -EINVAL (null, beyond its table) or -EFAULT. */
+int x86_read_seg(struct cpu_view *v, uint32_t selector, struct x86_seg *seg);
 
 /*
  * fpu.c: between the state and XSAVE's standard format (SDM vol. 1, 13.4). area is at least 832
@@ -32,6 +34,45 @@ void x86_fpu_pack(const struct x86_fpu *fpu, uint8_t *area, bool avx);
 int x86_translate(struct cpu_view *v, uint64_t va, struct xlat *out);
 /* Read guest-virtual memory: how many bytes up to the first hole, or -errno when not one. */
 ssize_t x86_read_virt(struct cpu_view *v, uint64_t va, void *buf, size_t len);
+/* Write it: all of it, or -errno and none. Rights are not looked at. */
+int x86_write_virt(struct cpu_view *v, uint64_t va, const void *buf, size_t len);
+
+/* stack.c: the stack as an instruction in the current mode uses it. size is 2, 4 or 8 bytes. */
+
+/* The linear address of the top, n bytes further up (or down). */
+uint64_t x86_stack_at(const struct x86_state *s, int64_t n);
+/* Move the stack pointer up by n bytes (or down). */
+void x86_stack_move(struct x86_state *s, int64_t n);
+/* Read the value on top, or write one below it, as this privilege level may; SP does not move.
+ * 0 or -errno. */
+int x86_stack_peek(struct cpu_view *v, unsigned int size, uint64_t *value);
+int x86_stack_poke(struct cpu_view *v, unsigned int size, uint64_t value);
+
+/* intr.c */
+
+/* Where an exception or interrupt goes, by the IDT or the vector table. */
+struct x86_gate {
+	uint64_t offset; /* of the handler, in its code segment */
+	uint64_t linear;
+	uint32_t selector;
+	unsigned int type, dpl, ist;
+};
+
+/* SREGS and GPR are valid. -EINVAL: a gate that is not present, or is of another kind. */
+int x86_read_gate(struct cpu_view *v, unsigned int vector, struct x86_gate *g);
+/* Does it leave IF as it is (a trap gate)? */
+bool x86_gate_keeps_if(const struct x86_gate *g);
+
+/*
+ * Carry out INT n: flags, CS and `next` as the return address are pushed, and the vCPU is at the
+ * handler. -errno: the processor would fault, or it is a case that is not carried out here (virtual-
+ * 8086 mode, task gates, shadow stacks); nothing has changed then.
+ */
+int x86_soft_int(struct cpu_view *v, unsigned int vector, uint64_t next);
+
+/* step.c: see struct cpu. */
+int x86_step_begin(struct cpu_view *v, struct step_plan *p);
+int x86_step_end(struct cpu_view *v, struct step_plan *p, bool trapped);
 
 /* hw.c: see struct cpu. */
 int x86_hw_split(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_slot *out,

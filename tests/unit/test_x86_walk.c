@@ -211,6 +211,42 @@ Test(walk4, read_across_pages, .description = "a read crosses pages and ends at 
 	cr_expect_eq(x86_read_virt(&p.view, 0x3000, buf, 8), -EFAULT);
 }
 
+static uint64_t entry(unsigned int table, unsigned int index)
+{
+	uint64_t e;
+
+	memcpy(&e, p.mem + table + 8 * index, sizeof(e));
+	return e;
+}
+
+Test(walk4, write,
+     .description = "a write marks the page dirty and the way to it accessed, a read nothing")
+{
+	uint8_t buf[8] = { 1, 2, 3, 4, 5, 6, 7, 8 }, back[8];
+
+	put(L1, 0, 0x50000 | P | RW);
+	put(L1, 1, 0x60000 | P | RW);
+	cr_expect_eq(x86_read_virt(&p.view, 0xffc, back, 8), 8);
+	cr_expect_eq(entry(L1, 0), 0x50000 | P | RW);
+	cr_expect_eq(x86_write_virt(&p.view, 0xffc, buf, 8), 0);
+	cr_expect_eq(x86_read_virt(&p.view, 0xffc, back, 8), 8);
+	cr_expect_arr_eq(back, buf, 8);
+	cr_expect_eq(entry(L1, 0), 0x50000 | P | RW | 0x60);
+	cr_expect_eq(entry(L1, 1), 0x60000 | P | RW | 0x60);
+	cr_expect_eq(entry(L4, 0), L3 | P | RW | US | 0x20);
+}
+
+Test(walk4, write_refused, .description = "a write that can't be whole is none")
+{
+	uint8_t buf[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+
+	put(L1, 0, 0x50000 | P | RW);
+	cr_expect_eq(x86_write_virt(&p.view, 0xffc, buf, 8), -EFAULT);
+	cr_expect_eq(p.mem[0x50ffc], 0);
+	p.view.write_phys = NULL;
+	cr_expect_eq(x86_write_virt(&p.view, 0, buf, 8), -EINVAL);
+}
+
 Test(walk5, five_levels, .description = "5-level paging: 57-bit addresses")
 {
 	put(L1, 1, 0x9000 | P | RW | US);

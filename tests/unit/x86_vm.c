@@ -163,10 +163,23 @@ static ssize_t pure_read(struct cpu_view *v, uint64_t gpa, void *buf, size_t len
 	return read_mem(((struct x86_pure *)v)->mem, gpa, buf, len);
 }
 
+static int write_mem(uint8_t *mem, uint64_t gpa, const void *buf, size_t len)
+{
+	if (gpa >= X86_MEM_SIZE || len > X86_MEM_SIZE - gpa)
+		return -EFAULT;
+	memcpy(mem + gpa, buf, len);
+	return 0;
+}
+
+static int pure_write(struct cpu_view *v, uint64_t gpa, const void *buf, size_t len)
+{
+	return write_mem(((struct x86_pure *)v)->mem, gpa, buf, len);
+}
+
 void x86_pure_init(struct x86_pure *p, enum x86_guest mode)
 {
 	*p = (struct x86_pure){
-		.view = { &x86_cpu, NULL, pure_need, pure_dirty, pure_read },
+		.view = { &x86_cpu, NULL, pure_need, pure_dirty, pure_read, pure_write },
 		.mem = calloc(1, X86_MEM_SIZE),
 	};
 	cr_assert(p->mem);
@@ -210,6 +223,11 @@ static void vm_dirty(struct cpu_view *v, unsigned int bank)
 static ssize_t vm_read(struct cpu_view *v, uint64_t gpa, void *buf, size_t len)
 {
 	return read_mem(((struct x86_vm *)v)->mem, gpa, buf, len);
+}
+
+static int vm_write(struct cpu_view *v, uint64_t gpa, const void *buf, size_t len)
+{
+	return write_mem(((struct x86_vm *)v)->mem, gpa, buf, len);
 }
 
 static void on_kick(int sig)
@@ -267,7 +285,7 @@ static void give_state(struct x86_vm *m, enum x86_guest mode)
 
 static bool open_vm(struct x86_vm *m, enum x86_guest mode, bool irqchip)
 {
-	*m = (struct x86_vm){ .view = { &x86_cpu, NULL, vm_need, vm_dirty, vm_read } };
+	*m = (struct x86_vm){ .view = { &x86_cpu, NULL, vm_need, vm_dirty, vm_read, vm_write } };
 	m->view.state = &m->state;
 	m->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (m->kvm < 0)
@@ -348,21 +366,40 @@ int x86_vm_run(struct x86_vm *m, const struct debug_wish *wish, struct trap *t)
 	return ret;
 }
 
-void x86_vm_step(struct x86_vm *m, struct trap *t)
+static bool reached(const struct step_plan *p, const struct trap *t)
 {
-	struct debug_wish wish = { .step = true, .block_irq = m->caps.block_irq };
+	unsigned int i;
+
+	for (i = 0; i < p->nuntil; i++)
+		if (t->kind & TRAP_EXEC && p->until[i] == t->pc)
+			return true;
+	return false;
+}
+
+static bool step_once(struct x86_vm *m, struct step_plan *plan, struct trap *t)
+{
+	struct debug_wish wish = { .block_irq = plan->block_irq };
+
+	plan->pc = x86_vm_get(m, X86_BANK_GPR)->rip;
+	cr_assert_eq(x86_cpu.step_begin(&m->view, plan), 0);
+	*t = (struct trap){ .kind = TRAP_STEP };
+	if (plan->emulated)
+		return true;
+	wish.step = !plan->nuntil || plan->until_too;
+	for (; wish.nhw < plan->nuntil; wish.nhw++)
+		wish.hw[wish.nhw] = (struct hw_slot){ HW_EXEC, plan->until[wish.nhw], 1 };
+	cr_assert_eq(x86_vm_run(m, &wish, t), 0);
+	return t->kind & TRAP_STEP || reached(plan, t);
+}
+
+void x86_vm_step(struct x86_vm *m, const struct step_plan *how, struct trap *t)
+{
 	struct step_plan plan;
 	bool trapped;
 
 	do {
-		plan = (struct step_plan){ .block_irq = m->caps.block_irq };
-		plan.pc = x86_vm_get(m, X86_BANK_GPR)->rip;
-		if (x86_cpu.step_begin)
-			cr_assert_geq(x86_cpu.step_begin(&m->view, &plan), 0);
-		*t = (struct trap){ .kind = TRAP_STEP };
-		if (!plan.emulated)
-			x86_vm_run(m, &wish, t);
-		trapped = t->kind & TRAP_STEP;
-	} while (x86_cpu.step_end && x86_cpu.step_end(&m->view, &plan, trapped) > 0);
+		plan = *how;
+		trapped = step_once(m, &plan, t);
+	} while (x86_cpu.step_end(&m->view, &plan, trapped) > 0);
 }
 #endif

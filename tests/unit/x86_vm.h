@@ -84,8 +84,8 @@ struct x86_state *x86_vm_set(struct x86_vm *m, unsigned int bank);
 /* Store what was changed, arm, KVM_RUN, classify. Returns KVM_RUN's 0 or -errno. */
 int x86_vm_run(struct x86_vm *m, const struct debug_wish *wish, struct trap *t);
 
-/* One step by the stepping rules, as the engine makes it. */
-void x86_vm_step(struct x86_vm *m, struct trap *t);
+/* One step by the stepping rules, as the engine makes it; how: block_irq and room. */
+void x86_vm_step(struct x86_vm *m, const struct step_plan *how, struct trap *t);
 
 /* A text to skip with when x86_vm_open() is false. */
 #define X86_NO_KVM "no /dev/kvm here: not shown on KVM"

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+/* The stack: SDM vol. 1, 6.2. */
+#include <errno.h>
+
+#include "arch/x86/x86.h"
+
+/* How much of RSP counts: all of it, 32 bits or 16, by the size of the stack segment. */
+static uint64_t sp_mask(const struct x86_state *s)
+{
+	if (x86_64bit(s))
+		return UINT64_MAX;
+	return s->seg[X86_SS].db ? UINT32_MAX : UINT16_MAX;
+}
+
+uint64_t x86_stack_at(const struct x86_state *s, int64_t n)
+{
+	uint64_t offset = (s->gpr[X86_RSP] + n) & sp_mask(s);
+
+	return x86_64bit(s) ? offset : (uint32_t)(s->seg[X86_SS].base + offset);
+}
+
+void x86_stack_move(struct x86_state *s, int64_t n)
+{
+	uint64_t mask = sp_mask(s);
+
+	s->gpr[X86_RSP] = (s->gpr[X86_RSP] & ~mask) | ((s->gpr[X86_RSP] + n) & mask);
+}
+
+/* Would the processor fault on it? First and last byte tell: the value is shorter than a page. */
+static int allowed(struct cpu_view *v, uint64_t va, unsigned int size, unsigned int prot)
+{
+	struct xlat x;
+	int ret = x86_translate(v, va, &x);
+
+	if (x86_cpl(v->state) == 3)
+		prot |= PROT_USER;
+	if (!ret && (x.prot & prot) != prot)
+		return -EFAULT;
+	if (!ret)
+		ret = x86_translate(v, va + size - 1, &x);
+	return ret ? ret : (x.prot & prot) == prot ? 0 : -EFAULT;
+}
+
+int x86_stack_peek(struct cpu_view *v, unsigned int size, uint64_t *value)
+{
+	uint64_t va = x86_stack_at(v->state, 0);
+	int ret = allowed(v, va, size, PROT_R);
+
+	*value = 0;
+	if (ret)
+		return ret;
+	return x86_read_virt(v, va, value, size) == (ssize_t)size ? 0 : -EFAULT;
+}
+
+int x86_stack_poke(struct cpu_view *v, unsigned int size, uint64_t value)
+{
+	uint64_t va = x86_stack_at(v->state, -(int64_t)size);
+	int ret = allowed(v, va, size, PROT_R | PROT_W);
+
+	return ret ? ret : x86_write_virt(v, va, &value, size);
+}

@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: MIT
+/* The stepping rules on state and memory alone: what is carried out, and what is mended afterwards. */
+#include <errno.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "arch/x86/insn.h"
+#include "tests/unit/x86_vm.h"
+
+/* ---- the decoder ------------------------------------------------------------------------------- */
+
+struct vector {
+	const char *bytes;
+	unsigned int n;
+	enum x86_op op;
+	unsigned int len, operand;
+};
+
+static void decodes(const struct vector *v, size_t n, enum x86_width mode)
+{
+	struct x86_insn in;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		cr_assert(x86_decode(&in, (const uint8_t *)v[i].bytes, v[i].n, mode), "%zu", i);
+		cr_expect_eq(in.op, v[i].op, "%zu: op %d", i, in.op);
+		cr_expect_eq(in.len, v[i].len, "%zu: len %u", i, in.len);
+		if (v[i].operand)
+			cr_expect_eq(in.operand, v[i].operand, "%zu: %u bits", i, in.operand);
+	}
+}
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+Test(insn, in_64_bit_mode, .description = "what the rules look for, with REX and other prefixes")
+{
+	static const struct vector v[] = {
+		{ "\xfa", 1, X86_OP_CLI, 1, 0 },
+		{ "\xfb", 1, X86_OP_STI, 1, 0 },
+		{ "\x9c", 1, X86_OP_PUSHF, 1, 64 },
+		{ "\x66\x9c", 2, X86_OP_PUSHF, 2, 16 },
+		{ "\x9d", 1, X86_OP_POPF, 1, 64 },
+		{ "\xcc", 1, X86_OP_INT3, 1, 0 },
+		{ "\xcd\x80", 2, X86_OP_INT, 2, 0 },
+		{ "\xce", 1, X86_OP_OTHER, 1, 0 },
+		{ "\x17", 1, X86_OP_OTHER, 1, 0 },
+		{ "\x8e\xd0", 2, X86_OP_MOV_SS, 2, 0 },
+		{ "\x41\x8e\xd7", 3, X86_OP_MOV_SS, 3, 0 },
+		{ "\x8e\x10", 2, X86_OP_OTHER, 1, 0 },
+		{ "\x8e\xd8", 2, X86_OP_OTHER, 1, 0 },
+		{ "\x48\xcf", 2, X86_OP_IRET, 2, 64 },
+		{ "\xcf", 1, X86_OP_IRET, 1, 32 },
+		{ "\x0f\x05", 2, X86_OP_SYSCALL, 2, 0 },
+		{ "\x48\x0f\x07", 3, X86_OP_SYSRET, 3, 64 },
+		{ "\x0f\x07", 2, X86_OP_SYSRET, 2, 32 },
+		{ "\x0f\x34", 2, X86_OP_SYSENTER, 2, 0 },
+		{ "\xf4", 1, X86_OP_HLT, 1, 0 },
+		{ "\xf3\xaa", 2, X86_OP_REP, 2, 0 },
+		{ "\xf3\x48\xab", 3, X86_OP_REP, 3, 0 },
+		{ "\xaa", 1, X86_OP_OTHER, 1, 0 },
+		{ "\xeb\xfe", 2, X86_OP_BRANCH, 1, 0 },
+		{ "\xff\xe0", 2, X86_OP_BRANCH, 1, 0 },
+		{ "\xff\xc0", 2, X86_OP_OTHER, 1, 0 },
+		{ "\x0f\x84", 2, X86_OP_BRANCH, 2, 0 },
+		{ "\x48\xf7\xf1", 3, X86_OP_DIV, 2, 0 },
+		{ "\xf7\xd1", 2, X86_OP_OTHER, 1, 0 },
+		{ "\xc5\xf8", 2, X86_OP_FPU, 1, 0 },
+		{ "\x0f\x10", 2, X86_OP_FPU, 2, 0 },
+		{ "\x0f\xa2", 2, X86_OP_OTHER, 2, 0 },
+		{ "\xc7\xf8", 2, X86_OP_BRANCH, 1, 0 },
+		{ "\xc7\x00", 2, X86_OP_OTHER, 1, 0 },
+		/* a REX that is not right before the opcode does not count */
+		{ "\x48\x66\xcf", 3, X86_OP_IRET, 3, 16 },
+	};
+
+	decodes(v, COUNT(v), X86_64);
+}
+
+Test(insn, in_other_modes, .description = "REX is INC and DEC, sizes follow the mode")
+{
+	static const struct vector v32[] = {
+		{ "\x48\xcf", 2, X86_OP_OTHER, 1, 0 }, { "\x9c", 1, X86_OP_PUSHF, 1, 32 },
+		{ "\x66\x9d", 2, X86_OP_POPF, 2, 16 }, { "\xce", 1, X86_OP_INTO, 1, 0 },
+		{ "\x17", 1, X86_OP_POP_SS, 1, 32 },   { "\xc5\x00", 2, X86_OP_OTHER, 1, 0 },
+		{ "\xc5\xf8", 2, X86_OP_FPU, 1, 0 },
+	};
+	static const struct vector v16[] = {
+		{ "\x9c", 1, X86_OP_PUSHF, 1, 16 },
+		{ "\x66\x9c", 2, X86_OP_PUSHF, 2, 32 },
+		{ "\xcf", 1, X86_OP_IRET, 1, 16 },
+	};
+
+	decodes(v32, COUNT(v32), X86_32);
+	decodes(v16, COUNT(v16), X86_16);
+}
+
+Test(insn, short_bytes,
+     .description = "an instruction that is cut off is told, and never read past")
+{
+	static const char *const cut[] = { "", "\x66", "\x48", "\x0f", "\xcd", "\x2e\x66\xf3" };
+	uint8_t only_prefixes[32];
+	struct x86_insn in;
+	size_t i;
+
+	for (i = 0; i < COUNT(cut); i++)
+		cr_expect_not(x86_decode(&in, (const uint8_t *)cut[i], strlen(cut[i]), X86_64));
+	memset(only_prefixes, 0x66, sizeof(only_prefixes));
+	cr_expect_not(x86_decode(&in, only_prefixes, sizeof(only_prefixes), X86_64));
+}
+
+Test(insn, any_bytes, .description = "any two bytes decode to something, in any mode")
+{
+	static const enum x86_width modes[] = { X86_16, X86_32, X86_64 };
+	struct x86_insn in;
+	uint8_t b[3] = { 0 };
+	unsigned int i, m;
+
+	for (i = 0; i < 65536; i++)
+		for (m = 0; m < COUNT(modes); m++) {
+			b[0] = i;
+			b[1] = i >> 8;
+			if (x86_decode(&in, b, sizeof(b), modes[m]))
+				cr_assert_leq(in.len, sizeof(b));
+		}
+}
+
+/* ---- steps ------------------------------------------------------------------------------------- */
+
+static struct x86_pure p;
+static struct step_plan plan;
+
+static void setup_64(void)
+{
+	x86_pure_init(&p, X86_GUEST_64);
+}
+
+static void setup_32(void)
+{
+	x86_pure_init(&p, X86_GUEST_32);
+}
+
+static void setup_real(void)
+{
+	x86_pure_init(&p, X86_GUEST_REAL);
+}
+
+static void fini(void)
+{
+	x86_pure_free(&p);
+}
+
+TestSuite(step64, .init = setup_64, .fini = fini);
+TestSuite(step32, .init = setup_32, .fini = fini);
+TestSuite(step_real, .init = setup_real, .fini = fini);
+
+static void begin(const char *code, size_t n, bool block_irq)
+{
+	memcpy(p.mem + X86_CODE, code, n);
+	plan = (struct step_plan){ .block_irq = block_irq, .pc = p.state.rip };
+	p.dirty = 0;
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+}
+
+/* Carried out: nothing is left for the processor, and the vCPU is n bytes further. */
+static void executes(const char *code, size_t n)
+{
+	uint64_t pc = p.state.rip;
+
+	begin(code, n, true);
+	cr_expect(plan.emulated);
+	cr_expect_eq(p.state.rip, pc + n);
+	cr_expect(p.dirty & 1u << X86_BANK_GPR);
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+}
+
+static uint64_t stack(unsigned int n, unsigned int size)
+{
+	uint64_t value = 0, at = p.state.seg[X86_SS].base + p.state.gpr[X86_RSP] + n * size;
+
+	cr_assert_lt(at, X86_MEM_SIZE);
+	memcpy(&value, p.mem + at, size);
+	return value;
+}
+
+static void put_stack(uint64_t value, unsigned int size)
+{
+	memcpy(p.mem + p.state.gpr[X86_RSP], &value, size);
+}
+
+Test(step64, cli_sti, .description = "cli and sti change IF; sti leaves its shadow, once")
+{
+	executes("\xfb", 1);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
+	cr_expect(p.state.events.sti_shadow);
+	cr_expect(p.dirty & 1u << X86_BANK_EVENTS);
+	p.state.rip = X86_CODE;
+	executes("\xfb", 1);
+	cr_expect_not(p.state.events.sti_shadow);
+	p.state.rip = X86_CODE;
+	executes("\xfa", 1);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+}
+
+Test(step64, user_cli, .description = "where cli would fault the processor does it")
+{
+	p.state.seg[X86_SS].dpl = 3;
+	begin("\xfa", 1, true);
+	cr_expect_not(plan.emulated);
+	cr_expect_eq(p.state.rip, X86_CODE);
+	p.state.rflags |= X86_FL_IOPL;
+	executes("\xfa", 1);
+}
+
+Test(step64, pushf, .description = "pushf saves the guest's own flags, without RF")
+{
+	p.state.rflags = 0x10ed7;
+	executes("\x9c", 1);
+	cr_expect_eq(p.state.gpr[X86_RSP], X86_STACK - 8);
+	cr_expect_eq(stack(0, 8), 0xed7);
+	cr_expect_eq(p.state.rflags, 0xed7);
+}
+
+Test(step64, pushf_unmapped, .description = "a push that would fault is left to the processor")
+{
+	p.state.gpr[X86_RSP] = 2 * X86_MEM_SIZE;
+	begin("\x9c", 1, true);
+	cr_expect_not(plan.emulated);
+	cr_expect_eq(p.state.gpr[X86_RSP], 2 * X86_MEM_SIZE);
+	cr_expect_eq(p.dirty, 0);
+	p.view.write_phys = NULL;
+	p.state.gpr[X86_RSP] = X86_STACK;
+	begin("\x9c", 1, true);
+	cr_expect_not(plan.emulated);
+}
+
+Test(step64, popf, .description = "popf loads TF and IF at level 0, neither IF nor IOPL at level 3")
+{
+	put_stack(0x3302 | 1ull << 40 | X86_FL_VM | X86_FL_RF, 8);
+	executes("\x9d", 1);
+	cr_expect_eq(p.state.rflags, 0x3302);
+	cr_expect_eq(p.state.gpr[X86_RSP], X86_STACK + 8);
+	p.state.rip = X86_CODE;
+	p.state.rflags = X86_FL_ONE;
+	p.state.seg[X86_SS].dpl = 3;
+	put_stack(0x3303, 8);
+	executes("\x9d", 1);
+	cr_expect_eq(p.state.rflags, 0x103);
+}
+
+Test(step32, popf_16, .description = "popf with a 16-bit operand leaves the upper flags")
+{
+	p.state.rflags = X86_FL_ONE | 1u << 18;
+	put_stack(0x0301, 2);
+	executes("\x66\x9d", 2);
+	cr_expect_eq(p.state.rflags, 0x40303);
+	cr_expect_eq(p.state.gpr[X86_RSP], X86_STACK + 2);
+}
+
+Test(step32, mov_ss,
+     .description = "mov ss loads the segment and leaves its shadow for one instruction")
+{
+	p.state.gpr[X86_RCX] = X86_SEL_DATA;
+	p.state.seg[X86_SS].limit = 1;
+	executes("\x8e\xd1", 2);
+	cr_expect_eq(p.state.seg[X86_SS].limit, 0xffffffff);
+	cr_expect(p.state.events.mov_ss_shadow);
+	p.state.rip = X86_CODE;
+	executes("\xfa", 1);
+	cr_expect_not(p.state.events.mov_ss_shadow);
+	p.state.gpr[X86_RCX] = X86_SEL_CODE32;
+	p.state.rip = X86_CODE;
+	begin("\x8e\xd1", 2, true);
+	cr_expect_not(plan.emulated, "it would fault");
+}
+
+Test(step32, pop_ss, .description = "pop ss as well; one that would fault changes nothing")
+{
+	put_stack(X86_SEL_DATA, 4);
+	executes("\x17", 1);
+	cr_expect_eq(p.state.gpr[X86_RSP], X86_STACK + 4);
+	p.state.rip = X86_CODE;
+	put_stack(X86_SEL_TSS, 4);
+	begin("\x17", 1, true);
+	cr_expect_not(plan.emulated);
+	cr_expect_eq(p.state.gpr[X86_RSP], X86_STACK + 4);
+}
+
+static void is_at_handler(unsigned int vector)
+{
+	cr_expect(plan.emulated);
+	cr_expect_eq(p.state.rip, X86_HANDLERS + 16 * vector, "rip %#lx", p.state.rip);
+}
+
+Test(step64, int3, .description = "the guest's int3 ends at its handler's first instruction")
+{
+	p.state.rflags |= X86_FL_IF;
+	p.state.gpr[X86_RSP] -= 4;
+	begin("\xcc", 1, false);
+	is_at_handler(3);
+	cr_expect_eq(p.state.gpr[X86_RSP], X86_STACK - 16 - 40, "the frame is aligned");
+	cr_expect_eq(stack(0, 8), X86_CODE + 1);
+	cr_expect_eq(stack(1, 8), X86_SEL_CODE64);
+	cr_expect_eq(stack(2, 8), X86_FL_ONE | X86_FL_IF);
+	cr_expect_eq(stack(3, 8), X86_STACK - 4);
+	cr_expect_eq(stack(4, 8), X86_SEL_DATA);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+}
+
+static void allow_users(unsigned int vector)
+{
+	p.mem[X86_IDT + 16 * vector + 5] |= 0x60;
+}
+
+Test(step64, int_from_user, .description = "int from level 3 switches to the stack of the TSS")
+{
+	p.state.seg[X86_CS].selector = X86_SEL_USER_CODE64;
+	p.state.seg[X86_CS].dpl = 3;
+	p.state.seg[X86_SS].selector = X86_SEL_USER_DATA;
+	p.state.seg[X86_SS].dpl = 3;
+	begin("\xcd\x10", 2, true);
+	cr_expect_not(plan.emulated, "the gate is not for users");
+	allow_users(16);
+	begin("\xcd\x10", 2, true);
+	is_at_handler(16);
+	cr_expect_eq(p.state.gpr[X86_RSP], X86_STACK - 0x8000 - 40);
+	cr_expect_eq(p.state.seg[X86_CS].selector, X86_SEL_CODE64);
+	cr_expect_eq(p.state.seg[X86_SS].selector, 0);
+	cr_expect(p.state.seg[X86_SS].unusable);
+	cr_expect_eq(x86_cpl(&p.state), 0);
+	cr_expect_eq(stack(1, 8), X86_SEL_USER_CODE64);
+	cr_expect_eq(stack(4, 8), X86_SEL_USER_DATA);
+}
+
+Test(step64, int_ist, .description = "a gate with an IST has its own stack")
+{
+	static const uint64_t ist2 = 0x28000;
+
+	p.mem[X86_IDT + 16 * 3 + 4] = 2;
+	memcpy(p.mem + X86_TSS + 0x2c, &ist2, sizeof(ist2));
+	begin("\xcc", 1, true);
+	is_at_handler(3);
+	cr_expect_eq(p.state.gpr[X86_RSP], 0x28000 - 40);
+	cr_expect_eq(p.state.seg[X86_SS].selector, X86_SEL_DATA);
+}
+
+Test(step64, trap_gate, .description = "a trap gate leaves interrupts on")
+{
+	p.mem[X86_IDT + 16 * 3 + 5] |= 1;
+	p.state.rflags |= X86_FL_IF;
+	begin("\xcc", 1, true);
+	is_at_handler(3);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
+}
+
+Test(step64, bad_gates, .description = "gates that would fault are left to the processor")
+{
+	begin("\xcd\x40", 2, true);
+	cr_expect_not(plan.emulated, "beyond the limit");
+	p.mem[X86_IDT + 16 * 3 + 5] &= 0x7f;
+	begin("\xcc", 1, true);
+	cr_expect_not(plan.emulated, "not present");
+	p.mem[X86_IDT + 16 * 3 + 5] |= 0x80;
+	p.mem[X86_IDT + 16 * 3 + 2] = X86_SEL_DATA;
+	begin("\xcc", 1, true);
+	cr_expect_not(plan.emulated, "not code");
+	cr_expect_eq(p.state.rip, X86_CODE);
+	cr_expect_eq(p.dirty, 0);
+}
+
+Test(step32, int_n, .description = "int in protected mode pushes 32-bit words")
+{
+	begin("\xcd\x11", 2, true);
+	is_at_handler(17);
+	cr_expect_eq(p.state.gpr[X86_RSP], X86_STACK - 12);
+	cr_expect_eq(stack(0, 4), X86_CODE + 2);
+	cr_expect_eq(stack(1, 4), X86_SEL_CODE32);
+	cr_expect_eq(stack(2, 4), X86_FL_ONE);
+}
+
+Test(step32, into, .description = "into goes to its handler on overflow only")
+{
+	executes("\xce", 1);
+	p.state.rip = X86_CODE;
+	p.state.rflags |= X86_FL_OF;
+	begin("\xce", 1, true);
+	is_at_handler(4);
+}
+
+Test(step_real, int_n, .description = "int in real mode goes by the vector table")
+{
+	p.state.rflags |= X86_FL_IF;
+	begin("\xcd\x10", 2, true);
+	is_at_handler(16);
+	cr_expect_eq(p.state.seg[X86_CS].base, 0);
+	cr_expect_eq(p.state.gpr[X86_RSP], 0xf000 - 6);
+	cr_expect_eq(stack(0, 2), 2);
+	cr_expect_eq(stack(1, 2), X86_CODE >> 4);
+	cr_expect_eq(stack(2, 2), X86_FL_ONE | X86_FL_IF);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+}
+
+Test(step_real, stack_wraps, .description = "a 16-bit stack pointer wraps in its segment")
+{
+	p.state.gpr[X86_RSP] = 0x12340000;
+	executes("\x9c", 1);
+	cr_expect_eq(p.state.gpr[X86_RSP], 0x1234fffe);
+	cr_expect_eq(p.mem[0xfffe], X86_FL_ONE);
+}
+
+Test(step64, syscall, .description = "syscall and sysret, there and back")
+{
+	p.state.efer |= X86_EFER_SCE;
+	p.state.msr.star = 0x001b000800000000;
+	p.state.msr.lstar = 0xffffffff80001000;
+	p.state.msr.fmask = 0x200;
+	p.state.seg[X86_CS].dpl = p.state.seg[X86_SS].dpl = 3;
+	p.state.rflags = 0x10a87;
+	begin("\x0f\x05", 2, true);
+	cr_expect(plan.emulated);
+	cr_expect_eq(p.state.rip, 0xffffffff80001000);
+	cr_expect_eq(p.state.gpr[X86_RCX], X86_CODE + 2);
+	cr_expect_eq(p.state.gpr[X86_R8 + 3], 0xa87);
+	cr_expect_eq(p.state.rflags, 0x887);
+	cr_expect_eq(p.state.seg[X86_CS].selector, 8);
+	cr_expect_eq(p.state.seg[X86_SS].selector, 16);
+	cr_expect_eq(x86_cpl(&p.state), 0);
+	cr_expect(p.dirty & 1u << X86_BANK_SREGS);
+
+	p.state.rip = X86_CODE;
+	begin("\x48\x0f\x07", 3, true);
+	cr_expect(plan.emulated);
+	cr_expect_eq(p.state.rip, X86_CODE + 2);
+	cr_expect_eq(p.state.rflags, 0xa87);
+	cr_expect_eq(p.state.seg[X86_CS].selector, 0x2b);
+	cr_expect_eq(p.state.seg[X86_SS].selector, 0x23);
+	cr_expect_eq(x86_cpl(&p.state), 3);
+}
+
+Test(step64, syscall_off, .description = "without EFER.SCE, or to nowhere, the processor may fault")
+{
+	begin("\x0f\x05", 2, true);
+	cr_expect_not(plan.emulated);
+	p.state.efer |= X86_EFER_SCE;
+	p.state.gpr[X86_RCX] = 1ull << 47;
+	begin("\x48\x0f\x07", 3, true);
+	cr_expect_not(plan.emulated);
+}
+
+/* ---- what the processor steps ------------------------------------------------------------------ */
+
+Test(step64, masked, .description = "interrupts are kept out by IF, which comes back")
+{
+	p.state.rflags |= X86_FL_IF;
+	begin("\x90", 1, false);
+	cr_expect_not(plan.emulated);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+	p.state.rip++;
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
+}
+
+Test(step64, not_masked, .description = "where the backend keeps them out nothing is changed")
+{
+	p.state.rflags |= X86_FL_IF;
+	begin("\x90", 1, true);
+	cr_expect_eq(p.dirty, 0);
+	p.state.rip++;
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	cr_expect_eq(p.dirty, 0);
+	p.state.rip = X86_CODE;
+	begin("\xf4", 1, false);
+	cr_expect_eq(p.dirty, 0, "hlt has to wake up");
+}
+
+Test(step64, interrupted, .description = "a step that did not come off gives IF back")
+{
+	p.state.rflags |= X86_FL_IF;
+	begin("\x90", 1, false);
+	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
+	begin("\x90", 1, false);
+	p.state.rip = X86_HANDLERS;
+	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE, "somewhere else entirely: its IF is not ours");
+}
+
+Test(step64, iret, .description = "iret's IF stays as it was popped, and its TF is not lost")
+{
+	p.state.rflags |= X86_FL_IF;
+	p.state.gpr[X86_RSP] -= 24;
+	memcpy(p.mem + X86_STACK - 8, (uint64_t[]){ X86_FL_ONE | X86_FL_TF }, 8);
+	begin("\x48\xcf", 2, false);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+	p.state.rip = X86_CODE + 0x100;
+	p.state.rflags = X86_FL_ONE;
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_TF);
+}
+
+Test(step64, no_progress,
+     .description = "a step that did not move is made again, where moving is due")
+{
+	begin("\x90", 1, true);
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 1);
+	begin("\xeb\xfe", 2, true);
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	begin("\xf3\xaa", 2, true);
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+}
+
+Test(step64, guest_tf, .description = "the guest's own TF outlives a step")
+{
+	p.state.rflags |= X86_FL_TF;
+	begin("\x90", 1, true);
+	p.state.rip++;
+	p.state.rflags &= ~(uint64_t)X86_FL_TF; /* as KVM shows it after a step */
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_TF);
+}
+
+Test(step64, guards, .description = "slots stand where exceptions go, as many as there is room for")
+{
+	memcpy(p.mem + X86_CODE, "\x48\x8b\x00", 3);
+	plan = (struct step_plan){ .room = 2, .pc = X86_CODE };
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	cr_expect_eq(plan.nuntil, 2);
+	cr_expect(plan.until_too);
+	cr_expect_eq(plan.until[0], X86_HANDLERS + 16 * 14);
+	cr_expect_eq(plan.until[1], X86_HANDLERS + 16 * 13);
+	p.mem[X86_IDT + 16 * 14 + 5] &= 0x7f;
+	plan = (struct step_plan){ .room = 4, .pc = X86_CODE };
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	cr_expect_eq(plan.nuntil, 3, "the page fault has no gate");
+	memcpy(p.mem + X86_CODE, "\xf7\xf1", 2);
+	plan = (struct step_plan){ .room = 1, .pc = X86_CODE };
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	cr_expect_eq(plan.until[0], X86_HANDLERS, "divide error");
+}
+
+Test(step64, faulted,
+     .description = "a step that ends in a fault: the saved flags are the guest's own")
+{
+	p.state.rflags |= X86_FL_IF;
+	p.mem[X86_IDT + 16 * 14 + 5] |= 1; /* a trap gate */
+	memcpy(p.mem + X86_CODE, "\x48\x8b\x00", 3);
+	plan = (struct step_plan){ .room = 4, .pc = X86_CODE };
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	/* the processor pushes SS, RSP, RFLAGS, CS, RIP and the error code */
+	p.state.gpr[X86_RSP] -= 48;
+	memcpy(p.mem + p.state.gpr[X86_RSP],
+	       (uint64_t[]){ 0, X86_CODE, X86_SEL_CODE64, 0x10102, X86_STACK, X86_SEL_DATA }, 48);
+	p.state.rip = X86_HANDLERS + 16 * 14;
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	cr_expect_eq(stack(3, 8), 0x10202, "flags %#lx", stack(3, 8));
+	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
+}
+
+Test(step64, unreadable_code, .description = "code that can't be read is left to the processor")
+{
+	p.state.rip = 2 * X86_MEM_SIZE;
+	plan = (struct step_plan){ .block_irq = true, .pc = p.state.rip };
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	cr_expect_not(plan.emulated);
+	p.state.rip = X86_MEM_SIZE - 1; /* the last byte there is */
+	p.mem[X86_MEM_SIZE - 1] = 0xfa;
+	plan = (struct step_plan){ .block_irq = true, .pc = p.state.rip };
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	cr_expect(plan.emulated);
+	p.broken = 1u << X86_BANK_GPR;
+	cr_expect_eq(x86_step_begin(&p.view, &plan), -EIO);
+}
