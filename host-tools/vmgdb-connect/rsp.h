@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * As much of the debugger's half of GDB's remote protocol as questions and answers need; GDB manual,
+ * "Remote Protocol". Always with acknowledgements, one packet at a time.
+ */
+#ifndef VMGDB_CONNECT_RSP_H
+#define VMGDB_CONNECT_RSP_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "transport/stream.h"
+
+enum { RSP_MAX = 65536 };
+
+struct rsp {
+	struct stream *stream;
+	size_t start, end; /* bytes of buf that were read and not looked at */
+	char buf[4096];
+};
+
+/*
+ * Send the packet that text makes, and wait for its answer: into reply, unescaped, with a NUL after
+ * it. len is at most RSP_MAX; more is cut off. Returns the length, 0 for the empty reply (not
+ * supported); -ETIMEDOUT; -EPIPE: it hung up; -EBADMSG: it speaks another language.
+ */
+ssize_t rsp_ask(struct rsp *r, const char *text, char *reply, size_t len);
+
+#endif

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""--probe, against stubs that are good, odd and none."""
+
+import subprocess
+import threading
+
+from harness import CONNECT, RUN, case, check, equal, eventually, need_kvm
+from stub import Stub
+
+
+def probe(spec, *options):
+    return subprocess.run([CONNECT, "--probe", *options, spec], capture_output=True, text=True,
+                          timeout=30)
+
+
+def probe_stub(bench, replies=None):
+    listener, spec = bench.listen()
+    stub = Stub(lambda: bench.accept(listener), replies)
+    return probe(spec), stub
+
+
+@case("probe tells stub, architecture, vCPUs, stop, round trip")
+def good(bench):
+    out, stub = probe_stub(bench, {"qGDBServerVersion": b"name:fake;version:1;",
+                                   "?": b"T05thread:1;swbreak:;"})
+    equal(out.returncode, 0, out.stderr)
+    words = " ".join(out.stdout.split())
+    for text in ("a GDB stub answers", "stub fake", "architecture i386:x86-64", "vCPUs 2",
+                 "1 CPU 0", "2 CPU 1", "stopped trapped (SIGTRAP), swbreak", "round trip"):
+        check(text in words, f"no {text!r} in {words!r}")
+    equal(out.stderr, "")
+    equal(stub.seen[-1], "D", "it lets the VM go on")
+    changing = [p for p in stub.seen if p[0] in "cCsSGPMXZzk" or p.startswith("vCont;")]
+    equal(changing, [], "and changes nothing")
+
+
+@case("probe names the stub by its monitor command where it has no other name")
+def by_monitor(bench):
+    out, _ = probe_stub(bench, {"qRcmd,": b"some stub 1.0\n".hex().encode()})
+    check("some stub 1.0" in out.stdout, out.stdout)
+
+
+@case("probe of a stub that knows next to nothing")
+def bare(bench):
+    out, _ = probe_stub(bench, {"q": b"", "?": b"S02"})
+    equal(out.returncode, 0, out.stderr)
+    check("interrupted (SIGINT)" in out.stdout, out.stdout)
+    check("does not say its name" in out.stdout, out.stdout)
+
+
+@case("probe understands run-length encoding and escapes")
+def encodings(bench):
+    out, _ = probe_stub(bench, {"qGDBServerVersion": b"name:0* }\x03x;"})
+    check("stub           0000#x" in out.stdout, out.stdout)
+
+
+@case("probe is not fooled by long and broken answers")
+def hostile(bench):
+    for reply in (b"m" + b"1," * 40000, b"m" * 100, b"*" * 100, b"}" * 3, b"T", b"Tzz;", b"O",
+                  b"name:" + b"x" * 5000, b"0*" + bytes([126]) + b"*~" * 300):
+        out, _ = probe_stub(bench, {"qSupported": b"x", "": reply})
+        check(out.returncode in (0, 2), f"{reply[:20]!r}: exit status {out.returncode}")
+
+
+@case("probe of a stub that turns it away")
+def refused(bench):
+    out, _ = probe_stub(bench, {"qSupported": b"E.another debugger holds the VM"})
+    equal(out.returncode, 3)
+    check("refused: another debugger holds the VM" in out.stderr, out.stderr)
+    equal(out.stdout, "")
+
+
+@case("probe of something that does not answer")
+def silent(bench):
+    _, spec = bench.listen()
+    out = probe(spec)
+    equal(out.returncode, 2)
+    check("it does not answer" in out.stderr, out.stderr)
+
+
+def speaks(bench, text):
+    listener, spec = bench.listen()
+
+    def serve():
+        sock = bench.accept(listener)
+        sock.sendall(text)
+        sock.close()
+    thread = threading.Thread(target=serve)
+    thread.start()
+    out = probe(spec)
+    thread.join()
+    return out
+
+
+@case("probe of something else")
+def something_else(bench):
+    out = speaks(bench, b"SSH-2.0-OpenSSH_9.2\r\n")
+    equal(out.returncode, 2)
+    check("hung up without an answer" in out.stderr, out.stderr)
+
+
+@case("probe of nobody")
+def nobody(bench):
+    out = probe(f"unix:{bench.path('none')}")
+    equal(out.returncode, 2)
+    check("No such file" in out.stderr, out.stderr)
+
+
+@case("probe of a VM that dials")
+def accept(bench):
+    path = bench.path("vm.sock")
+    program = bench.connect("--probe", "--accept", f"unix:{path}")
+    vm = bench.dial(path)
+    Stub(iter([vm]).__next__)
+    equal(program.status(), 0)
+
+
+@case("probe leaves a running VM running")
+def real(bench):
+    need_kvm()
+    path = bench.path("vm.sock")
+    with open(bench.path("console"), "wb") as console:
+        bench.run(RUN, "--guest", "demo", "--cpus", "2", "--gdb", f"unix:{path}", stdout=console)
+    eventually("the socket", lambda: __import__("os").path.exists(path))
+
+    def ticks():
+        return open(console.name, "rb").read().count(b"ticks")
+    for _ in range(3):
+        out = probe(f"unix:{path}")
+        equal(out.returncode, 0, out.stderr)
+        check("vmgdb" in out.stdout and "vCPUs          2" in out.stdout, out.stdout)
+        before = ticks()
+        eventually("the guest goes on", lambda: ticks() > before, 20)

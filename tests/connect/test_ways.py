@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: MIT
+"""How it ends, what it says, and what it leaves behind: nothing."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import tty
+
+from harness import (CONNECT, Tty, case, check, equal, eventually, expect_gone, pass_through,
+                     receive)
+
+
+def refused_as_usage(name, argv, text):
+    @case(f"usage, {name}")
+    def test(bench):
+        program = bench.connect(*argv)
+        equal(program.status(), 1, "exit status")
+        check(text in program.said(), program.said())
+        equal(len(program.said().splitlines()), 1, "lines")
+
+
+for _name, _argv, _text in (
+        ("no VM", [], "where is the VM?"),
+        ("two VMs", ["unix:a", "unix:b"], "unix:b: one VM at a time"),
+        ("unknown option", ["--frobnicate", "unix:a"], "--frobnicate: no such option"),
+        ("option without its value", ["--listen"], "--listen: needs a value"),
+        ("value for an option that has none", ["--probe=1", "unix:a"], "--probe=1: no such option"),
+        ("unknown kind", ["vsok:1:2"], "unknown kind 'vsok'"),
+        ("bad port", ["tcp:99999"], "port '99999' is not a number from 0 to 65535"),
+        ("bad listener", ["--listen", "tcp:x", "unix:a"], "port 'x' is not a number"),
+        ("two listeners", ["--listen", "tcp:0", "--pty", "x", "unix:a"], "only one of"),
+        ("probe and listen", ["--probe", "--pty", "x", "unix:a"], "--probe goes with none of"),
+        ("no debugger", ["unix:a", "--"], "no debugger after '--'"),
+        ("the VMM's option", ["unix:a,ro"], "option 'ro' is for the VMM's side"),
+        ("the VMM's option on the listener", ["--listen", "tcp:0,ro", "unix:a"],
+         "are for the VMM's side"),
+        ("a pty dialled", ["pty"], "'pty' can't be dialled"),
+        ("uds-vsock can't wait", ["--accept", "uds-vsock:/a:1"], "can only be dialled"),
+        ("a long link", ["--pty", "/" + "x" * 300, "unix:a"], "too long")):
+    refused_as_usage(_name, _argv, _text)
+
+
+@case("--help is on stdout, and complete")
+def show_help(bench):
+    out = subprocess.run([CONNECT, "--help"], capture_output=True, text=True, check=True)
+    equal(out.stderr, "")
+    for text in ("--listen SPEC", "--pty LINK", "--accept", "--probe", "--reconnect", "--verbose",
+                 "vsock:[CID:]PORT", "uds-vsock:PATH:PORT", "allow=", "Exit status"):
+        check(text in out.stdout, f"no {text!r}")
+
+
+@case("exit 0 when the debugger leaves")
+def debugger_leaves(bench):
+    listener, spec = bench.listen()
+    program, gdb = bench.bridge(spec)
+    vm = bench.accept(listener)
+    pass_through(gdb, vm)
+    gdb.close()
+    equal(program.status(), 0)
+    expect_gone(vm)
+    equal(program.said(), "", "not a word")
+
+
+@case("what the debugger said last is delivered")
+def last_words(bench):
+    """Also when the VM's side is slow to read: stdin ends long before all has gone out."""
+    listener, spec = bench.listen()
+    data = os.urandom(300000)
+    program = bench.connect(spec, stdin=subprocess.PIPE)
+    vm = bench.accept(listener)
+    program.process.stdin.write(data)
+    program.process.stdin.close()
+    found = b""
+    while piece := vm.recv(20000):
+        found += piece
+        time.sleep(0.005)
+    check(found == data, f"{len(found)} of {len(data)} bytes")
+    equal(program.status(), 0)
+
+
+@case("what the VM said last is delivered, then exit 2")
+def vm_leaves(bench):
+    listener, spec = bench.listen()
+    program, gdb = bench.bridge(spec)
+    vm = bench.accept(listener)
+    data = os.urandom(100000)
+    vm.sendall(data)
+    vm.close()
+    check(receive(gdb, len(data)) == data)
+    expect_gone(gdb)
+    equal(program.status(), 2)
+    check("has closed the connection" in program.said(), program.said())
+
+
+@case("exit 0 when the debugger detaches, though the stub hangs up first")
+def detach(bench):
+    listener, spec = bench.listen()
+    program, gdb = bench.bridge(spec)
+    vm = bench.accept(listener)
+    gdb.sendall(b"$D#44")
+    equal(receive(vm, 5), b"$D#44")
+    vm.sendall(b"+$OK#9a")
+    vm.close()
+    equal(receive(gdb, 7), b"+$OK#9a")
+    gdb.close()
+    equal(program.status(), 0)
+    equal(program.said(), "")
+
+
+@case("exit 2 when nobody is there")
+def unreachable(bench):
+    listener, spec = bench.listen()
+    listener.close()
+    program, _ = bench.bridge(spec)
+    equal(program.status(), 2)
+    check("Connection refused" in program.said(), program.said())
+    program, _ = bench.bridge(f"unix:{bench.path('none')}")
+    equal(program.status(), 2)
+    check("No such file or directory" in program.said(), program.said())
+    program, _ = bench.bridge("serial:/dev/nonexistent")
+    equal(program.status(), 2)
+    program, _ = bench.bridge("virtio:org.vmgdb.none")
+    equal(program.status(), 2)
+    check("virtio-serial" in program.said(), program.said())
+
+
+@case("exit 3 when it refuses")
+def refused(bench):
+    listener, spec = bench.listen()
+    program, _ = bench.bridge(f"uds-vsock:{spec.removeprefix('unix:')}:7")
+    vm = bench.accept(listener)
+    vm.sendall(b"FAIL no such port\n")
+    equal(program.status(), 3)
+    check("it answered 'FAIL no such port'" in program.said(), program.said())
+
+
+@case("a uid that is not allowed is turned away, and told of")
+def not_allowed(bench):
+    listener, spec = bench.listen()
+    path = bench.path("gdb.sock")
+    program = bench.connect("--listen", f"unix:{path},allow=12345", spec)
+    expect_gone(bench.dial(path))
+    program.says(f"refused: uid {os.getuid()} pid")
+
+
+@case("a VM that is not allowed to dial here is turned away, and told of")
+def vm_not_allowed(bench):
+    path = bench.path("vm.sock")
+    program, _ = bench.bridge("--accept", f"unix:{path},allow=12345")
+    program.says("waiting for a VM that dials unix:")
+    expect_gone(bench.dial(path))
+    program.says(f"refused: uid {os.getuid()} pid")
+    check(not program.ended(), "it waits for the next one")
+
+
+@case("without --reconnect a listener turns its debugger away, and goes on")
+def listener_goes_on(bench):
+    listener, spec = bench.listen()
+    listener.close()
+    path = bench.path("gdb.sock")
+    program = bench.connect("--listen", f"unix:{path}", spec)
+    for _ in range(2):
+        expect_gone(bench.dial(path))
+    program.says("Connection refused")
+    listener, _ = bench.listen()
+    gdb = bench.dial(path)
+    pass_through(gdb, bench.accept(listener))
+
+
+@case("--reconnect waits for a VM that is not there yet")
+def reconnect_first(bench):
+    spec = f"unix:{bench.path('vm.sock')}"
+    program, gdb = bench.bridge("--reconnect", spec)
+    gdb.sendall(b"+$early#")
+    program.says("trying again")
+    time.sleep(0.5)
+    check(program.cpu() < 0.1)
+    listener, _ = bench.listen()
+    vm = bench.accept(listener)
+    equal(receive(vm, 8), b"+$early#")
+    pass_through(gdb, vm)
+    equal(program.said().count("trying again"), 1, "told once")
+    program.says("reached unix:")
+
+
+@case("--reconnect rides out the VMM's restart")
+def reconnect(bench):
+    path = bench.path("gdb.sock")
+    listener, spec = bench.listen()
+    program = bench.connect("--reconnect", "--listen", f"unix:{path}", spec)
+    for _ in range(3):
+        gdb = bench.dial(path)
+        vm = bench.accept(listener)
+        pass_through(gdb, vm)
+        listener.close()
+        vm.close()
+        expect_gone(gdb)
+        gdb = bench.dial(path)
+        gdb.sendall(b"early")
+        program.says("trying again")
+        listener, _ = bench.listen()
+        vm = bench.accept(listener)
+        equal(receive(vm, 5), b"early")
+        pass_through(gdb, vm)
+        gdb.close()
+        expect_gone(vm)
+    check(not program.ended())
+
+
+@case("--reconnect waits for a serial device that is not there yet")
+def reconnect_serial(bench):
+    device = bench.path("ttyUSB0")
+    program, gdb = bench.bridge("--reconnect", f"serial:{device}")
+    program.says("No such file or directory")
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    os.symlink(os.ttyname(slave), device)
+    gdb.sendall(b"+")
+    equal(os.read(master, 1), b"+")
+    os.close(slave)
+    os.close(master)
+
+
+@case("a debugger that gives up while the VM is dialled is let go")
+def gives_up(bench):
+    path = bench.path("gdb.sock")
+    program = bench.connect("--reconnect", "--listen", f"unix:{path}",
+                            f"unix:{bench.path('vm.sock')}")
+    gdb = bench.dial(path)
+    program.says("trying again")
+    gdb.close()
+    program.says("the debugger has left")
+    listener, _ = bench.listen()
+    listener.settimeout(0.5)
+    try:
+        bench.accept(listener)
+        check(False, "it dials for nobody")
+    except TimeoutError:
+        pass
+    listener.settimeout(10)
+    pass_through(bench.dial(path), bench.accept(listener))
+
+
+@case("a second debugger waits its turn")
+def second(bench):
+    listener, spec = bench.listen()
+    path = bench.path("gdb.sock")
+    bench.connect("--listen", f"unix:{path}", spec)
+    first = bench.dial(path)
+    vm = bench.accept(listener)
+    next_one = bench.dial(path)
+    next_one.sendall(b"me")
+    pass_through(first, vm)
+    first.close()
+    expect_gone(vm)
+    vm = bench.accept(listener)
+    equal(receive(vm, 2), b"me")
+    pass_through(next_one, vm)
+
+
+@case("a pty's debugger sees that the VM has gone, and its link stays good")
+def pty_hang_up(bench):
+    listener, spec = bench.listen()
+    link = bench.path("tty")
+    program = bench.connect("--pty", link, spec)
+    eventually("the link", lambda: os.path.exists(link))
+    for _ in range(3):
+        gdb = Tty(link)
+        gdb.sendall(b"+")
+        vm = bench.accept(listener)
+        equal(receive(vm, 1), b"+")
+        pass_through(gdb, vm)
+        vm.sendall(b"last")
+        vm.close()
+        equal(receive(gdb, 4), b"last")
+        expect_gone(gdb)
+        gdb.close()
+        eventually("the link", lambda: os.path.exists(link))
+    equal(program.stop(), 0)
+    check(not os.path.lexists(link), "the link is left behind")
+
+
+@case("Ctrl-C is the debugger's, not the bridge's")
+def interrupt(bench):
+    listener, spec = bench.listen()
+    program, gdb = bench.bridge(spec)
+    vm = bench.accept(listener)
+    for _ in range(3):
+        program.process.send_signal(signal.SIGINT)
+        pass_through(gdb, vm)
+    check(not program.ended())
+
+
+def ended_by(sig):
+    @case(f"{sig.name} ends a listener, and nothing is left")
+    def test(bench):
+        path = bench.path("gdb.sock")
+        program = bench.connect("--listen", f"unix:{path}", "unix:x")
+        program.says("waiting for a debugger")
+        check(stat.S_ISSOCK(os.stat(path).st_mode))
+        equal(os.stat(path).st_mode & 0o777, 0o600, "mode")
+        equal(program.stop(sig), 0)
+        check(not os.path.lexists(path), "the socket is left behind")
+
+
+ended_by(signal.SIGINT)
+ended_by(signal.SIGTERM)
+ended_by(signal.SIGHUP)
+
+
+@case("at a terminal a pty is made, and named")
+def at_terminal(bench):
+    listener, spec = bench.listen()
+    master, slave = os.openpty()
+    program = bench.connect(spec, stdin=slave)
+    program.says("target remote /dev/pts/")
+    os.close(slave)
+    gdb = Tty(program.said().split("target remote ")[1].split()[0])
+    gdb.sendall(b"+")
+    vm = bench.accept(listener)
+    equal(receive(vm, 1), b"+")
+    pass_through(gdb, vm)
+    gdb.close()
+    os.close(master)
+
+
+@case("a VM that dials a listener is kept for the debugger")
+def accept_and_listen(bench):
+    vm_path, gdb_path = bench.path("vm.sock"), bench.path("gdb.sock")
+    program = bench.connect("--accept", "--listen", f"unix:{gdb_path}", f"unix:{vm_path}")
+    vm = bench.dial(vm_path)
+    program.says("reached unix:")
+    vm.sendall(b"early")
+    gdb = bench.dial(gdb_path)
+    equal(receive(gdb, 5), b"early")
+    pass_through(gdb, vm)
+    vm.close()
+    expect_gone(gdb)
+    vm = bench.dial(vm_path)
+    gdb = bench.dial(gdb_path)
+    pass_through(gdb, vm)
+
+
+# A debugger: says what it was called with, connects, echoes a line, and exits as it was told.
+FAKE = """#!{python}
+import os, signal, socket, sys
+assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
+path = [a for a in sys.argv if a.startswith(("target remote ", "process connect "))][0].split()[-1]
+path = path.removeprefix("unix-connect://")
+assert os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o700
+open({out!r}, "w").write(repr((sys.argv[1:], os.path.dirname(path))))
+s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+s.connect(path)
+s.sendall(b"hello")
+assert s.recv(5) == b"olleh"
+sys.exit(7)
+"""
+
+
+def fake_debugger(bench, name):
+    path, out = bench.path(name), bench.path("argv")
+    with open(path, "w") as f:
+        f.write(FAKE.format(python=sys.executable, out=out))
+    os.chmod(path, 0o755)
+    return path, out
+
+
+def starts(name, option, command):
+    @case(f"-- {name} is started, attached, and its exit status is passed on")
+    def test(bench):
+        listener, spec = bench.listen()
+        path, out = fake_debugger(bench, name)
+        program = bench.connect(spec, "--", path, "-x", "vmlinux")
+        vm = bench.accept(listener)
+        equal(receive(vm, 5), b"hello")
+        vm.sendall(b"olleh")
+        equal(program.status(), 7)
+        argv, folder = eval(open(out).read())
+        equal(argv[0], option)
+        check(argv[1].startswith(command), argv[1])
+        equal(argv[2:], ["-x", "vmlinux"])
+        check(not os.path.exists(folder), "the folder is left behind")
+
+
+starts("gdb", "-ex", "target remote /")
+starts("gdb-multiarch", "-ex", "target remote /")
+starts("lldb-14", "-o", "process connect --plugin gdb-remote unix-connect:///")
+
+
+@case("-- is not started when the VM can't be reached")
+def not_started(bench):
+    path, out = fake_debugger(bench, "gdb")
+    program = bench.connect(f"unix:{bench.path('none')}", "--", path)
+    equal(program.status(), 2)
+    check(not os.path.exists(out), "it was started")
+
+
+@case("-- that can't be run is a usage error")
+def no_such_debugger(bench):
+    listener, spec = bench.listen()
+    program = bench.connect(spec, "--", "/nonexistent/gdb")
+    equal(program.status(), 1)
+    check("can't run '/nonexistent/gdb': No such file" in program.said(), program.said())
+    expect_gone(bench.accept(listener))
+
+
+@case("-- survives Ctrl-C at its terminal")
+def terminal_interrupt(bench):
+    listener, spec = bench.listen()
+    path, _ = fake_debugger(bench, "gdb")
+    program = bench.connect(spec, "--", path)
+    vm = bench.accept(listener)
+    equal(receive(vm, 5), b"hello")
+    program.process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    vm.sendall(b"olleh")
+    equal(program.status(), 7)
