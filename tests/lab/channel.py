@@ -22,7 +22,8 @@ HEAD = struct.Struct("<2sBxHHH")
 PAYLOAD = 2048
 START, INPUT, KILL, RESIZE = 1, 2, 3, 4
 ACK, HELLO, OUT, ERR, EXIT = 16, 17, 18, 19, 20
-RESEND = 1.0  # seconds
+RESEND = 1.0  # seconds, at first
+SLOWEST = 1000  # bytes a second, a serial line into a busy host
 
 
 def crc16(data):
@@ -187,11 +188,13 @@ class Channel:
         with self._sending:
             seq = self._seq = (self._seq + 1) & 0xffff
             end = time.monotonic() + timeout
+            patience = RESEND + len(data) / SLOWEST
             while time.monotonic() < end:
                 with contextlib.suppress(OSError):  # _receive sees the end too, and tells why
                     self._stream.sendall(frame(kind, number, seq, data))
-                if self.wait_until(lambda: self._acked == seq, RESEND):
+                if self.wait_until(lambda: self._acked == seq, patience):
                     return
+                patience *= 2
         raise LabTimeout(f"the agent inside has not answered for {timeout} s")
 
     def start(self, command, mode="-", on_output=None):

@@ -151,7 +151,8 @@ class Host:
     # Inside
 
     def module_files(self):
-        return modules.in_order(self.root, self.modules)
+        return modules.lean(self.root, f"{TRIPLETS[self.arch]}-strip",
+                            modules.in_order(self.root, self.modules))
 
     def _make_initramfs(self, files):
         fs = Initramfs()

@@ -34,8 +34,8 @@ def unpack(data):
 def vmlinux(root):
     """The path of the ELF file in Debian's kernel below root; unpacked once."""
     image = packages.kernel(root)
-    elf = packages.cache() / image.name.replace("vmlinuz", "vmlinux")
-    with packages.locked("vmlinux"):
+    elf = root / "vmlinux"
+    with packages.locked(f"{root.name}-vmlinux"):
         if not elf.exists():
             with packages.new_file(elf) as new:
                 new.write(unpack(payload(image.read_bytes())))

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""The outer end of a serial line: ptys and unix sockets that one can attach to it.
+
+Like a line, it keeps nothing: what comes while no one is attached is lost.
+"""
+
+import os
+import pty
+import select
+import socket
+import termios
+import threading
+import tty
+
+RETRY = 0.02  # seconds until a pty that no one has open is looked at again
+
+
+class Pty:
+    """A pty whose other end may be opened and closed as one likes; it stays raw."""
+
+    def __init__(self, path):
+        self.master, slave = pty.openpty()
+        tty.setraw(slave)
+        os.set_blocking(self.master, False)
+        self.path = os.ttyname(slave)
+        os.close(slave)
+        self._open = False
+
+    def open(self):
+        """Is the other end open?  What was not read by one who has closed it is thrown away."""
+        poll = select.poll()
+        poll.register(self.master, 0)
+        now_open = not poll.poll(0)  # else: POLLHUP
+        if self._open and not now_open:
+            termios.tcflush(self.master, termios.TCIOFLUSH)
+        self._open = now_open
+        return now_open
+
+    def inputs(self):
+        return [self.master] if self.open() else []
+
+    def receive(self, _):
+        try:
+            return os.read(self.master, 4096)
+        except OSError:  # EIO: closed just now
+            return b""
+
+    def send(self, data):
+        if self.open():
+            try:
+                os.write(self.master, data)
+            except BlockingIOError:
+                pass
+
+    def close(self):
+        os.close(self.master)
+
+
+class Unix:
+    """A unix socket; one client at a time."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self.path)
+        self._listener.listen(8)
+        self._client = None
+
+    def inputs(self):
+        return [self._client or self._listener]
+
+    def receive(self, ready):
+        if ready is self._listener:
+            self._client = ready.accept()[0]
+            return b""
+        try:
+            data = self._client.recv(4096)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._drop()
+        return data
+
+    def send(self, data):
+        try:
+            if self._client:
+                self._client.sendall(data)
+        except OSError:
+            self._drop()
+
+    def _drop(self):
+        self._client.close()
+        self._client = None
+
+    def close(self):
+        if self._client:
+            self._drop()
+        self._listener.close()
+
+
+KINDS = {"pty": Pty, "unix": Unix}
+
+
+class Line:
+    """stream: the socket that is the line's inner end."""
+
+    def __init__(self, stream, folder):
+        self._stream = stream
+        self._folder = folder
+        self._ends = {}
+        self._wake, self._wake_end = os.pipe()
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def attach(self, kind):
+        """The path of a pty or a unix socket that is the line; the same one each time."""
+        if kind not in self._ends:
+            end = KINDS[kind](self._folder / "serial")
+            self._ends = {**self._ends, kind: end}
+            os.write(self._wake_end, b"x")
+        return self._ends[kind].path
+
+    def _serve(self):
+        while not self._closed:
+            ends = list(self._ends.values())
+            owners = {fd: end for end in ends for fd in end.inputs()}
+            idle = len(owners) < len(ends)  # a pty that has to be looked at
+            ready = select.select([self._stream, self._wake, *owners], [], [],
+                                  RETRY if idle else None)[0]
+            if self._wake in ready:
+                os.read(self._wake, 64)
+            if self._stream in ready and not self._from_inside(ends):
+                return
+            for fd in ready:
+                if fd in owners:
+                    self._from_outside(owners[fd].receive(fd))
+
+    def _from_inside(self, ends):
+        try:
+            data = self._stream.recv(4096)
+        except OSError:
+            data = b""
+        for end in ends:
+            end.send(data)
+        return bool(data)
+
+    def _from_outside(self, data):
+        try:
+            self._stream.sendall(data)
+        except OSError:
+            pass  # the emulator has ended: the next look at the stream tells
+
+    def close(self):
+        self._closed = True
+        os.write(self._wake_end, b"x")
+        self._thread.join()
+        for end in self._ends.values():
+            end.close()
+        self._stream.close()
+        os.close(self._wake)
+        os.close(self._wake_end)
