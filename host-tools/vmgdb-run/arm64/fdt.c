@@ -140,6 +140,7 @@ static void gic(struct tree *t, const struct vm *vm)
 	}
 	bytes(t, "interrupt-controller", NULL, 0);
 	CELLS(t, "#interrupt-cells", 3);
+	CELLS(t, "#address-cells", 0);
 	CELLS(t, "phandle", GIC_PHANDLE);
 	end(t);
 }

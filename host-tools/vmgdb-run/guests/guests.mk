@@ -8,7 +8,7 @@ GUEST_OBJ := $(O)/obj/$(GUEST_SRC)/embed.o
 # What gdb shows of a guest is exact: not optimized, with frame pointers.
 GUEST_CFLAGS := -std=gnu11 -I. -g -O0 -ffreestanding -fno-pic -fno-pie -fno-omit-frame-pointer \
 	-fno-stack-protector -fno-asynchronous-unwind-tables $(WARN) -MMD -MP
-GUEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack
+GUEST_LDFLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack
 
 include $(GUEST_SRC)/$(ARCH)/guests.mk
 
