@@ -31,25 +31,28 @@ $(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/soft*.[ch] core/*.[ch
 tsan: $(TSAN)
 	@for t in $^; do $$t || exit 1; done
 
-# The commands for users: each sees to the packages that it needs, then to the build.
-JOBS := $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+# What this machine's KVM can do (tests/gdb/hosts.py)
+TEST_TOOLS := $(if $(filter x86,$(ARCH)),$(O)/tests/kvmtraits)
+$(O)/tests/kvmtraits: $(O)/obj/tests/gdb/kvmtraits.o
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDFLAGS)
 
-.PHONY: check check-unit check-gdb demo
+# The commands for users: each sees to the packages that it needs, then to the build.
+.PHONY: check demo
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+BUILD_FOR = $(MAKE) --no-print-directory $(JOBS) all $(TEST_TOOLS)
+
 check:
 	@tests/deps.sh build test
-	@$(MAKE) --no-print-directory $(JOBS) all unit
+	@$(BUILD_FOR) unit
 	@O=$(O) tests/check
 
+# One part of it: check-unit, check-gdb, ...
 check-%:
-	@$(MAKE) --no-print-directory $(JOBS) all $(if $(filter unit,$*),unit)
+	@$(BUILD_FOR) $(if $(filter unit,$*),unit)
 	@O=$(O) tests/check $*
 
 demo:
 	@tests/deps.sh build demo
-	@$(MAKE) --no-print-directory $(JOBS) all
+	@$(BUILD_FOR)
 	@O=$(O) tests/demo
-
-# What this machine's KVM can do (tests/gdb/hosts.py)
-$(O)/tests/kvmtraits: $(O)/obj/tests/gdb/kvmtraits.o
-	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(LDFLAGS)

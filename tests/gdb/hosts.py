@@ -6,6 +6,7 @@ can come (the first is the usual one), how many tests may run at a time, and its
 KVM can do. A test that needs a trait which the host has not is not applicable there, by name.
 """
 
+import fcntl
 import os
 from pathlib import Path
 import platform
@@ -17,6 +18,8 @@ import time
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("O", "build")).resolve()
+
+KVM_GET_API_VERSION = 0xAE00
 
 TRAITS = {
     "swbreak": "software breakpoints do not reach KVM",
@@ -33,6 +36,16 @@ TRAITS = {
 }
 OTHER = {"local", "x86", "arm64"}
 HARDWARE = set(TRAITS) - OTHER
+
+
+def why_no_kvm():
+    """Why /dev/kvm can't be used here, or an empty string. KVM API, 4.1."""
+    try:
+        with open("/dev/kvm", "r+b", buffering=0) as kvm:
+            version = fcntl.ioctl(kvm, KVM_GET_API_VERSION)
+            return "" if version == 12 else f"/dev/kvm has API version {version}"
+    except OSError as e:
+        return f"/dev/kvm can't be used: {e.strerror}"
 
 
 class TestTimeout(Exception):
