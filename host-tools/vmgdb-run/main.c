@@ -149,7 +149,7 @@ static int run(struct vm *vm, const struct options *o, int signal_fd)
 int main(int argc, char **argv)
 {
 	static struct vm vm;
-	struct options o;
+	struct options o = { 0 };
 	char err[256];
 	int fd;
 

@@ -6,10 +6,12 @@
 
 enum { EXCEPTION_STATUS = 100, KIND_SYNC = 0, KIND_IRQ = 1, ESR_EC_SHIFT = 26 };
 
+/* Handlers by exception class, then that of interrupts, then that of all else: none. */
+enum { SLOT_IRQ = EC_MAX, SLOT_OTHER, SLOTS };
+
 void trap(struct frame *frame);
 
-static trap_handler *handlers[EC_MAX];
-static trap_handler *irq_handler;
+static trap_handler *handlers[SLOTS];
 
 void trap_handle(unsigned int ec, trap_handler *handler)
 {
@@ -18,7 +20,7 @@ void trap_handle(unsigned int ec, trap_handler *handler)
 
 void trap_handle_irq(trap_handler *handler)
 {
-	irq_handler = handler;
+	handlers[SLOT_IRQ] = handler;
 }
 
 void trap_unexpected(const struct frame *frame)
@@ -33,20 +35,21 @@ void trap_unexpected(const struct frame *frame)
 	platform_exit(EXCEPTION_STATUS);
 }
 
-static trap_handler *handler_of(const struct frame *frame)
+static unsigned int slot(const struct frame *frame)
 {
 	switch (frame->vector % 4) {
-	case KIND_SYNC: return handlers[frame->esr >> ESR_EC_SHIFT & (EC_MAX - 1)];
-	case KIND_IRQ: return irq_handler;
-	default: return 0;
+	case KIND_SYNC: return frame->esr >> ESR_EC_SHIFT & (EC_MAX - 1);
+	case KIND_IRQ: return SLOT_IRQ;
+	default: return SLOT_OTHER;
 	}
 }
 
 void trap(struct frame *frame)
 {
-	trap_handler *handler = handler_of(frame);
+	trap_handler *handler = handlers[slot(frame)];
 
-	if (!handler)
+	if (handler)
+		handler(frame);
+	else
 		trap_unexpected(frame);
-	handler(frame);
 }

@@ -8,18 +8,19 @@
 
 void secondary_main(unsigned long cpu);
 
-extern const unsigned char trampoline[], trampoline_cr3[], trampoline_end[];
+/* trampoline.S; where it wants CR3, from its beginning */
+extern const unsigned char trampoline[];
+extern const unsigned long trampoline_size, trampoline_cr3;
 
 void platform_start_cpus(void)
 {
 	volatile unsigned char *to = (volatile unsigned char *)TRAMPOLINE;
-	long size = trampoline_end - trampoline;
 
 	if (boot_info.ncpus == 1)
 		return;
-	for (long i = 0; i < size; i++)
+	for (unsigned long i = 0; i < trampoline_size; i++)
 		to[i] = trampoline[i];
-	*(volatile uint64_t *)(to + (trampoline_cr3 - trampoline)) = read_cr3();
+	*(volatile uint64_t *)(to + trampoline_cr3) = read_cr3();
 	apic_send(APIC_INIT_OTHERS);
 	apic_send(APIC_STARTUP_OTHERS | TRAMPOLINE >> 12);
 }

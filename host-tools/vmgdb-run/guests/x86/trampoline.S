@@ -6,7 +6,7 @@
  */
 	.cfi_sections .debug_frame
 	.section .rodata
-	.global trampoline, trampoline_end, trampoline_cr3
+	.global trampoline
 	.code16
 	.balign 8
 trampoline:
@@ -26,7 +26,7 @@ trampoline32:
 	mov	%cr4, %eax
 	or	$0x20, %eax			/* PAE */
 	mov	%eax, %cr4
-	mov	TRAMPOLINE + (trampoline_cr3 - trampoline), %eax
+	mov	TRAMPOLINE + (start_cr3 - trampoline), %eax
 	mov	%eax, %cr3
 	mov	$0xc0000080, %ecx		/* EFER */
 	rdmsr
@@ -50,9 +50,15 @@ trampoline_gdt_pointer:
 	.word	. - trampoline_gdt - 1
 	.long	TRAMPOLINE + (trampoline_gdt - trampoline)
 	.balign 8
-trampoline_cr3:
+start_cr3:
 	.quad	0
 trampoline_end:
+
+	.global trampoline_size, trampoline_cr3
+trampoline_size:
+	.quad	trampoline_end - trampoline
+trampoline_cr3:
+	.quad	start_cr3 - trampoline
 
 	.text
 	.type secondary_start, @function
