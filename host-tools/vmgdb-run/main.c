@@ -42,7 +42,7 @@ static int add_endpoint(struct vm *vm, const char *spec, const char *elf)
 	int ret = vmgdb_endpoint_open(spec, VMGDB_STUB, &ep, err, sizeof(err));
 
 	if (ret < 0)
-		return vm_fail(vm, 0, "--gdb %s: %s", spec, err);
+		return vm_fail(vm, 0, "--gdb: %s", err);
 	paste_line(ep, elf);
 	ret = vmgdb_add_endpoint(vm->stub, ep);
 	return ret < 0 ? vm_fail(vm, -ret, "--gdb %s", spec) : 0;

@@ -41,14 +41,30 @@ void *vm_memory(const struct vm *vm, uint64_t gpa, uint64_t len)
 	return NULL;
 }
 
+/* What to do about a /dev/kvm that can't be opened. */
+static const char *kvm_advice(int err)
+{
+	switch (err) {
+	case EACCES: return "; its group, usually kvm, may use it";
+	case ENOENT:
+	case ENODEV: return "; this machine has no KVM, the labs bring their own (make lab)";
+	default: return "";
+	}
+}
+
 static int open_kvm(struct vm *vm)
 {
-	int version;
+	int version, err;
 
 	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (vm->kvm < 0)
-		return vm_fail(vm, errno, "/dev/kvm, which runs the guest");
+	if (vm->kvm < 0) {
+		err = errno;
+		vm_fail(vm, 0, "/dev/kvm: %s%s", strerror(err), kvm_advice(err));
+		return -err;
+	}
 	version = ioctl(vm->kvm, KVM_GET_API_VERSION, 0);
+	if (version < 0)
+		return vm_fail(vm, errno, "/dev/kvm: KVM_GET_API_VERSION");
 	if (version != KVM_API_VERSION)
 		return vm_fail(vm, 0, "/dev/kvm: API version %d, not %d", version, KVM_API_VERSION);
 	vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
