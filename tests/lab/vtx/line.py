@@ -4,6 +4,7 @@
 Like a line, it keeps nothing: what comes while no one is attached is lost.
 """
 
+import contextlib
 import os
 import pty
 import select
@@ -26,18 +27,18 @@ class Pty:
         os.close(slave)
         self._open = False
 
-    def open(self):
-        """Is the other end open?  What was not read by one who has closed it is thrown away."""
+    def _poll(self):
+        """Can it be read, is it open?  What one who has closed it had not read is thrown away."""
         poll = select.poll()
-        poll.register(self.master, 0)
-        now_open = not poll.poll(0)  # else: POLLHUP
-        if self._open and not now_open:
-            termios.tcflush(self.master, termios.TCIOFLUSH)
-        self._open = now_open
-        return now_open
+        poll.register(self.master, select.POLLIN)
+        events = dict(poll.poll(0)).get(self.master, 0)
+        was_open, self._open = self._open, not events & select.POLLHUP
+        if was_open and not self._open:
+            termios.tcflush(self.master, termios.TCOFLUSH)
+        return events & select.POLLIN, self._open
 
     def inputs(self):
-        return [self.master] if self.open() else []
+        return [self.master] if any(self._poll()) else []
 
     def receive(self, _):
         try:
@@ -46,11 +47,9 @@ class Pty:
             return b""
 
     def send(self, data):
-        if self.open():
-            try:
+        if self._poll()[1]:
+            with contextlib.suppress(BlockingIOError):  # it does not read: lost, as on a line
                 os.write(self.master, data)
-            except BlockingIOError:
-                pass
 
     def close(self):
         os.close(self.master)
@@ -146,10 +145,8 @@ class Line:
         return bool(data)
 
     def _from_outside(self, data):
-        try:
+        with contextlib.suppress(OSError):  # ended: the next look at the stream tells
             self._stream.sendall(data)
-        except OSError:
-            pass  # the emulator has ended: the next look at the stream tells
 
     def close(self):
         self._closed = True
