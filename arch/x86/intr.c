@@ -262,3 +262,38 @@ int x86_soft_int(struct cpu_view *v, unsigned int vector, uint64_t next)
 		enter_handler(v, &g, &f);
 	return ret;
 }
+
+/* ---- and back -------------------------------------------------------------------------------- */
+
+static int user_segment(struct cpu_view *v, uint64_t selector, struct x86_seg *seg)
+{
+	int ret = x86_read_seg(v, selector & UINT16_MAX, seg);
+
+	if (ret)
+		return ret;
+	return seg->s && seg->present && (selector & SEL_RPL) == 3 ? 0 : -EINVAL;
+}
+
+int x86_undo_exception(struct cpu_view *v)
+{
+	struct x86_state *s = v->state;
+	unsigned int i, size = x86_long_mode(s) ? 8 : 4;
+	uint64_t word[5] = { 0 }; /* RIP, CS, RFLAGS, RSP, SS */
+	struct x86_seg cs, ss;
+
+	if (x86_real_mode(s) || x86_cpl(s) == 3)
+		return -EINVAL;
+	for (i = 0; i < 5; i++)
+		if (x86_read_virt(v, x86_stack_at(s, i * size), &word[i], size) != (ssize_t)size)
+			return -EFAULT;
+	if (user_segment(v, word[1], &cs) || user_segment(v, word[4], &ss))
+		return -EINVAL;
+	s->seg[X86_CS] = cs;
+	s->seg[X86_SS] = ss;
+	s->rip = word[0];
+	s->rflags = word[2];
+	s->gpr[X86_RSP] = word[3];
+	v->dirty(v, X86_BANK_GPR);
+	v->dirty(v, X86_BANK_SREGS);
+	return 0;
+}

@@ -240,7 +240,7 @@ static int linear_rip(struct x86_kvm *k, uint64_t *pc)
 
 /*
  * Where KVM runs the guest in its instruction emulator an INT3 is an instruction that it does not
- * know, and says so.
+ * know, and says so: also while no breakpoint is armed.
  */
 static bool is_emulated_int3(const struct kvm_run *run)
 {
@@ -279,8 +279,7 @@ static int drop_exception(const struct x86_kvm *k)
 
 static void classify_internal(struct x86_kvm *k, struct trap *t)
 {
-	if (is_emulated_int3(k->run) && k->armed.control & KVM_GUESTDBG_USE_SW_BP &&
-	    !linear_rip(k, &t->pc) && !drop_exception(k)) {
+	if (is_emulated_int3(k->run) && !linear_rip(k, &t->pc) && !drop_exception(k)) {
 		t->kind = TRAP_BRK;
 		t->syndrome[0] = EMULATED_INT3;
 	} else {

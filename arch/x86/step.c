@@ -22,6 +22,7 @@ enum {
 enum { VECTORS = 4 }; /* as many as there can be slots */
 enum {
 	VEC_DE = 0,
+	VEC_DB = 1,
 	VEC_BP = 3,
 	VEC_OF = 4,
 	VEC_UD = 6,
@@ -324,7 +325,8 @@ static void guard(struct cpu_view *v, struct step_plan *p, uint64_t linear, uint
 	p->until_too = true;
 }
 
-static void guard_handlers(struct cpu_view *v, struct step_plan *p, const struct x86_insn *in)
+static void guard_handlers(struct cpu_view *v, struct step_plan *p, const struct x86_insn *in,
+			   bool to_user)
 {
 	uint8_t vectors[VECTORS];
 	struct x86_gate g;
@@ -332,6 +334,8 @@ static void guard_handlers(struct cpu_view *v, struct step_plan *p, const struct
 
 	if (!p->room || x86_vm86(v->state))
 		return;
+	if (to_user && !x86_read_gate(v, VEC_DB, &g))
+		guard(v, p, g.linear, VEC_DB);
 	likely_vectors(in, vectors);
 	for (i = 0; i < VECTORS; i++)
 		if (!x86_read_gate(v, vectors[i], &g))
@@ -363,9 +367,10 @@ static int iret_target(struct cpu_view *v, const uint64_t image[], uint64_t *lin
 
 /*
  * IRET pops RIP, CS and the flags. A slot at its target makes sure of a stop there where TF does
- * not, because it is gone with the flags. From and to virtual-8086 mode nothing is known.
+ * not, because it is gone with the flags. From and to virtual-8086 mode nothing is known. True: it
+ * goes to level 3.
  */
-static void look_at_iret(struct cpu_view *v, struct step_plan *p, const struct x86_insn *in)
+static bool look_at_iret(struct cpu_view *v, struct step_plan *p, const struct x86_insn *in)
 {
 	const struct x86_state *s = v->state;
 	unsigned int i, size = in->operand / 8;
@@ -373,19 +378,21 @@ static void look_at_iret(struct cpu_view *v, struct step_plan *p, const struct x
 
 	for (i = 0; i < 3; i++)
 		if (x86_read_virt(v, x86_stack_at(s, i * size), &image[i], size) != (ssize_t)size)
-			return;
+			return false;
 	if (x86_vm86(s) || image[2] & X86_FL_VM)
-		return;
+		return false;
 	p->kind |= STEP_IMAGE;
 	p->saved[SAVED_IMAGE] = image[2];
 	if (!iret_target(v, image, &linear))
 		guard(v, p, linear, VEC_NONE);
+	return !x86_real_mode(s) && (image[1] & 3) == 3;
 }
 
 int x86_step_begin(struct cpu_view *v, struct step_plan *p)
 {
 	struct x86_state *s = v->state;
 	struct x86_insn in;
+	bool user;
 	int ret = v->need(v, X86_BANK_GPR);
 
 	if (!ret)
@@ -398,9 +405,10 @@ int x86_step_begin(struct cpu_view *v, struct step_plan *p)
 	p->emulated = emulate(v, &in);
 	if (p->emulated)
 		return 0;
+	user = x86_cpl(s) == 3;
 	if (in.op == X86_OP_IRET)
-		look_at_iret(v, p, &in);
-	guard_handlers(v, p, &in);
+		user |= look_at_iret(v, p, &in);
+	guard_handlers(v, p, &in, user);
 	if (!p->block_irq && s->rflags & X86_FL_IF && may_mask(in.op)) {
 		p->kind |= STEP_MASKED;
 		s->rflags &= ~(uint64_t)X86_FL_IF;
@@ -499,6 +507,20 @@ static uint64_t mended_flags(const struct x86_state *s, const struct step_plan *
 	return flags | (was & X86_FL_TF);
 }
 
+/*
+ * A KVM without the processor's virtualization lets user code have the #DB of our TF. It is taken back:
+ * the vCPU is where the step has led.
+ */
+static bool undo_step_trap(struct cpu_view *v, const struct step_plan *p, unsigned int vector)
+{
+	const struct x86_state *s = v->state;
+
+	if (vector != VEC_DB || p->saved[SAVED_FLAGS] & X86_FL_TF || x86_undo_exception(v))
+		return false;
+	set_flags(v, s->rflags & ~(uint64_t)X86_FL_TF);
+	return true;
+}
+
 int x86_step_end(struct cpu_view *v, struct step_plan *p, bool trapped)
 {
 	const struct x86_state *s = v->state;
@@ -512,7 +534,7 @@ int x86_step_end(struct cpu_view *v, struct step_plan *p, bool trapped)
 		ret = v->need(v, X86_BANK_SREGS);
 	if (ret)
 		return 0;
-	if (trapped && at_handler(v, p, &vector)) {
+	if (trapped && at_handler(v, p, &vector) && !undo_step_trap(v, p, vector)) {
 		mend_frame(v, p, vector);
 		return 0;
 	}

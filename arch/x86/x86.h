@@ -70,6 +70,12 @@ bool x86_gate_keeps_if(const struct x86_gate *g);
  */
 int x86_soft_int(struct cpu_view *v, unsigned int vector, uint64_t next);
 
+/*
+ * The vCPU is at the first instruction of a handler that it came to from level 3, by an exception
+ * without an error code: put it back to where it was. -errno: it is not, or that can't be told.
+ */
+int x86_undo_exception(struct cpu_view *v);
+
 /* step.c: see struct cpu. */
 int x86_step_begin(struct cpu_view *v, struct step_plan *p);
 int x86_step_end(struct cpu_view *v, struct step_plan *p, bool trapped);

@@ -307,6 +307,43 @@ Test(x86_kvm_step, sysret, .description = "a stepped sysret leads where a free o
 	x86_vm_close(&ran);
 }
 
+/* nop; inc eax; syscall; nop: the kernel's entry is a HLT. */
+static void open_user(struct x86_vm *m)
+{
+	struct x86_state *s;
+
+	cr_assert(x86_vm_open(m, X86_GUEST_64));
+	x86_vm_code(m, CODE("\x90\xff\xc0\x0f\x05\x90"));
+	fast_calls(m);
+	m->mem[X86_HANDLERS] = HLT;
+	s = x86_vm_set(m, X86_BANK_SREGS);
+	cr_assert_eq(x86_read_seg(&m->view, X86_SEL_USER_CODE64, &s->seg[X86_CS]), 0);
+	cr_assert_eq(x86_read_seg(&m->view, X86_SEL_USER_DATA, &s->seg[X86_SS]), 0);
+}
+
+Test(x86_kvm_step, user, .description = "steps in user mode, and into the kernel")
+{
+	static const uint64_t way[] = { X86_CODE + 1, X86_CODE + 3, X86_HANDLERS };
+	struct x86_vm m;
+	struct trap t;
+	size_t i;
+
+	if (!x86_vm_open(&m, X86_GUEST_64))
+		cr_skip_test(X86_NO_KVM);
+	x86_vm_close(&m);
+	open_user(&m);
+	for (i = 0; i < sizeof(way) / sizeof(way[0]); i++) {
+		x86_vm_step(&m, &blocked, &t);
+		cr_expect_eq(x86_vm_get(&m, X86_BANK_GPR)->rip, way[i], "step %zu: rip %#lx", i,
+			     m.state.rip);
+		cr_expect_eq(x86_cpl(x86_vm_get(&m, X86_BANK_SREGS)), i < 2 ? 3 : 0);
+		cr_expect_eq(m.state.rflags & X86_FL_TF, 0);
+	}
+	cr_expect_eq(m.state.gpr[X86_RSP], X86_STACK);
+	cr_expect_eq(m.state.gpr[X86_RAX], 1);
+	x86_vm_close(&m);
+}
+
 static void check_interrupts(enum x86_guest mode)
 {
 	unsigned int i, cannot = 0;
