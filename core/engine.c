@@ -249,7 +249,7 @@ static bool end_step(struct vmgdb_vcpu *v, bool trapped)
 	if (!v->stepping)
 		return false;
 	v->stepping = false;
-	if (v->view.cpu->step_end)
+	if (v->ruled && v->view.cpu->step_end)
 		more = v->view.cpu->step_end(&v->view, &v->plan, trapped);
 	end_over(v);
 	if (trapped && more)
@@ -323,7 +323,9 @@ static bool begin_step(struct vmgdb_vcpu *v)
 	if (v->lifted)
 		points_lift(&e->points, v->lifted);
 	v->stepping = true;
-	if (!v->view.cpu->step_begin || v->view.cpu->step_begin(&v->view, &v->plan) < 0)
+	/* a halted vCPU does not begin with the instruction at its PC */
+	v->ruled = v->view.cpu->step_begin && !is_idle(v);
+	if (!v->ruled || v->view.cpu->step_begin(&v->view, &v->plan) < 0)
 		return true;
 	if (!v->plan.emulated)
 		return true;

@@ -54,6 +54,7 @@ struct vmgdb_vcpu {
 	bool watched;		   /* ... and was a watchpoint */
 	uint64_t met_at;	   /* as vcpu_code() */
 	bool stepping;		   /* a step was begun and has not ended */
+	bool ruled;		   /* ... by the architecture's rules */
 	struct site *lifted;	   /* by that step */
 	uint64_t stepped_from;	   /* where that step began, as vcpu_code() */
 	struct step_plan plan;	   /* of that step */
