@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "arch/arm64/exception.h"
 
-#include "arch/arm64/state.h"
-
 #define SCTLR_SPAN  (1ULL << 23)
 #define SCTLR_DSSBS (1ULL << 44)
 
@@ -15,17 +13,28 @@ unsigned int arm64_vector(uint64_t pstate)
 	return pstate & PSTATE_SP ? ARM64_VECTOR_GROUP : 0;
 }
 
-uint64_t arm64_exception_pstate(uint64_t pstate, uint64_t sctlr, uint64_t mmfr1, uint64_t pfr1)
+static uint64_t pstate_at_vector(const struct arm64_state *s)
 {
-	const bool has_pan = mmfr1 >> 20 & 15, has_ssbs = pfr1 >> 4 & 15;
+	const uint64_t sctlr = s->sys[ARM64_SCTLR], pfr1 = s->sys[ARM64_PFR1];
+	const bool has_pan = s->sys[ARM64_MMFR1] >> 20 & 15, has_ssbs = pfr1 >> 4 & 15;
 	const bool has_mte = (pfr1 >> 8 & 15) >= 2;
-	uint64_t to = PSTATE_EL1H | PSTATE_DAIF | (pstate & (PSTATE_NZCV | PSTATE_DIT));
+	uint64_t to = PSTATE_EL1H | PSTATE_DAIF | (s->pstate & (PSTATE_NZCV | PSTATE_DIT));
 
-	if (has_pan && (pstate & PSTATE_PAN || !(sctlr & SCTLR_SPAN)))
+	if (has_pan && (s->pstate & PSTATE_PAN || !(sctlr & SCTLR_SPAN)))
 		to |= PSTATE_PAN;
 	if (has_ssbs && sctlr & SCTLR_DSSBS)
 		to |= PSTATE_SSBS;
 	if (has_mte)
 		to |= PSTATE_TCO;
 	return to;
+}
+
+void arm64_take_exception(struct arm64_state *s, uint32_t syndrome)
+{
+	s->sys[ARM64_ESR] = syndrome;
+	s->elr_el1 = s->pc;
+	s->spsr_el1 = s->pstate;
+	s->pc = s->sys[ARM64_VBAR] + arm64_vector(s->pstate);
+	s->pstate = pstate_at_vector(s);
+	s->sp = s->sp_el[1];
 }

@@ -3,21 +3,19 @@
 #ifndef VMGDB_ARCH_ARM64_EXCEPTION_H
 #define VMGDB_ARCH_ARM64_EXCEPTION_H
 
-#include <stdint.h>
+#include "arch/arm64/state.h"
 
 enum { ARM64_VECTORS_SIZE = 0x800, ARM64_VECTOR_SIZE = 0x80, ARM64_VECTOR_GROUP = 0x200 };
+
+#define ARM64_ESR_BRK 0xf2000000U /* EC 0x3c, IL; the immediate is the rest */
 
 /* Offset from VBAR_EL1 of the synchronous exception's vector. */
 unsigned int arm64_vector(uint64_t pstate);
 
 /*
- * PSTATE at the vector.
- *
- * @pstate: before the exception
- * @sctlr:  SCTLR_EL1
- * @mmfr1:  ID_AA64MMFR1_EL1
- * @pfr1:   ID_AA64PFR1_EL1
+ * Take a synchronous exception that returns to where PC is. Changes the banks CORE and EL1 and the
+ * register ARM64_ESR; reads those and ARM64_SCTLR, ARM64_VBAR, ARM64_MMFR1 and ARM64_PFR1.
  */
-uint64_t arm64_exception_pstate(uint64_t pstate, uint64_t sctlr, uint64_t mmfr1, uint64_t pfr1);
+void arm64_take_exception(struct arm64_state *s, uint32_t syndrome);
 
 #endif

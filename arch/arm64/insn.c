@@ -3,12 +3,12 @@
 
 #include <stddef.h>
 
-/* The first row that fits gives the kind. Signed fields are cut out of the word by `low` and `bits`. */
+/* The first row that fits gives the kind. */
 struct pattern {
 	uint32_t mask, value;
 	enum insn_kind kind;
 	bool conditional;
-	uint8_t low, bits; /* INSN_BRANCH: the offset's field, in words */
+	uint8_t low, bits; /* of its immediate; of a branch the offset, in words */
 };
 
 static const struct pattern patterns[] = {
@@ -18,8 +18,8 @@ static const struct pattern patterns[] = {
 	{ 0xffffffe0, 0xd5031020, INSN_WFI, false, 0, 0 }, /* WFIT */
 	{ 0xffffffff, 0xd69f03e0, INSN_ERET, false, 0, 0 },
 	{ 0xfffffbff, 0xd69f0bff, INSN_ERET, false, 0, 0 }, /* ERETAA, ERETAB */
-	{ 0xfffff0ff, 0xd50340df, INSN_MSR_DAIFSET, false, 0, 0 },
-	{ 0xfffff0ff, 0xd50340ff, INSN_MSR_DAIFCLR, false, 0, 0 },
+	{ 0xfffff0ff, 0xd50340df, INSN_MSR_DAIFSET, false, 8, 4 },
+	{ 0xfffff0ff, 0xd50340ff, INSN_MSR_DAIFCLR, false, 8, 4 },
 	{ 0xffffffe0, 0xd51b4220, INSN_MSR_DAIF, false, 0, 0 },
 	{ 0xffffffe0, 0xd53b4220, INSN_MRS_DAIF, false, 0, 0 },
 
@@ -34,9 +34,11 @@ static const struct pattern patterns[] = {
 	{ 0x7e000000, 0x34000000, INSN_BRANCH, true, 5, 19 },  /* CBZ, CBNZ */
 	{ 0x7e000000, 0x36000000, INSN_BRANCH, true, 5, 14 },  /* TBZ, TBNZ */
 
+	{ 0xffe0001f, 0xd4200000, INSN_BRK, false, 5, 16 },
+
 	{ 0xfc000000, 0x94000000, INSN_LEAVES, false, 0, 0 }, /* BL */
 	{ 0xfe000000, 0xd6000000, INSN_LEAVES, false, 0, 0 }, /* BR, BLR, RET, DRPS */
-	{ 0xff000000, 0xd4000000, INSN_LEAVES, false, 0, 0 }, /* SVC, HVC, SMC, BRK, HLT, DCPS */
+	{ 0xff000000, 0xd4000000, INSN_LEAVES, false, 0, 0 }, /* SVC, HVC, SMC, HLT, DCPS */
 	{ 0xffff0000, 0x00000000, INSN_LEAVES, false, 0, 0 }, /* UDF */
 };
 
@@ -63,8 +65,10 @@ struct insn arm64_decode(uint32_t word)
 	if (!p)
 		return in;
 	in.kind = p->kind;
-	in.imm = word >> 8 & 15;
 	in.conditional = p->conditional;
-	in.offset = p->bits ? signed_field(word, p->low, p->bits) * 4 : 0;
+	if (p->kind == INSN_BRANCH)
+		in.offset = signed_field(word, p->low, p->bits) * 4;
+	else
+		in.imm = word >> p->low & ((1U << p->bits) - 1);
 	return in;
 }

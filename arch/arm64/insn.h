@@ -15,6 +15,7 @@ enum insn_kind {
 	INSN_MSR_DAIFCLR,    /* immediate */
 	INSN_MSR_DAIF,	     /* register */
 	INSN_MRS_DAIF,	     /* register */
+	INSN_BRK,	     /* immediate */
 	INSN_LOAD_EXCLUSIVE, /* LDXR, LDAXR, LDXP, LDAXP and the narrow ones */
 	INSN_STORE_EXCLUSIVE,
 	INSN_BRANCH, /* to a fixed address, without link; conditional or not */

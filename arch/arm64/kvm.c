@@ -227,27 +227,28 @@ static void classify(void *ctx, struct trap *t)
 
 /* ---- the guest's own BRK ----------------------------------------------------------------- */
 
-/* Take the exception that BRK is, to EL1. Done by hand: KVM takes every BRK while it debugs. */
+/* Take the exception that BRK is. Done by hand: KVM takes every BRK while it debugs. */
 static int inject(struct arm64_kvm *k, uint32_t syndrome)
 {
-	uint64_t sctlr, vbar, mmfr1 = 0, pfr1 = 0;
+	static const unsigned int reads[] = {
+		ARM64_BANK_CORE,
+		ARM64_BANK_EL1,
+		ARM64_BANK_SYS + ARM64_SCTLR,
+		ARM64_BANK_SYS + ARM64_VBAR,
+		ARM64_BANK_SYS + ARM64_MMFR1,
+		ARM64_BANK_SYS + ARM64_PFR1,
+	};
 	struct arm64_state s;
-	int ret;
+	size_t i;
+	int ret = 0;
 
-	if ((ret = arm64_kvm_fetch(k, ARM64_BANK_CORE, &s)) ||
-	    (ret = arm64_kvm_get_sysreg(k, arm64_own_sysreg(ARM64_SCTLR), &sctlr)) ||
-	    (ret = arm64_kvm_get_sysreg(k, arm64_own_sysreg(ARM64_VBAR), &vbar)))
-		return ret;
-	arm64_kvm_get_sysreg(k, SYSREG(3, 0, 0, 7, 1), &mmfr1);
-	arm64_kvm_get_sysreg(k, SYSREG(3, 0, 0, 4, 1), &pfr1);
-	ret = arm64_kvm_set_sysreg(k, SYSREG(3, 0, 5, 2, 0), syndrome);
+	for (i = 0; i < sizeof(reads) / sizeof(reads[0]) && !ret; i++)
+		ret = arm64_kvm_fetch(k, reads[i], &s);
 	if (ret)
 		return ret;
-	s.elr_el1 = s.pc;
-	s.spsr_el1 = s.pstate;
-	s.pc = vbar + arm64_vector(s.pstate);
-	s.pstate = arm64_exception_pstate(s.pstate, sctlr, mmfr1, pfr1);
-	ret = arm64_kvm_store(k, ARM64_BANK_EL1, &s);
+	arm64_take_exception(&s, syndrome);
+	ret = arm64_kvm_store(k, ARM64_BANK_SYS + ARM64_ESR, &s);
+	ret = ret ? ret : arm64_kvm_store(k, ARM64_BANK_EL1, &s);
 	return ret ? ret : arm64_kvm_store(k, ARM64_BANK_CORE, &s);
 }
 

@@ -48,8 +48,6 @@ static bool may_wait(struct cpu_view *v, enum insn_kind kind, uint64_t pstate)
 {
 	uint64_t sctlr;
 
-	if (pstate & PSTATE_IL)
-		return false;
 	if (arm64_el(pstate))
 		return true;
 	return !arm64_sys(v, ARM64_SCTLR, &sctlr) &&
@@ -64,6 +62,45 @@ static void skip(struct cpu_view *v, struct step_plan *p)
 	s->pstate &= ~(uint64_t)PSTATE_BTYPE;
 	v->dirty(v, ARM64_BANK_CORE);
 	p->emulated = true;
+}
+
+/* The backend would take BRK for the debugger's: it is the guest's own here. */
+static bool take_brk(struct cpu_view *v, struct step_plan *p, unsigned int imm)
+{
+	static const unsigned int banks[] = {
+		ARM64_BANK_EL1,
+		ARM64_BANK_SYS + ARM64_SCTLR,
+		ARM64_BANK_SYS + ARM64_VBAR,
+		ARM64_BANK_SYS + ARM64_MMFR1,
+		ARM64_BANK_SYS + ARM64_PFR1,
+		ARM64_BANK_SYS + ARM64_ESR,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(banks) / sizeof(banks[0]); i++)
+		if (v->need(v, banks[i]))
+			return false;
+	arm64_take_exception(arm64_state(v), ARM64_ESR_BRK | imm);
+	v->dirty(v, ARM64_BANK_CORE);
+	v->dirty(v, ARM64_BANK_EL1);
+	v->dirty(v, ARM64_BANK_SYS + ARM64_ESR);
+	p->emulated = true;
+	return true;
+}
+
+/* What is done here, without running: true. With PSTATE.IL set it is another exception that comes. */
+static bool emulate(struct cpu_view *v, struct step_plan *p, const struct insn *in)
+{
+	if (p->saved[BEFORE] & PSTATE_IL)
+		return false;
+	if (in->kind == INSN_BRK)
+		return take_brk(v, p, in->imm);
+	if (in->kind != INSN_WFI && in->kind != INSN_WFE)
+		return false;
+	if (!may_wait(v, in->kind, p->saved[BEFORE]))
+		return false;
+	skip(v, p);
+	return true;
 }
 
 static unsigned int bank_of_x(unsigned int reg)
@@ -226,10 +263,8 @@ int arm64_step_begin(struct cpu_view *v, struct step_plan *p)
 	p->saved[END] = s->pc + INSN_SIZE;
 	if (!(s->pstate & PSTATE_NRW))
 		decode_at(v, s->pc, &in);
-	if ((in.kind == INSN_WFI || in.kind == INSN_WFE) && may_wait(v, in.kind, s->pstate)) {
-		skip(v, p);
+	if (emulate(v, p, &in))
 		return 0;
-	}
 	plan_insn(v, p, &in);
 	set_pstate_irqs(v, p->block_irq ? s->pstate : PSTATE_IRQS);
 	return 0;

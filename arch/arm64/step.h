@@ -7,7 +7,8 @@
  * - one that reads DAIF is given what it would have read;
  * - after an exception to EL1 it is SPSR_EL1 that is mended, and the step ends at the vector.
  *
- * WFI and WFE are stepped as no-operations, which they may always be (Arm ARM D1.7). An exclusive
+ * WFI and WFE are stepped as no-operations, which they may always be (Arm ARM D1.7). The guest's own
+ * BRK takes its exception here, as a backend can't tell it from the debugger's. An exclusive
  * sequence, load to store, is one step: stepped singly the store would always fail.
  */
 #ifndef VMGDB_ARCH_ARM64_STEP_H

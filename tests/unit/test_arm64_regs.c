@@ -197,9 +197,10 @@ Test(arm64_regs, system, .description = "system registers: group, names, places,
 	}
 	cr_assert_eq(reg(d, "SCTLR_EL1")->bank, ARM64_BANK_SYS + ARM64_SCTLR);
 	cr_assert_eq(reg(d, "VBAR_EL1")->bank, ARM64_BANK_SYS + ARM64_VBAR);
-	cr_assert_eq(reg(d, "ESR_EL1")->offset,
-		     offsetof(struct arm64_state, sys[reg(d, "ESR_EL1")->bank - ARM64_BANK_SYS]));
-	cr_assert_eq(layout->enc[reg(d, "ESR_EL1")->bank - ARM64_BANK_SYS], SYSREG(3, 0, 5, 2, 0));
+	cr_assert_eq(reg(d, "TPIDR_EL0")->offset,
+		     offsetof(struct arm64_state, sys[reg(d, "TPIDR_EL0")->bank - ARM64_BANK_SYS]));
+	cr_assert_eq(layout->enc[reg(d, "TPIDR_EL0")->bank - ARM64_BANK_SYS],
+		     SYSREG(3, 3, 13, 0, 2));
 	cr_assert(reg(d, "MIDR_EL1")->flags & REG_READONLY);
 	cr_assert(reg(d, "S3_0_C0_C3_3")->flags & REG_READONLY);
 	cr_assert_not(reg(d, "S3_5_C1_C2_3")->flags & REG_READONLY);
@@ -353,23 +354,54 @@ Test(arm64_regs, modes, .description = "what a thread is said to do")
 
 /* ---- exceptions -------------------------------------------------------------------------- */
 
-Test(arm64_regs, exception, .description = "vector and PSTATE of an exception to EL1")
+static uint64_t pstate_at_vector(uint64_t pstate, uint64_t sctlr, uint64_t mmfr1, uint64_t pfr1)
+{
+	t.state.pstate = pstate;
+	t.state.sys[ARM64_SCTLR] = sctlr;
+	t.state.sys[ARM64_MMFR1] = mmfr1;
+	t.state.sys[ARM64_PFR1] = pfr1;
+	arm64_take_exception(&t.state, 0);
+	return t.state.pstate;
+}
+
+Test(arm64_regs, exception_pstate, .description = "PSTATE of an exception to EL1, by the features")
 {
 	const uint64_t span = 1 << 23, dssbs = 1ULL << 44, flags = 6ULL << 28;
 	const uint64_t pan = 1 << 20, ssbs = 2 << 4, mte = 2 << 8;
 
-	cr_expect_eq(arm64_vector(PSTATE_EL1T), 0);
-	cr_expect_eq(arm64_vector(PSTATE_EL1H), 0x200);
-	cr_expect_eq(arm64_vector(PSTATE_EL0T), 0x400);
-	cr_expect_eq(arm64_vector(0x10), 0x600);
-	cr_expect_eq(arm64_exception_pstate(PSTATE_EL0T, span, 0, 0), 0x3c5);
-	cr_expect_eq(arm64_exception_pstate(flags | PSTATE_SS | PSTATE_IL | PSTATE_BTYPE, 0, 0, 0),
+	cr_expect_eq(pstate_at_vector(PSTATE_EL0T, span, 0, 0), 0x3c5);
+	cr_expect_eq(pstate_at_vector(flags | PSTATE_SS | PSTATE_IL | PSTATE_BTYPE, 0, 0, 0),
 		     flags | 0x3c5);
-	cr_expect_eq(arm64_exception_pstate(PSTATE_EL1H, 0, pan, 0), 0x3c5 | PSTATE_PAN);
-	cr_expect_eq(arm64_exception_pstate(PSTATE_EL1H, span, pan, 0), 0x3c5);
-	cr_expect_eq(arm64_exception_pstate(PSTATE_EL1H | PSTATE_PAN, span, pan, 0),
-		     0x3c5 | PSTATE_PAN);
-	cr_expect_eq(arm64_exception_pstate(PSTATE_EL1H, span | dssbs, 0, ssbs),
-		     0x3c5 | PSTATE_SSBS);
-	cr_expect_eq(arm64_exception_pstate(PSTATE_EL1H, span, 0, mte), 0x3c5 | PSTATE_TCO);
+	cr_expect_eq(pstate_at_vector(PSTATE_EL1H, 0, pan, 0), 0x3c5 | PSTATE_PAN);
+	cr_expect_eq(pstate_at_vector(PSTATE_EL1H, span, pan, 0), 0x3c5);
+	cr_expect_eq(pstate_at_vector(PSTATE_EL1H | PSTATE_PAN, span, pan, 0), 0x3c5 | PSTATE_PAN);
+	cr_expect_eq(pstate_at_vector(PSTATE_EL1H, span | dssbs, 0, ssbs), 0x3c5 | PSTATE_SSBS);
+	cr_expect_eq(pstate_at_vector(PSTATE_EL1H, span, 0, mte), 0x3c5 | PSTATE_TCO);
+}
+
+Test(arm64_regs, exception, .description = "where an exception goes, and what it saves")
+{
+	static const struct {
+		uint64_t pstate, vector;
+	} from[] = {
+		{ PSTATE_EL1T, 0 },
+		{ PSTATE_EL1H, 0x200 },
+		{ PSTATE_EL0T, 0x400 },
+		{ 0x10, 0x600 },
+	};
+	size_t i;
+
+	t.state.sp_el[1] = 0x7000;
+	t.state.sys[ARM64_VBAR] = 0x40800;
+	for (i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
+		t.state.pc = 0x1234;
+		t.state.pstate = from[i].pstate;
+		t.state.sp = 0x5000;
+		arm64_take_exception(&t.state, 0xf2000042);
+		cr_expect_eq(t.state.pc, 0x40800 + from[i].vector);
+		cr_expect_eq(t.state.elr_el1, 0x1234);
+		cr_expect_eq(t.state.spsr_el1, from[i].pstate);
+		cr_expect_eq(t.state.sys[ARM64_ESR], 0xf2000042);
+		cr_expect_eq(t.state.sp, 0x7000);
+	}
 }

@@ -70,7 +70,7 @@ static const struct {
 	{ 0xd61f081f, "braaz x0", INSN_LEAVES },
 	{ 0xd4000001, "svc #0", INSN_LEAVES },
 	{ 0xd4000002, "hvc #0", INSN_LEAVES },
-	{ 0xd4200020, "brk #1", INSN_LEAVES },
+	{ 0xd4200020, "brk #1", INSN_BRK },
 	{ 0xd4400000, "hlt #0", INSN_LEAVES },
 	{ 0x00000000, "udf #0", INSN_LEAVES },
 };
@@ -82,6 +82,14 @@ Test(arm64_insn, kinds, .description = "each kind, and what looks like it but is
 	for (i = 0; i < sizeof(insns) / sizeof(insns[0]); i++)
 		cr_expect_eq(arm64_decode(insns[i].word).kind, insns[i].kind, "%s: %d",
 			     insns[i].text, arm64_decode(insns[i].word).kind);
+}
+
+Test(arm64_insn, immediates, .description = "of brk, and of msr daifset and daifclr")
+{
+	cr_expect_eq(arm64_decode(0xd4200020).imm, 1);
+	cr_expect_eq(arm64_decode(0xd43fffe0).imm, 0xffff);
+	cr_expect_eq(arm64_decode(0xd50342df).imm, 2);
+	cr_expect_eq(arm64_decode(0xd5034fff).imm, 15);
 }
 
 Test(arm64_insn, branches, .description = "targets of branches, either direction")
@@ -424,6 +432,40 @@ Test(arm64_step, wait_illegal, .description = "with PSTATE.IL set it is the exce
 	cr_expect_not(plan.emulated);
 }
 
+/* ---- brk ---------------------------------------------------------------------------------- */
+
+Test(arm64_step, own_brk, .description = "the guest's own brk takes its exception, without running")
+{
+	t.state.pstate = PSTATE_EL0T | 1U << 29;
+	begin(0xd4200020);
+	cr_expect(plan.emulated);
+	cr_expect_eq(t.state.pc, VBAR + 0x400);
+	cr_expect_eq(t.state.elr_el1, CODE);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T | 1U << 29);
+	cr_expect_eq(t.state.sys[ARM64_ESR], 0xf2000001);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_DAIF | 1U << 29);
+	cr_expect(arm64_test_dirty(&t, ARM64_BANK_CORE) && arm64_test_dirty(&t, ARM64_BANK_EL1));
+	cr_expect(arm64_test_dirty(&t, ARM64_BANK_SYS + ARM64_ESR));
+	end(true);
+	cr_expect_eq(t.state.pc, VBAR + 0x400);
+}
+
+Test(arm64_step, brk_illegal, .description = "with PSTATE.IL set it is another exception")
+{
+	t.state.pstate |= PSTATE_IL;
+	begin(0xd4200020);
+	cr_expect_not(plan.emulated);
+}
+
+Test(arm64_step, brk_unreadable,
+     .description = "brk is left to the backend if a register is missing")
+{
+	t.broken = ARM64_BANK_SYS + ARM64_VBAR;
+	begin(0xd4200020);
+	cr_expect_not(plan.emulated);
+	cr_expect_eq(t.state.pc, CODE);
+}
+
 /* ---- exclusive sequences ----------------------------------------------------------------- */
 
 static bool ends_at(uint64_t pc)
@@ -522,7 +564,8 @@ Test(arm64_step, exclusive_alone, .description = "a load with no store near is s
 
 Test(arm64_step, exclusive_calls, .description = "a sequence that goes elsewhere is stepped singly")
 {
-	static const uint32_t words[] = { 0x97fffffa, 0xd65f03c0, SVC, 0x885f7c20, 0xd503205f };
+	static const uint32_t words[] = { 0x97fffffa, 0xd65f03c0, SVC,
+					  0xd4200020, 0x885f7c20, 0xd503205f };
 	size_t i;
 
 	put_sequence();

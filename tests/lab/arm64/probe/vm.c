@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "arch/arm64/arm64.h"
+#include "arch/arm64/walk.h"
 #include "guest.h"
 
 enum { NWORDS = (ARM64_NBANKS + 63) / 64 };
@@ -232,12 +233,26 @@ static bool at_until(const struct step_plan *p, const struct trap *t)
 	return false;
 }
 
+/* The rules take a BRK for the guest's own; the probe's is as if planted by a debugger. */
+static bool at_end(struct vm *m)
+{
+	uint32_t insn;
+
+	return !arm64_fetch_insn(&m->view, vm_state(m, ARM64_BANK_CORE)->pc, &insn) &&
+	       insn == (0xd4200000 | END_BRK << 5);
+}
+
 int vm_step(struct vm *m, struct trap *t)
 {
 	struct step_plan p = { .block_irq = false };
 	struct debug_wish w = { .trap_brk = true };
-	int ret = arm64_cpu.step_begin(&m->view, &p);
+	int ret;
 
+	if (at_end(m)) {
+		*t = (struct trap){ .kind = TRAP_BRK, .syndrome = { END_BRK } };
+		return 0;
+	}
+	ret = arm64_cpu.step_begin(&m->view, &p);
 	if (ret || p.emulated) {
 		*t = (struct trap){ .kind = TRAP_STEP };
 		return ret;
@@ -247,8 +262,5 @@ int vm_step(struct vm *m, struct trap *t)
 		w.hw[w.nhw] = (struct hw_slot){ HW_EXEC, p.until[w.nhw], 4 };
 	ret = vm_run(m, &w, t);
 	arm64_cpu.step_end(&m->view, &p, t->kind & TRAP_STEP || at_until(&p, t));
-	if (ret || t->kind != TRAP_BRK || is_brk(t, END_BRK))
-		return ret;
-	ret = vm_flush(m);
-	return ret ? ret : arm64_kvm_ops.give_back(m->k, t);
+	return ret;
 }

@@ -66,7 +66,7 @@ int vm_enter(struct vm *m, const struct debug_wish *w, struct trap *t);
 /* Store what was changed and forget what was fetched. */
 int vm_flush(struct vm *m);
 
-/* One step by the stepping rules, as the engine makes it. The guest's own BRK is given back. */
+/* One step by the stepping rules, as the engine makes it. */
 int vm_step(struct vm *m, struct trap *t);
 
 /* BRK was it, and this one. */
