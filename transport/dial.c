@@ -99,7 +99,7 @@ static void dial_again(struct vmgdb_endpoint *ep)
 	struct dialer *d = (struct dialer *)ep;
 
 	d->busy = false;
-	retry_in(&d->retry, ep, SHORTEST_MS);
+	retry_in(&d->retry, ep, d->once ? FIRST_MS : SHORTEST_MS);
 }
 
 static int finish(struct dialer *d, struct stream **out)

@@ -7,7 +7,7 @@
 
 #include "transport/socket.h"
 
-enum { BACKLOG = 8, SHORTAGE_MS = 500 };
+enum { SHORTAGE_MS = 500 };
 
 struct listener {
 	struct vmgdb_endpoint ep;
@@ -84,7 +84,7 @@ static int start_listening(struct listener *l)
 	l->family = socket_family_of(l->fd);
 	if (!l->family)
 		return -EAFNOSUPPORT;
-	if (listen(l->fd, BACKLOG) < 0 || getsockname(l->fd, &a.any, &len) < 0)
+	if (listen(l->fd, SOCKET_BACKLOG) < 0 || getsockname(l->fd, &a.any, &len) < 0)
 		return -errno;
 	l->family->name(&a, l->ep.name, sizeof(l->ep.name));
 	l->family->attach(&a, l->ep.attach, sizeof(l->ep.attach));

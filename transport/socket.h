@@ -12,6 +12,8 @@
 #include "transport/retry.h"
 #include "transport/transport.h"
 
+enum { SOCKET_BACKLOG = 8 };
+
 union socket_address {
 	struct sockaddr any;
 	struct sockaddr_in in;

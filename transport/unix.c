@@ -84,21 +84,25 @@ static int remove_stale(const union socket_address *a)
 	return unlink(a->un.sun_path) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
-/* The mode of the descriptor becomes the file's, less the umask: it is never open to others. */
-static int bind_private(int fd, const union socket_address *a)
+/*
+ * The mode of the descriptor becomes the file's, less the umask: it is never open to others. Scripts
+ * take a socket file for one that is listened on: make it so at once.
+ */
+static int bind_and_listen(int fd, const union socket_address *a)
 {
-	int ret;
+	if (fchmod(fd, 0600) < 0 || bind(fd, &a->any, sizeof(a->un)) < 0)
+		return -errno;
+	return listen(fd, SOCKET_BACKLOG) < 0 ? -errno : 0;
+}
 
-	if (fchmod(fd, 0600) < 0)
-		return -errno;
-	if (bind(fd, &a->any, sizeof(a->un)) == 0)
-		return 0;
-	if (errno != EADDRINUSE)
-		return -errno;
-	ret = remove_stale(a);
-	if (ret)
+static int make_socket_file(int fd, const union socket_address *a)
+{
+	int ret = bind_and_listen(fd, a);
+
+	if (ret != -EADDRINUSE)
 		return ret;
-	return bind(fd, &a->any, sizeof(a->un)) == 0 ? 0 : -errno;
+	ret = remove_stale(a);
+	return ret ? ret : bind_and_listen(fd, a);
 }
 
 static int bind_failed(const struct endpoint_spec *s, int err)
@@ -120,7 +124,7 @@ int unix_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 	fd = socket_open(AF_UNIX);
 	if (fd < 0)
 		return spec_failed(s, fd, "can't make a socket");
-	ret = bind_private(fd, &a);
+	ret = make_socket_file(fd, &a);
 	if (ret == 0)
 		ret = owned_name_take(&file, s->name);
 	if (ret) {

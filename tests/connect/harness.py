@@ -145,6 +145,7 @@ class Bench:
         return os.path.join(self.folder, name)
 
     def keep(self, sock):
+        """Close it at the end, unless that is done."""
         self.sockets.append(sock)
         return sock
 
@@ -187,19 +188,19 @@ class Bench:
 
     def dial(self, path):
         """Connect to a unix socket as soon as it is there."""
-        eventually(path, lambda: os.path.exists(path))
         sock = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         sock.settimeout(PATIENCE)
-        sock.connect(path)
+        eventually(path, lambda: sock.connect_ex(path) == 0)
         return sock
 
 
 class Tty:
-    """A terminal device, raw, with the ways of a socket."""
+    """A terminal device, with the ways of a socket."""
 
-    def __init__(self, path):
-        self.fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        tty.setraw(self.fd)
+    def __init__(self, fd, *others):
+        self.fd = fd
+        self.others = others
+        os.set_blocking(fd, False)
 
     def fileno(self):
         return self.fd
@@ -224,19 +225,22 @@ class Tty:
             return b""
 
     def close(self):
-        os.close(self.fd)
+        for fd in (self.fd, *self.others):
+            os.close(fd)
 
 
-def open_pty():
-    """Master, as a Tty, and the path of the slave; the slave is raw."""
+def open_tty(path):
+    """A terminal as a debugger opens it."""
+    fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    tty.setraw(fd)
+    return Tty(fd)
+
+
+def open_line():
+    """A serial line: this end of it, and the device at the other end."""
     master, slave = os.openpty()
     tty.setraw(slave)
-    path = os.ttyname(slave)
-    os.close(slave)
-    os.set_blocking(master, False)
-    end = Tty.__new__(Tty)
-    end.fd = master
-    return end, path
+    return Tty(master, slave), os.ttyname(slave)
 
 
 def receive(sock, size):

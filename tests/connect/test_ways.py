@@ -8,10 +8,9 @@ import stat
 import subprocess
 import sys
 import time
-import tty
 
-from harness import (CONNECT, Tty, case, check, equal, eventually, expect_gone, pass_through,
-                     receive)
+from harness import (CONNECT, case, check, equal, eventually, expect_gone, open_line, open_tty,
+                     pass_through, receive)
 
 
 def refused_as_usage(name, argv, text):
@@ -216,13 +215,11 @@ def reconnect_serial(bench):
     device = bench.path("ttyUSB0")
     program, gdb = bench.bridge("--reconnect", f"serial:{device}")
     program.says("No such file or directory")
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    os.symlink(os.ttyname(slave), device)
+    line, path = open_line()
+    bench.keep(line)
+    os.symlink(path, device)
     gdb.sendall(b"+")
-    equal(os.read(master, 1), b"+")
-    os.close(slave)
-    os.close(master)
+    equal(receive(line, 1), b"+")
 
 
 @case("a debugger that gives up while the VM is dialled is let go")
@@ -269,7 +266,7 @@ def pty_hang_up(bench):
     program = bench.connect("--pty", link, spec)
     eventually("the link", lambda: os.path.exists(link))
     for _ in range(3):
-        gdb = Tty(link)
+        gdb = open_tty(link)
         gdb.sendall(b"+")
         vm = bench.accept(listener)
         equal(receive(vm, 1), b"+")
@@ -319,7 +316,7 @@ def at_terminal(bench):
     program = bench.connect(spec, stdin=slave)
     program.says("target remote /dev/pts/")
     os.close(slave)
-    gdb = Tty(program.said().split("target remote ")[1].split()[0])
+    gdb = open_tty(program.said().split("target remote ")[1].split()[0])
     gdb.sendall(b"+")
     vm = bench.accept(listener)
     equal(receive(vm, 1), b"+")
