@@ -270,7 +270,8 @@ static bool told_here(struct vmgdb_vcpu *v, uint64_t addr)
 	engine_look_at_pc(v);
 	if (v->hop || (v->over && vcpu_hit(v, pt ? pt->rules : NULL)))
 		return true;
-	engine_meet(v);
+	if (v->over)
+		engine_meet(v);
 	return false;
 }
 
