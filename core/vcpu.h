@@ -81,6 +81,13 @@ struct vcpu_ops {
 	/* One word on why it does not run, or NULL: "halted", "off". Parked; any thread. */
 	const char *(*idle)(void *ctx);
 
+	/*
+	 * Why traps of this kind (TRAP_BRK, TRAP_EXEC, TRAP_WATCH) never come on this host, for a
+	 * person, static; NULL: they come, or nobody knows. The first time it may take milliseconds.
+	 * Any thread. The op itself may be NULL.
+	 */
+	const char *(*dead)(void *ctx, enum trap_kind kind);
+
 	/* The engine lets go of the vCPU. */
 	void (*release)(void *ctx);
 };

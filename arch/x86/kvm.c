@@ -405,6 +405,21 @@ static const char *idle(void *ctx)
 	return k->idle;
 }
 
+static const char *dead(void *ctx, enum trap_kind kind)
+{
+	struct x86_kvm *k = ctx;
+
+	if (!k->dead_known)
+		k->dead = x86_kvm_dead_traps();
+	k->dead_known = true;
+	switch (k->dead & kind) {
+	case TRAP_BRK: return "this host's KVM does not tell of breakpoint instructions";
+	case TRAP_EXEC: return "this host's KVM takes hardware breakpoints, but they never hit";
+	case TRAP_WATCH: return "this host's KVM takes watchpoints, but they never hit";
+	default: return NULL;
+	}
+}
+
 static void release(void *ctx)
 {
 	struct x86_kvm *k = ctx;
@@ -424,6 +439,7 @@ const struct vcpu_ops x86_kvm_ops = {
 	.classify = classify,
 	.give_back = give_back,
 	.idle = idle,
+	.dead = dead,
 	.release = release,
 };
 

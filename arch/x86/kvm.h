@@ -27,6 +27,8 @@ struct x86_kvm {
 	uint64_t valid_regs_added;    /* to run->kvm_valid_regs, by us */
 	uint64_t synced; /* what of run->s.regs is of the last exit and was not used yet */
 	bool ran;	 /* CPUID is fixed from the first KVM_RUN on */
+	bool dead_known;
+	unsigned int dead; /* traps that never come on this host */
 	bool idle_known;
 	const char *idle;
 
@@ -46,6 +48,12 @@ extern const struct vcpu_ops x86_kvm_ops;
  */
 int x86_kvm_create(int vcpu_fd, struct kvm_run *run, int kick_signal, struct x86_kvm **out,
 		   struct vcpu_caps *caps);
+
+/*
+ * kvm_probe.c: the kinds of trap that never come on this host, as a mask of enum trap_kind. Runs a
+ * guest of its own: milliseconds, any thread. What can't be tried counts as alive.
+ */
+unsigned int x86_kvm_dead_traps(void);
 
 /* Until the vCPU is armed again there is no debug control. Parked; any thread. 0 or -errno. */
 int x86_kvm_disarm(struct x86_kvm *k);

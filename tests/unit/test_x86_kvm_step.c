@@ -139,14 +139,12 @@ static bool at_end(struct x86_vm *m)
 	return m->mem[at % X86_MEM_SIZE] == HLT;
 }
 
-static bool start(struct x86_vm *m, const struct program *p)
+static void start(struct x86_vm *m, const struct program *p)
 {
-	if (!x86_vm_open(m, p->mode))
-		return false;
+	cr_assert(x86_vm_open(m, p->mode));
 	x86_vm_code(m, p->code, p->len);
 	if (p->prepare)
 		p->prepare(m);
-	return true;
 }
 
 /* Run to the end with one execution slot; where KVM can't run an int3 the guest gets it from us. */
@@ -232,6 +230,20 @@ static uint64_t linear_pc(struct x86_vm *m)
 	return addr;
 }
 
+/* A free run ends at an execution slot. */
+static void need_exec(void)
+{
+	const char *why;
+	struct x86_vm m;
+
+	if (!x86_vm_open(&m, X86_GUEST_64))
+		cr_skip_test(X86_NO_KVM);
+	why = m.ops->dead(m.k, TRAP_EXEC);
+	x86_vm_close(&m);
+	if (why)
+		cr_skip_test("%s", why);
+}
+
 /* False: this KVM can't run it. */
 static bool check(const struct program *p, const struct step_plan *how)
 {
@@ -239,8 +251,7 @@ static bool check(const struct program *p, const struct step_plan *how)
 	unsigned int n;
 	bool can;
 
-	if (!start(&stepped, p))
-		cr_skip_test(X86_NO_KVM);
+	start(&stepped, p);
 	n = step_to_end(&stepped, p, how);
 	if (n && p->steps)
 		cr_expect_eq(n, p->steps, "%s, mode %d: %u steps", p->name, p->mode, n);
@@ -259,6 +270,7 @@ Test(x86_kvm_step, like_free, .description = "stepped and free programs end in t
 {
 	size_t i;
 
+	need_exec();
 	for (i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
 		cr_expect(check(&programs[i], &blocked), "%s", programs[i].name);
 }
@@ -267,6 +279,7 @@ Test(x86_kvm_step, masked, .description = "the same where interrupts are kept ou
 {
 	size_t i;
 
+	need_exec();
 	for (i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
 		cr_expect(check(&programs[i], &masked), "%s", programs[i].name);
 }
@@ -291,9 +304,7 @@ Test(x86_kvm_step, sysret, .description = "a stepped sysret leads where a free o
 	struct x86_vm stepped, ran;
 	struct trap t;
 
-	if (!x86_vm_open(&ran, X86_GUEST_64))
-		cr_skip_test(X86_NO_KVM);
-	x86_vm_close(&ran);
+	need_exec();
 	open_sysret(&stepped);
 	open_sysret(&ran);
 	x86_vm_step(&stepped, &blocked, &t);
@@ -328,9 +339,7 @@ Test(x86_kvm_step, user, .description = "steps in user mode, and into the kernel
 	struct trap t;
 	size_t i;
 
-	if (!x86_vm_open(&m, X86_GUEST_64))
-		cr_skip_test(X86_NO_KVM);
-	x86_vm_close(&m);
+	need_exec();
 	open_user(&m);
 	for (i = 0; i < sizeof(way) / sizeof(way[0]); i++) {
 		x86_vm_step(&m, &blocked, &t);
@@ -348,6 +357,7 @@ static void check_interrupts(enum x86_guest mode)
 {
 	unsigned int i, cannot = 0;
 
+	need_exec();
 	for (i = 0; i < sizeof(interrupts) / sizeof(interrupts[0]); i++)
 		if (interrupts[i].mode == mode)
 			cannot += !check(&interrupts[i], &blocked);

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which debug exits this host's KVM really gives. Some take the wishes and never act on them: an
+ * instruction emulator that knows no data breakpoints, a nested host whose processor is itself
+ * emulated. No capability tells, so a guest of three instructions tries.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "arch/x86/kvm.h"
+
+enum { SIZE = 4096, DATA = 0x800, TSS = 0xfffbd000, TRIES = 16 };
+enum { AT_NOP = 7, AT_INT3 = 8 };
+
+/* movb $1, DATA; nop; int3; hlt */
+static const uint8_t code[] = { 0xc6, 0x05, 0x00, 0x08, 0x00, 0x00, 0x01, 0x90, 0xcc, 0xf4 };
+
+struct probe {
+	int kvm, vm, vcpu;
+	void *mem;
+	struct kvm_run *run;
+	size_t run_size;
+	struct x86_kvm *k;
+};
+
+static void probe_close(struct probe *p)
+{
+	if (p->k)
+		x86_kvm_ops.release(p->k);
+	if (p->run != MAP_FAILED)
+		munmap(p->run, p->run_size);
+	if (p->mem != MAP_FAILED)
+		munmap(p->mem, SIZE);
+	if (p->vcpu >= 0)
+		close(p->vcpu);
+	if (p->vm >= 0)
+		close(p->vm);
+	if (p->kvm >= 0)
+		close(p->kvm);
+}
+
+static bool give_memory(struct probe *p)
+{
+	struct kvm_userspace_memory_region r = { .memory_size = SIZE };
+
+	p->mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p->mem == MAP_FAILED)
+		return false;
+	memcpy(p->mem, code, sizeof(code));
+	r.userspace_addr = (uintptr_t)p->mem;
+	return !ioctl(p->vm, KVM_SET_USER_MEMORY_REGION, &r);
+}
+
+static bool give_vcpu(struct probe *p)
+{
+	struct vcpu_caps caps;
+	int size = ioctl(p->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	p->vcpu = ioctl(p->vm, KVM_CREATE_VCPU, 0);
+	if (p->vcpu < 0 || size < 0)
+		return false;
+	p->run_size = size;
+	p->run = mmap(NULL, p->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, p->vcpu, 0);
+	return p->run != MAP_FAILED && !x86_kvm_create(p->vcpu, p->run, 0, &p->k, &caps);
+}
+
+static bool probe_open(struct probe *p)
+{
+	*p = (struct probe){ -1, -1, -1, MAP_FAILED, MAP_FAILED, 0, NULL };
+	p->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (p->kvm < 0)
+		return false;
+	p->vm = ioctl(p->kvm, KVM_CREATE_VM, 0);
+	if (p->vm < 0)
+		return false;
+	ioctl(p->vm, KVM_SET_TSS_ADDR, (unsigned long)TSS);
+	return give_memory(p) && give_vcpu(p);
+}
+
+/* Protected mode, all segments flat: what a processor runs without KVM's help. */
+static void flat(struct x86_state *s)
+{
+	int i;
+
+	for (i = X86_ES; i <= X86_GS; i++)
+		s->seg[i] = (struct x86_seg){
+			.limit = UINT32_MAX,
+			.selector = i == X86_CS ? 8 : 16,
+			.type = i == X86_CS ? 11 : 3,
+			.s = 1,
+			.present = 1,
+			.db = 1,
+			.g = 1,
+		};
+	s->cr0 = X86_CR0_PE | X86_CR0_ET;
+}
+
+static bool set_state(struct probe *p, uint64_t rip)
+{
+	struct x86_state s = { 0 };
+
+	if (x86_kvm_fetch(p->k, X86_BANK_SREGS, &s))
+		return false;
+	flat(&s);
+	s.rflags = X86_FL_ONE;
+	s.rip = rip;
+	return !x86_kvm_store(p->k, X86_BANK_SREGS, &s) && !x86_kvm_store(p->k, X86_BANK_GPR, &s);
+}
+
+/* False only if the guest has run past it. */
+static bool comes(struct probe *p, uint64_t rip, const struct debug_wish *wish, enum trap_kind kind)
+{
+	struct trap t;
+	int tries, ret = -1;
+
+	if (!set_state(p, rip) || x86_kvm_ops.arm(p->k, wish))
+		return true;
+	for (tries = 0; ret && tries < TRIES; tries++) {
+		ret = ioctl(p->vcpu, KVM_RUN, 0);
+		if (ret && errno != EINTR)
+			return true;
+	}
+	x86_kvm_ops.classify(p->k, &t);
+	return ret || t.kind & kind;
+}
+
+unsigned int x86_kvm_dead_traps(void)
+{
+	const struct debug_wish brk = { .trap_brk = true };
+	const struct debug_wish exec = { .nhw = 1, .hw = { { HW_EXEC, AT_NOP, 1 } } };
+	const struct debug_wish watch = { .nhw = 1, .hw = { { HW_WRITE, DATA, 1 } } };
+	unsigned int dead = 0;
+	struct probe p;
+
+	if (probe_open(&p)) {
+		dead |= comes(&p, 0, &watch, TRAP_WATCH) ? 0 : TRAP_WATCH;
+		dead |= comes(&p, 0, &exec, TRAP_EXEC) ? 0 : TRAP_EXEC;
+		dead |= comes(&p, AT_INT3, &brk, TRAP_BRK) ? 0 : TRAP_BRK;
+	}
+	probe_close(&p);
+	return dead;
+}
