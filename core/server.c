@@ -15,6 +15,7 @@ enum {
 	READ_SIZE = 65536,
 	WAKEUP_SLOT = 0,      /* of the eventfd in pfds */
 	SLOTS_CONNECTION = 2, /* in pfds: rfd, wfd */
+	PATIENCE_MS = 100,    /* how long a newcomer waits for another to leave */
 	LAST_WORDS_MS = 200,  /* how long a last reply may take to be written */
 };
 
@@ -25,12 +26,14 @@ struct connection {
 	struct stream *stream;
 	struct session *session;
 	int transcript;
-	size_t slot;	/* in pfds, of this round; 0: none */
-	bool closing;	/* nothing more to hear: close when all is written */
-	bool gone;	/* ... and nobody to write to */
-	bool stuck;	/* the session does not take what is in buf for now */
-	long long sent; /* when bytes went out last, ms */
-	size_t in, fed; /* bytes in buf, and how many the session has taken */
+	size_t slot;	    /* in pfds, of this round; 0: none */
+	bool closing;	    /* nothing more to hear: close when all is written */
+	bool gone;	    /* ... and nobody to write to */
+	bool stuck;	    /* the session does not take what is in buf for now */
+	bool early;	    /* what is in buf waits until another has left */
+	long long patience; /* ... but not for longer than this, ms; 0: nothing came yet */
+	long long sent;	    /* when bytes went out last, ms */
+	size_t in, fed;	    /* bytes in buf, and how many the session has taken */
 	uint8_t buf[READ_SIZE];
 };
 
@@ -77,6 +80,14 @@ static int open_transcript(const struct server *s, const struct vmgdb_endpoint *
 	return fd;
 }
 
+static long long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
 static int connect_session(struct server *s, struct vmgdb_endpoint *ep, struct stream *stream)
 {
 	const struct session_config config = {
@@ -101,14 +112,6 @@ static int connect_session(struct server *s, struct vmgdb_endpoint *ep, struct s
 	c->next = s->connections;
 	s->connections = c;
 	return 0;
-}
-
-static long long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
 static void flush(struct connection *c)
@@ -156,6 +159,8 @@ static void receive(struct connection *c)
 	}
 	transcript_write(c->transcript, TRANSCRIPT_IN, c->buf, (size_t)n);
 	c->in = (size_t)n;
+	if (!c->patience)
+		c->patience = now_ms() + PATIENCE_MS;
 }
 
 static bool unsent(const struct connection *c)
@@ -166,22 +171,42 @@ static bool unsent(const struct connection *c)
 	return len;
 }
 
+static int until(long long when)
+{
+	long long left = when - now_ms();
+
+	return left > 0 ? (int)left : 0;
+}
+
 /* Milliseconds until what was sent is sent again for want of an ack; -1: it will not be. */
 static int resend_in(const struct connection *c)
 {
 	int limit = session_timeout_ms(c->session);
-	long long left = c->sent + limit - now_ms();
 
-	return limit < 0 ? -1 : left > 0 ? (int)left : 0;
+	return limit < 0 ? -1 : until(c->sent + limit);
+}
+
+/* The first words of a newcomer wait while the debugger that holds the VM may be about to leave. */
+static bool is_early(const struct server *s, const struct connection *c)
+{
+	const struct connection *o;
+
+	if (session_holds(c->session) || now_ms() >= c->patience)
+		return false;
+	for (o = s->connections; o; o = o->next)
+		if (session_holds(o->session))
+			return true;
+	return false;
 }
 
 /* What the engine has to tell, what the peer said, what there is to answer. */
-static void serve(struct connection *c, const struct pollfd *pfds)
+static void serve(struct server *s, struct connection *c)
 {
-	if (c->slot && pfds[c->slot].revents)
+	if (c->slot && s->pfds[c->slot].revents)
 		receive(c);
 	session_poll(c->session);
-	if (c->in && !unsent(c))
+	c->early = c->in && is_early(s, c);
+	if (c->in && !c->early && !unsent(c))
 		feed(c);
 	if (resend_in(c) == 0)
 		session_timeout(c->session);
@@ -210,6 +235,7 @@ static void close_connection(struct server *s, struct connection *c)
 	if (c->transcript >= 0)
 		close(c->transcript);
 	free(c);
+	server_wake(s); /* another may have waited for it */
 }
 
 static void close_finished(struct server *s)
@@ -310,6 +336,8 @@ static int add_connection(struct server *s, struct connection *c)
 	c->slot = s->npfds;
 	add_pfd(s, full || c->in ? -1 : c->stream->rfd, POLLIN);
 	add_pfd(s, full ? c->stream->wfd : -1, POLLOUT);
+	if (c->early)
+		return until(c->patience);
 	return c->in && !full && !c->stuck ? 0 : resend_in(c);
 }
 
@@ -348,7 +376,7 @@ static void round_trip(struct server *s)
 	if (s->pfds[WAKEUP_SLOT].revents)
 		drain_wakeup(s);
 	for (c = s->connections; c; c = c->next)
-		serve(c, s->pfds);
+		serve(s, c);
 	close_finished(s);
 	for (i = 0; i < s->nendpoints; i++)
 		if (s->pfds[WAKEUP_SLOT + 1 + i].revents || s->endpoints[i]->retry_ms)
