@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@
 #include "transport/fdstream.h"
 #include "transport/owned.h"
 #include "transport/transport.h"
+
+enum { DRAIN_MS = 200, DRAIN_STEP_MS = 5 };
 
 struct pty {
 	struct vmgdb_endpoint ep;
@@ -163,10 +166,32 @@ static int pty_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	return 0;
 }
 
+/*
+ * When the master is closed, what the debugger has not read yet is lost: last words, which are worth a
+ * moment. What was written just now is on its way into the slave's queue.
+ */
+static void drain(const struct pty *p)
+{
+	int slave, n;
+
+	if (p->master < 0 || poll_master(p) & POLLHUP)
+		return;
+	slave = open(p->slave, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (slave < 0)
+		return;
+	for (int ms = 0; ms < DRAIN_MS; ms += DRAIN_STEP_MS) {
+		poll(NULL, 0, DRAIN_STEP_MS);
+		if (ioctl(slave, FIONREAD, &n) < 0 || n == 0)
+			break;
+	}
+	close(slave);
+}
+
 static void pty_close(struct vmgdb_endpoint *ep)
 {
 	struct pty *p = (struct pty *)ep;
 
+	drain(p);
 	owned_name_remove(&p->link);
 	if (p->inotify >= 0)
 		close(p->inotify);
