@@ -126,13 +126,16 @@ def typed(terminal, text, until, timeout=20):
 # Steps
 
 
-@case(cpus=(1, 2))
+@case("swbreak", cpus=(1, 2))
 def stepi(t):
     """stepi goes one instruction on, through calls and returns, and gets back where it was"""
     vm = t.vm()
     mi = t.mi(vm)
+    mi.console("break tick")
+    mi.command("-exec-continue")
+    mi.stopped()
+    mi.console("delete")
     mi.console("set scheduler-locking on")
-    mi.console("thread 1")
     seen = []
     for _ in range(120):
         mi.command("-exec-step-instruction")
