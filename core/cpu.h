@@ -46,6 +46,9 @@ struct reg_feature {
 	const char *types; /* XML of types that the registers name; NULL: none */
 	const struct reg_desc *regs;
 	unsigned int nregs;
+	/* Not in g and G, but asked for one by one: many, and dear to read. Such a feature comes
+	 * after all others. */
+	bool apart;
 };
 
 /* A target description. Registers are numbered from 0 in the order of the features. */

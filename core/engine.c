@@ -195,7 +195,7 @@ void engine_look_at_pc(struct vmgdb_vcpu *v)
 	bool named = v->action.kind == RESUME_STEP || v->action.kind == RESUME_RANGE;
 	uint64_t pc;
 
-	v->over = v->hop = false;
+	v->over = v->hop = v->afresh = false;
 	if ((!e->points.sites.count && !e->hw.narmed) || vcpu_code(v, &pc))
 		return;
 	v->met = v->met && v->met_at == pc;
@@ -229,13 +229,20 @@ static void end_over(struct vmgdb_vcpu *v)
 	}
 }
 
-/* Another step is needed: if from somewhere else, what is there was not met yet. */
+/* It is somewhere that nobody looked at: what is there was not met yet. */
+static void look_afresh(struct vmgdb_vcpu *v)
+{
+	v->over = v->hop = v->met = v->watched = false;
+	v->afresh = true;
+}
+
+/* Another step is needed, perhaps from somewhere else. */
 static void look_at_rest(struct vmgdb_vcpu *v)
 {
 	uint64_t pc;
 
 	if (!vcpu_code(v, &pc) && pc != v->stepped_from)
-		v->over = v->hop = v->met = v->watched = false;
+		look_afresh(v);
 }
 
 /*
@@ -313,6 +320,17 @@ static bool lets_irqs_in(const struct vmgdb_vcpu *v)
 	return is_idle(v) || (v->action.kind == RESUME_CONTINUE && !v->over && !v->hop);
 }
 
+/*
+ * Is the step one of the instruction at the PC? A halted vCPU begins with something else, and where
+ * a breakpoint has yet to be met, that is what happens.
+ */
+static bool begins_here(struct vmgdb_vcpu *v)
+{
+	if (v->afresh && (site_here(v, v->stepped_from) || slot_here(v, v->stepped_from)))
+		return false;
+	return !is_idle(v);
+}
+
 /* Ready the vCPU for one step. False: the architecture made it itself, there is nothing to run. */
 static bool begin_step(struct vmgdb_vcpu *v)
 {
@@ -324,8 +342,8 @@ static bool begin_step(struct vmgdb_vcpu *v)
 	if (v->lifted)
 		points_lift(&e->points, v->lifted);
 	v->stepping = true;
-	/* a halted vCPU does not begin with the instruction at its PC */
-	v->ruled = v->view.cpu->step_begin && !is_idle(v);
+	v->ruled = v->view.cpu->step_begin && begins_here(v);
+	v->afresh = false;
 	if (!v->ruled || v->view.cpu->step_begin(&v->view, &v->plan) < 0)
 		return true;
 	if (!v->plan.emulated)
@@ -391,8 +409,11 @@ static bool slot_event(struct vmgdb_vcpu *v, const struct trap *t)
 
 static void give_back(struct vmgdb_vcpu *v, const struct trap *t)
 {
-	int ret = v->ops->give_back(v->ctx, t);
+	int ret = vcpu_state_flush(v);
 
+	if (!ret)
+		ret = v->ops->give_back(v->ctx, t);
+	vcpu_state_forget(v); /* the backend may have changed any of it */
 	v->over = v->hop = v->met = false;
 	if (ret)
 		engine_log(
@@ -695,7 +716,7 @@ static bool hold_fatal(struct vmgdb_vcpu *v, const struct trap *t)
 	if (vcpu_state_flush(v))
 		engine_log(e, VMGDB_LOG_ERROR, "vCPU %u: changed registers are refused", v->index);
 	vcpu_state_forget(v); /* the VMM may reset it now */
-	v->over = v->hop = v->met = false;
+	look_afresh(v);
 	return false;
 }
 

@@ -33,13 +33,21 @@ unsigned int regs_count(const struct tdesc *d)
 	return n;
 }
 
+/* As reg_next(), for those that g and G have. */
+static const struct reg_desc *next_in_g(struct reg_iter *it)
+{
+	const struct reg_desc *r = reg_next(it);
+
+	return r && !it->tdesc->features[it->feature]->apart ? r : NULL;
+}
+
 size_t regs_size(const struct tdesc *d)
 {
 	struct reg_iter it = reg_iter(d);
 	const struct reg_desc *r;
 	size_t size = 0;
 
-	while ((r = reg_next(&it)))
+	while ((r = next_in_g(&it)))
 		size += reg_size(r);
 	return size;
 }
@@ -122,7 +130,7 @@ void regs_show(struct cpu_view *v, const struct tdesc *d, struct buf *out)
 	struct reg_iter it = reg_iter(d);
 	const struct reg_desc *r;
 
-	while ((r = reg_next(&it)))
+	while ((r = next_in_g(&it)))
 		reg_show(v, r, out);
 }
 
@@ -163,7 +171,7 @@ int regs_set(struct cpu_view *v, const struct tdesc *d, uint8_t *values,
 	struct reg_iter it = reg_iter(d);
 	const struct reg_desc *r;
 
-	while ((r = reg_next(&it))) {
+	while ((r = next_in_g(&it))) {
 		int err = swap(v, r, values);
 
 		if (err) {

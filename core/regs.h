@@ -24,7 +24,8 @@ struct reg_iter {
 struct reg_iter reg_iter(const struct tdesc *d);
 const struct reg_desc *reg_next(struct reg_iter *it);
 
-/* How many registers there are, and how many bytes they have together (`g` has twice as many). */
+/* How many registers there are, and how many bytes those in `g` have together (it has twice as many
+ * digits). */
 unsigned int regs_count(const struct tdesc *d);
 size_t regs_size(const struct tdesc *d);
 
@@ -44,7 +45,7 @@ void reg_show(struct cpu_view *v, const struct reg_desc *r, struct buf *out);
 /* Change a register: 0; -EACCES: read-only; or what the CPU refused it with, nothing changed. */
 int reg_set(struct cpu_view *v, const struct reg_desc *r, const void *value);
 
-/* `g`: all of them. */
+/* `g`: all of them, but for features that are apart. */
 void regs_show(struct cpu_view *v, const struct tdesc *d, struct buf *out);
 
 /*

@@ -379,6 +379,7 @@ static void build_system(struct arm64_layout *l, const uint16_t *encs, size_t ne
 	l->system = (struct reg_feature){
 		.name = "org.vmgdb.aarch64.system",
 		.annex = "aarch64-system.xml",
+		.apart = true,
 		.types = sys_types,
 		.regs = l->sys_regs,
 		.nregs = n,
@@ -390,6 +391,7 @@ static void build_system(struct arm64_layout *l, const uint16_t *encs, size_t ne
 static const struct reg_feature sys_core_feature = {
 	.name = "org.vmgdb.aarch64.system",
 	.annex = "aarch64-system.xml",
+	.apart = true,
 	.types = sys_types,
 	.regs = sys_core_regs,
 	.nregs = ARM64_NSYS_CORE,

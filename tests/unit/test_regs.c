@@ -44,6 +44,27 @@ Test(regs, numbers, .description = "registers are numbered through all features,
 	cr_expect_null(regs_find_generic(&fake_narrow, "fp"));
 }
 
+Test(regs, apart, .description = "a feature that stands apart is described, and is not in g")
+{
+	struct reg_feature last = *fake_wide.features[fake_wide.nfeatures - 1];
+	const struct reg_feature *features[8];
+	struct tdesc d = fake_wide;
+	size_t vec = regs_size(&d);
+	char text[256];
+	struct buf out;
+
+	last.apart = true;
+	memcpy(features, d.features, d.nfeatures * sizeof(*features));
+	features[d.nfeatures - 1] = &last;
+	d.features = features;
+	buf_init(&out, text, sizeof(text));
+	regs_show(view(), &d, &out);
+	cr_expect_eq(out.len, 2 * regs_size(&d));
+	cr_expect_lt(regs_size(&d), vec);
+	cr_expect_eq(regs_count(&d), regs_count(&fake_wide));
+	cr_expect_not_null(regs_find(&d, regs_count(&d) - 1, NULL));
+}
+
 Test(regs, unreadable, .description = "a bank that can't be had is x, the others are values")
 {
 	struct cpu_view *v = view();
