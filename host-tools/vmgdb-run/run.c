@@ -47,7 +47,7 @@ void vm_end(struct vm *vm, int status, const char *fmt, ...)
 
 	pthread_mutex_lock(&vm->lock);
 	if (!vm->ended) {
-		vm->ended = true;
+		__atomic_store_n(&vm->ended, true, __ATOMIC_RELEASE);
 		vm->status = status;
 		vm->error[0] = '\0';
 		if (fmt) {
@@ -87,12 +87,14 @@ static void serve_exit(struct vcpu *vcpu)
 	}
 }
 
+/* A guest that has ended is not entered again: it would end once more, and debuggers were told so. */
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
 	int err;
 
-	while (vmgdb_vcpu_enter(vcpu->stub) == 0) {
+	while (!__atomic_load_n(&vcpu->vm->ended, __ATOMIC_ACQUIRE) &&
+	       vmgdb_vcpu_enter(vcpu->stub) == 0) {
 		err = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? errno : 0;
 		if (vmgdb_vcpu_exit(vcpu->stub))
 			continue;

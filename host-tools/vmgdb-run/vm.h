@@ -52,7 +52,7 @@ struct vm {
 	struct console *console;
 	struct vmgdb *stub;
 
-	/* How it ended; the first to say so is heard. Under lock. */
+	/* How it ended; the first to say so is heard. Written under lock. */
 	pthread_mutex_t lock;
 	int end_event; /* eventfd: readable when it has ended */
 	bool ended;
