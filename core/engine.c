@@ -200,10 +200,79 @@ void engine_look_at_pc(struct vmgdb_vcpu *v)
 		return;
 	v->met = v->met && v->met_at == pc;
 	v->watched = v->watched && v->met;
-	if ((!v->met && !named) || is_idle(v))
+	v->afresh = !v->met && !named;
+	if (v->afresh || is_idle(v))
 		return;
 	v->over = site_here(v, pc);
 	v->hop = slot_here(v, pc) || (v->view.cpu->watch_before && v->watched);
+}
+
+/* ---- what a vCPU comes to ---------------------------------------------------------------- */
+
+static const enum stop_kind stop_of[] = {
+	[POINT_SW] = STOP_SWBREAK, [POINT_HW] = STOP_HWBREAK,	[POINT_WRITE] = STOP_WATCH,
+	[POINT_READ] = STOP_WATCH, [POINT_ACCESS] = STOP_WATCH,
+};
+
+/* The rules of the breakpoint that an armed slot stands for. */
+static const struct rules *slot_rules(const struct engine *e, const struct armed *a)
+{
+	const struct point *pt = a->type == POINT_SW ? points_find(&e->points, a->addr) : NULL;
+	const struct hwpoint *hw = pt ? NULL : hwpoints_find(&e->hw, a->type, a->addr, a->slot.len);
+
+	return pt ? pt->rules : hw ? hw->rules : NULL;
+}
+
+/* A breakpoint of ours at addr: if it is not to be told, the vCPU steps over it and goes on. */
+static void meet_break(struct vmgdb_vcpu *v, uint64_t addr)
+{
+	const struct stop event = { .kind = STOP_SWBREAK };
+	const struct point *pt = points_find(&v->engine->points, addr);
+
+	v->over = !vcpu_hit(v, pt ? pt->rules : NULL);
+	if (v->over)
+		engine_meet(v);
+	else
+		set_event(v, &event);
+}
+
+/* A slot that fires. False: it is not to be told. */
+static bool meet_slot(struct vmgdb_vcpu *v, const struct armed *a)
+{
+	const struct stop event = {
+		.kind = stop_of[a->type],
+		.watch = a->slot.kind,
+		.addr = a->addr,
+	};
+
+	v->hop = a->slot.kind == HW_EXEC && !vcpu_hit(v, slot_rules(v->engine, a));
+	v->watched = event.kind == STOP_WATCH;
+	if (v->hop)
+		engine_meet(v);
+	else
+		set_event(v, &event);
+	return !v->hop;
+}
+
+/*
+ * The vCPU is to be stepped from somewhere that nobody looked at, and the stepping rules may take it
+ * past what is there. True when it is to go through the gate again.
+ */
+static bool meet_here(struct vmgdb_vcpu *v)
+{
+	const struct armed *slot;
+	uint64_t pc;
+
+	v->afresh = false;
+	if ((!v->engine->points.sites.count && !v->engine->hw.narmed) || vcpu_code(v, &pc) ||
+	    is_idle(v))
+		return false;
+	slot = slot_here(v, pc);
+	if (slot && meet_slot(v, slot))
+		return true;
+	if (site_here(v, pc))
+		meet_break(v, pc);
+	return v->event.kind || v->over;
 }
 
 /* ---- one step ---------------------------------------------------------------------------- */
@@ -303,6 +372,7 @@ static void step_done(struct vmgdb_vcpu *v)
 	uint64_t pc, addr;
 
 	v->over = v->hop = v->met = v->watched = false;
+	v->afresh = v->action.kind == RESUME_CONTINUE;
 	if (v->engine->soft.n && soft_event(v))
 		return;
 	if (v->action.kind == RESUME_CONTINUE || vcpu_pc(v, &pc) || vcpu_code(v, &addr))
@@ -320,30 +390,21 @@ static bool lets_irqs_in(const struct vmgdb_vcpu *v)
 	return is_idle(v) || (v->action.kind == RESUME_CONTINUE && !v->over && !v->hop);
 }
 
-/*
- * Is the step one of the instruction at the PC? A halted vCPU begins with something else, and where
- * a breakpoint has yet to be met, that is what happens.
- */
-static bool begins_here(struct vmgdb_vcpu *v)
-{
-	if (v->afresh && (site_here(v, v->stepped_from) || slot_here(v, v->stepped_from)))
-		return false;
-	return !is_idle(v);
-}
-
-/* Ready the vCPU for one step. False: the architecture made it itself, there is nothing to run. */
+/* Ready the vCPU for one step. False: there is nothing to run, it was made without that. */
 static bool begin_step(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
 
+	if (v->afresh && meet_here(v))
+		return false;
 	v->plan = (struct step_plan){ .block_irq = e->hw.caps.block_irq || lets_irqs_in(v) };
 	if (!vcpu_pc(v, &v->plan.pc) && !vcpu_code(v, &v->stepped_from) && v->over)
 		v->lifted = site_here(v, v->stepped_from);
 	if (v->lifted)
 		points_lift(&e->points, v->lifted);
 	v->stepping = true;
-	v->ruled = v->view.cpu->step_begin && begins_here(v);
-	v->afresh = false;
+	/* a halted vCPU does not begin with the instruction at its PC */
+	v->ruled = v->view.cpu->step_begin && !is_idle(v);
 	if (!v->ruled || v->view.cpu->step_begin(&v->view, &v->plan) < 0)
 		return true;
 	if (!v->plan.emulated)
@@ -365,44 +426,17 @@ static bool until_reached(const struct vmgdb_vcpu *v, const struct trap *t)
 	return false;
 }
 
-static const enum stop_kind stop_of[] = {
-	[POINT_SW] = STOP_SWBREAK, [POINT_HW] = STOP_HWBREAK,	[POINT_WRITE] = STOP_WATCH,
-	[POINT_READ] = STOP_WATCH, [POINT_ACCESS] = STOP_WATCH,
-};
-
-/* The rules of the breakpoint that an armed slot stands for. */
-static const struct rules *slot_rules(const struct engine *e, const struct armed *a)
-{
-	const struct point *pt = a->type == POINT_SW ? points_find(&e->points, a->addr) : NULL;
-	const struct hwpoint *hw = pt ? NULL : hwpoints_find(&e->hw, a->type, a->addr, a->slot.len);
-
-	return pt ? pt->rules : hw ? hw->rules : NULL;
-}
-
 /* Which of the armed slots fired; those of a step's own `until` are nobody's. */
 static bool slot_event(struct vmgdb_vcpu *v, const struct trap *t)
 {
-	const struct armed *armed;
-	struct stop event = { 0 };
 	uint32_t slots = t->slots;
 	unsigned int i;
 
 	for (; slots; slots &= slots - 1) {
 		i = __builtin_ctz(slots);
-		if (i >= v->wish.nhw || v->map[i] >= v->engine->hw.narmed)
-			continue;
-		armed = &v->engine->hw.armed[v->map[i]];
-		if (armed->slot.kind == HW_EXEC && !vcpu_hit(v, slot_rules(v->engine, armed))) {
-			v->hop = true;
-			engine_meet(v);
-			continue;
-		}
-		event.kind = stop_of[armed->type];
-		event.watch = armed->slot.kind;
-		event.addr = armed->addr;
-		v->watched = event.kind == STOP_WATCH;
-		set_event(v, &event);
-		return true;
+		if (i < v->wish.nhw && v->map[i] < v->engine->hw.narmed &&
+		    meet_slot(v, &v->engine->hw.armed[v->map[i]]))
+			return true;
 	}
 	return false;
 }
@@ -422,24 +456,12 @@ static void give_back(struct vmgdb_vcpu *v, const struct trap *t)
 			v->index, (unsigned long long)t->pc, strerror(-ret));
 }
 
-static void step_over(struct vmgdb_vcpu *v)
-{
-	v->over = true;
-	engine_meet(v);
-}
-
-/* It came to a breakpoint of ours; if that is not to be told, it steps over it and goes on. */
 static void brk_event(struct vmgdb_vcpu *v, const struct trap *t)
 {
-	const struct stop event = { .kind = STOP_SWBREAK };
-	const struct point *pt = points_find(&v->engine->points, t->pc);
-
-	if (!site_here(v, t->pc))
-		give_back(v, t);
-	else if (vcpu_hit(v, pt ? pt->rules : NULL))
-		set_event(v, &event);
+	if (site_here(v, t->pc))
+		meet_break(v, t->pc);
 	else
-		step_over(v);
+		give_back(v, t);
 }
 
 static void fatal_event(struct vmgdb_vcpu *v, const struct trap *t)
@@ -654,7 +676,7 @@ static bool leave(struct vmgdb_vcpu *v)
 		arm_failed(v, "debug registers are refused", ret);
 		return false;
 	}
-	v->parked = false;
+	v->parked = v->afresh = false;
 	if (!v->stepping)
 		v->met = v->watched = false;
 	vcpu_state_forget(v);

@@ -50,6 +50,7 @@ struct vmgdb_vcpu {
 	unsigned long event_seq;   /* which event came first */
 	bool over;		   /* on a planted breakpoint: step with that lifted, alone */
 	bool hop;		   /* on an armed slot: step with that disarmed */
+	bool afresh;		   /* nobody looked at what is at its PC */
 	bool met;		   /* what is at met_at was told, or decided by its rules */
 	bool watched;		   /* ... and was a watchpoint */
 	uint64_t met_at;	   /* as vcpu_code() */
