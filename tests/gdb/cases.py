@@ -125,6 +125,20 @@ class Test:
         self._stack = contextlib.ExitStack()
         self._elfs = {}
 
+    @property
+    def pc(self):
+        """The program counter's name."""
+        return "rip" if self.host.arch == "x86" else "pc"
+
+    @property
+    def sp(self):
+        return "rsp" if self.host.arch == "x86" else "sp"
+
+    @property
+    def kind(self):
+        """The kind of a breakpoint in Z0 and Z1: the size of the instruction."""
+        return 1 if self.host.arch == "x86" else 4
+
     def new_folder(self):
         return Path(tempfile.mkdtemp(dir=self.folder))
 

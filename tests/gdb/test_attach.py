@@ -279,17 +279,16 @@ def read_only(t):
 
 
 @case(links=ALL)
-def kill_detaches(t):
-    """k and vKill detach where the VMM does not allow more, or end the VM where it does"""
+def killed_by_debugger(t):
+    """gdb's kill ends the VM, vmgdb-run says so by its status"""
+    for packet in ("k", "vKill;1"):
+        vm = t.vm()
+        client = t.client(vm)
+        client.send(packet)
+        equal(vm.process.wait(5 * t.host.slow), 128 + signal.SIGKILL, f"{packet}: exit status")
     vm = t.vm()
-    client = t.client(vm)
-    client.send("k")
-    status = None
-    try:
-        status = vm.process.wait(0.5)
-    except Exception:  # noqa: BLE001
-        pass
-    check(status in (None, 128 + signal.SIGKILL), f"k ended vmgdb-run with status {status}")
+    t.gdb(vm, "kill")
+    equal(vm.process.wait(5 * t.host.slow), 128 + signal.SIGKILL, "gdb: exit status")
 
 
 @case()

@@ -345,3 +345,38 @@ def watch_refused(t):
     place = t.elf(vm)["counter"]
     for packet in (f"Z3,{place:x},8", f"Z2,{place:x},1000", f"Z2,{place:x},0"):
         expect(r"^E\..{8}", client.one(packet), packet)
+
+
+@case("swbreak", links=ALL, cpus=(1, 2))
+def watch_by_stepping(t):
+    """with monitor set software-watch on, watchpoints work on any host"""
+    said = t.gdb(t.vm(), "monitor set software-watch on", "monitor show", "watch counter",
+                 "continue", "continue", "continue", "delete", "watch last", "continue",
+                 "monitor set software-watch off", "detach", timeout=60)
+    expect("software-watch +on", said[1])
+    expect("Hardware watchpoint 1: counter", said[2])
+    values = [[int(n) for n in expect(r"Old value = (\d+)\nNew value = (\d+)", text).groups()]
+              for text in said[3:6]]
+    equal(values, [[values[0][0] + i, values[0][0] + i + 1] for i in range(3)])
+    expect(r"Hardware watchpoint 2: last(.|\n)*tick", said[8])
+
+
+@case("swbreak", cpus=(2,))
+def watch_by_stepping_raw(t):
+    """a watchpoint carried by stepping tells the address, and the vCPU that wrote"""
+    vm = t.vm()
+    client = t.client(vm)
+    elf = t.elf(vm)
+    equal(client.ask("qRcmd," + b"set software-watch on".hex())[:1] != "E", True)
+    for address, thread in ((elf["worker_counter"] + 8, 2), (elf["counter"], 1)):
+        equal(client.ask(f"Z2,{address:x},8"), "OK")
+        for _ in range(3):
+            before = client.long(address)
+            reply = client.resume(timeout=30)
+            found = expect(rf"^T05thread:p1\.{thread};.*watch:([0-9a-f]+);", reply)
+            equal(int(found.group(1), 16), address, reply)
+            equal(client.long(address), before + 1, "the value after it")
+        equal(client.ask(f"z2,{address:x},8"), "OK")
+    client.go()
+    check(client.quiet(0.3), "hit although it was removed")
+    client.interrupt()

@@ -36,7 +36,7 @@ def triple_fault(t):
     expect("fall", said[1])
     expect(r"#0  .*fall", said[2])
     expect(r"= \d{3}", said[3])
-    check("exited" in said[4] or "Remote connection closed" in said[4], said[4])
+    expect(r"exited with code 01", said[4])
     vm.process.wait()
 
 

@@ -156,17 +156,15 @@ def each_vcpu_its_own(t):
     """H selects whose registers are read and written"""
     vm = t.vm()
     client = t.client(vm)
-    pc = "rip" if t.host.arch == "x86" else "pc"
-    sp = "rsp" if t.host.arch == "x86" else "sp"
     values = {}
     for thread in ("p1.1", "p1.2"):
         equal(client.ask(f"Hg{thread}"), "OK")
-        values[thread] = client.reg(pc), client.reg(sp)
+        values[thread] = client.reg(t.pc), client.reg(t.sp)
     check(values["p1.1"] != values["p1.2"], values)
     for thread in ("p1.2", "1", "p1.1", "2"):
         equal(client.ask(f"Hg{thread}"), "OK")
         full = thread if "p" in thread else f"p1.{thread}"
-        equal((client.reg(pc), client.reg(sp)), values[full], thread)
+        equal((client.reg(t.pc), client.reg(t.sp)), values[full], thread)
     for bad in ("Hg3", "Hgp1.3", "Hgp2.1", "Hgzz", "Hg"):
         expect("^E", client.one(bad), bad)
     said = t.gdb(t.vm(), "thread 2", "info registers", "thread 1", "thread apply all bt", "detach")

@@ -14,10 +14,6 @@ from cases import ALL, case, check, equal, expect, line_of
 from rsp import INTERRUPT
 
 
-def pc_name(t):
-    return "rip" if t.host.arch == "x86" else "pc"
-
-
 def counters(t, client):
     """What the guest counts: on the first vCPU, and on the others."""
     elf = t.elf(t.vms[-1])
@@ -154,7 +150,7 @@ def step_exact(t):
     """single steps take the same way each round, and nothing is done twice or left out"""
     vm = t.vm()
     client = t.client(vm)
-    leaf, pc = t.elf(vm)["leaf"], pc_name(t)
+    leaf, pc = t.elf(vm)["leaf"], t.pc
     step_to(client, leaf, pc)
     count = client.long(t.elf(vm)["counter"])
     rounds = []
@@ -200,8 +196,8 @@ def step_at_breakpoint(t):
     """a step from a breakpoint, onto one, and from one onto the next"""
     vm = t.vm()
     client = t.client(vm)
-    leaf, pc = t.elf(vm)["leaf"], pc_name(t)
-    client.ask(f"Z0,{leaf:x},1")
+    leaf, pc = t.elf(vm)["leaf"], t.pc
+    client.ask(f"Z0,{leaf:x},{t.kind}")
     expect("swbreak", client.resume())
     places = [leaf]
     for _ in range(3):
@@ -209,7 +205,7 @@ def step_at_breakpoint(t):
         places.append(client.reg(pc))
     check(len(set(places)) == 4, places)
     for place in places[1:]:
-        equal(client.ask(f"Z0,{place:x},1"), "OK")
+        equal(client.ask(f"Z0,{place:x},{t.kind}"), "OK")
     expect("swbreak", client.resume())  # at leaf again, or at the next of them
     while client.reg(pc) != leaf:
         client.resume()
@@ -295,7 +291,7 @@ def old_run_packets(t):
     """s, S, c and C without vCont, with Hc and with an address"""
     vm = t.vm(cpus=2)
     client = t.client(vm)
-    pc = pc_name(t)
+    pc = t.pc
     leaf = t.elf(vm)["leaf"]
     equal(client.ask("Hcp1.1"), "OK")
     equal(client.ask("Hgp1.1"), "OK")
