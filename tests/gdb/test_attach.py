@@ -61,8 +61,7 @@ def attach_while_booting(t):
     """a debugger that comes at any moment of the guest's start sees all vCPUs"""
     for _ in range(10):
         vm = t.vm(up=False)
-        threads, regs = t.gdb(vm, "info threads", "thread apply all -q info registers rip rflags"
-                              if t.host.arch == "arm64" else "thread apply all -q p $pc")
+        threads, regs = t.gdb(vm, "info threads", "thread apply all -q p $pc")
         equal(len(re.findall(r"CPU \d+, ", threads)), t.cpus, threads)
         equal(len(re.findall(r"^\$\d+ = ", regs, re.M)), t.cpus, regs)
 
@@ -104,11 +103,11 @@ def reattach(t):
         with vm.rsp() as client:
             client.hello()
             equal(client.ask("?")[:3], "T05", f"debugger {i}")
-            equal(client.ask(f"Z0,{leaf:x},1"), "OK")
+            equal(client.ask(f"Z0,{leaf:x},{t.kind}"), "OK")
             expect("^T05.*swbreak", client.resume(), f"debugger {i}")
-            equal(client.reg("rip" if t.host.arch == "x86" else "pc"), leaf)
+            equal(client.reg(t.pc), leaf)
             counts.append(client.long(t.elf(vm)["counter"]))
-            equal(client.ask(f"z0,{leaf:x},1"), "OK")
+            equal(client.ask(f"z0,{leaf:x},{t.kind}"), "OK")
             equal(client.ask("D"), "OK", f"debugger {i}")
     # two may come so soon one after the other that the guest is at the same place
     check(counts == sorted(counts) and counts[-1] > counts[0], counts)
@@ -144,8 +143,8 @@ def detach_leaves_memory(t):
         vm = t.vm()
         leaf = t.elf(vm)["leaf"]
         client = t.client(vm)
-        for i in range(16):
-            equal(client.ask(f"Z0,{leaf + i:x},1"), "OK")
+        for i in range(0, 16, t.kind):
+            equal(client.ask(f"Z0,{leaf + i:x},{t.kind}"), "OK")
         client.resume()
         check(guest_text(t, vm) != text(t, vm).data, "breakpoints are not in memory: test is blind")
         if how == "detach":
@@ -200,7 +199,7 @@ def lost_in_a_packet(t):
     """a line lost at any byte of a packet, the guest goes on, the next debugger is served"""
     vm = t.vm()
     leaf = t.elf(vm)["leaf"]
-    packet = frame(f"Z0,{leaf:x},1") + frame("vCont;c")
+    packet = frame(f"Z0,{leaf:x},{t.kind}") + frame("vCont;c")
     for cut in range(1, len(packet), 3):
         with vm.rsp() as client:
             client.hello()
@@ -265,10 +264,9 @@ def read_only(t):
     elf = t.elf(vm)
     data, leaf = elf["test_data"], elf["leaf"]
     before = client.read(data, 16)
-    pc = "rip" if t.host.arch == "x86" else "pc"
-    for packet in (f"M{data:x},1:ff", f"X{data:x},1:x", f"Z0,{leaf:x},1", f"Z1,{leaf:x},1",
+    for packet in (f"M{data:x},1:ff", f"X{data:x},1:x", f"Z0,{leaf:x},{t.kind}", f"Z1,{leaf:x},{t.kind}",
                    "vCont;s:p1.1", "s", "G" + client.ask("g"), "k", "vKill;1",
-                   f"P{client.registers[pc].number:x}=0000000000000000"):
+                   f"P{client.registers[t.pc].number:x}=0000000000000000"):
         expect("^E", client.ask(packet), packet)
     equal(client.read(data, 16), before, "memory")
     check_alive(t, vm, client)

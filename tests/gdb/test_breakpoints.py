@@ -5,14 +5,6 @@ from cases import ALL, case, check, equal, expect, line_of
 UNUSED = 1 << 20  # so far after its data nobody uses the demo guest's memory
 
 
-def pc_name(t):
-    return "rip" if t.host.arch == "x86" else "pc"
-
-
-def kind(t):
-    return 1 if t.host.arch == "x86" else 4
-
-
 @case("swbreak", cpus=(1, 2))
 def by_line(t):
     """break FILE:LINE, tbreak, break *ADDRESS, ignore, delete"""
@@ -58,11 +50,11 @@ def hardware_raw(t):
     vm = t.vm(cpus=2)
     client = t.client(vm)
     leaf = t.elf(vm)["leaf"]
-    equal(client.ask(f"Z1,{leaf:x},{kind(t)}"), "OK")
+    equal(client.ask(f"Z1,{leaf:x},{t.kind}"), "OK")
     for _ in range(5):
         expect("^T05thread:p1.1;.*hwbreak:;", client.resume())
-        equal(client.reg(pc_name(t)), leaf)
-    equal(client.ask(f"z1,{leaf:x},{kind(t)}"), "OK")
+        equal(client.reg(t.pc), leaf)
+    equal(client.ask(f"z1,{leaf:x},{t.kind}"), "OK")
     client.go()
     check(client.quiet(0.3), "hit although it was removed")
     client.interrupt()
@@ -74,14 +66,14 @@ def hardware_slots(t):
     vm = t.vm()
     client = t.client(vm)
     main = t.elf(vm)["main"]
-    replies = [client.ask(f"Z1,{main + kind(t) * i:x},{kind(t)}") for i in range(20)]
+    replies = [client.ask(f"Z1,{main + t.kind * i:x},{t.kind}") for i in range(20)]
     count = replies.count("OK")
     check(count >= (4 if t.host.arch == "x86" else 2), replies)
     check(all(r == "OK" for r in replies[:count]), replies)
     check(all(r.startswith("E") for r in replies[count:]) and count < 20, replies)
     for i in range(20):
-        equal(client.ask(f"z1,{main + kind(t) * i:x},{kind(t)}"), "OK")
-    equal(client.ask(f"Z1,{main:x},{kind(t)}"), "OK", "after all were removed")
+        equal(client.ask(f"z1,{main + t.kind * i:x},{t.kind}"), "OK")
+    equal(client.ask(f"Z1,{main:x},{t.kind}"), "OK", "after all were removed")
 
 
 @case("swbreak", links=ALL, cpus=(2,))
@@ -103,16 +95,16 @@ def on_both_vcpus(t):
     vm = t.vm()
     client = t.client(vm)
     elf = t.elf(vm)
-    equal(client.ask(f"Z0,{elf['leaf']:x},{kind(t)}"), "OK")
+    equal(client.ask(f"Z0,{elf['leaf']:x},{t.kind}"), "OK")
     worker = worker_loop(t, vm)
-    equal(client.ask(f"Z0,{worker:x},{kind(t)}"), "OK")
+    equal(client.ask(f"Z0,{worker:x},{t.kind}"), "OK")
     seen = {"p1.1": 0, "p1.2": 0}
     for _ in range(200):
         counters = client.long(elf["counter"]), client.long(elf["worker_counter"] + 8)
         reply = client.resume()
         thread = expect("^T05thread:(p1.[12]);.*swbreak:;", reply).group(1)
         equal(client.ask(f"Hg{thread}"), "OK")
-        equal(client.reg(pc_name(t)), elf["leaf"] if thread == "p1.1" else worker, thread)
+        equal(client.reg(t.pc), elf["leaf"] if thread == "p1.1" else worker, thread)
         now = client.long(elf["counter"]), client.long(elf["worker_counter"] + 8)
         grown = [b - a for a, b in zip(counters, now)]
         check(all(g <= 1 for g in grown), f"a breakpoint was passed over: {grown}")
@@ -132,7 +124,7 @@ def never_visible(t):
     vm = t.vm()
     client = t.client(vm)
     section = t.elf(vm).section(".text")
-    size = kind(t)
+    size = t.kind
     places = range(section.address, section.address + 400, size)
     for place in places:
         equal(client.ask(f"Z0,{place:x},{size}"), "OK")
@@ -172,7 +164,7 @@ def inserted_twice(t):
     """Z0 twice and z0 twice are no errors, and the first z0 removes it"""
     vm = t.vm()
     client = t.client(vm)
-    place = f"{t.elf(vm)['leaf']:x},{kind(t)}"
+    place = f"{t.elf(vm)['leaf']:x},{t.kind}"
     for packet in ("Z0", "Z0", "z0", "z0"):
         equal(client.one(f"{packet},{place}"), "OK", packet)
     client.go()
@@ -186,14 +178,14 @@ def thousand(t):
     vm = t.vm()
     client = t.client(vm)
     elf = t.elf(vm)
-    places = [elf["counter"] + UNUSED + kind(t) * i + 4096 * (i % 10) for i in range(1000)]
+    places = [elf["counter"] + UNUSED + t.kind * i + 4096 * (i % 10) for i in range(1000)]
     for place in places:
-        equal(client.ask(f"Z0,{place:x},{kind(t)}"), "OK")
-    equal(client.ask(f"Z0,{elf['leaf']:x},{kind(t)}"), "OK")
+        equal(client.ask(f"Z0,{place:x},{t.kind}"), "OK")
+    equal(client.ask(f"Z0,{elf['leaf']:x},{t.kind}"), "OK")
     for _ in range(20):
         expect("swbreak", client.resume())
     for place in places:
-        equal(client.ask(f"z0,{place:x},{kind(t)}"), "OK")
+        equal(client.ask(f"z0,{place:x},{t.kind}"), "OK")
     expect("swbreak", client.resume())
 
 
@@ -216,9 +208,9 @@ def unmapped(t):
     """a breakpoint where nothing is mapped is an error that gdb shows, or waits for the page"""
     vm = t.vm()
     client = t.client(vm)
-    reply = client.one("Z0,7fff00000000,1")
+    reply = client.one(f"Z0,7fff00000000,{t.kind}")
     check(reply == "OK" or reply.startswith("E"), reply)
-    equal(client.one("z0,7fff00000000,1"), "OK")
+    equal(client.one(f"z0,7fff00000000,{t.kind}"), "OK")
     client.go()
     check(client.quiet(0.2), "the guest does not run")
     client.interrupt()
