@@ -108,12 +108,12 @@ class Job:
         self._channel.send(RESIZE, self._number, struct.pack("<HH", rows, columns))
 
     def wait(self, timeout=60):
-        """Waits for its end; one that takes longer is killed, and LabTimeout raised."""
+        """Waits for its end, returns its status; one that takes longer is killed: LabTimeout."""
         if not self._channel.wait_until(lambda: self.status is not None, timeout):
             self.kill()
             self._channel.wait_until(lambda: self.status is not None, 10)
             raise LabTimeout(f"not ended within {timeout} s: {self._said()}")
-        return Result(self.status, self.out, self.err)
+        return self.status
 
     def wait_for(self, pattern, timeout=60):
         """Waits for output that matches a regular expression; returns the match."""

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from channel import Channel
+from channel import Channel, Result
 from emulator import Emulator
 from errors import LabError, LabTimeout
 from initramfs import Initramfs
@@ -113,7 +113,7 @@ class Host:
     cpus = {}            # short name: the emulator's name for the model; the first is the default
     modules = ()
     memory = 1024        # MiB
-    boot_timeout = 60    # seconds; several times what it takes
+    boot_timeout = 120   # seconds; many times what it takes on an idle machine
     address = None       # its IP address, where it has a network
 
     @classmethod
@@ -162,7 +162,8 @@ class Host:
                        if path.exists())
         fs.copy("bin/busybox", busybox)
         fs.file("init", (HERE / "init").read_bytes(), 0o755)
-        fs.copy("sbin/agent", compile_static(self.arch, HERE / "agent.c"))
+        for name in ("agent", "pin"):
+            fs.copy(f"sbin/{name}", compile_static(self.arch, HERE / f"{name}.c"))
         order = self.module_files()
         for path in order:
             fs.copy(f"modules/{path.name}", path)
@@ -175,6 +176,10 @@ class Host:
             check_program(path, self.arch)
             fs.copy((name or f"lab/{path.name}").lstrip("/"), path)
         fs.write(self.initramfs)
+
+    def command_line(self, control, *more):
+        """The kernel's; control: what init has the agent listen on."""
+        return " ".join(("panic=-1 quiet maxcpus=1", f"lab_control={control}", *more))
 
     # Start and end
 
@@ -243,7 +248,7 @@ class Host:
         if input is not None:
             job.send(input)
             job.send(b"")
-        return job.wait(timeout)
+        return Result(job.wait(timeout), job.out, job.err)
 
     def interact(self):
         """A shell inside on this terminal; returns its exit status."""

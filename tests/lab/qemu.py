@@ -72,8 +72,9 @@ class QemuHost(Host):
         yield from (self.binary, "-nodefaults", "-no-user-config", "-no-reboot")
         yield from ("-display", "none", "-accel", "tcg,thread=multi", *self.machine())
         yield from ("-smp", str(self.smp), "-m", str(self.memory))
-        yield from ("-kernel", str(self.kernel()), "-initrd", str(self.initramfs), "-append",
-                    f"panic=-1 quiet lab_control={CONTROL} lab_address={self.address} {self.append}")
+        yield from ("-kernel", str(self.kernel()), "-initrd", str(self.initramfs))
+        yield from ("-append",
+                    self.command_line(CONTROL, f"lab_address={self.address}", self.append))
         yield from ("-chardev", f"file,id=console,path={self.folder}/console")
         yield from ("-serial", "chardev:console")
         yield from ("-chardev", self._chardev("monitor", "unix"))

@@ -123,7 +123,7 @@ def jobs(host, _):
     second.wait_for("2")
     check(first.status is None, "a background command still runs")
     first.kill(signal.SIGTERM)
-    check(first.wait(10).status == 128 + signal.SIGTERM, f"killed: {first.status}")
+    check(first.wait(10) == 128 + signal.SIGTERM, f"killed: {first.status}")
     check(second.status is None, "the other one still runs")
     second.kill()
     second.wait(10)

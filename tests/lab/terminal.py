@@ -37,7 +37,7 @@ def interact(channel):
     try:
         job = channel.start("exec sh -i", "p", lambda data: os.write(sys.stdout.fileno(), data))
         threading.Thread(target=forward, args=(job, terminal), daemon=True).start()
-        return job.wait(timeout=None).status
+        return job.wait(timeout=None)
     finally:
         if saved:
             termios.tcsetattr(terminal, termios.TCSADRAIN, saved)

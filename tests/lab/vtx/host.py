@@ -60,23 +60,22 @@ class Vtx(Host):
     cpus = {"haswell": "corei7_haswell_4770"}  # later models have a wrong clock (Bochs 2.7)
     modules = ("kvm_intel",)
     memory = 512
-    boot_timeout = 120
+    boot_timeout = 240
     _line = None
 
     @classmethod
     def packages(cls):
         return list(dict.fromkeys([*super().packages(), "gcc", "libc6-dev"]))
 
-    def _command_line(self):
-        # mwait is flaky with several CPUs.  To patch code takes long with them, which loading kvm
-        # does a lot: init starts the others after that.
-        cpus = "nosmp" if self.smp == 1 else "idle=halt maxcpus=1"
-        return f"console=ttyS2,115200 panic=-1 quiet lab_control=ttyS0 {cpus} {FAST}"
+    def _kernel_command_line(self):
+        # mwait is flaky with several CPUs
+        cpus = "nosmp" if self.smp == 1 else "idle=halt"
+        return self.command_line("ttyS0", "console=ttyS2,115200", cpus, FAST)
 
     def _prepare(self, control, line):
         """Writes all files that Bochs reads."""
         parameters = image.parameters(self.root, self.initramfs.stat().st_size, self.memory,
-                                      self._command_line())
+                                      self._kernel_command_line())
         (self.folder / "parameters").write_bytes(parameters)
         (self.folder / "debugger").write_text("c\nq\n")  # go on; when that returns, quit
         (self.folder / "bochsrc").write_text(BOCHSRC.format(
