@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* Console, exception handlers, and interrupts let in. On the first CPU, before anything else. */
+/* Exception handlers and interrupts. On the first CPU, before anything else. */
 void platform_init(void);
 
 /* From now on timer_tick() is called about a hundred times a second, on the first CPU. */

@@ -26,7 +26,9 @@ void step_send_irq(void);
 
 /* ---- by step.c ---- */
 
-extern unsigned int step_has_irqs;
+/* Interrupts come at all; whether hlt or wfi is among the snippets, which a debugger may clear: an
+ * idle guest stalls the emulated VT-x host now and then. */
+extern unsigned int step_has_irqs, step_may_halt;
 
 /* Part of the round's state: an exception was taken, and three things that were seen in it. */
 void step_note(unsigned long a, unsigned long b, unsigned long c);

@@ -13,7 +13,8 @@ void gic_enable(uint32_t number);
 uint32_t gic_acknowledge(void);
 void gic_end(uint32_t number);
 
-/* Send the first CPU interrupt number, 0 to 15. */
+/* Send the first CPU interrupt number, 0 to 15; who gets it there (platform.c). */
 void gic_send_self(uint32_t number);
+void platform_handle_sgi(void (*handler)(uint32_t number));
 
 #endif

@@ -6,12 +6,15 @@
 #include "host-tools/vmgdb-run/guests/arm64/traps.h"
 
 enum {
+	SGIS = 16,
 	FIRST_PPI = 16,
 	TIMER_IRQ = FIRST_PPI + TIMER_PPI,
 	TIMER_HZ = 100,
 	CNTV_CTL_ENABLE = 1,
 	AFF0_MAX = 16, /* so many CPUs of KVM's have the same Aff1 */
 };
+
+static void (*sgi_handler)(uint32_t number);
 
 void secondary_start(void);
 void secondary_main(unsigned long cpu);
@@ -30,7 +33,14 @@ static void interrupt(struct frame *frame)
 		rearm();
 		timer_tick();
 	}
+	if (number < SGIS && sgi_handler)
+		sgi_handler(number);
 	gic_end(number);
+}
+
+void platform_handle_sgi(void (*handler)(uint32_t number))
+{
+	sgi_handler = handler;
 }
 
 void platform_init(void)

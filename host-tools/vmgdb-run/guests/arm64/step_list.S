@@ -265,7 +265,7 @@ step_list:
 	result
 
 	snippet	step_wfi			/* one is pending, but masked, when wfi is reached */
-	address	x0, step_has_irqs
+	address	x0, step_may_halt
 	ldr	w0, [x0]
 	cbz	w0, 1f
 	msr	daifset, #2

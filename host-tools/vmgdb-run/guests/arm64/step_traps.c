@@ -19,10 +19,15 @@ enum {
 	OWN_STEPS = 3,
 };
 
+void step_done(void);
+
 volatile unsigned long step_own_traps;
 
+/* Anywhere but in the list they are this guest's own fault. */
 static void note(struct frame *frame)
 {
+	if (frame->pc < (unsigned long)step_list || frame->pc > (unsigned long)step_done)
+		trap_unexpected(frame);
 	step_note(frame->esr, frame->pc, frame->pstate);
 	frame->x[0] = frame->pstate;
 }
@@ -39,14 +44,10 @@ static void skip(struct frame *frame)
 	frame->pc += INSN_SIZE;
 }
 
-static void interrupt(struct frame *frame)
+static void interrupt(uint32_t number)
 {
-	uint32_t number = gic_acknowledge();
-
-	(void)frame;
-	gic_end(number);
-	if (number == SGI)
-		step_irq_taken();
+	(void)number;
+	step_irq_taken();
 }
 
 void step_send_irq(void)
@@ -77,7 +78,7 @@ void step_own(void)
 void step_init(void)
 {
 	platform_init();
-	trap_handle_irq(interrupt);
+	platform_handle_sgi(interrupt);
 	gic_enable(SGI);
 	write_sysreg(oslar_el1, 0);
 	trap_handle(EC_SVC, note);

@@ -2,13 +2,9 @@
 /* The machine of the 64-bit guests: the local APIC. */
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/x86/apic.h"
-#include "host-tools/vmgdb-run/guests/x86/insn.h"
 #include "host-tools/vmgdb-run/guests/x86/traps.h"
 
 enum {
-	PIC1_DATA = 0x21,
-	PIC2_DATA = 0xa1,
-
 	/* Intel SDM vol. 3, "Local APIC Register Address Map" */
 	APIC_EOI = 0xb0,
 	APIC_SPURIOUS = 0xf0,
@@ -58,13 +54,10 @@ static void spurious_interrupt(struct frame *frame)
 
 void platform_init(void)
 {
-	outb(PIC1_DATA, 0xff);
-	outb(PIC2_DATA, 0xff);
 	idt_init();
 	idt_handle(TIMER_VECTOR, timer_interrupt);
 	idt_handle(SPURIOUS_VECTOR, spurious_interrupt);
 	apic_write(APIC_SPURIOUS, APIC_ENABLE | SPURIOUS_VECTOR);
-	__asm__ volatile("sti");
 }
 
 void platform_start_timer(void)

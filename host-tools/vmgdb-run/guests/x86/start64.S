@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From vmgdb-run's boot protocol (x86/boot.c) to main(). Frames end here: the return address is
- * undefined for unwinders.
+ * From vmgdb-run's boot protocol (x86/boot.c) to main(), with interrupts let in, although nothing
+ * sends one yet: a guest that keeps them out keeps out its host's as well where VT-x is emulated by
+ * Bochs. Frames end here: the return address is undefined for unwinders.
  */
 	.cfi_sections .debug_frame
 	.section .text.start, "ax"
@@ -21,6 +22,10 @@ _start:
 	push	%rax
 	lretq
 1:	call	load_segments
+	mov	$0xff, %al			/* nothing from the 8259s */
+	out	%al, $0x21
+	out	%al, $0xa1
+	sti
 	xor	%ebp, %ebp
 	call	main
 2:	hlt

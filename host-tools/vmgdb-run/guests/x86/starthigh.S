@@ -49,6 +49,10 @@ high:
 	mov	%eax, %fs
 	mov	%eax, %gs
 	mov	%eax, %ss
+	mov	$0xff, %al			/* nothing from the 8259s */
+	out	%al, $0x21
+	out	%al, $0xa1
+	sti
 	xor	%ebp, %ebp
 	call	main
 2:	hlt

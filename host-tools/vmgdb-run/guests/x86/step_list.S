@@ -286,7 +286,7 @@ step_syscall_entry:
 
 	/* ---- interrupts ---- */
 	snippet	step_hlt		/* one is pending when hlt is reached */
-	cmpl	$0, step_has_irqs(%rip)
+	cmpl	$0, step_may_halt(%rip)
 	je	4f
 	cli
 	call	step_send_irq

@@ -25,11 +25,15 @@ enum {
 };
 
 void step_syscall_entry(void);
+void step_done(void);
 
 volatile unsigned long step_own_traps;
 
+/* Anywhere but in the list they are this guest's own fault. */
 static void note(struct frame *frame)
 {
+	if (frame->rip < (unsigned long)step_list || frame->rip > (unsigned long)step_done)
+		trap_unexpected(frame);
 	step_note(frame->vector, frame->rip, frame->rflags);
 	frame->rax = frame->rflags;
 }

@@ -23,9 +23,6 @@ enum {
 	EFER_NXE = 1 << 11,
 	RFLAGS_IF = 1 << 9,
 
-	PIC1_DATA = 0x21,
-	PIC2_DATA = 0xa1,
-
 	PTE_PRESENT = 1 << 0,
 	PTE_WRITE = 1 << 1,
 	PTE_USER = 1 << 2,
@@ -121,8 +118,6 @@ static void init_syscalls(void)
 
 int main(void)
 {
-	outb(PIC1_DATA, 0xff);
-	outb(PIC2_DATA, 0xff);
 	init_syscalls();
 	map_kernel();
 	map_user();
