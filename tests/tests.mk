@@ -19,9 +19,14 @@ $(O)/tests/test_run_options: $(call obj,host-tools/vmgdb-run/options.c)
 .PHONY: unit
 unit: $(UNIT)
 
+# Threads of this one take turns: tests/unit/fibers.h.
+FIBERS_WRAP := $(foreach f,create join mutex_lock mutex_unlock cond_wait cond_timedwait cond_signal \
+	cond_broadcast rwlock_rdlock rwlock_wrlock rwlock_unlock,-Wl,--wrap=pthread_$(f))
+$(O)/tests/test_engine_random: LDFLAGS += $(FIBERS_WRAP)
+
 # The engine's tests under ThreadSanitizer.
 TSAN := $(patsubst %,$(O)/tsan/%,test_engine test_engine_points test_engine_step)
-$(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/soft*.[ch] core/*.[ch]) \
+$(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/softcpu.[ch] tests/unit/softvm.[ch] core/*.[ch]) \
 		tests/tsan/criterion/criterion.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -Itests/tsan -I. -pthread $(WARN) -O1 -g -fsanitize=thread -o $@ \

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/engine.h"
 #include "tests/unit/softcpu.h"
 
 /* ---- memory: guests race with each other, so all of it is atomic ------------------------- */
@@ -154,6 +155,7 @@ static enum soft_result exec_system(struct soft_regs *r, const struct soft_mem *
 		r->flags |= i->a ? SOFT_TFLAG : 0;
 		break;
 	case SOFT_SETPT: r->ptb = r->r[i->a]; break;
+	case SOFT_FLIP: r->ptb ^= r->ptb ? SOFT_PTES * 8 : 0; break;
 	case SOFT_IRET:
 		next = r->epc;
 		r->flags = r->eflags;
@@ -305,6 +307,23 @@ static void plan_exclusive(struct cpu_view *v, struct step_plan *p)
 		}
 }
 
+static void emulate(struct cpu_view *v, struct step_plan *p, const struct soft_insn *i)
+{
+	const struct soft_retired done = {
+		.pc = p->pc, .gpa = ~0ULL, .insn = *i, .emulated = true
+	};
+	struct softcpu *c = ((struct vmgdb_vcpu *)v)->ctx; /* the view is its first member */
+	struct soft_regs *r = regs_of(v);
+
+	r->r[i->a] = r->flags;
+	r->pc += SOFT_INSN;
+	v->dirty(v, 0);
+	p->emulated = true;
+	p->saved[PLAN_OP] = i->op;
+	if (c->hooks && c->hooks->retired)
+		c->hooks->retired(c->hooks->opaque, c, &done);
+}
+
 static int step_begin(struct cpu_view *v, struct step_plan *p)
 {
 	struct soft_regs *r = regs_of(v);
@@ -314,11 +333,7 @@ static int step_begin(struct cpu_view *v, struct step_plan *p)
 	if (ret)
 		return ret;
 	if (!read_insn(v, r->pc, &i) && i.op == SOFT_RDF) {
-		r->r[i.a] = r->flags;
-		r->pc += SOFT_INSN;
-		v->dirty(v, 0);
-		p->emulated = true;
-		p->saved[PLAN_OP] = SOFT_RDF;
+		emulate(v, p, &i);
 		return 0;
 	}
 	p->saved[PLAN_OP] = i.op;
@@ -782,7 +797,7 @@ static int execute(struct softcpu *c, struct soft_retired *r)
 		return take(c, SOFT_EXC_BRK, c->regs.pc + SOFT_INSN);
 	default: break;
 	}
-	if (r->insn.op == SOFT_RDF && c->wish.step)
+	if (r->insn.op == SOFT_RDF && c->wish.step && !c->ops->cpu->watch_before)
 		c->regs.r[r->insn.a] |= SOFT_TFLAG;
 	return finished(c, r, res, tf);
 }

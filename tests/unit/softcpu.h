@@ -50,6 +50,7 @@ enum soft_op {
 	SOFT_LDX,    /* r[a] = 8 bytes at r[b], and watch them: never survives a step */
 	SOFT_STX,   /* if they are still watched: 8 bytes at r[b] = r[a], r[c] = 0, else r[c] = 1 */
 	SOFT_SETPT, /* page table at r[a]; 0: paging off */
+	SOFT_FLIP,  /* the other one of two page tables that lie side by side */
 	SOFT_FATAL, /* the vCPU can't go on */
 	SOFT_EVENT, /* the VM is about to end */
 	SOFT_BRK = 0xcc,

@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The engine under random schedules: random programs on one to four software vCPUs, a debugger that
+ * does random things, threads that take turns as a seed says, and a model that knows what must come
+ * of it (softmodel.h).
+ *
+ *	VMGDB_SCHEDULES=N	how many (default 100000)
+ *	VMGDB_SEED=N		the first of them; a failure prints its own
+ *	VMGDB_TRACE=1		what happens, on standard output
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "tests/unit/fibers.h"
+#include "tests/unit/softmodel.h"
+
+enum {
+	SCHEDULES = 100000,
+	SWITCHES = 60000, /* in one schedule, at most */
+	RESUMES = 10,
+	PATIENCE = 120, /* how long the debugger lets it run, in turns of its own */
+};
+
+/*
+ * The guest's pages of 256 bytes. Code is at TEXT and runs on from page to page; the page tables at
+ * TABLE and TABLE + 512 differ in three of them, and the handler changes from one to the other.
+ */
+enum {
+	TEXT = 0x100,  /* two pages, mapped to themselves */
+	LAZY = 0x300,  /* mapped by the second table alone */
+	ALIAS = 0x400, /* the first page of TEXT once more */
+	SPLIT = 0x500, /* two pages of memory, one for each table */
+	LATE = 0x700,  /* mapped when the debugger does so */
+	TEXT_END = 0x800,
+	PATCH = 0x280, /* the guest writes instructions here */
+	PATCHES = 8,
+	SHARED = 0xa00, /* data */
+	TABLE_A = 0x1000,
+	TABLE_B = 0x1200,
+};
+
+struct schedule {
+	const struct vcpu_ops *ops;
+	struct softvm vm;
+	struct model model;
+	unsigned int inputs;
+	bool trace;
+};
+
+static uint32_t rnd(uint32_t n)
+{
+	return fibers_random(n);
+}
+
+static bool one_in(uint32_t n)
+{
+	return !rnd(n);
+}
+
+/* ---- the guest --------------------------------------------------------------------------- */
+
+/* What a program is made of, and how often. LDX begins a sequence of its own. */
+static const struct {
+	uint8_t op, often;
+} mix[] = {
+	{ SOFT_NOP, 4 }, { SOFT_LI, 4 },  { SOFT_ADDI, 8 }, { SOFT_ADD, 4 },	{ SOFT_LD, 5 },
+	{ SOFT_ST, 5 },	 { SOFT_LDB, 2 }, { SOFT_STB, 2 },  { SOFT_STW, 3 },	{ SOFT_JMP, 4 },
+	{ SOFT_JNZ, 6 }, { SOFT_OUT, 2 }, { SOFT_IN, 2 },   { SOFT_MMIO2, 2 },	{ SOFT_HLT, 2 },
+	{ SOFT_STI, 3 }, { SOFT_CLI, 2 }, { SOFT_RDF, 3 },  { SOFT_SYS, 2 },	{ SOFT_REP, 3 },
+	{ SOFT_LDX, 2 }, { SOFT_BRK, 2 }, { SOFT_FLIP, 2 }, { SOFT_SHADOW, 3 }, { SOFT_FATAL, 1 },
+};
+
+static uint8_t pick_op(void)
+{
+	unsigned int i, all = 0, n;
+
+	for (i = 0; i < sizeof(mix) / sizeof(*mix); i++)
+		all += mix[i].often;
+	n = rnd(all);
+	for (i = 0; n >= mix[i].often; i++)
+		n -= mix[i].often;
+	return mix[i].op;
+}
+
+static void set_imm(struct soft_insn *i, int value)
+{
+	i->b = (uint8_t)value;
+	i->c = (uint8_t)(value >> 8);
+}
+
+/* r0 to r2 are anybody's, r3 counts repetitions, r4 is an instruction, r5 and r6 are addresses of
+ * data and of code, r7 counts exceptions. */
+static struct soft_insn random_insn(uint8_t op)
+{
+	struct soft_insn i = { op, (uint8_t)rnd(3), (uint8_t)rnd(3), (uint8_t)rnd(256) };
+
+	switch (op) {
+	case SOFT_LI:
+		if (one_in(3))
+			i.a = 3;
+		set_imm(&i, (int)rnd(5));
+		break;
+	case SOFT_LD:
+	case SOFT_ST:
+	case SOFT_LDB:
+	case SOFT_STB: i.b = 5; break;
+	case SOFT_STW:
+		i.a = 4;
+		i.b = 6;
+		i.c = (uint8_t)(rnd(PATCHES) * SOFT_INSN);
+		break;
+	case SOFT_JMP:
+	case SOFT_JNZ: set_imm(&i, (int)rnd(24) - 14); break;
+	case SOFT_REP: i = (struct soft_insn){ op, 3, 2, 0 }; break;
+	case SOFT_BRK: i = (struct soft_insn){ op, 0, 0, 0 }; break;
+	default: break;
+	}
+	return i;
+}
+
+static const struct soft_insn exclusive[] = { I(LDX, 0, 5, 0), I(ADDI, 0, 0, 1), I(STX, 0, 5, 1),
+					      JNZ(1, -4) };
+
+static void write_text(struct schedule *s)
+{
+	struct soft_insn *text = (struct soft_insn *)(void *)(s->vm.mem + TEXT);
+	const size_t n = (TEXT_END + SOFT_PAGE - TEXT) / SOFT_INSN, k = 4;
+	size_t at, i;
+
+	for (at = 0; at < n; at++) {
+		uint8_t op = pick_op();
+
+		if (op != SOFT_LDX) {
+			text[at] = random_insn(op);
+		} else if (s->ops == &soft32_ops && at + k < n) {
+			for (i = 0; i < k; i++)
+				text[at + i] = exclusive[i];
+			at += k - 1;
+		} else {
+			text[at] = random_insn(SOFT_NOP);
+		}
+	}
+	for (i = 0; i < PATCHES; i++)
+		text[(PATCH - TEXT) / SOFT_INSN + i] = random_insn(SOFT_NOP);
+	CODE(&s->vm, VECTOR, I(ADDI, 7, 0, 1), I(FLIP, 0, 0, 0), I(IRET, 0, 0, 0));
+	CODE(&s->vm, TEXT_END, JMP(-(TEXT_END + SOFT_INSN - TEXT) / SOFT_INSN));
+}
+
+static void map(struct softvm *vm, uint64_t table, uint64_t va, uint64_t pte)
+{
+	memcpy(vm->mem + table + va / SOFT_PAGE * 8, &pte, sizeof(pte));
+}
+
+static void write_tables(struct softvm *vm)
+{
+	uint64_t va;
+
+	for (va = 0; va < SOFTVM_MEM; va += SOFT_PAGE) {
+		map(vm, TABLE_A, va, va | 1);
+		map(vm, TABLE_B, va, va | 1);
+	}
+	map(vm, TABLE_A, LAZY, 0);
+	map(vm, TABLE_A, ALIAS, TEXT | 1);
+	map(vm, TABLE_B, ALIAS, TEXT | 1);
+	map(vm, TABLE_B, SPLIT, (SPLIT + SOFT_PAGE) | 1);
+	map(vm, TABLE_A, LATE, 0);
+	map(vm, TABLE_B, LATE, 0);
+}
+
+static uint64_t random_pc(void)
+{
+	uint64_t end = one_in(8) ? TEXT_END : LATE;
+
+	return TEXT + rnd((uint32_t)(end - TEXT) / SOFT_INSN) * SOFT_INSN;
+}
+
+static void init_regs(struct soft_regs *r)
+{
+	const struct soft_insn patch = random_insn(one_in(2) ? SOFT_NOP : SOFT_ADDI);
+	uint32_t word;
+
+	memcpy(&word, &patch, sizeof(word));
+	r->pc = random_pc();
+	r->vector = VECTOR;
+	r->ptb = one_in(2) ? TABLE_A : TABLE_B;
+	r->flags = rnd(2) ? SOFT_IE : 0;
+	r->r[3] = rnd(5);
+	r->r[4] = word;
+	r->r[5] = SHARED;
+	r->r[6] = PATCH;
+}
+
+/* The VMM: inputs are numbers; a vCPU that has come to its end begins anew. */
+static bool serve(struct softvm_cpu *c)
+{
+	struct schedule *s = c->vm->opaque;
+
+	if (c->cpu.exit == SOFT_EXIT_IO) {
+		if (c->cpu.half.op != SOFT_OUT)
+			c->cpu.io_value = s->inputs++;
+		return false;
+	}
+	c->cpu.regs.pc = TEXT;
+	model_reset(&s->model, c->cpu.index, TEXT);
+	return false;
+}
+
+/* ---- the debugger, stopped --------------------------------------------------------------- */
+
+static struct target *target(struct schedule *s)
+{
+	return &s->vm.engine.target;
+}
+
+static unsigned int any_cpu(const struct schedule *s)
+{
+	return rnd(s->vm.ncpus);
+}
+
+static uint64_t point_len(const struct schedule *s, enum point_type type)
+{
+	return type <= POINT_HW ? s->ops->cpu->brk_kind : 1ULL << rnd(4);
+}
+
+static uint64_t point_addr(const struct model_point *p)
+{
+	if (p->type > POINT_HW)
+		return SHARED + rnd(SOFT_PAGE) / p->len * p->len;
+	return one_in(6) ? PATCH + rnd(PATCHES) * SOFT_INSN : random_pc();
+}
+
+/* A condition that never holds: GDB manual, "Bytecode Descriptions": const8 0, end. */
+static const uint8_t never[] = { 0x22, 0, 0x27 };
+
+static void insert(struct schedule *s)
+{
+	static const enum point_type types[] = { POINT_SW, POINT_SW,	POINT_SW,   POINT_SW,
+						 POINT_HW, POINT_WRITE, POINT_READ, POINT_ACCESS };
+	const struct agent_code code = { false, never, sizeof(never) };
+	struct model_point p = { .type = types[rnd(8)], .vcpu = any_cpu(s) };
+	const char *why;
+	int ret;
+
+	p.len = point_len(s, p.type);
+	p.addr = point_addr(&p);
+	if (model_find(&s->model, p.type, p.addr) >= 0 || s->model.npoints == MODEL_POINTS)
+		return;
+	p.silent = p.type == POINT_SW && one_in(6);
+	ret = target(s)->ops->insert(target(s), p.vcpu, p.type, p.addr, p.len, &why);
+	if (ret && p.type == POINT_SW)
+		fibers_fail("insert at %#llx: %s", (unsigned long long)p.addr, strerror(-ret));
+	if (!ret && p.silent)
+		ret = target(s)->ops->rules(target(s), p.type, p.addr, p.len, &code, 1);
+	if (!ret)
+		model_insert(&s->model, &p);
+}
+
+static void remove_point(struct schedule *s)
+{
+	unsigned int i = s->model.npoints ? rnd(s->model.npoints) : 0;
+	const struct model_point p = s->model.points[i];
+	const char *why;
+
+	if (!s->model.npoints)
+		return;
+	model_remove(&s->model, i);
+	target(s)->ops->remove(target(s), p.vcpu, p.type, p.addr, p.len, &why);
+}
+
+/* As gdb does it: all out, the same in again. */
+static void reinsert(struct schedule *s)
+{
+	const char *why;
+	unsigned int i;
+
+	for (i = 0; i < s->model.npoints; i++) {
+		const struct model_point *p = &s->model.points[i];
+
+		if (p->silent || (p->type == POINT_SW && p->resolved))
+			continue;
+		target(s)->ops->remove(target(s), p->vcpu, p->type, p->addr, p->len, &why);
+		if (target(s)->ops->insert(target(s), p->vcpu, p->type, p->addr, p->len, &why))
+			fibers_fail("what was there is refused");
+	}
+}
+
+static void write_register(struct schedule *s)
+{
+	unsigned int cpu = any_cpu(s), n = rnd(3);
+	struct model_cpu *c = &s->model.cpus[cpu];
+	struct cpu_view *v = target(s)->ops->view(target(s), cpu);
+	struct soft_regs *r = v->state;
+
+	if (v->need(v, 0))
+		fibers_fail("no registers");
+	r->r[n] = c->regs.r[n] = rnd(1000);
+	if (one_in(3) && !c->owed && !c->halted && !s->vm.cpus[cpu].cpu.inject)
+		r->pc = c->regs.pc = random_pc();
+	v->dirty(v, 0);
+	if (one_in(2) && target(s)->ops->flush(target(s), cpu))
+		fibers_fail("registers are refused");
+}
+
+static void write_bytes(struct schedule *s, uint64_t gpa, const void *bytes, size_t n)
+{
+	model_write(&s->model, gpa, bytes, n);
+	if (target(s)->ops->write(target(s), any_cpu(s), gpa, bytes, n))
+		fibers_fail("memory can't be written");
+}
+
+static void write_memory(struct schedule *s)
+{
+	const struct soft_insn insn = random_insn(one_in(2) ? SOFT_NOP : SOFT_ADDI);
+	uint64_t pte = one_in(2) ? LATE | 1 : 0, value = rnd(1 << 30);
+
+	switch (rnd(3)) {
+	case 0: write_bytes(s, PATCH + rnd(PATCHES) * SOFT_INSN, &insn, sizeof(insn)); break;
+	case 1: write_bytes(s, SHARED + rnd(SOFT_PAGE - 8), &value, sizeof(value)); break;
+	default:
+		write_bytes(s, (one_in(2) ? TABLE_A : TABLE_B) + LATE / SOFT_PAGE * 8, &pte,
+			    sizeof(pte));
+		break;
+	}
+}
+
+static void act(struct schedule *s)
+{
+	switch (rnd(8)) {
+	case 0:
+	case 1:
+	case 2: insert(s); break;
+	case 3: remove_point(s); break;
+	case 4: write_register(s); break;
+	case 5: write_memory(s); break;
+	case 6: reinsert(s); break;
+	default: break;
+	}
+}
+
+/* ---- the debugger, running --------------------------------------------------------------- */
+
+static struct resume_action random_action(const struct schedule *s, unsigned int cpu)
+{
+	uint64_t pc = s->model.cpus[cpu].regs.pc;
+
+	return (struct resume_action){
+		.kind = (enum resume_kind)rnd(4),
+		.start = pc - rnd(8) * SOFT_INSN,
+		.end = pc + rnd(16) * SOFT_INSN,
+	};
+}
+
+static void resume(struct schedule *s)
+{
+	struct resume_action a[SOFTVM_CPUS];
+	unsigned int i, one = any_cpu(s), how = rnd(6);
+
+	for (i = 0; i < s->vm.ncpus; i++) {
+		a[i] = random_action(s, i);
+		if (how < 2)
+			a[i].kind = RESUME_CONTINUE;
+		else if (how < 4 && i != one)
+			a[i].kind = how == 2 ? RESUME_HOLD : RESUME_CONTINUE;
+	}
+	if (s->trace)
+		for (i = 0; i < s->vm.ncpus; i++)
+			printf("resume vCPU %u: %u [%#llx, %#llx)\n", i, a[i].kind,
+			       (unsigned long long)a[i].start, (unsigned long long)a[i].end);
+	model_resume(&s->model, a);
+	if (target(s)->ops->resume(target(s), a, s->vm.ncpus))
+		fibers_fail("resume is refused");
+}
+
+static void interrupt(struct schedule *s)
+{
+	if (s->trace)
+		printf("interrupt\n");
+	s->model.interrupted = true;
+	target(s)->ops->interrupt(target(s));
+}
+
+static bool take_notice(struct softvm *vm)
+{
+	bool news;
+
+	pthread_mutex_lock(&vm->lock);
+	news = vm->notified;
+	vm->notified = false;
+	pthread_mutex_unlock(&vm->lock);
+	return news;
+}
+
+/* Only the engine's notice makes the server look. */
+static bool stopped(struct schedule *s, bool first)
+{
+	struct stop stop, again;
+
+	if (!first && !take_notice(&s->vm))
+		return false;
+	if (!target(s)->ops->poll(target(s), &stop))
+		return false;
+	if (stop.vcpu >= s->vm.ncpus)
+		fibers_fail("a stop of no vCPU");
+	model_stopped(&s->model, &stop);
+	if (target(s)->ops->poll(target(s), &again))
+		fibers_fail("one stop, two reports");
+	return true;
+}
+
+/* Devices. */
+static void maybe_irq(struct schedule *s)
+{
+	if (one_in(12))
+		softcpu_irq(&s->vm.cpus[any_cpu(s)].cpu);
+}
+
+/* Let it run until it stops or patience ends; then stop it. False: it was left running. */
+static bool wait_stop(struct schedule *s, bool leave)
+{
+	unsigned int left = 1 + rnd(PATIENCE);
+	bool first = true;
+
+	while (!stopped(s, first)) {
+		first = false;
+		if (left && !--left) {
+			if (leave)
+				return false;
+			interrupt(s);
+		}
+		if (fibers_idle() && !s->vm.notified) {
+			model_idle(&s->model);
+			softcpu_irq(&s->vm.cpus[any_cpu(s)].cpu);
+			if (!left)
+				left = 1;
+		}
+		maybe_irq(s);
+		fibers_yield();
+	}
+	return true;
+}
+
+static void attach(struct schedule *s)
+{
+	int ret;
+
+	model_attaching(&s->model);
+	ret = target(s)->ops->attach(target(s));
+	if (ret)
+		fibers_fail("attach: %s", strerror(-ret));
+	model_attached(&s->model);
+}
+
+static void detach(struct schedule *s, bool stay)
+{
+	if (s->trace)
+		printf("detach%s\n", stay ? ", stay" : "");
+	model_detaching(&s->model);
+	target(s)->ops->detach(target(s), stay);
+	model_detached(&s->model);
+}
+
+static void run_free(struct schedule *s)
+{
+	unsigned int n = rnd(40);
+
+	while (n--) {
+		maybe_irq(s);
+		fibers_yield();
+	}
+}
+
+/* From attach to detach, which may come while vCPUs run. */
+static void debug(struct schedule *s)
+{
+	unsigned int i, resumes = 1 + rnd(RESUMES), n;
+	bool there = true;
+
+	attach(s);
+	for (i = 0; i < resumes && there; i++) {
+		for (n = rnd(5); n; n--)
+			act(s);
+		resume(s);
+		there = wait_stop(s, one_in(8));
+	}
+}
+
+static void run_schedule(void *arg)
+{
+	struct schedule *s = arg;
+	unsigned int sessions = 1 + one_in(4);
+
+	softvm_start(&s->vm);
+	if (one_in(2))
+		run_free(s);
+	while (sessions--) {
+		debug(s);
+		if (!sessions && one_in(4))
+			break; /* taken down under its debugger */
+		detach(s, one_in(4));
+		if (one_in(2))
+			run_free(s);
+	}
+	model_detaching(&s->model); /* anything may be on its way */
+	softvm_stop(&s->vm);
+	if (s->vm.engine.attached)
+		target(s)->ops->detach(target(s), false);
+	model_detached(&s->model);
+}
+
+/* ---- schedules --------------------------------------------------------------------------- */
+
+/* Random numbers are had inside of a run only, so the VM is made there. */
+static void build_and_run(void *arg)
+{
+	struct schedule *s = arg;
+	unsigned int i, ncpus = 1 + rnd(4);
+
+	s->inputs = 0;
+	softvm_init(&s->vm, s->ops, ncpus, NULL);
+	s->vm.on_exit = serve;
+	s->vm.opaque = s;
+	s->vm.engine.held = one_in(4);
+	write_text(s);
+	write_tables(&s->vm);
+	for (i = 0; i < ncpus; i++)
+		init_regs(&s->vm.cpus[i].cpu.regs);
+	model_init(&s->model, &s->vm);
+	s->model.trace = s->trace;
+	run_schedule(s);
+	model_fini(&s->model);
+	softvm_fini(&s->vm);
+}
+
+static unsigned long long setting(const char *name, unsigned long long otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? strtoull(value, NULL, 0) : otherwise;
+}
+
+static void run_all(const struct vcpu_ops *ops, unsigned long long share)
+{
+	static struct schedule s;
+	unsigned long long seed = setting("VMGDB_SEED", 1), end;
+	const char *wrong;
+
+	s.ops = ops;
+	s.trace = setting("VMGDB_TRACE", 0);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (end = seed + setting("VMGDB_SCHEDULES", SCHEDULES) / share; seed < end; seed++) {
+		wrong = fibers_run(seed, SWITCHES, build_and_run, &s);
+		cr_assert_null(wrong,
+			       "%s: %s (again: VMGDB_SEED=%llu VMGDB_SCHEDULES=2 VMGDB_TRACE=1)",
+			       ops->cpu->name, wrong, seed);
+	}
+}
+
+Test(engine_random, soft8, .description = "random schedules on x86-like vCPUs")
+{
+	run_all(&soft8_ops, 2);
+}
+
+Test(engine_random, soft32, .description = "random schedules on arm64-like vCPUs")
+{
+	run_all(&soft32_ops, 2);
+}
