@@ -491,7 +491,7 @@ static void clear_all(struct engine *e)
 	hwpoints_commit(&e->hw, &e->points);
 	for (i = 0; i < e->nvcpus; i++) {
 		e->vcpus[i]->event.kind = STOP_NONE;
-		e->vcpus[i]->met = false; /* the next debugger was not told */
+		e->vcpus[i]->met = e->vcpus[i]->watched = false; /* the next one was not told */
 		e->vcpus[i]->lifted = NULL; /* of one that does not stop: it is gone now */
 	}
 }
