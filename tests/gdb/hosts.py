@@ -115,6 +115,7 @@ class LocalHost:
     jobs = 4
     slow = 1  # how many times longer than on a fast machine things may take
     transcripts = False  # each VM writes one, for people
+    single = frozenset()  # kinds of links of which there is one
 
     def __init__(self):
         self.arch = {"x86_64": "x86", "aarch64": "arm64"}[platform.machine()]
@@ -146,9 +147,10 @@ class LocalHost:
 class LabHost:
     """A machine in tests/lab. vmgdb-run is inside, gdb outside."""
 
-    jobs = 1
+    jobs = 2
     slow = 4
     transcripts = False
+    single = frozenset(("virtio", "serial"))
     KINDS = {
         "arm64": {"arch": "arm64", "links": ("tcp", "virtio"), "traits": HARDWARE},
         "svm": {"arch": "x86", "links": ("tcp", "virtio"), "traits": {"irq"}},

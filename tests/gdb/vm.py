@@ -32,6 +32,7 @@ class Vm:
         self.argv = argv + ["--gdb-wait"] * wait + list(arguments)
         self.process = host.start(self.argv, folder)
         self.targets = []
+        self.debuggers = []  # that have come to it
         try:
             self._reach()
             if up and not wait:
@@ -48,6 +49,11 @@ class Vm:
         for link, line in zip(self.links, lines):
             found = PASTE.search(line) or STILL.search(line)
             self.targets.append(self.host.reach(link.partition(",")[0], found.group(1)))
+
+    @property
+    def kinds(self):
+        """The kinds of its links."""
+        return {link.partition(",")[0] for link in self.links}
 
     @property
     def target(self):
@@ -74,13 +80,18 @@ class Vm:
         """Socket files and links that are left in its folder."""
         return [p.name for p in Path(self.folder).iterdir() if p.is_socket() or p.is_symlink()]
 
+    def leave(self):
+        """Its debuggers go."""
+        for debugger in self.debuggers:
+            debugger.close()
+
     def end(self, timeout=10):
         """Ends it as Ctrl-C does; returns why that was not clean, or an empty string."""
         if self.process.status is not None:
             status = self.process.status
         else:
             self.process.kill(signal.SIGINT)
-            status = self.process.wait(timeout)
+            status = self.process.wait(timeout * self.host.slow)
             if status != 128 + signal.SIGINT:
                 return f"SIGINT ended vmgdb-run with status {status}: {self.messages[-500:]}"
         if status > 128 + 32 or status in (128 + signal.SIGSEGV, 128 + signal.SIGABRT):
