@@ -98,6 +98,7 @@ fmt:
 	clang-format -i $(C_FILES)
 
 lint:
+	tests/deps.sh lint
 	clang-format --dry-run -Werror $(C_FILES)
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 -I. $(filter %.c,$(filter-out tests/%,$(C_FILES)))

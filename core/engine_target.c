@@ -640,10 +640,10 @@ int engine_add_vcpu(struct engine *e, unsigned int index, const struct vcpu_ops 
 		    const struct vcpu_caps *caps, void *ctx, struct vmgdb_vcpu **out)
 {
 	struct vmgdb_vcpu *v = calloc(1, sizeof(*v));
-	int ret = v ? 0 : -ENOMEM;
+	int ret;
 
-	if (ret)
-		return ret;
+	if (!v)
+		return -ENOMEM;
 	v->engine = e;
 	v->index = index;
 	v->ops = ops;

@@ -12,7 +12,7 @@
 
 static int run_debugger(struct bridge_config *c)
 {
-	struct meeting_place place;
+	struct meeting_place place = { 0 };
 	int ret = meeting_place_make(&place);
 
 	if (ret) {
