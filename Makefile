@@ -90,6 +90,7 @@ $(O)/static/vmgdb-connect: $(call obj,$(CONNECT_SRC)) $(O)/libvmgdb.a
 	$(CC) -static -pthread -o $@ $^ $(LDFLAGS)
 
 include tests/tests.mk
+include tests/lab/lab.mk
 include tests/bench/bench.mk
 include tests/fuzz/fuzz.mk
 
@@ -110,6 +111,7 @@ clean:
 help:
 	@sed -n '3,6s/^# //p' Makefile
 	@echo 'make fuzz     fuzz the sessions for FUZZ_SECONDS'
+	@echo 'make lab      the tests in emulated hosts: lab-arm64, lab-svm, lab-vtx; lab-shell-HOST'
 	@echo 'make bench    times beside QEMU and gdbserver'
 	@echo 'make static   vmgdb-run and vmgdb-connect without shared libraries'
 	@echo 'make fmt      format the sources; make lint: check format, layers and the rest'

@@ -11,7 +11,7 @@ group()
 	demo) echo python3 gdb ;;
 	test) echo python3 gdb lldb-14 libcriterion-dev ;;
 	lint) echo clang-format cppcheck ;;
-	lab) python3 "$(dirname "$0")/lab/lab.py" deps ;;
+	lab) echo gdb gdb-multiarch "$(python3 "$(dirname "$0")/lab/lab.py" deps)" ;;
 	*) echo "$1" ;;
 	esac
 }

@@ -50,12 +50,13 @@ BUILD_FOR = $(MAKE) --no-print-directory $(JOBS) all $(TEST_TOOLS)
 check:
 	@tests/deps.sh build test
 	@$(BUILD_FOR) unit
-	@O=$(O) tests/check
+	@if tests/deps.sh lab; then $(MAKE) --no-print-directory lab-build; fi
+	@O=$(O) LAB_SCRIPTS="$(LAB_SCRIPTS)" tests/check
 
 # One part of it: check-unit, check-gdb, ...
 check-%:
 	@$(BUILD_FOR) $(if $(filter unit,$*),unit)
-	@O=$(O) tests/check $*
+	@O=$(O) LAB_SCRIPTS="$(LAB_SCRIPTS)" tests/check $*
 
 demo:
 	@tests/deps.sh build demo

@@ -5,12 +5,16 @@
 Runs the probe (arm64/probe/) inside and passes its lines on.
 """
 
+import os
 from pathlib import Path
+import platform
 import sys
 
 import lab
 
-PROBE = Path(__file__).resolve().parents[2] / "build/arm64/static/arm64-kvm-probe"
+BUILD = Path(__file__).resolve().parents[2] / os.environ.get("O", "build")
+NATIVE = platform.machine() == "aarch64"
+PROBE = BUILD / ("" if NATIVE else "arm64") / "static/arm64-kvm-probe"
 RESULTS = ("ok ", "not ok ", "na ")
 
 
