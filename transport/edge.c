@@ -2,12 +2,21 @@
 #include "transport/edge.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-int edge_open(int fd)
+static struct epoll_event edges(short events)
 {
-	struct epoll_event e = { .events = EPOLLIN | EPOLLET };
+	uint32_t in = events & POLLIN ? EPOLLIN : 0;
+	uint32_t out = events & POLLOUT ? EPOLLOUT : 0;
+
+	return (struct epoll_event){ .events = in | out | EPOLLET };
+}
+
+int edge_open(int fd, short events)
+{
+	struct epoll_event e = edges(events);
 	int edge = epoll_create1(EPOLL_CLOEXEC);
 
 	if (edge < 0)
@@ -28,9 +37,9 @@ void edge_consume(int edge)
 	epoll_wait(edge, &e, 1, 0);
 }
 
-void edge_rearm(int edge, int fd)
+void edge_rearm(int edge, int fd, short events)
 {
-	struct epoll_event e = { .events = EPOLLIN | EPOLLET };
+	struct epoll_event e = edges(events);
 
 	epoll_ctl(edge, EPOLL_CTL_MOD, fd, &e);
 }

@@ -88,7 +88,7 @@ static void pty_stream_close(struct stream *s)
 
 	p->busy = false;
 	p->ep.pfd.fd = p->edge;
-	edge_rearm(p->edge, p->master);
+	edge_rearm(p->edge, p->master, POLLIN);
 }
 
 static const struct stream_ops pty_stream_ops = {
@@ -219,7 +219,7 @@ static int open_master(struct pty *p)
 	p->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (p->inotify >= 0)
 		inotify_add_watch(p->inotify, p->slave, IN_OPEN | IN_CLOSE);
-	p->edge = edge_open(p->master);
+	p->edge = edge_open(p->master, POLLIN);
 	return p->edge < 0 ? p->edge : make_raw(p->master);
 }
 

@@ -35,6 +35,12 @@ static struct virtio *virtio_of(struct stream *s)
 	return (struct virtio *)((char *)s - offsetof(struct virtio, stream));
 }
 
+/* A port can always be written to; but with POLLOUT, POLLHUP's clearing is a change as well. */
+static short awaited(const struct virtio *v)
+{
+	return v->speaks_first ? POLLIN | POLLOUT : POLLIN;
+}
+
 static ssize_t virtio_read(struct stream *s, void *buf, size_t len)
 {
 	return fd_read(s->rfd, FD_OTHER, buf, len);
@@ -51,7 +57,7 @@ static void virtio_stream_close(struct stream *s)
 
 	v->busy = false;
 	v->ep.pfd.fd = v->edge;
-	edge_rearm(v->edge, v->fd);
+	edge_rearm(v->edge, v->fd, awaited(v));
 }
 
 static const struct stream_ops virtio_stream_ops = {
@@ -173,7 +179,7 @@ int virtio_open(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 	v->fd = open_port(dev);
 	ret = v->fd < 0 ? v->fd : 0;
 	if (ret == 0) {
-		v->edge = edge_open(v->fd);
+		v->edge = edge_open(v->fd, awaited(v));
 		ret = v->edge < 0 ? v->edge : 0;
 	}
 	if (ret) {

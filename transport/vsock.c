@@ -97,7 +97,7 @@ static const char *vsock_hint(const union socket_address *a, int err)
 	case -ENODEV:
 	case -EADDRNOTAVAIL:
 		return local ? "is the module vsock_loopback loaded?"
-			     : "is there a vsock device (in a guest), or vhost_vsock (on a host)?";
+			     : "is there a vsock device, or vhost_vsock?";
 	case -ECONNRESET: return "nobody listens on that port";
 	case -ETIMEDOUT: return "is there a VM with that CID?";
 	case -EACCES: return "ports below 1024 need CAP_NET_BIND_SERVICE";

@@ -243,8 +243,11 @@ static int no_answer(const struct probe *p, ssize_t err)
 
 static int question(struct probe *p)
 {
-	ssize_t n = ask(p, "qSupported:swbreak+;hwbreak+");
+	ssize_t n;
 
+	if (!(p->vm.stream->traits & STREAM_RELIABLE))
+		rsp_settle(&p->rsp);
+	n = ask(p, "qSupported:swbreak+;hwbreak+");
 	if (n < 0)
 		return no_answer(p, n);
 	if (strncmp(p->reply, "E.", 2) == 0) {

@@ -9,7 +9,14 @@
 
 #include "host-tools/vmgdb-connect/side.h"
 
-enum { ANSWER_MS = 5000, RESEND_MS = 1000, TRIES = 4, JUNK_MAX = 1 << 20 };
+enum {
+	ANSWER_MS = 5000,
+	RESEND_MS = 1000,
+	TRIES = 4,
+	SETTLE_MS = 10000,
+	SILENCE_MS = 300,
+	JUNK_MAX = 1 << 20
+};
 
 static int wait_fd(int fd, short events, long long end)
 {
@@ -117,19 +124,18 @@ static int receive(struct rsp *r, struct answer *a, long long end)
 	return hex(high) * 16 + hex(low) == a->sum ? 0 : -EBADMSG;
 }
 
-/* Skip acks and noise up to the start of a packet. Returns 0, or -EAGAIN for a request to resend. */
+/*
+ * Skip acks and noise up to the start of a packet. A NAK may be the answer to what an earlier debugger
+ * sent: the packet is sent again in any case when no answer comes.
+ */
 static int find_packet(struct rsp *r, long long end)
 {
 	int junk, c;
 
 	for (junk = 0; junk < JUNK_MAX; junk++) {
 		c = get(r, end);
-		if (c < 0)
-			return c;
-		if (c == '$')
-			return 0;
-		if (c == '-')
-			return -EAGAIN;
+		if (c < 0 || c == '$')
+			return c < 0 ? c : 0;
 	}
 	return -EBADMSG;
 }
@@ -147,25 +153,54 @@ static int listen_once(struct rsp *r, struct answer *a, long long end)
 	return ret;
 }
 
+void rsp_settle(struct rsp *r)
+{
+	long long end = now_ms() + SETTLE_MS;
+	int c;
+
+	put(r, "+", 1, end);
+	do
+		c = get(r, now_ms() + SILENCE_MS);
+	while (c >= 0 && now_ms() < end);
+	r->resent = false;
+}
+
+static int exchange(struct rsp *r, const char *packet, size_t len, struct answer *a)
+{
+	long long end = now_ms() + ANSWER_MS;
+	int ret = put(r, packet, len, end);
+
+	while (ret == 0) {
+		ret = listen_once(r, a, now_ms() + RESEND_MS);
+		if (now_ms() >= end || (ret != -ETIMEDOUT && ret != -EBADMSG))
+			break;
+		if (ret == -EBADMSG) {
+			ret = 0; /* it was asked to repeat it */
+			continue;
+		}
+		r->resent = true;
+		ret = put(r, packet, len, end);
+	}
+	return ret;
+}
+
 ssize_t rsp_ask(struct rsp *r, const char *text, char *reply, size_t len)
 {
 	struct answer a = { .text = reply, .max = len - 1 };
-	long long end = now_ms() + ANSWER_MS;
 	unsigned char sum = 0;
 	char packet[256];
 	const char *p;
-	int i, n, ret = -ETIMEDOUT;
+	int n, ret;
 
+	/* what was asked twice may be answered twice */
+	if (r->resent)
+		rsp_settle(r);
 	for (p = text; *p; p++)
 		sum = (unsigned char)(sum + *p);
 	n = snprintf(packet, sizeof(packet), "$%.240s#%02x", text, sum);
-	for (i = 0; i < TRIES && (ret == -ETIMEDOUT || ret == -EAGAIN || ret == -EBADMSG); i++) {
-		ret = ret == -EBADMSG ? 0 : put(r, packet, (size_t)n, end);
-		if (ret == 0)
-			ret = listen_once(r, &a, now_ms() + RESEND_MS);
-	}
+	ret = exchange(r, packet, (size_t)n, &a);
 	if (ret)
-		return ret == -EAGAIN ? -EBADMSG : ret;
+		return ret;
 	reply[a.len] = '\0';
 	return (ssize_t)a.len;
 }

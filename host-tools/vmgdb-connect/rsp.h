@@ -6,6 +6,7 @@
 #ifndef VMGDB_CONNECT_RSP_H
 #define VMGDB_CONNECT_RSP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -15,9 +16,16 @@ enum { RSP_MAX = 65536 };
 
 struct rsp {
 	struct stream *stream;
+	bool resent;	   /* a packet since the line was last silent */
 	size_t start, end; /* bytes of buf that were read and not looked at */
 	char buf[4096];
 };
+
+/*
+ * Throw away what is still on its way to an earlier debugger, until the line has been silent for a
+ * moment. For links that show no hang-up.
+ */
+void rsp_settle(struct rsp *r);
 
 /*
  * Send the packet that text makes, and wait for its answer: into reply, unescaped, with a NUL after
