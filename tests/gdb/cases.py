@@ -78,9 +78,10 @@ def variants(host):
             yield Variant(c, link, cpus)
 
 
-def why_not(host, c):
-    """Why the test does not apply to the host, or None."""
-    lacking = [trait for trait in c.needs if trait not in host.traits]
+def why_not(host, variant):
+    """Why the test does not apply to the host or the link, or None."""
+    traits = host.traits | ({"hangup"} if variant.link != "serial" else set())
+    lacking = [trait for trait in variant.case.needs if trait not in traits]
     return TRAITS[lacking[0]] if lacking else None
 
 
@@ -250,7 +251,7 @@ def one_line(text, limit=1200):
 
 def run_variant(host, variant, folder):
     """Returns the result line, and more for people if it failed."""
-    reason = why_not(host, variant.case)
+    reason = why_not(host, variant)
     if reason:
         return f"na {variant.name}: {reason}", []
     test = Test(host, variant, folder)

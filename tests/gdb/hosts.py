@@ -30,11 +30,12 @@ TRAITS = {
     "watch": "data watchpoints do not fire",
     "paging-32": "guests can't have 32-bit paging",
     "irq": "interrupts do not reach a guest that computes",
+    "hangup": "this line does not tell that the debugger has left",
     "local": "needs files or processes beside vmgdb-run",
     "x86": "a test of x86",
     "arm64": "a test of arm64",
 }
-OTHER = {"local", "x86", "arm64"}
+OTHER = {"hangup", "local", "x86", "arm64"}
 HARDWARE = set(TRAITS) - OTHER
 
 
@@ -115,6 +116,8 @@ class LocalHost:
     jobs = 4
     slow = 1  # how many times longer than on a fast machine things may take
     transcripts = False  # each VM writes one, for people
+    # Links over which who comes at once is not told apart from who left, and how long to wait, s
+    PAUSE = {"pty": 0.03}
     single = frozenset()  # kinds of links of which there is one
 
     def __init__(self):
@@ -150,6 +153,7 @@ class LabHost:
     jobs = 2
     slow = 4
     transcripts = False
+    PAUSE = {"virtio": 0.2, "serial": 0.5}
     single = frozenset(("virtio", "serial"))
     KINDS = {
         "arm64": {"arch": "arm64", "links": ("tcp", "virtio"), "traits": HARDWARE},

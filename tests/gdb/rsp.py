@@ -77,7 +77,9 @@ class Register:
 
 
 class Rsp:
-    def __init__(self, target, timeout=5):
+    def __init__(self, target, timeout=5, pause=0):
+        """pause: seconds to wait after the end before another may come by this way."""
+        self.pause = pause
         self.fd = open_target(target) if isinstance(target, str) else target
         os.set_blocking(self.fd, False)
         self.timeout = timeout
@@ -299,12 +301,10 @@ class Rsp:
         return self.ask(f"P{r.number:x}={little(value, r.size)}")
 
     def close(self):
-        """On a device who comes at once is not told apart from who left: so take a moment."""
         if self.fd >= 0:
-            device = stat.S_ISCHR(os.fstat(self.fd).st_mode)
             os.close(self.fd)
             self.fd = -1
-            time.sleep(0.03 if device else 0)
+            time.sleep(self.pause)
 
     def __enter__(self):
         return self

@@ -136,7 +136,7 @@ def detach_leaves_text(t):
     check_alive(t, vm, client)
 
 
-@case("swbreak local")
+@case("swbreak local hangup")
 def detach_leaves_memory(t):
     """after detach, kill -9 or a lost line no breakpoint is in the guest's own memory"""
     for how in ("detach", "kill", "lost"):
@@ -173,7 +173,7 @@ def guest_text(t, vm):
         return memory.read(len(section.data))
 
 
-@case("swbreak", links=ALL, cpus=(1, 2))
+@case("swbreak hangup", links=ALL, cpus=(1, 2))
 def gdb_killed(t):
     """kill -9 of gdb leaves no breakpoint, the guest goes on and the next gdb comes"""
     vm = t.vm()
@@ -194,7 +194,7 @@ def gdb_killed(t):
         client.close()
 
 
-@case("swbreak", links=ALL)
+@case("swbreak hangup", links=ALL)
 def lost_in_a_packet(t):
     """a line lost at any byte of a packet, the guest goes on, the next debugger is served"""
     vm = t.vm()
@@ -238,7 +238,7 @@ def second_debugger(t):
     check_alive(t, vm, t.client(vm, len(vm.links) - 1))
 
 
-@case(links=ALL)
+@case("hangup", links=ALL)
 def disconnect_policies(t):
     """on-disconnect=resume lets the guest run, stay keeps it stopped, kill ends it"""
     for policy in ("resume", "stay"):

@@ -22,7 +22,7 @@ def attach(t, vm):
 def session(t):
     """lldb attaches, reads registers and memory, sets a breakpoint, continues, shows the stack"""
     vm = t.vm()
-    pc = "rip" if t.host.arch == "x86" else "pc"
+    pc = t.pc
     said = t.lldb(vm, attach(t, vm), f"register read {pc}", "breakpoint set --name leaf", "continue",
                   "thread list", "bt", "memory read --size 1 --count 16 --format x &test_data",
                   "frame variable n", "expression -- n * 2 == 2 * n", "detach")

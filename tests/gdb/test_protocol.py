@@ -108,7 +108,7 @@ def without_swbreak(t):
     vm = t.vm()
     client = t.rsp(vm).hello("qSupported:multiprocess+")
     client.ask("?")
-    client.ask(f"Z0,{t.elf(vm)['leaf']:x},{1 if t.host.arch == 'x86' else 4}")
+    client.ask(f"Z0,{t.elf(vm)['leaf']:x},{t.kind}")
     reply = client.resume()
     expect(r"^T05thread:p1\.1;", reply)
     check("swbreak" not in reply, reply)

@@ -150,12 +150,12 @@ def step_exact(t):
     """single steps take the same way each round, and nothing is done twice or left out"""
     vm = t.vm()
     client = t.client(vm)
-    leaf, pc = t.elf(vm)["leaf"], t.pc
-    step_to(client, leaf, pc)
+    leaf = t.elf(vm)["leaf"]
+    step_to(client, leaf, t.pc)
     count = client.long(t.elf(vm)["counter"])
     rounds = []
     for i in range(1, 4):
-        rounds.append(step_to(client, leaf, pc))
+        rounds.append(step_to(client, leaf, t.pc))
         equal(client.long(t.elf(vm)["counter"]), count + i, "counter")
     check(min(rounds) > 10, rounds)
     # a round in which the guest prints is longer
@@ -196,24 +196,24 @@ def step_at_breakpoint(t):
     """a step from a breakpoint, onto one, and from one onto the next"""
     vm = t.vm()
     client = t.client(vm)
-    leaf, pc = t.elf(vm)["leaf"], t.pc
+    leaf = t.elf(vm)["leaf"]
     client.ask(f"Z0,{leaf:x},{t.kind}")
     expect("swbreak", client.resume())
     places = [leaf]
     for _ in range(3):
         client.step()
-        places.append(client.reg(pc))
+        places.append(client.reg(t.pc))
     check(len(set(places)) == 4, places)
     for place in places[1:]:
         equal(client.ask(f"Z0,{place:x},{t.kind}"), "OK")
     expect("swbreak", client.resume())  # at leaf again, or at the next of them
-    while client.reg(pc) != leaf:
+    while client.reg(t.pc) != leaf:
         client.resume()
     for place in places[1:]:
         client.step()
-        equal(client.reg(pc), place, "a step onto a breakpoint")
+        equal(client.reg(t.pc), place, "a step onto a breakpoint")
     counter = client.long(t.elf(vm)["counter"])
-    while client.reg(pc) != leaf:
+    while client.reg(t.pc) != leaf:
         client.resume()
     equal(client.long(t.elf(vm)["counter"]), counter + 1, "counter after a round of breakpoints")
 
@@ -291,17 +291,16 @@ def old_run_packets(t):
     """s, S, c and C without vCont, with Hc and with an address"""
     vm = t.vm(cpus=2)
     client = t.client(vm)
-    pc = t.pc
     leaf = t.elf(vm)["leaf"]
     equal(client.ask("Hcp1.1"), "OK")
     equal(client.ask("Hgp1.1"), "OK")
-    place = client.reg(pc)
+    place = client.reg(t.pc)
     expect("^T05thread:p1.1;", client.resume("s"))
-    check(client.reg(pc) != place or t.host.arch == "x86", "s did not move")
+    check(client.reg(t.pc) != place or t.host.arch == "x86", "s did not move")
     expect("^T05thread:p1.1;", client.resume("S05"))
     before = client.ask("g")
     client.resume(f"s{leaf:x}")
-    check(0 < client.reg(pc) - leaf < 16, f"sADDR went to {client.reg(pc):#x}")
+    check(0 < client.reg(t.pc) - leaf < 16, f"sADDR went to {client.reg(t.pc):#x}")
     equal(client.ask(f"G{before}"), "OK")
 
 
