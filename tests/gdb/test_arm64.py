@@ -139,7 +139,7 @@ def write_general(t):
 
 @case("arm64 sve")
 def scalable_vectors(t):
-    """SVE registers in gdb: z, p, ffr, vg, and v is the low part of z"""
+    """SVE registers in gdb, z, p, ffr, vg, and v is the low part of z"""
     said = t.gdb(t.vm(), "print $vg", "print sizeof($z0)", "set scheduler-locking on",
                  "set var $z3.d.u[1] = 0x1122334455667788", "set var $z3.d.u[0] = 5",
                  "set var $p2[0] = 0x5a", "set var $z31.b.u[sizeof($z31) - 1] = 0x77", "stepi",
