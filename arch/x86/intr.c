@@ -136,6 +136,12 @@ static int read_tss(struct cpu_view *v, uint32_t at, void *buf, size_t size)
 	return x86_read_virt(v, tr->base + at, buf, size) == (ssize_t)size ? 0 : -EFAULT;
 }
 
+int x86_tss_stack(struct cpu_view *v, unsigned int cpl, uint64_t *sp)
+{
+	*sp = 0;
+	return read_tss(v, 4 + 8 * cpl, sp, x86_long_mode(v->state) ? 8 : 4);
+}
+
 /* 64-bit: SS is null after a change of level; the stack is aligned (SDM vol. 3, 6.14.2). */
 static int stack_64(struct cpu_view *v, const struct x86_gate *g, struct frame *f, unsigned int cpl)
 {

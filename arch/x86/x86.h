@@ -63,6 +63,9 @@ int x86_read_gate(struct cpu_view *v, unsigned int vector, struct x86_gate *g);
 /* Does it leave IF as it is (a trap gate)? */
 bool x86_gate_keeps_if(const struct x86_gate *g);
 
+/* The stack that the TSS has for that level: 0 or -errno. */
+int x86_tss_stack(struct cpu_view *v, unsigned int cpl, uint64_t *sp);
+
 /*
  * Carry out INT n: flags, CS and `next` as the return address are pushed, and the vCPU is at the
  * handler. -errno: the processor would fault, or it is a case that is not carried out here (virtual-

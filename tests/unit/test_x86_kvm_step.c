@@ -4,9 +4,8 @@
  * stop where one instruction has been done. The programs end at a HLT.
  */
 #ifdef __x86_64__
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include <criterion/criterion.h>
 
@@ -350,6 +349,47 @@ Test(x86_kvm_step, user, .description = "steps in user mode, and into the kernel
 	}
 	cr_expect_eq(m.state.gpr[X86_RSP], X86_STACK);
 	cr_expect_eq(m.state.gpr[X86_RAX], 1);
+	x86_vm_close(&m);
+}
+
+/* One step as a run is carried by steps: interrupts are let in. */
+static void step_open(struct x86_vm *m)
+{
+	const struct debug_wish wish = { .step = true };
+	struct step_plan plan = blocked;
+	struct trap t = { .kind = TRAP_STEP };
+
+	plan.room = 0;
+	plan.pc = x86_vm_get(m, X86_BANK_GPR)->rip;
+	cr_assert_eq(x86_cpu.step_begin(&m->view, &plan), 0);
+	if (!plan.emulated)
+		cr_assert_eq(x86_vm_run(m, &wish, &t), 0);
+	x86_cpu.step_end(&m->view, &plan, t.kind & TRAP_STEP);
+}
+
+Test(x86_kvm_step, interrupt_let_in,
+     .description = "steps through an interrupt leave no TF in the guest")
+{
+	const struct debug_wish nothing = { 0 };
+	struct kvm_interrupt irq = { 31 };
+	struct x86_vm m;
+	struct trap t;
+	int i;
+
+	need_exec();
+	cr_assert(x86_vm_open(&m, X86_GUEST_64));
+	x86_vm_code(&m, CODE("\x90\x90\x90\x90\x90\x90\xf4"));
+	x86_vm_set(&m, X86_BANK_GPR)->rflags |= X86_FL_IF;
+	handler(&m, 31, CODE("\x90\x90\xc6\x04\x25\x00\x00\x05\x00\x01\x48\xcf"));
+	step_open(&m);
+	cr_assert_eq(ioctl(m.vcpu, KVM_INTERRUPT, &irq), 0);
+	for (i = 0; i < 2; i++)
+		step_open(&m);
+	cr_assert_eq(x86_vm_run(&m, &nothing, &t), 0);
+	cr_expect_eq(m.run->exit_reason, KVM_EXIT_HLT);
+	cr_expect_eq(m.mem[0x50000], 1, "the interrupt came");
+	cr_expect_eq(x86_vm_get(&m, X86_BANK_GPR)->rip, X86_CODE + 7, "rip %#lx", m.state.rip);
+	cr_expect_eq(m.state.rflags, X86_FL_ONE | X86_FL_IF);
 	x86_vm_close(&m);
 }
 

@@ -556,6 +556,64 @@ Test(step64, faulted,
 	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
 }
 
+/* The processor took an interrupt instead of the instruction; its frame has our TF. */
+static void interrupt(void)
+{
+	p.state.rflags |= X86_FL_IF;
+	begin("\x90", 1, true);
+	p.state.gpr[X86_RSP] = X86_STACK - 40;
+	memcpy(p.mem + X86_STACK - 40,
+	       (uint64_t[]){ X86_CODE, X86_SEL_CODE64, X86_FL_ONE | X86_FL_IF | X86_FL_TF,
+			     X86_STACK, X86_SEL_DATA },
+	       40);
+	p.state.rip = X86_HANDLERS + 16 * 31;
+	p.state.rflags = X86_FL_ONE;
+}
+
+static uint64_t saved_flags(void)
+{
+	uint64_t flags;
+
+	memcpy(&flags, p.mem + X86_STACK - 24, sizeof(flags));
+	return flags;
+}
+
+Test(step64, interrupt_let_in,
+     .description = "an interrupt's frame has no TF of ours, wherever its handler is by then")
+{
+	interrupt();
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+	p.state.rip = X86_CODE;
+	p.state.gpr[X86_RSP] = X86_STACK;
+	interrupt();
+	p.state.rip += 7;
+	p.state.gpr[X86_RSP] -= 80;
+	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0);
+	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF);
+}
+
+Test(step64, foreign_frames, .description = "frames that are not of this step are left alone")
+{
+	interrupt();
+	p.mem[X86_STACK - 40] ^= 0x40;
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF | X86_FL_TF);
+}
+
+Test(step64, iret_unmended,
+     .description = "where frames can't be mended a TF in them is not the guest's")
+{
+	p.view.write_phys = NULL;
+	p.state.gpr[X86_RSP] -= 24;
+	memcpy(p.mem + X86_STACK - 8, (uint64_t[]){ X86_FL_ONE | X86_FL_TF }, 8);
+	begin("\x48\xcf", 2, true);
+	p.state.rip = X86_CODE + 0x100;
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+}
+
 Test(step64, unreadable_code, .description = "code that can't be read is left to the processor")
 {
 	p.state.rip = 2 * X86_MEM_SIZE;
