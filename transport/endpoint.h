@@ -42,7 +42,8 @@ int vmgdb_endpoint_open(const char *spec, enum vmgdb_role role, struct vmgdb_end
 /* The endpoint as it was opened, port 0 replaced: "tcp:127.0.0.1:40123". Owned by the endpoint. */
 const char *vmgdb_endpoint_name(const struct vmgdb_endpoint *ep);
 
-/* What to type after gdb's "target remote" to reach it. Empty when nothing can be typed (fd, stdio). */
+/* What to type after gdb's "target remote" to reach it. Empty when that is not known here: fd, stdio,
+ * serial, virtio, and all that dials. */
 const char *vmgdb_endpoint_attach(const struct vmgdb_endpoint *ep);
 
 /* Close an endpoint that no vmgdb owns; removes its socket file or link. NULL is fine. */

@@ -10,7 +10,7 @@
 #include "host-tools/vmgdb-connect/probe.h"
 #include "host-tools/vmgdb-connect/say.h"
 
-static int run_debugger(struct bridge_config *c)
+static int run_debugger(struct bridge_config c)
 {
 	struct meeting_place place = { 0 };
 	int ret = meeting_place_make(&place);
@@ -19,14 +19,14 @@ static int run_debugger(struct bridge_config *c)
 		say("can't make the folder %s: %s", place.dir, strerror(-ret));
 		return EXIT_UNREACHABLE;
 	}
-	c->debugger = place.spec;
-	c->serve = true;
-	ret = bridge_run(c);
+	c.debugger = place.spec;
+	c.serve = true;
+	ret = bridge_run(&c);
 	meeting_place_remove(&place);
 	return ret;
 }
 
-static int run_bridge(const struct options *o, struct bridge_config *c)
+static int run_bridge(const struct options *o, struct bridge_config c)
 {
 	char pty[256];
 
@@ -35,15 +35,15 @@ static int run_bridge(const struct options *o, struct bridge_config *c)
 			say("--pty %.40s...: too long", o->pty);
 			return EXIT_USAGE;
 		}
-		c->debugger = pty;
+		c.debugger = pty;
 	} else if (o->listen) {
-		c->debugger = o->listen;
+		c.debugger = o->listen;
 	} else {
-		c->debugger = isatty(STDIN_FILENO) ? "pty" : "stdio";
+		c.debugger = isatty(STDIN_FILENO) ? "pty" : "stdio";
 	}
-	c->serve = strcmp(c->debugger, "stdio") != 0;
-	c->verbose = c->verbose || c->serve;
-	return bridge_run(c);
+	c.serve = strcmp(c.debugger, "stdio") != 0;
+	c.verbose = c.verbose || c.serve;
+	return bridge_run(&c);
 }
 
 int main(int argc, char **argv)
@@ -72,5 +72,5 @@ int main(int argc, char **argv)
 	};
 	if (o.probe)
 		return probe_run(&c);
-	return o.command ? run_debugger(&c) : run_bridge(&o, &c);
+	return o.command ? run_debugger(c) : run_bridge(&o, c);
 }

@@ -266,9 +266,13 @@ def gdb_session(host, spec):
 
 
 def times(host, path, spec, count):
-    """Debuggers that leave at any byte; then one that is served."""
+    """Debuggers that leave at any byte; some of them, and one at the end, are served."""
     for i in range(count):
         with opened(path) as fd:
+            if i % 20 == 0:  # it takes QEMU up to a second to see that a pty is open
+                os.write(fd, GREETING)
+                check(receive(fd, 1), f"no answer to debugger {i}")
+                continue
             os.write(fd, GREETING[:1 + i % len(GREETING)])
             if i % 3 == 0:
                 select.select([fd], [], [], 0.05)
@@ -318,7 +322,10 @@ def result(name, function, host):
 
 
 def main(target, pattern=""):
-    kind = target.partition(":")[0]
+    kind, _, cpu = target.partition(":")
+    if kind == "arm64" and cpu and cpu != "vhe":
+        print("na transports: they are the same on each arm64 CPU; shown on vhe")
+        return 0
     arch = "arm64" if kind == "arm64" else "x86"
     native = os.uname().machine == {"x86": "x86_64", "arm64": "aarch64"}[arch]
     build = OUT if native else OUT / arch
