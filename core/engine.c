@@ -199,7 +199,7 @@ void engine_look_at_pc(struct vmgdb_vcpu *v)
 	if ((!e->points.sites.count && !e->hw.narmed) || vcpu_code(v, &pc))
 		return;
 	v->met = v->met && v->met_at == pc;
-	v->watched = v->watched && v->met;
+	v->watched = v->watched && v->met && v->watched_at == pc;
 	v->afresh = !v->met && !named;
 	if (v->afresh || is_idle(v))
 		return;
@@ -246,7 +246,7 @@ static bool meet_slot(struct vmgdb_vcpu *v, const struct armed *a)
 	};
 
 	v->hop = a->slot.kind == HW_EXEC && !vcpu_hit(v, slot_rules(v->engine, a));
-	v->watched = event.kind == STOP_WATCH;
+	v->watched = event.kind == STOP_WATCH && !vcpu_code(v, &v->watched_at);
 	if (v->hop)
 		engine_meet(v);
 	else
@@ -305,13 +305,27 @@ static void look_afresh(struct vmgdb_vcpu *v)
 	v->afresh = true;
 }
 
-/* Another step is needed, perhaps from somewhere else. */
+/* The step is not over: the rest of it may be from somewhere else. */
 static void look_at_rest(struct vmgdb_vcpu *v)
 {
 	uint64_t pc;
 
 	if (!vcpu_code(v, &pc) && pc != v->stepped_from)
 		look_afresh(v);
+}
+
+/* A run to one of these may be stopped right there, before the slot fires: it is over all the same. */
+static bool at_until(struct vmgdb_vcpu *v)
+{
+	unsigned int i;
+	uint64_t pc;
+
+	if (!v->plan.nuntil || vcpu_code(v, &pc))
+		return false;
+	for (i = 0; i < v->plan.nuntil; i++)
+		if (v->plan.until[i] == pc)
+			return true;
+	return false;
 }
 
 /*
@@ -325,12 +339,14 @@ static bool end_step(struct vmgdb_vcpu *v, bool trapped)
 	if (!v->stepping)
 		return false;
 	v->stepping = false;
+	trapped = trapped || at_until(v);
 	if (v->ruled && v->view.cpu->step_end)
 		more = v->view.cpu->step_end(&v->view, &v->plan, trapped);
 	end_over(v);
-	if (trapped && more)
+	trapped = trapped && !more;
+	if (!trapped)
 		look_at_rest(v);
-	return trapped && !more;
+	return trapped;
 }
 
 static bool in_range(const struct vmgdb_vcpu *v, uint64_t pc)
@@ -550,7 +566,8 @@ static void park(struct vmgdb_vcpu *v)
 	struct engine *e = v->engine;
 
 	if (!v->parked) {
-		end_step(v, false);
+		if (end_step(v, false))
+			step_done(v);
 		v->parked = true;
 		if (e->over == v && e->stop_wanted)
 			end_over(v);
