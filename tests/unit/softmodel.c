@@ -116,6 +116,10 @@ static enum soft_result again(struct model *m, struct model_cpu *c, const struct
 		c->given_back = false;
 		return soft_deliver(r, &m->mem, SOFT_EXC_BRK, r->pc + SOFT_INSN);
 	}
+	if (d->insn.op == SOFT_OUT || d->insn.op == SOFT_IN || d->insn.op == SOFT_MMIO2) {
+		soft_complete(r, &d->insn, d->env.in); /* begun earlier: its code may be gone */
+		return SOFT_DONE;
+	}
 	if (soft_fetch(&m->mem, r, &insn, &gpa)) {
 		if (d->what != SOFT_R_EXC || d->cause != SOFT_EXC_FAULT)
 			fibers_fail("executed where nothing is mapped");
@@ -128,10 +132,6 @@ static enum soft_result again(struct model *m, struct model_cpu *c, const struct
 			"pc %#llx: executed %02x %02x %02x %02x, the guest has %02x %02x %02x %02x",
 			(unsigned long long)r->pc, d->insn.op, d->insn.a, d->insn.b, d->insn.c,
 			insn.op, insn.a, insn.b, insn.c);
-	if (insn.op == SOFT_OUT || insn.op == SOFT_IN || insn.op == SOFT_MMIO2) {
-		soft_complete(r, &insn, d->env.in);
-		return SOFT_DONE;
-	}
 	return soft_exec(r, &m->mem, &insn, &d->env);
 }
 
@@ -285,10 +285,11 @@ static void count_step(struct model *m, unsigned int cpu, const struct soft_reti
 		fibers_fail("vCPU %u: an interrupt in a step", cpu);
 	if (!stays)
 		c->told = c->told_watch = c->told_loose = false;
-	if (whole(m, cpu, d))
-		c->steps++;
-	else if (!stays)
-		c->named = false;
+	if (!whole(m, cpu, d)) {
+		c->named = c->named && stays;
+		return;
+	}
+	c->steps++;
 	if (c->action.kind == RESUME_RANGE && silent_at(m, c->regs.pc)) {
 		decided(c);
 		c->told_loose = true;
@@ -675,7 +676,7 @@ static bool comes_to(struct model *m, const struct stop *s)
 	const struct model_point *slot = slot_at(m, c->regs.pc);
 	uint64_t gpa;
 
-	if (exempt(c, c->regs.pc) || silent_at(m, c->regs.pc))
+	if (exempt(c, c->regs.pc) || (s->kind == STOP_SWBREAK && silent_at(m, c->regs.pc)))
 		return false;
 	if (s->kind == STOP_HWBREAK || (s->kind == STOP_SWBREAK && slot))
 		return slot && slot->set &&
@@ -728,6 +729,14 @@ void model_stopped(struct model *m, const struct stop *s)
 	compare_all(m);
 }
 
+static bool is_woken(const struct model *m, unsigned int cpu)
+{
+	const struct softcpu *c = &m->vm->cpus[cpu].cpu;
+
+	return atomic_load(&c->irqs) &&
+	       (m->cpus[cpu].regs.flags & SOFT_IE || c->ops->cpu == &soft32_cpu);
+}
+
 void model_idle(const struct model *m)
 {
 	unsigned int i;
@@ -739,7 +748,7 @@ void model_idle(const struct model *m)
 
 		if (c->owed && !c->owed_perhaps && c->action.kind != RESUME_HOLD)
 			fibers_fail("vCPU %u: its stop is not told", i);
-		if (c->action.kind != RESUME_HOLD && !c->halted)
+		if (c->action.kind != RESUME_HOLD && (!c->halted || is_woken(m, i)))
 			fibers_fail("vCPU %u does not run", i);
 	}
 }

@@ -35,7 +35,7 @@ enum {
 	SPLIT = 0x500, /* two pages of memory, one for each table */
 	LATE = 0x700,  /* mapped when the debugger does so */
 	TEXT_END = 0x800,
-	PATCH = 0x280, /* the guest writes instructions here */
+	PATCH = 0x520, /* the guest writes instructions here: in SPLIT */
 	PATCHES = 8,
 	SHARED = 0xa00, /* data */
 	TABLE_A = 0x1000,
@@ -67,7 +67,7 @@ static const struct {
 	uint8_t op, often;
 } mix[] = {
 	{ SOFT_NOP, 4 }, { SOFT_LI, 4 },  { SOFT_ADDI, 8 }, { SOFT_ADD, 4 },	{ SOFT_LD, 5 },
-	{ SOFT_ST, 5 },	 { SOFT_LDB, 2 }, { SOFT_STB, 2 },  { SOFT_STW, 3 },	{ SOFT_JMP, 4 },
+	{ SOFT_ST, 5 },	 { SOFT_LDB, 2 }, { SOFT_STB, 2 },  { SOFT_STW, 5 },	{ SOFT_JMP, 4 },
 	{ SOFT_JNZ, 6 }, { SOFT_OUT, 2 }, { SOFT_IN, 2 },   { SOFT_MMIO2, 2 },	{ SOFT_HLT, 2 },
 	{ SOFT_STI, 3 }, { SOFT_CLI, 2 }, { SOFT_RDF, 3 },  { SOFT_SYS, 2 },	{ SOFT_REP, 3 },
 	{ SOFT_LDX, 2 }, { SOFT_BRK, 2 }, { SOFT_FLIP, 2 }, { SOFT_SHADOW, 3 }, { SOFT_FATAL, 1 },
@@ -225,11 +225,17 @@ static uint64_t point_len(const struct schedule *s, enum point_type type)
 	return type <= POINT_HW ? s->ops->cpu->brk_kind : 1ULL << rnd(4);
 }
 
-static uint64_t point_addr(const struct model_point *p)
+/* Often where a vCPU is, was or will soon be. */
+static uint64_t point_addr(const struct schedule *s, const struct model_point *p)
 {
 	if (p->type > POINT_HW)
 		return SHARED + rnd(SOFT_PAGE) / p->len * p->len;
-	return one_in(6) ? PATCH + rnd(PATCHES) * SOFT_INSN : random_pc();
+	switch (rnd(4)) {
+	case 0: return PATCH + rnd(PATCHES) * SOFT_INSN;
+	case 1: return s->model.cpus[any_cpu(s)].regs.pc;
+	case 2: return s->model.cpus[any_cpu(s)].regs.pc + (rnd(8) - 4) * SOFT_INSN;
+	default: return random_pc();
+	}
 }
 
 /* A condition that never holds: GDB manual, "Bytecode Descriptions": const8 0, end. */
@@ -245,7 +251,7 @@ static void insert(struct schedule *s)
 	int ret;
 
 	p.len = point_len(s, p.type);
-	p.addr = point_addr(&p);
+	p.addr = point_addr(s, &p);
 	if (model_find(&s->model, p.type, p.addr) >= 0 || s->model.npoints == MODEL_POINTS)
 		return;
 	p.silent = p.type == POINT_SW && one_in(6);
@@ -304,10 +310,15 @@ static void write_register(struct schedule *s)
 		fibers_fail("registers are refused");
 }
 
-static void write_bytes(struct schedule *s, uint64_t gpa, const void *bytes, size_t n)
+static void write_bytes(struct schedule *s, uint64_t va, const void *bytes, size_t n)
 {
+	unsigned int cpu = any_cpu(s);
+	uint64_t gpa;
+
+	if (soft_translate(&s->model.mem, s->model.cpus[cpu].regs.ptb, va, &gpa))
+		fibers_fail("data is not mapped");
 	model_write(&s->model, gpa, bytes, n);
-	if (target(s)->ops->write(target(s), any_cpu(s), gpa, bytes, n))
+	if (target(s)->ops->write(target(s), cpu, va, bytes, n))
 		fibers_fail("memory can't be written");
 }
 
