@@ -31,12 +31,15 @@ TRAITS = {
     "paging-32": "guests can't have 32-bit paging",
     "irq": "interrupts do not reach a guest that computes",
     "hangup": "this line does not tell that the debugger has left",
+    "sve": "the CPU has no SVE",
+    "pauth": "the CPU has no pointer authentication",
     "local": "needs files or processes beside vmgdb-run",
     "x86": "a test of x86",
     "arm64": "a test of arm64",
 }
 OTHER = {"hangup", "local", "x86", "arm64"}
-HARDWARE = set(TRAITS) - OTHER
+FEATURES = {"sve", "pauth"}
+HARDWARE = set(TRAITS) - OTHER - FEATURES  # of KVM
 
 
 def why_no_kvm():
@@ -171,7 +174,7 @@ class LabHost:
         native = platform.machine() == {"x86": "x86_64", "arm64": "aarch64"}[self.arch]
         self.gdb = "gdb" if native else "gdb-multiarch"
         self.build = BUILD if native else BUILD / self.arch
-        self.traits = {self.arch} | kind["traits"]
+        self.traits = {self.arch} | kind["traits"] | (FEATURES if target == "arm64:sve" else set())
         self._lab = lab.boot(target, smp=2, files=[self.build / "static/vmgdb-run"])
 
     def start(self, arguments, folder):

@@ -137,7 +137,7 @@ def stepi(t):
         mi.command("-exec-step-instruction")
         stop = mi.stopped()
         expect('reason="end-stepping-range"', stop)
-        seen.append(expect('func="([a-z_]+)"', stop).group(1))
+        seen.append(expect(r'func="(\w+)"', stop).group(1))
     check({"main", "tick", "leaf"} <= set(seen), f"in 120 steps only {set(seen)}")
     order = [a for a, b in zip(seen, [None] + seen) if a != b]
     for caller, callee in zip(order, order[1:]):
@@ -154,12 +154,12 @@ def step_exact(t):
     step_to(client, leaf, t.pc)
     count = client.long(t.elf(vm)["counter"])
     rounds = []
-    for i in range(1, 4):
-        rounds.append(step_to(client, leaf, t.pc))
-        equal(client.long(t.elf(vm)["counter"]), count + i, "counter")
-    check(min(rounds) > 10, rounds)
     # a round in which the guest prints is longer
-    equal(sorted(rounds)[0], sorted(rounds)[1], f"instructions a round {rounds}")
+    while len(set(rounds)) == len(rounds) and len(rounds) < 8:
+        rounds.append(step_to(client, leaf, t.pc))
+        equal(client.long(t.elf(vm)["counter"]), count + len(rounds), "counter")
+    check(min(rounds) > 10, rounds)
+    check(len(set(rounds)) < len(rounds), f"instructions a round {rounds}")
 
 
 def step_to(client, address, pc, limit=20000):
@@ -182,7 +182,7 @@ def step_next_finish(t):
     expect("Breakpoint 1, tick", said[1])
     expect(r"last = leaf\(n\)", said[2])
     expect(r"^leaf \(n=\d+\)", said[3])
-    expect(r"^tick \(n=\d+\)(.|\n)*Value returned is \$\d+ = \d+", said[4])
+    expect(r"tick \(n=\d+\)(.|\n)*Value returned is \$\d+ = \d+", said[4])
     expect("= 1", said[5])
     expect(r"^main ", said[8])
     expect(r"^tick \(n=\d+\)", said[10])
