@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """--probe, against stubs that are good, odd and none."""
 
+import socket
 import subprocess
 import threading
 
@@ -68,6 +69,23 @@ def refused(bench):
     equal(out.returncode, 3)
     check("refused: another debugger holds the VM" in out.stderr, out.stderr)
     equal(out.stdout, "")
+
+
+@case("probe of a stub that turns it away and does not wait for the ack")
+def refused_and_gone(bench):
+    listener, spec = bench.listen()
+
+    def serve():
+        sock = bench.accept(listener)
+        sock.recv(100)
+        sock.shutdown(socket.SHUT_RD)  # what is sent to it fails from now on, as on AF_VSOCK
+        sock.sendall(b"+$E.busy#36")
+    thread = threading.Thread(target=serve)
+    thread.start()
+    out = probe(spec)
+    thread.join()
+    equal(out.returncode, 3, out.stderr)
+    check("refused: busy" in out.stderr, out.stderr)
 
 
 @case("probe of something that does not answer")
