@@ -26,6 +26,7 @@ from typing import NamedTuple
 import debugger
 from elf import Elf
 from hosts import ROOT, TRAITS
+from rsp import number
 from vm import Vm
 
 ALL = "all"
@@ -81,6 +82,7 @@ def variants(host):
 def why_not(host, variant):
     """Why the test does not apply to the host or the link, or None."""
     traits = host.traits | ({"hangup"} if variant.link != "serial" else set())
+    traits |= {"connects"} if variant.link not in host.single else set()
     lacking = [trait for trait in variant.case.needs if trait not in traits]
     return TRAITS[lacking[0]] if lacking else None
 
@@ -104,6 +106,12 @@ def expect(pattern, text, what=""):
     found = re.search(pattern, text, re.M)
     check(found, f"{what} no {pattern!r} in {text!r}")
     return found
+
+
+def pc_of(t, client, reply):
+    """The program counter, which a stop reply has."""
+    n = client.registers[t.pc].number
+    return number(expect(rf";{n:02x}:([0-9a-f]+);", reply, "pc in the stop reply,").group(1))
 
 
 def line_of(text, file="host-tools/vmgdb-run/guests/demo.c"):
@@ -131,6 +139,11 @@ class Test:
     def pc(self):
         """The program counter's name."""
         return "rip" if self.host.arch == "x86" else "pc"
+
+    @property
+    def connects(self):
+        """Whether the link has connections, which end with the VMM."""
+        return self.link not in self.host.single
 
     @property
     def sp(self):

@@ -30,6 +30,8 @@ TRAITS = {
     "watch": "data watchpoints do not fire",
     "paging-32": "guests can't have 32-bit paging",
     "irq": "interrupts do not reach a guest that computes",
+    "shutdown": "AMD's KVM resets a vCPU at a triple fault",
+    "connects": "this line has one debugger, and does not end with the VMM",
     "hangup": "this line does not tell that the debugger has left",
     "sve": "the CPU has no SVE",
     "pauth": "the CPU has no pointer authentication",
@@ -37,7 +39,7 @@ TRAITS = {
     "x86": "a test of x86",
     "arm64": "a test of arm64",
 }
-OTHER = {"hangup", "local", "x86", "arm64"}
+OTHER = {"connects", "hangup", "local", "x86", "arm64"}
 FEATURES = {"sve", "pauth"}
 HARDWARE = set(TRAITS) - OTHER - FEATURES  # of KVM
 
@@ -132,7 +134,8 @@ class LocalHost:
     def _kvm_traits(self):
         if self.arch != "x86":
             return HARDWARE
-        return set(subprocess.run([BUILD / "tests/kvmtraits"], check=True, text=True, timeout=60,
+        shutdown = set() if Path("/sys/module/kvm_amd").exists() else {"shutdown"}
+        return shutdown | set(subprocess.run([BUILD / "tests/kvmtraits"], check=True, text=True, timeout=60,
                                   stdout=subprocess.PIPE).stdout.split())
 
     def start(self, arguments, folder):
@@ -154,14 +157,13 @@ class LabHost:
     """A machine in tests/lab. vmgdb-run is inside, gdb outside."""
 
     jobs = 2
-    slow = 4
     transcripts = False
     PAUSE = {"virtio": 0.2, "serial": 0.5}
     single = frozenset(("virtio", "serial"))
     KINDS = {
-        "arm64": {"arch": "arm64", "links": ("tcp", "virtio"), "traits": HARDWARE},
-        "svm": {"arch": "x86", "links": ("tcp", "virtio"), "traits": {"irq"}},
-        "vtx": {"arch": "x86", "links": ("serial",), "traits": HARDWARE},
+        "arm64": {"arch": "arm64", "links": ("tcp", "virtio"), "traits": HARDWARE, "slow": 4},
+        "svm": {"arch": "x86", "links": ("tcp", "virtio"), "traits": {"irq"}, "slow": 4},
+        "vtx": {"arch": "x86", "links": ("serial",), "traits": HARDWARE, "slow": 8},
     }
 
     def __init__(self, target):
@@ -171,6 +173,7 @@ class LabHost:
         self.name = target
         self.arch = kind["arch"]
         self.links = kind["links"]
+        self.slow = kind["slow"]
         native = platform.machine() == {"x86": "x86_64", "arm64": "aarch64"}[self.arch]
         self.gdb = "gdb" if native else "gdb-multiarch"
         self.build = BUILD if native else BUILD / self.arch

@@ -221,7 +221,7 @@ def lost_before_a_word(t):
     check_alive(t, vm, client)
 
 
-@case()
+@case("connects")
 def second_debugger(t):
     """a second debugger is turned away, the first does not notice"""
     vm = t.vm(links=["unix", "tcp"] if "local" in t.host.traits else None)
@@ -297,6 +297,6 @@ def ended_by_a_signal(t):
         client = t.client(vm)
         client.go()
         vm.process.kill(number)
-        equal(vm.process.wait(), 128 + number, "exit status")
+        equal(vm.process.wait(10 * t.host.slow), 128 + number, "exit status")
         equal(vm.files(), [], "left behind")
-        check(client.hung_up(), "the debugger's line is still open")
+        check(not t.connects or client.hung_up(), "the debugger's line is still open")

@@ -12,7 +12,7 @@ def exit_status(t):
     vm = t.vm(guest="exit", wait=True)
     said = t.gdb(vm, "continue", "info threads")
     expect(r"\[Inferior 1 \(process 1\) exited with code 03\]", said[0])
-    equal(vm.process.wait(), 3, "exit status")
+    equal(vm.process.wait(10 * t.host.slow), 3, "exit status")
     expect("exit: status 3", vm.console)
 
 
@@ -22,22 +22,30 @@ def exit_reply(t):
     vm = t.vm(guest="exit", wait=True)
     client = t.client(vm)
     expect("^W03(;process:1)?$", client.resume())
-    check(client.hung_up(), "the line is still open")
-    equal(vm.process.wait(), 3, "exit status")
+    check(not t.connects or client.hung_up(), "the line is still open")
+    equal(vm.process.wait(10 * t.host.slow), 3, "exit status")
 
 
 @case("x86", links=ALL)
 def triple_fault(t):
-    """a triple fault is a stop with a reason, registers and memory can be read, then the VM ends"""
+    """a triple fault is a stop with a reason, memory can be read, then the VM ends"""
     vm = t.vm(guest="triple", wait=True)
-    said = t.gdb(vm, "continue", "info registers rip", "bt", "print approaches", "continue")
+    said = t.gdb(vm, "continue", "info registers rip", "x/2xb &test_data", "continue")
     expect("triple fault", said[0])
     expect("SIG", said[0])
+    expect("^rip ", said[1])
+    expect(r"exited with code 01", said[3])
+    vm.process.wait(10 * t.host.slow)
+
+
+@case("x86 shutdown")
+def triple_fault_registers(t):
+    """at a triple fault the registers and the stack are those of the fault"""
+    vm = t.vm(guest="triple", wait=True)
+    said = t.gdb(vm, "continue", "info registers rip", "bt", "print approaches", "continue")
     expect("fall", said[1])
     expect(r"#0  .*fall", said[2])
     expect(r"= \d{3}", said[3])
-    expect(r"exited with code 01", said[4])
-    vm.process.wait()
 
 
 @case("swbreak x86")
@@ -47,7 +55,7 @@ def before_the_end(t):
     said = t.gdb(vm, "break fall", "continue", "print approaches", "stepi", "detach")
     expect("Breakpoint 1, fall", said[1])
     expect("= 9999", said[2])
-    check(vm.process.wait() in (0, 1), vm.messages)
+    check(vm.process.wait(10 * t.host.slow) in (0, 1), vm.messages)
 
 
 @case("x86")
@@ -55,17 +63,17 @@ def without_debugger(t):
     """guests end as they do without a debugger when none has come"""
     for guest, status in (("exit", 3), ("triple", None)):
         vm = t.vm(guest=guest, up=False)
-        got = vm.process.wait()
+        got = vm.process.wait(10 * t.host.slow)
         check(status in (None, got), f"{guest}: {got}")
         equal(vm.files(), [], "left behind")
 
 
-@case(links=ALL)
+@case("connects", links=ALL)
 def ended_while_stopped(t):
     """vmgdb-run ended while the guest is stopped, the debugger sees it at once"""
     vm = t.vm(cpus=2)
     client = t.client(vm)
     begin = time.monotonic()
     equal(vm.end(), "", "the end")
-    check(client.hung_up(2), "the line is still open")
-    check(time.monotonic() - begin < 2, "it took too long")
+    check(client.hung_up(2 * t.host.slow), "the line is still open")
+    check(time.monotonic() - begin < 2 * t.host.slow, "it took too long")

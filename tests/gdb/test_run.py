@@ -28,18 +28,24 @@ def counters(t, client):
 def interrupt_in_time(t):
     """Ctrl-C is answered within a second while all vCPUs spin, and all of them stand still then"""
     client = t.client(t.vm())
+    took = []
     for _ in range(10):
         before = counters(t, client)
         client.go()
-        time.sleep(0.05)
+        time.sleep(0.05 * t.host.slow)
         begin = time.monotonic()
         expect("^T02thread:p1.", client.interrupt())
-        took = time.monotonic() - begin
-        check(took < 1, f"it took {took:.2f} s")
+        took.append(time.monotonic() - begin)
         after = counters(t, client)
         check(all(a > b for a, b in zip(after, before)), f"was {before}, is {after}")
         time.sleep(0.02)
         equal(counters(t, client), after, "a vCPU runs on")
+    check_in_time(t, took)
+
+
+def check_in_time(t, took):
+    """Seconds that answers took: an emulated host may be late at times."""
+    check(sorted(took)[len(took) // 2] < 1 and max(took) < t.host.slow, f"it took {took} s")
 
 
 @case(links=ALL)
@@ -75,16 +81,17 @@ def interrupt_from_gdb(t):
     """gdb's interrupt stops the guest within a second"""
     vm = t.vm()
     mi = t.mi(vm)
+    took = []
     for _ in range(5):
         mi.command("-exec-continue")
-        time.sleep(0.1)
+        time.sleep(0.1 * t.host.slow)
         begin = time.monotonic()
         mi.process_signal(signal.SIGINT)
         stop = mi.stopped(5 * t.host.slow)
-        took = time.monotonic() - begin
+        took.append(time.monotonic() - begin)
         expect('signal-name="SIGINT"', stop)
-        check(took < 1, f"it took {took:.2f} s")
         equal(mi.console("info threads").count("CPU "), t.cpus)
+    check_in_time(t, took)
 
 
 @case()
@@ -260,7 +267,7 @@ def vcont_by_thread(t):
         equal(client.ask("Hc-1"), "OK")
         before = counters(t, client)
         client.go(action)
-        time.sleep(0.1)
+        time.sleep(0.1 * t.host.slow)
         client.interrupt()
         after = counters(t, client)
         equal(tuple(a > b for a, b in zip(after, before)), runs, f"{action}: who moved")
@@ -320,7 +327,7 @@ def call_function(t):
     with t.client(vm) as client:
         before = client.long(t.elf(vm)["counter"])
         client.go()
-        time.sleep(0.1)
+        time.sleep(0.1 * t.host.slow)
         client.interrupt()
         check(client.long(t.elf(vm)["counter"]) > before, "the guest does not go on")
 

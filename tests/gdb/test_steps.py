@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Steps over instructions that are hard to step: what they do is what they do when run free."""
+
+import re
+import struct
+import time
+
+from cases import case, check, equal, expect, pc_of
+
+HANDLERS = re.compile("^(trap|vectors|timer_|interrupt|spurious)")
+STEPS_MAX = 100_000
+
+
+def steps_to(t, client, address):
+    """Steps until PC is at the address; returns how many steps it took."""
+    for n in range(1, STEPS_MAX):
+        reply = client.step()
+        expect("^T05(?!.*(break|watch))", reply, "a step")
+        if pc_of(t, client, reply) == address:
+            return n
+    raise AssertionError(f"not at {address:#x} after {STEPS_MAX} steps")
+
+
+def run_to(t, client, address):
+    """By a breakpoint, where one reaches KVM."""
+    kind = "1" if "hwbreak" in t.host.traits else "0" if "swbreak" in t.host.traits else None
+    if not kind:
+        return steps_to(t, client, address)
+    equal(client.ask(f"Z{kind},{address:x},{t.kind}"), "OK")
+    expect("break", client.resume(timeout=10 * t.host.slow))
+    equal(client.ask(f"z{kind},{address:x},{t.kind}"), "OK")
+    return 0
+
+
+def snippets(t, vm, client):
+    """What the snippets have left: their results, the buffer, the cell, a hash of exceptions."""
+    elf = t.elf(vm)
+    count = client.long(elf["step_results_count"])
+    data = client.read_all(elf["step_results"], 8 * count)
+    return [*struct.unpack(f"<{count}Q", data), client.read_all(elf["step_buffer"], 128).hex(),
+            client.long(elf["step_cell"]), client.long(elf["step_traps"])]
+
+
+@case()
+def hard_instructions(t):
+    """all of step_list, stepped instruction by instruction, leaves the state of a free run"""
+    vm = t.vm(guest="step")
+    client = t.client(vm)
+    elf = t.elf(vm)
+    free = None
+    if {"swbreak", "hwbreak"} & t.host.traits:
+        run_to(t, client, elf["step_done"])
+        free = snippets(t, vm, client)
+    run_to(t, client, elf["step_list"])
+    equal(client.long(elf["step_bad"]), 0, "rounds that went wrong before")
+    count = steps_to(t, client, elf["step_done"])
+    check(count > 100, f"only {count} steps")
+    if free:
+        for i, (got, expected) in enumerate(zip(snippets(t, vm, client), free)):
+            equal(got, expected, f"result {i} after {count} steps")
+    rounds = client.long(elf["step_rounds"])
+    end = time.monotonic() + 10 * t.host.slow
+    while client.long(elf["step_rounds"]) < rounds + 2:
+        check(time.monotonic() < end, "the guest does not go on")
+        client.go()
+        time.sleep(0.05)
+        client.interrupt()
+    equal(client.long(elf["step_bad"]), 0, f"rounds that went wrong, after {count} steps")
+    check("lost" not in vm.console, vm.console)
+
+
+@case("irq", cpus=(1, 2))
+def interrupts_held(t):
+    """steps stay in the program while the guest's timer ticks, its interrupts come later"""
+    vm = t.vm()
+    client = t.client(vm)
+    elf = t.elf(vm)
+    functions = sorted((a, name) for name, a in elf.symbols.items() if not name.startswith("$"))
+    ticks = interrupts_come(t, client, elf["irq_count"])
+    for n in range(300):
+        pc = pc_of(t, client, client.step())
+        function = max((f for f in functions if f[0] <= pc), default=(0, "?"))[1]
+        check(not HANDLERS.search(function), f"step {n} went to {function}, {pc:#x}")
+    now = client.long(elf["irq_count"])
+    equal(now, ticks, "timer interrupts that were taken during steps")
+    interrupts_come(t, client, elf["irq_count"])
+
+
+def interrupts_come(t, client, address):
+    """Runs until there are more of them than there were; returns how many there are."""
+    before = client.long(address)
+    end = time.monotonic() + 5 * t.host.slow
+    while (count := client.long(address)) == before:
+        check(time.monotonic() < end, "no timer interrupt comes")
+        client.go()
+        time.sleep(0.05)
+        client.interrupt()
+    return count
