@@ -293,13 +293,19 @@ static int read_insn(struct cpu_view *v, uint64_t pc, struct soft_insn *i)
 	return 0;
 }
 
+/* May it stand between a load-exclusive and its store? Nothing that leaves the sequence. */
+static bool is_plain(const struct soft_insn *i)
+{
+	return i->op == SOFT_NOP || i->op == SOFT_LI || i->op == SOFT_ADDI || i->op == SOFT_ADD;
+}
+
 /* A whole exclusive sequence: run to the instruction behind its store. */
 static void plan_exclusive(struct cpu_view *v, struct step_plan *p)
 {
-	struct soft_insn i;
+	struct soft_insn i = { .op = SOFT_NOP };
 	unsigned int n;
 
-	for (n = 1; n <= 4 && !read_insn(v, p->pc + n * SOFT_INSN, &i); n++)
+	for (n = 1; n <= 4 && is_plain(&i) && !read_insn(v, p->pc + n * SOFT_INSN, &i); n++)
 		if (i.op == SOFT_STX) {
 			p->nuntil = 1;
 			p->until[0] = p->pc + (n + 1) * SOFT_INSN;
