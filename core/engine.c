@@ -406,6 +406,14 @@ static bool lets_irqs_in(const struct vmgdb_vcpu *v)
 	return is_idle(v) || (v->action.kind == RESUME_CONTINUE && !v->over && !v->hop);
 }
 
+/* Execution slots that no breakpoint has. */
+static unsigned int free_slots(const struct hwpoints *h)
+{
+	unsigned int have = h->caps.exec_slots + h->caps.shared_slots;
+
+	return have > h->narmed ? have - h->narmed : 0;
+}
+
 /* Ready the vCPU for one step. False: there is nothing to run, it was made without that. */
 static bool begin_step(struct vmgdb_vcpu *v)
 {
@@ -413,7 +421,10 @@ static bool begin_step(struct vmgdb_vcpu *v)
 
 	if (v->afresh && meet_here(v))
 		return false;
-	v->plan = (struct step_plan){ .block_irq = e->hw.caps.block_irq || lets_irqs_in(v) };
+	v->plan = (struct step_plan){
+		.block_irq = e->hw.caps.block_irq || lets_irqs_in(v),
+		.room = free_slots(&e->hw),
+	};
 	if (!vcpu_pc(v, &v->plan.pc) && !vcpu_code(v, &v->stepped_from) && v->over)
 		v->lifted = site_here(v, v->stepped_from);
 	if (v->lifted)
@@ -658,7 +669,7 @@ static void make_wish(struct vmgdb_vcpu *v)
 	w->trap_brk = e->points.sites.count;
 	if (v->stepping) {
 		wish_until(v, w);
-		w->step = !v->plan.nuntil;
+		w->step = !v->plan.nuntil || v->plan.until_too;
 		w->block_irq = e->hw.caps.block_irq && !lets_irqs_in(v);
 	}
 	wish_slots(v, w);

@@ -125,6 +125,18 @@ static int insert_soft(struct engine *e, unsigned int vcpu, enum point_type type
 	return softwatch_insert(&e->soft, &e->points, addr, gpa, len, why);
 }
 
+/* Why this type never hits on this host, or NULL. */
+static const char *dead(const struct engine *e, enum point_type type)
+{
+	static const enum trap_kind kinds[] = {
+		[POINT_SW] = TRAP_BRK,	   [POINT_HW] = TRAP_EXEC,	[POINT_WRITE] = TRAP_WATCH,
+		[POINT_READ] = TRAP_WATCH, [POINT_ACCESS] = TRAP_WATCH,
+	};
+	const struct vmgdb_vcpu *v = e->vcpus[0];
+
+	return v->ops->dead ? v->ops->dead(v->ctx, kinds[type]) : NULL;
+}
+
 static int insert(struct engine *e, unsigned int vcpu, enum point_type type, uint64_t addr,
 		  uint64_t kind, const char **why)
 {
@@ -134,6 +146,9 @@ static int insert(struct engine *e, unsigned int vcpu, enum point_type type, uin
 		return insert_sw(e, vcpu, addr, kind, why);
 	if (type != POINT_HW && e->options[OPTION_SOFTWARE_WATCH])
 		return insert_soft(e, vcpu, type, addr, kind, why);
+	*why = dead(e, type);
+	if (*why)
+		return -EOPNOTSUPP;
 	return hwpoints_insert(&e->hw, type, addr, kind, why);
 }
 
@@ -266,7 +281,7 @@ static bool is_broken(struct vmgdb_vcpu *v)
 
 	if (vcpu_code(v, &pc))
 		return false;
-	if (is_armed(e, POINT_SW, HW_EXEC, pc))
+	if (points_find(&e->points, pc)) /* also while it waits for its memory */
 		return true;
 	return !vcpu_translate(v, pc, &gpa) && points_site(&e->points, gpa);
 }

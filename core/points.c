@@ -360,10 +360,16 @@ static void hide(struct points *p, struct site *s, const struct range *r)
 static void lift_in_range(struct points *p, struct site *s, const struct range *r)
 {
 	(void)r;
-	if (!s->planted)
-		return;
+	s->again = s->planted;
 	points_lift(p, s);
-	mark_dirty(p, s);
+}
+
+static void plant_in_range(struct points *p, struct site *s, const struct range *r)
+{
+	(void)r;
+	if (s->again)
+		points_plant(p, s);
+	s->again = false;
 }
 
 size_t points_read(struct points *p, uint64_t gpa, void *buf, size_t len)
@@ -374,11 +380,13 @@ size_t points_read(struct points *p, uint64_t gpa, void *buf, size_t len)
 	return r.len;
 }
 
-/* The sites come back at the next commit, over the new bytes. */
 size_t points_write(struct points *p, uint64_t gpa, const void *buf, size_t len)
 {
 	const struct range r = { gpa, len, NULL };
+	size_t n;
 
 	each_site(p, &r, lift_in_range);
-	return memory_write(p->mem, gpa, buf, len);
+	n = memory_write(p->mem, gpa, buf, len);
+	each_site(p, &r, plant_in_range);
+	return n;
 }

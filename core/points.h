@@ -36,6 +36,7 @@ struct site {
 	struct table_node node; /* key: guest-physical address */
 	unsigned int refs;	/* points here; 0: to be cleared */
 	bool planted;		/* the breakpoint instruction is in guest memory */
+	bool again;		/* lifted for a write beneath it, to be planted over that */
 	bool dirty;		/* in the list of sites to commit */
 	bool lost;		/* of points_verify() */
 	struct site *next_dirty;

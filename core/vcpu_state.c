@@ -60,12 +60,18 @@ static ssize_t read_phys(struct cpu_view *view, uint64_t gpa, void *buf, size_t 
 	return n || !len ? (ssize_t)n : -EFAULT;
 }
 
+static int write_phys(struct cpu_view *view, uint64_t gpa, const void *buf, size_t len)
+{
+	return points_write(&vcpu_of(view)->engine->points, gpa, buf, len) == len ? 0 : -EFAULT;
+}
+
 int vcpu_state_init(struct vmgdb_vcpu *v)
 {
 	v->view.cpu = v->ops->cpu;
 	v->view.need = need;
 	v->view.dirty = dirty;
 	v->view.read_phys = read_phys;
+	v->view.write_phys = write_phys;
 	v->view.state = calloc(1, v->view.cpu->state_size);
 	v->valid = calloc(1, bitmap_bytes(v));
 	v->dirty = calloc(1, bitmap_bytes(v));
