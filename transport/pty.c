@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -110,20 +111,28 @@ static int make_raw(int master)
 	return tcsetattr(master, TCSAFLUSH, &t) < 0 ? -errno : 0;
 }
 
-/* A debugger came and left before it was seen, or the last one's leavings. */
-static void discard_input(int master)
-{
-	char buf[4096];
-
-	while (fd_read(master, FD_OTHER, buf, sizeof(buf)) > 0)
-		;
-}
-
 static short poll_master(const struct pty *p)
 {
 	struct pollfd pfd = { .fd = p->master, .events = POLLIN };
 
 	return poll(&pfd, 1, 0) > 0 ? pfd.revents : 0;
+}
+
+/*
+ * The last debugger's leavings, or all that one said which left before it was seen. The next may come
+ * at any moment: what was there while nobody had the slave open is not its, and no more is taken.
+ */
+static void discard_input(const struct pty *p)
+{
+	char buf[4096];
+	int n;
+
+	while (ioctl(p->master, FIONREAD, &n) == 0 && n > 0 && poll_master(p) & POLLHUP) {
+		size_t len = (size_t)n < sizeof(buf) ? (size_t)n : sizeof(buf);
+
+		if (fd_read(p->master, FD_OTHER, buf, len) <= 0)
+			return;
+	}
 }
 
 static void start_stream(struct pty *p)
@@ -151,7 +160,7 @@ static int pty_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	events = poll_master(p);
 	if (events & POLLHUP) {
 		if (events & POLLIN)
-			discard_input(p->master);
+			discard_input(p);
 		make_raw(p->master);
 		p->holders = 0;
 		p->left = false;

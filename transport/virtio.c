@@ -16,16 +16,20 @@
 
 #include "transport/edge.h"
 #include "transport/fdstream.h"
+#include "transport/retry.h"
 #include "transport/transport.h"
 #include "transport/virtio_ports.h"
 
-enum { BUSY_MS = 1000, BUSY_STEP_MS = 20 };
+enum { BUSY_MS = 1000, BUSY_STEP_MS = 20, DOUBT_MS = 500 };
 
 struct virtio {
 	struct vmgdb_endpoint ep;
 	struct stream stream;
 	bool busy;
 	bool speaks_first;
+	bool doubtful; /* nobody is there, but a peer may be just coming */
+	bool clean;    /* nobody is there, and nothing to be read */
+	struct retry retry;
 	int fd;
 	int edge;
 };
@@ -76,7 +80,7 @@ static void start_stream(struct virtio *v)
 	snprintf(v->stream.peer, sizeof(v->stream.peer), "%.60s", v->ep.name);
 }
 
-/* Nobody is there, but somebody was and left this. -ENODEV: unplugged. */
+/* Somebody was there and left this unread. -ENODEV: unplugged. */
 static int discard_input(int fd)
 {
 	char buf[4096];
@@ -86,6 +90,29 @@ static int discard_input(int fd)
 		n = fd_read(fd, FD_OTHER, buf, sizeof(buf));
 	while (n > 0);
 	return n == -ENODEV ? -ENODEV : -EAGAIN;
+}
+
+/*
+ * POLLHUP, and perhaps something to read. The kernel learns of a new peer and of its bytes by two
+ * queues, so these bytes can be those of a peer that is just coming: only when it has not come after
+ * a while are they the last one's.
+ */
+static int wait_for_peer(struct virtio *v)
+{
+	if (v->clean)
+		return -EAGAIN;
+	if (!v->doubtful) {
+		v->doubtful = true;
+		retry_in(&v->retry, &v->ep, DOUBT_MS);
+		v->ep.pfd.fd = v->edge;
+		return -EAGAIN;
+	}
+	if (retry_early(&v->retry, &v->ep))
+		return -EAGAIN;
+	v->ep.retry_ms = 0;
+	v->doubtful = false;
+	v->clean = true;
+	return discard_input(v->fd);
 }
 
 static int virtio_accept(struct vmgdb_endpoint *ep, struct stream **out)
@@ -98,7 +125,9 @@ static int virtio_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	edge_consume(v->edge);
 	poll(&p, 1, 0);
 	if (p.revents & POLLHUP)
-		return discard_input(v->fd);
+		return wait_for_peer(v);
+	v->ep.retry_ms = 0;
+	v->clean = v->doubtful = false;
 	if (!v->speaks_first && !(p.revents & POLLIN))
 		return -EAGAIN;
 	start_stream(v);

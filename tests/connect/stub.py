@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A GDB stub with one thread, one page of memory and no processor: enough for a debugger to attach."""
+"""A GDB stub with two threads, one page of memory and no processor: enough to attach to."""
 
-import socket
 import threading
 
-SIZE_OF_G = 560  # bytes of gdb's i386:x86-64 'g' packet without a target description: 140 words
+SIZE_OF_G = 560  # bytes, as gdb takes them for plain i386:x86-64
 XML = b"""<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd">
 <target version="1.0"><architecture>i386:x86-64</architecture></target>"""
 MEMORY = bytes(range(256)) * 16

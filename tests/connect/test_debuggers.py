@@ -2,9 +2,7 @@
 """Real debuggers over the bridge, as the usage lines say; with a stub of ours, and with KVM."""
 
 import os
-import socket
 import subprocess
-import threading
 import time
 
 from harness import (CONNECT, DEMO, ROOT, RUN, case, check, equal, eventually, need, need_kvm)

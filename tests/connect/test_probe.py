@@ -2,6 +2,7 @@
 """--probe, against stubs that are good, odd and none."""
 
 import socket
+import os
 import subprocess
 import threading
 
@@ -139,7 +140,7 @@ def real(bench):
     path = bench.path("vm.sock")
     with open(bench.path("console"), "wb") as console:
         bench.run(RUN, "--guest", "demo", "--cpus", "2", "--gdb", f"unix:{path}", stdout=console)
-    eventually("the socket", lambda: __import__("os").path.exists(path))
+    eventually("the socket", lambda: os.path.exists(path))
 
     def ticks():
         return open(console.name, "rb").read().count(b"ticks")
