@@ -30,11 +30,13 @@ TRAITS = {
     "watch": "data watchpoints do not fire",
     "paging-32": "guests can't have 32-bit paging",
     "irq": "interrupts do not reach a guest that computes",
+    "int-n": "KVM's instruction emulator can't run INT n",
     "shutdown": "AMD's KVM resets a vCPU at a triple fault",
     "connects": "this line has one debugger, and does not end with the VMM",
     "hangup": "this line does not tell that the debugger has left",
     "sve": "the CPU has no SVE",
     "pauth": "the CPU has no pointer authentication",
+    "closes": "this line does not tell that the VMM has left",
     "local": "needs files or processes beside vmgdb-run",
     "x86": "a test of x86",
     "arm64": "a test of arm64",
@@ -134,9 +136,11 @@ class LocalHost:
     def _kvm_traits(self):
         if self.arch != "x86":
             return HARDWARE
-        shutdown = set() if Path("/sys/module/kvm_amd").exists() else {"shutdown"}
-        return shutdown | set(subprocess.run([BUILD / "tests/kvmtraits"], check=True, text=True, timeout=60,
-                                  stdout=subprocess.PIPE).stdout.split())
+        found = set(subprocess.run([BUILD / "tests/kvmtraits"], check=True, text=True, timeout=60,
+                                   stdout=subprocess.PIPE).stdout.split())
+        if "user-hwbreak" in found:  # else instructions are emulated
+            found.add("int-n")
+        return found if Path("/sys/module/kvm_amd").exists() else found | {"shutdown"}
 
     def start(self, arguments, folder):
         return Process([BUILD / "vmgdb-run", *arguments], folder)
@@ -162,7 +166,7 @@ class LabHost:
     single = frozenset(("virtio", "serial"))
     KINDS = {
         "arm64": {"arch": "arm64", "links": ("tcp", "virtio"), "traits": HARDWARE, "slow": 4},
-        "svm": {"arch": "x86", "links": ("tcp", "virtio"), "traits": {"irq"}, "slow": 4},
+        "svm": {"arch": "x86", "links": ("tcp", "virtio"), "traits": {"irq", "int-n"}, "slow": 4},
         "vtx": {"arch": "x86", "links": ("serial",), "traits": HARDWARE, "slow": 8},
     }
 
