@@ -221,7 +221,7 @@ def lost_before_a_word(t):
     check_alive(t, vm, client)
 
 
-@case("closes")
+@case("connects")
 def second_debugger(t):
     """a second debugger is turned away, the first does not notice"""
     vm = t.vm(links=["unix", "tcp"] if "local" in t.host.traits else None)
@@ -289,7 +289,7 @@ def killed_by_debugger(t):
     equal(vm.process.wait(5 * t.host.slow), 128 + signal.SIGKILL, "gdb: exit status")
 
 
-@case("closes")
+@case("connects")
 def ended_by_a_signal(t):
     """Ctrl-C and SIGTERM end vmgdb-run with a debugger attached; it is told, no file is left"""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -16,7 +16,7 @@ def exit_status(t):
     expect("exit: status 3", vm.console)
 
 
-@case("closes", links=ALL)
+@case("connects", links=ALL)
 def exit_reply(t):
     """a guest that exits gives the reply W, and the line is closed"""
     vm = t.vm(guest="exit", wait=True)
