@@ -558,13 +558,11 @@ static bool watch_named(const struct model *m, const struct stop *s)
 static bool still_owed(struct model *m, unsigned int cpu)
 {
 	const struct model_cpu *c = &m->cpus[cpu];
-	const struct model_point *slot;
 	uint64_t gpa;
 
 	switch (c->owes.kind) {
 	case STOP_SWBREAK:
-		slot = slot_at(m, c->regs.pc);
-		return (slot && is_sw(slot)) ||
+		return model_find(m, POINT_SW, c->regs.pc) >= 0 ||
 		       (translate(m, cpu, c->regs.pc, &gpa) && site_set(m, gpa));
 	case STOP_HWBREAK: return model_find(m, POINT_HW, c->owes.addr) >= 0;
 	case STOP_WATCH: return watch_named(m, &engine_of(m, cpu)->event);

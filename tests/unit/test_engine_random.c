@@ -233,7 +233,7 @@ static uint64_t point_addr(const struct schedule *s, const struct model_point *p
 	switch (rnd(4)) {
 	case 0: return PATCH + rnd(PATCHES) * SOFT_INSN;
 	case 1: return s->model.cpus[any_cpu(s)].regs.pc;
-	case 2: return s->model.cpus[any_cpu(s)].regs.pc + (rnd(8) - 4) * SOFT_INSN;
+	case 2: return s->model.cpus[any_cpu(s)].regs.pc + (uint64_t)rnd(6) * SOFT_INSN;
 	default: return random_pc();
 	}
 }
