@@ -58,12 +58,6 @@ def do_shell(args):
         return host.interact()
 
 
-def do_suite(args):
-    from suite import run_suite
-    return run_suite([t for name in args.targets for t in targets(name)], args.command,
-                     args.jobs, args.timeout)
-
-
 def do_deps(args):
     names = dict.fromkeys(p for h in args.hosts or HOSTS for p in kind(h).packages())
     print(" ".join(names))
@@ -74,7 +68,7 @@ def arguments(argv):
     """The command is what comes after the first "--"."""
     at = argv.index("--") if "--" in argv else len(argv)
     parser = argparse.ArgumentParser(description="emulated hosts with a working KVM")
-    commands = parser.add_subparsers(required=True, metavar="run|shell|suite|deps")
+    commands = parser.add_subparsers(required=True, metavar="run|shell|deps")
 
     def add(name, function, about):
         command = commands.add_parser(name, help=about, description=about)
@@ -89,17 +83,12 @@ def arguments(argv):
         command.add_argument("--smp", type=int, default=1)
     run.add_argument("--timeout", type=float, default=300, help="seconds")
 
-    suite = add("suite", do_suite, "run test scripts for hosts, print a table: -- SCRIPT...")
-    suite.add_argument("targets", nargs="+", help="HOST (each of its CPUs) or HOST:CPU")
-    suite.add_argument("--jobs", type=int, default=2, help="hosts at a time")
-    suite.add_argument("--timeout", type=float, default=600, help="seconds a script may take")
-
     deps = add("deps", do_deps, "print the Debian packages that hosts need")
     deps.add_argument("hosts", nargs="*")
 
     args = parser.parse_args(argv[:at])
     args.command = argv[at + 1:]
-    if args.function in (do_run, do_suite) and not args.command:
+    if args.function is do_run and not args.command:
         parser.error("nothing to run: add -- and what")
     return args
 

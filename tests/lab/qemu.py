@@ -88,6 +88,7 @@ class QemuHost(Host):
             yield from ("-device", f"virtserialport,chardev={name},name={name}")
 
     def _launch(self):
+        self._forwarded = {}  # ports inside: ports outside
         self._start_emulator(list(self._arguments()))
         end = time.monotonic() + 20
         while not self._emulator.why and time.monotonic() < end:
@@ -106,6 +107,8 @@ class QemuHost(Host):
         What listens inside must do so on self.address (or 0.0.0.0): its own loopback is not
         reached.
         """
+        if port in self._forwarded:
+            return self._forwarded[port]
         monitor = self._monitor()
         try:
             said = monitor.human(f"hostfwd_add net tcp:127.0.0.1:0-{self.address}:{port}")
@@ -115,7 +118,8 @@ class QemuHost(Host):
         found = re.findall(rf"HOST_FORWARD\S*\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+{port}\s", table)
         if not found:
             raise LabError(f"QEMU does not forward a port to {port}: {said.strip()}")
-        return int(found[0])
+        self._forwarded[port] = int(found[0])
+        return self._forwarded[port]
 
     def port(self, name):
         """The path outside of a virtio-serial port: of a unix socket or of a pty (see PORTS)."""
