@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""A lab host with vmgdb-run and vmgdb-connect inside, for the tests of tests/gdb/cases.py's kind.
+
+The links, each from a debugger outside to the stub inside (tests/gdb/run has tcp):
+
+    vsock       a forwarded port, and vmgdb-connect inside that leads it to AF_VSOCK's loopback CID
+    virtio      a virtio-serial port that is a unix socket outside
+    virtio-pty  a virtio-serial port that is a pty outside
+    serial      /dev/ttyS1, a pty outside
+"""
+
+import contextlib
+from pathlib import Path
+import platform
+import re
+import sys
+import time
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT / "tests/gdb"), str(ROOT / "tests/lab")]
+
+from cases import check, equal  # noqa: E402
+from hosts import BUILD, TRAITS, LabHost, Process  # noqa: E402
+import lab  # noqa: E402
+
+QEMU = ("vsock", "virtio", "virtio-pty")
+OUTSIDE = {"virtio": "org.vmgdb.0", "virtio-pty": "org.vmgdb.1"}
+TRAITS.update({
+    "vsock": "the host has no AF_VSOCK",
+    "no-vsock": "the host has AF_VSOCK",
+    "virtio": "the host has no virtio-serial ports",
+    "line": "the host has no serial line",
+})
+
+
+class Bench(LabHost):
+    jobs = 1
+    PAUSE = {**LabHost.PAUSE, "virtio-pty": 0.2}
+    single = LabHost.single | {"virtio-pty"}
+    LINKS = {"arm64": QEMU, "svm": QEMU, "vtx": ("serial",)}
+    WAYS = {"arm64": {"vsock", "virtio"}, "svm": {"vsock", "virtio"}, "vtx": {"line", "no-vsock"}}
+
+    def __init__(self, target):
+        name = target.partition(":")[0]
+        kind = self.KINDS[name]
+        self.name = target
+        self.arch = kind["arch"]
+        self.links = self.LINKS[name]
+        native = platform.machine() == {"x86": "x86_64", "arm64": "aarch64"}[self.arch]
+        self.gdb = "gdb" if native else "gdb-multiarch"
+        self.build = BUILD if native else BUILD / self.arch
+        self.traits = {self.arch} | kind["traits"] | self.WAYS[name]
+        self._bridges = []
+        programs = [self.build / "static/vmgdb-run", self.build / "static/vmgdb-connect"]
+        self._lab = lab.boot(target, smp=2, files=programs)
+
+    # What tests/gdb/vm.py asks of a host
+
+    def start(self, arguments, folder):
+        while self._bridges:
+            self._bridges.pop().kill()
+        return self._lab.spawn(["vmgdb-run", *arguments])
+
+    def spec(self, link, folder, number):
+        if link == "vsock":
+            return "vsock:0"
+        if link in OUTSIDE:
+            return f"virtio:{OUTSIDE[link]}"
+        return super().spec(link, folder, number)
+
+    def reach(self, link, said):
+        if link == "vsock":
+            return self.listen_for(re.search(r"vsock:\d+:\d+", said)[0])
+        if link in OUTSIDE:
+            return self.port(OUTSIDE[link])
+        return super().reach(link, said)
+
+    # More
+
+    def port(self, name):
+        return self._lab.port(name)
+
+    def line(self):
+        """The serial line as a unix socket."""
+        return self._lab.serial("unix")
+
+    def spawn(self, command, **options):
+        return self._lab.spawn(command, **options)
+
+    def run(self, command, timeout=60):
+        return self._lab.run(command, timeout)
+
+    def listen_for(self, *arguments):
+        """vmgdb-connect --listen tcp inside, with arguments: what gdb outside takes to reach it."""
+        job = self.spawn(["vmgdb-connect", "--listen", f"tcp:{self._lab.address}:0", *arguments])
+        self._bridges.append(job)
+        port = int(job.wait_for(r"target remote [\d.]+:(\d+)")[1])
+        return f"127.0.0.1:{self._lab.tcp(port)}"
+
+    def connect(self, arguments, status=0, timeout=60):
+        """vmgdb-connect inside, to its end: what it said."""
+        done = self.run(f"vmgdb-connect {arguments}", timeout)
+        equal(done.status, status, f"status of vmgdb-connect {arguments}: {done.out}{done.err}")
+        return done.out + done.err
+
+    def probe(self, spec, options=""):
+        check_probe(self.connect(f"--probe {options} {spec}"))
+
+
+def check_probe(text):
+    for word in ("a GDB stub answers", "vmgdb", "vCPUs", "round trip"):
+        check(word in text, f"no {word!r} in {text!r}")
+
+
+@contextlib.contextmanager
+def inside(t, *specs, arguments=()):
+    """vmgdb-run with these endpoints, by their specs inside: its job."""
+    options = [word for spec in specs for word in ("--gdb", spec)]
+    job = t.host.start(["--guest", "demo", *options, *arguments], t.folder)
+    try:
+        job.wait_for(rf"(?:^(?:gdb -ex |.*a debugger may come by ).*\n){{{len(specs)}}}", 60)
+        yield job
+    finally:
+        job.kill()
+        job.wait(20)
+
+
+def port_of(job, number=0):
+    """The AF_VSOCK port that vmgdb-run has told."""
+    return re.findall(r"vmgdb-connect vsock:\d+:(\d+)", job.err + job.out)[number]
+
+
+def bridge(t, *arguments):
+    """vmgdb-connect here, in the background."""
+    process = Process([BUILD / "vmgdb-connect", *arguments], t.new_folder())
+    t.defer(process.kill)
+    return process
+
+
+def eventually(condition, what, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        check(time.monotonic() < end, f"{what}, not within {seconds} s")
+        time.sleep(0.02)

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: MIT
+"""What holds over every link: whole sessions, debuggers that vanish, nobody there."""
+
+import random
+import re
+import time
+
+from cases import ALL, case, check, equal, expect, line_of
+from links.bench import BUILD, bridge, check_probe, eventually
+from links.clients import Gone, Vanishing, settle
+from rsp import Closed, Timeout
+
+SEED = 20
+TIMES = {"vsock": 200, "virtio": 200, "virtio-pty": 100, "serial": 30}  # the last two are slow
+DATA = "".join(rf"\s0x{n:02x}" for n in range(8))
+
+
+def text_is_right(t, vm, client):
+    section = t.elf(vm).section(".text")
+    equal(client.read_all(section.address, len(section.data)) == section.data, True,
+          "the guest's code is what it was")
+
+
+# Links over which what was on its way to the last debugger may reach the next one, and for how long
+# to listen for silence, in seconds
+LATE = {"serial": 0.5, "virtio-pty": 0.2}
+
+
+def newcomer(t, vm):
+    """A raw client that comes after another has vanished; the guest is stopped."""
+    client = t.rsp(vm)
+    if t.link in LATE:
+        settle(client, LATE[t.link])
+    client.hello()
+    expect("^[TS]0[25]", client.ask("?"))
+    return client
+
+
+def look_again(t, vm):
+    """The next debugger gets a fresh session, the guest's code is right, and it goes on."""
+    client = newcomer(t, vm)
+    text_is_right(t, vm, client)
+    counter = t.elf(vm)["counter"]
+    before = client.long(counter)
+    client.go()
+    time.sleep(0.2)
+    client.interrupt()
+    check(client.long(counter) > before, "the guest does not go on")
+    equal(client.ask("D"), "OK")
+    client.close()
+
+
+@case("swbreak watch", links=ALL, cpus=(2,))
+def whole_session(t):
+    """gdb outside, a whole session with break, backtrace, watch, step, memory, threads, detach"""
+    vm = t.vm()
+    said = t.gdb(vm, "break leaf", "continue", "bt", "stepi", "p $pc == (unsigned long)&leaf",
+                 "next", "watch last", "continue", "info breakpoints", "x/8xb &test_data",
+                 "set var test_data[1] = 0x77", "x/2xb &test_data", "set var test_data[1] = 1",
+                 "info threads", "delete", "detach")
+    expect(rf"Breakpoint 1, leaf \(n=\d+\) at .*demo\.c:{line_of('twice = n + n')}", said[1])
+    expect(r"#0  .*leaf .*\n#1  .*tick .*\n#2  .*main ", said[2])
+    expect(r"= 0", said[4])
+    expect(r"Hardware watchpoint 2: last", said[6])
+    expect(r"Old value = \d+\nNew value = \d+", said[7])
+    expect(r"already hit 1 time", said[8])
+    expect(rf"<test_data>:{DATA}", said[9])
+    expect(r"0x00\s0x77", said[11])
+    equal(len(re.findall(r"CPU \d+", said[13])), t.cpus, said[13])
+    expect("detached", said[15])
+    look_again(t, vm)
+
+
+@case(links=ALL, cpus=(2,))
+def short_session(t):
+    """gdb outside, as far as it goes without breakpoints, registers, memory, steps, detach"""
+    vm = t.vm()
+    said = t.gdb(vm, "info registers", "x/8xb &test_data", "set var test_data[1] = 0x77",
+                 "x/2xb &test_data", "set var test_data[1] = 1", *["stepi"] * 5, "info threads",
+                 "x/i $pc", "detach")
+    expect(rf"^{t.pc} +0x", said[0])
+    expect(rf"<test_data>:{DATA}", said[1])
+    expect(r"0x00\s0x77", said[3])
+    equal(len(re.findall(r"CPU \d+", said[10])), t.cpus, said[10])
+    expect("=> 0x", said[11])
+    expect("detached", said[12])
+    look_again(t, vm)
+
+
+def whole_script(t, vm, client):
+    """What a debugger says in a session, as far as the host can."""
+    elf = t.elf(vm)
+    leaf = elf["leaf"]
+    if t.link in LATE:
+        settle(client, LATE[t.link])
+    client.hello()
+    expect("^[TS]0[25]", client.ask("?"))
+    if "swbreak" in t.host.traits:
+        equal(client.ask(f"Z0,{leaf:x},{t.kind}"), "OK")
+        expect("^T05", client.resume())
+        equal(client.ask(f"z0,{leaf:x},{t.kind}"), "OK")
+        equal(client.ask(f"Z0,{leaf:x},{t.kind}"), "OK")
+    client.ask("g")
+    client.read(elf["test_data"], 64)
+    client.step()
+    client.go()
+    client.interrupt()
+
+
+def vanishing(t, vm, budget):
+    return Vanishing(vm.target, 5 * t.host.slow, t.host.PAUSE.get(t.link, 0), budget)
+
+
+@case(links=ALL)
+def vanish(t):
+    """debuggers that vanish at any byte of a session; the next one has a fresh session"""
+    vm = t.vm()
+    times = TIMES[t.link]
+    chance = random.Random(SEED)
+    with vanishing(t, vm, 1 << 40) as client:
+        whole_script(t, vm, client)
+        total = client.used
+    for i in range(times):
+        budget = chance.randrange(1, total)
+        try:
+            with vanishing(t, vm, budget) as client:
+                whole_script(t, vm, client)
+        except Gone:
+            pass
+        except (AssertionError, Closed, Timeout) as e:
+            raise AssertionError(f"debugger {i} of {times}, {budget} of {total} bytes: {e}") from e
+        if t.link not in LATE or i % 10 == 9:
+            with newcomer(t, vm) as client:
+                text_is_right(t, vm, client)
+    look_again(t, vm)
+
+
+@case(links=ALL)
+def killed(t):
+    """gdb is killed by SIGKILL at any moment, ten times; the next one has a fresh session"""
+    vm = t.vm()
+    chance = random.Random(SEED)
+    for i in range(10):
+        mi = t.mi(vm)
+        mi.console("set breakpoint always-inserted on")
+        if "swbreak" in t.host.traits:
+            mi.console("break leaf")
+            mi.console("break tick")
+            mi.send("-exec-continue")
+        mi.send("-exec-step-instruction")
+        mi.send("-data-read-memory-bytes &test_data 128")
+        mi.send("-data-list-register-values x")
+        time.sleep(chance.random() * 0.2)
+        mi.kill()
+        time.sleep(t.host.PAUSE.get(t.link, 0))
+        client = newcomer(t, vm)
+        text_is_right(t, vm, client)
+        if i % 2:
+            equal(client.ask("D"), "OK")
+        client.close()
+    look_again(t, vm)
+
+
+def stub_work(t):
+    """Processor time of the stub's thread, in 1/100 s, and how often it was woken.
+
+    It is the thread that is neither the main one nor a vCPU.
+    """
+    said = t.host.run("cd /proc/$(pidof vmgdb-run)/task && for t in *; do "
+                      "case $(cat $t/comm)$t in vcpu*|*$(pidof vmgdb-run)) ;; "
+                      "*) cut -d ')' -f 2 $t/stat; grep ^voluntary $t/status;; esac; done").out
+    stat, status = said.splitlines()
+    return int(stat.split()[11]) + int(stat.split()[12]), int(status.split()[1])
+
+
+def rests(t, when):
+    ticks, woken = stub_work(t)
+    time.sleep(3)
+    after = stub_work(t)
+    check(after[0] - ticks <= 2, f"{when}: {after[0] - ticks} ticks of 10 ms in 3 s")
+    check(after[1] - woken <= 2, f"{when}: woken {after[1] - woken} times in 3 s")
+
+
+@case(links=ALL)
+def nobody(t):
+    """while nobody is there the stub sleeps, also after a debugger has left or vanished"""
+    vm = t.vm()
+    rests(t, "before the first debugger")
+    look_again(t, vm)
+    rests(t, "after a debugger")
+    client = newcomer(t, vm)
+    client.raw(b"$m0,1")
+    client.close()
+    time.sleep(1.5)  # QEMU looks at a pty once a second
+    rests(t, "after a debugger that vanished")
+
+
+@case("virtio", links=("virtio", "virtio-pty"))
+def pipe(t):
+    """gdb -ex 'target remote | vmgdb-connect ...', outside"""
+    vm = t.vm()
+    kind = "unix" if t.link == "virtio" else "serial"
+    for _ in range(3):
+        _, data, bye = t.gdb(vm, f"target remote | {BUILD}/vmgdb-connect {kind}:{vm.target}",
+                             "x/8xb &test_data", "detach", attach=False)
+        expect(rf"<test_data>:{DATA}", data)
+        expect("detached", bye)
+
+
+@case("line")
+def pipe_serial(t):
+    """gdb -ex 'target remote | vmgdb-connect serial:...', and --probe, outside"""
+    vm = t.vm()
+    for _ in range(2):
+        _, data, bye = t.gdb(vm, f"target remote | {BUILD}/vmgdb-connect serial:{vm.target}",
+                             "x/8xb &test_data", "detach", attach=False)
+        expect(rf"<test_data>:{DATA}", data)
+        expect("detached", bye)
+        probe = bridge(t, "--probe", f"serial:{vm.target}")
+        equal(probe.wait(60), 0, probe.err)
+        check_probe(probe.out)
+
+
+@case("virtio vsock")
+def all_at_once(t):
+    """several endpoints at once; one debugger holds the VM, others are told and turned away"""
+    vm = t.vm(links=["virtio", "vsock", "tcp"])
+    port = re.search(r"vsock:\d+:(\d+)", vm.messages)[1]
+    first = t.client(vm)
+    for _ in range(3):
+        said = t.host.connect(f"--probe vsock:1:{port}", status=3)
+        expect("another debugger holds the VM", said)
+    expect("turned away", vm.messages)
+    equal(first.one("qC"), "QCp1.1", "the first one's session")
+    text_is_right(t, vm, first)
+    equal(first.ask("D"), "OK")
+    first.close()
+    for link in (1, 2, 0):
+        eventually(lambda: "holds" not in t.gdb(vm, "info threads", link=link)[0], "the next one")

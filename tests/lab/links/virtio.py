@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Ports of virtio-serial that are particular: names, a second process, the bridge inside."""
+
+import socket
+import time
+
+from cases import case, check, equal, expect
+from links.bench import OUTSIDE, bridge, check_probe, inside
+from stub import Stub
+
+PORT = OUTSIDE["virtio"]
+
+
+@case("virtio")
+def no_such_port(t):
+    """virtio, a port that does not exist is named"""
+    expect("no virtio-serial port is called 'nobody'",
+           t.host.connect("--probe virtio:nobody", status=2))
+    done = t.host.run("vmgdb-run --gdb virtio:nobody")
+    equal(done.status, 1, done.err)
+    expect("no virtio-serial port is called 'nobody'", done.err)
+
+
+@case("virtio")
+def busy(t):
+    """virtio, a port that another process has is told of"""
+    with inside(t, f"virtio:{PORT}") as job:
+        expect("is in use by another process",
+               t.host.connect(f"--probe virtio:{PORT}", status=2))
+        done = t.host.run(f"vmgdb-run --gdb virtio:{PORT}")
+        equal(done.status, 1, done.err)
+        expect("is in use by another process", done.err)
+        check(job.status is None, "the one that has it goes on")
+        outside(t)
+
+
+def outside(t):
+    probe = bridge(t, "--probe", f"unix:{t.host.port(PORT)}")
+    equal(probe.wait(60), 0, probe.err)
+    check_probe(probe.out)
+
+
+@case("virtio")
+def device(t):
+    """virtio, by the name of its device"""
+    found = t.host.run(f"grep -l '^{PORT}$' /sys/class/virtio-ports/*/name").out.split("/")[-2]
+    with inside(t, f"virtio:/dev/{found}"):
+        outside(t)
+
+
+def stub_outside(t):
+    """A stub out here that has dialled the port's outer end."""
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(t.host.port(PORT))
+    t.defer(s.close)
+    return Stub(iter([s]).__next__)
+
+
+@case("virtio")
+def pty_inside(t):
+    """virtio, the VM outside, vmgdb-connect --pty LINK virtio:NAME and a debugger inside"""
+    job = t.host.spawn(f"vmgdb-connect --pty /tmp/vm0 virtio:{PORT}")
+    t.defer(job.kill)
+    job.wait_for("target remote /tmp/vm0")
+    stub = stub_outside(t)
+    said = t.host.connect("--probe serial:/tmp/vm0")
+    expect("a GDB stub answers", said)
+    expect("i386:x86-64", said)
+    check("D" in stub.seen, f"the stub heard {stub.seen}")
+    job.kill(15)
+    equal(job.wait(20), 0, job.err)
+    check(t.host.run("test -L /tmp/vm0").status != 0, "the link is left behind")
+
+
+@case("virtio")
+def pipe_inside(t):
+    """virtio, the VM outside comes late, vmgdb-connect virtio:NAME inside carries every byte"""
+    job = t.host.spawn(f"vmgdb-connect virtio:{PORT}", input=True)
+    t.defer(job.kill)
+    data = bytes(range(256)) * 8
+    job.send(data)
+    time.sleep(1)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(t.host.port(PORT))
+        s.settimeout(20)
+        found = b""
+        while len(found) < len(data):
+            found += s.recv(4096)
+        check(found == data, f"{len(found)} bytes came out, not the same")
+        s.sendall(b"+$QC1#c5")
+        job.wait_for(r"\+\$QC1#c5", 20)
+    job.wait_for("has closed the connection", 20)
+    equal(job.wait(20), 2, job.err)
