@@ -58,6 +58,7 @@ struct vmgdb_vcpu {
 	bool ruled;		     /* ... by the architecture's rules */
 	struct site *lifted;	     /* by that step */
 	uint64_t stepped_from;	     /* where that step began, as vcpu_code() */
+	unsigned int nsteps;	     /* whole ones, in a run that is made of steps */
 	struct step_plan plan;	     /* of that step */
 	struct debug_wish wish;	     /* as it was armed last */
 	uint8_t map[HW_SLOTS_MAX];   /* wish.hw[] to engine.hw.armed[] */

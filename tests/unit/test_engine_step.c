@@ -570,6 +570,39 @@ Test(engine_step, halted_masked_by_rules,
 	softvm_fini(&vm);
 }
 
+static void storm(void *opaque, struct softcpu *c, const struct soft_retired *r)
+{
+	(void)opaque;
+	if (r->pc < LOOP && !atomic_load(&c->irqs))
+		softcpu_irq(c);
+}
+
+SOFT_TEST(
+	engine_step, watched_in_a_storm,
+	"a guest that is watched by stepping gets on, though its next interrupt waits already when "
+	"a handler ends; and it gets interrupts")
+{
+	static const struct soft_hooks storm_hooks = { .retired = storm };
+	unsigned int i;
+
+	hooks = &storm_hooks;
+	begin(vm, ops, 1);
+	CODE(vm, LOOP, I(ADDI, 1, 0, 1), I(ST, 1, 2, 0), JMP(-3));
+	vm->cpus[0].cpu.regs.flags = SOFT_IE;
+	vm->cpus[0].cpu.regs.r[2] = 0x800;
+	start(vm);
+	vm->engine.options[OPTION_SOFTWARE_WATCH] = true;
+	softvm_insert(vm, POINT_WRITE, 0x800, 8);
+	softcpu_irq(&vm->cpus[0].cpu);
+	for (i = 0; i < 1000; i++) {
+		softvm_resume(vm, RESUME_CONTINUE);
+		expect_stop(softvm_stopped(vm), STOP_WATCH, 0);
+	}
+	cr_expect_gt(vm->cpus[0].cpu.taken, 0);
+	cr_expect_lt(vm->cpus[0].cpu.taken, 1000);
+	softvm_fini(vm);
+}
+
 /* ---- the guest's own --------------------------------------------------------------------- */
 
 SOFT_TEST(engine_step, guests_own,
