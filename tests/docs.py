@@ -12,7 +12,6 @@ import os
 from pathlib import Path
 import re
 import shlex
-import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +24,7 @@ sys.path.insert(0, str(ROOT / "tests/gdb"))
 from hosts import BUILD  # noqa: E402
 
 LIMIT = 60  # seconds a block
+TIMED_OUT = 124  # timeout(1)'s exit status
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 PRELUDE = r"""
 exec 2>messages
@@ -93,15 +93,11 @@ def run(text, folder):
     """Returns exit status and output of a script; what it leaves running is ended."""
     env = {**os.environ, "HOME": str(folder), "LC_ALL": "C", "MAKEFLAGS": ""}
     env.pop("O", None)
-    with subprocess.Popen(["bash", "-c", text], cwd=folder, text=True, env=env, errors="replace",
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, start_new_session=True) as process:
-        try:
-            said = process.communicate(timeout=LIMIT)[0]
-            return process.returncode, said
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            return None, process.communicate()[0]
+    # timeout(1) ends what the script has started, too
+    done = subprocess.run(["timeout", "-k", "2", str(LIMIT), "bash", "-c", text], cwd=folder,
+                          env=env, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return done.returncode, done.stdout
 
 
 def matches(expected, said):
@@ -114,7 +110,7 @@ def judge(steps, status, said):
     parts = re.split(r"^@@@ (\d+)\n", said, flags=re.M)
     last = int(parts[-2]) if len(parts) > 1 else 0
     if status != 0:
-        how = f"not done within {LIMIT} s" if status is None else f"exit status {status}"
+        how = f"not done within {LIMIT} s" if status == TIMED_OUT else f"exit status {status}"
         return f"{steps[last][0]}: {how}: {said[-600:]}"
     for n, (command, expected) in enumerate(steps):
         if expected and not matches(expected, parts[2 * n + 2]):

@@ -28,8 +28,10 @@ def shell(t, script):
     folder = t.new_folder()
     (folder / "build").symlink_to(BUILD)
     (folder / "host-tools").symlink_to(ROOT / "host-tools")
-    said = subprocess.run(["sh", "-c", script], cwd=folder, stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
+    # timeout(1) ends what the script has started, too
+    said = subprocess.run(["timeout", "-k", "2", "50", "sh", "-c", script], cwd=folder, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=60, check=False,
                           env={**os.environ, "HOME": str(t.folder), "LC_ALL": "C"})
     return said.stdout, folder
 
