@@ -36,7 +36,6 @@ TRAITS = {
     "hangup": "this line does not tell that the debugger has left",
     "sve": "the CPU has no SVE",
     "pauth": "the CPU has no pointer authentication",
-    "closes": "this line does not tell that the VMM has left",
     "local": "needs files or processes beside vmgdb-run",
     "x86": "a test of x86",
     "arm64": "a test of arm64",
@@ -203,4 +202,6 @@ class LabHost:
 
 
 def open_host(target):
+    if target != "local" and target.partition(":")[0] not in LabHost.KINDS:
+        sys.exit(f"no host {target}: local, or one of {', '.join(LabHost.KINDS)} with :CPU")
     return LocalHost() if target == "local" else LabHost(target)
