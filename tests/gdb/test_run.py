@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import debugger
-from cases import ALL, case, check, equal, expect, line_of
+from cases import ALL, case, check, equal, expect, line_of, pc_of
 from rsp import INTERRUPT
 
 
@@ -160,22 +160,23 @@ def step_exact(t):
     vm = t.vm()
     client = t.client(vm)
     leaf = t.elf(vm)["leaf"]
-    step_to(client, leaf, t.pc)
+    step_to(t, client, leaf)
     count = client.long(t.elf(vm)["counter"])
     rounds = []
     # a round in which the guest prints is longer
     while len(set(rounds)) == len(rounds) and len(rounds) < 8:
-        rounds.append(step_to(client, leaf, t.pc))
+        rounds.append(step_to(t, client, leaf))
         equal(client.long(t.elf(vm)["counter"]), count + len(rounds), "counter")
     check(min(rounds) > 10, rounds)
     check(len(set(rounds)) < len(rounds), f"instructions a round {rounds}")
 
 
-def step_to(client, address, pc, limit=20000):
+def step_to(t, client, address, limit=20000):
     """Steps at least once, until PC is at the address; returns how many steps it took."""
     for n in range(1, limit):
-        expect("^T05(?!.*break)", client.step(), "a step")
-        if client.reg(pc) == address:
+        reply = client.step()
+        expect("^T05(?!.*break)", reply, "a step")
+        if pc_of(t, client, reply) == address:
             return n
     raise AssertionError(f"not at {address:#x} after {limit} steps")
 

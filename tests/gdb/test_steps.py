@@ -5,26 +5,16 @@ import struct
 import time
 
 from cases import case, check, equal, expect, pc_of
+from test_run import step_to
 
 VECTORS = {"arm64": ("vectors", 0x800), "x86": ("trap_stubs", 0x1000)}  # where interrupts go
-STEPS_MAX = 100_000
-
-
-def steps_to(t, client, address):
-    """Steps until PC is at the address; returns how many steps it took."""
-    for n in range(1, STEPS_MAX):
-        reply = client.step()
-        expect("^T05(?!.*(break|watch))", reply, "a step")
-        if pc_of(t, client, reply) == address:
-            return n
-    raise AssertionError(f"not at {address:#x} after {STEPS_MAX} steps")
 
 
 def run_to(t, client, address):
     """By a breakpoint, where one reaches KVM."""
     kind = "1" if "hwbreak" in t.host.traits else "0" if "swbreak" in t.host.traits else None
     if not kind:
-        return steps_to(t, client, address)
+        return step_to(t, client, address, 100_000)
     equal(client.ask(f"Z{kind},{address:x},{t.kind}"), "OK")
     expect("break", client.resume(timeout=10 * t.host.slow))
     equal(client.ask(f"z{kind},{address:x},{t.kind}"), "OK")
@@ -60,9 +50,9 @@ def hard_instructions(t):
         free = snippets(t, vm, client)
     run_to(t, client, elf["step_list"])
     equal(client.long(elf["step_bad"]), 0, "rounds that went wrong before")
-    count = steps_to(t, client, elf["step_irq"])
+    count = step_to(t, client, elf["step_irq"])
     one_interrupt(client, elf)
-    count += steps_to(t, client, elf["step_done"])
+    count += step_to(t, client, elf["step_done"])
     check(count > 100, f"only {count} steps")
     if free:
         for i, (got, expected) in enumerate(zip(snippets(t, vm, client), free)):
