@@ -143,8 +143,9 @@ static void write_text(struct schedule *s)
 			text[at] = random_insn(SOFT_NOP);
 		}
 	}
-	for (i = 0; i < PATCHES; i++)
-		text[(PATCH - TEXT) / SOFT_INSN + i] = random_insn(SOFT_NOP);
+	for (i = 0; i < PATCHES; i++) /* in both of the pages that it is in */
+		text[(PATCH - TEXT) / SOFT_INSN + i] =
+			text[(PATCH + SOFT_PAGE - TEXT) / SOFT_INSN + i] = random_insn(SOFT_NOP);
 	CODE(&s->vm, VECTOR, I(ADDI, 7, 0, 1), I(FLIP, 0, 0, 0), I(IRET, 0, 0, 0));
 	CODE(&s->vm, TEXT_END, JMP(-(TEXT_END + SOFT_INSN - TEXT) / SOFT_INSN));
 }
