@@ -61,4 +61,6 @@ check-%:
 demo:
 	@tests/deps.sh build demo
 	@$(BUILD_FOR)
+	@if [ -n "$$(tests/demo --why-no-kvm)" ] && tests/deps.sh lab; then \
+		$(MAKE) --no-print-directory lab-build-arm64; fi
 	@O=$(O) tests/demo

@@ -32,6 +32,7 @@ TRAITS = {
     "irq": "interrupts do not reach a guest that computes",
     "int-n": "KVM's instruction emulator can't run INT n",
     "shutdown": "AMD's KVM resets a vCPU at a triple fault",
+    "ports": "there are no virtio-serial ports",
     "connects": "this line has one debugger, and does not end with the VMM",
     "hangup": "this line does not tell that the debugger has left",
     "sve": "the CPU has no SVE",
@@ -40,13 +41,15 @@ TRAITS = {
     "x86": "a test of x86",
     "arm64": "a test of arm64",
 }
-OTHER = {"connects", "hangup", "local", "x86", "arm64"}
+OTHER = {"connects", "hangup", "local", "ports", "x86", "arm64"}
 FEATURES = {"sve", "pauth"}
 HARDWARE = set(TRAITS) - OTHER - FEATURES  # of KVM
 
 
 def why_no_kvm():
     """Why /dev/kvm can't be used here, or an empty string. KVM API, 4.1."""
+    if os.environ.get("VMGDB_KVM") == "none":
+        return "/dev/kvm is not used (VMGDB_KVM=none)"
     try:
         with open("/dev/kvm", "r+b", buffering=0) as kvm:
             version = fcntl.ioctl(kvm, KVM_GET_API_VERSION)
@@ -161,8 +164,9 @@ class LabHost:
 
     jobs = 2
     transcripts = False
-    PAUSE = {"virtio": 0.2, "serial": 0.5}
-    single = frozenset(("virtio", "serial"))
+    PAUSE = {"virtio": 0.2, "virtio-pty": 1, "serial": 0.5}
+    PORTS = {"virtio": "org.vmgdb.0", "virtio-pty": "org.vmgdb.1"}
+    single = frozenset((*PORTS, "serial"))
     KINDS = {
         "arm64": {"arch": "arm64", "links": ("tcp", "virtio"), "traits": HARDWARE, "slow": 4,
                   "smp": 2},
@@ -180,12 +184,14 @@ class LabHost:
         self.arch = kind["arch"]
         self.links = kind["links"]
         self.slow = kind["slow"]
+        self.traits = {self.arch} | kind["traits"] | (FEATURES if target == "arm64:sve" else set())
+        if "virtio" in self.links:
+            self.traits.add("ports")
         if target in ("arm64:nvhe", "arm64:sve"):  # what the processor is, links do not see
             self.links = self.links[:1]
         native = platform.machine() == {"x86": "x86_64", "arm64": "aarch64"}[self.arch]
         self.gdb = "gdb" if native else "gdb-multiarch"
         self.build = BUILD if native else BUILD / self.arch
-        self.traits = {self.arch} | kind["traits"] | (FEATURES if target == "arm64:sve" else set())
         self._lab = lab.boot(target, smp=kind["smp"], lifetime=1800,
                              files=[self.build / "static/vmgdb-run"])
 
@@ -193,12 +199,13 @@ class LabHost:
         return self._lab.spawn(["vmgdb-run", *arguments])
 
     def spec(self, link, folder, number):
-        return {"tcp": f"tcp:{self._lab.address}:0", "virtio": "virtio:org.vmgdb.0",
-                "serial": "serial:/dev/ttyS1"}[link]
+        if link in self.PORTS:
+            return f"virtio:{self.PORTS[link]}"
+        return {"tcp": f"tcp:{self._lab.address}:0", "serial": "serial:/dev/ttyS1"}[link]
 
     def reach(self, link, said):
-        if link == "virtio":
-            return self._lab.port("org.vmgdb.0")
+        if link in self.PORTS:
+            return self._lab.port(self.PORTS[link])
         if link == "serial":
             return self._lab.serial("pty")
         return f"127.0.0.1:{self._lab.tcp(int(said.rpartition(':')[2]))}"

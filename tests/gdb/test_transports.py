@@ -26,6 +26,26 @@ def refused(*arguments):
     return said.stderr
 
 
+@case("ports", links=("virtio-pty",), cpus=(1, 2))
+def virtio_pty(t):
+    """target remote /dev/pts/N, which is a virtio-serial port where the VMM is"""
+    vm = t.vm()
+    expect("^/dev/pts/", vm.target)
+    for _ in range(3):
+        data, threads, bye = t.gdb(vm, "x/4xb &test_data", "info threads", "detach")
+        expect("0x00\t0x01\t0x02\t0x03", data)
+        equal(threads.count("CPU "), t.cpus)
+        expect(r"detached", bye)
+
+
+@case("ports swbreak", links=("virtio-pty",), cpus=(1, 2))
+def virtio_pty_breakpoint(t):
+    """a breakpoint by way of a virtio-serial port that is a pty outside"""
+    _, hit, frames, _ = t.gdb(t.vm(), "break leaf", "continue", "bt", "detach")
+    expect(r"Breakpoint 1, leaf", hit)
+    expect(r"#0  leaf .*\n#1  .*tick .*\n#2  .*main ", frames)
+
+
 @case("local")
 def unix_socket(t):
     """a unix socket is its owner's alone, gone at the end, and never put in place of another file"""
