@@ -182,6 +182,8 @@ class Rsp:
     def hello(self, supported=SUPPORTED):
         """Begins as gdb does, and leaves acks behind where that is offered. Returns self."""
         reply = self.ask(supported)
+        if "PacketSize=" not in reply:
+            raise AssertionError(f"qSupported was answered by {reply!r}")
         self.features = dict(f.split("=", 1) if "=" in f else (f[:-1], f[-1])
                              for f in reply.split(";"))
         if self.features.get("QStartNoAckMode") == "+":
