@@ -570,10 +570,20 @@ static bool still_owed(struct model *m, unsigned int cpu)
 	}
 }
 
+static bool any_watch(const struct model *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->npoints; i++)
+		if (m->points[i].type >= POINT_WRITE)
+			return true;
+	return false;
+}
+
 static void let_go(struct model *m, unsigned int cpu, const struct resume_action *a)
 {
 	struct model_cpu *c = &m->cpus[cpu];
-	bool watched = c->told_watch && m->vm->ops->cpu->watch_before, here;
+	bool watched = c->told_watch && m->vm->ops->cpu->watch_before && any_watch(m), here;
 	uint64_t gpa;
 
 	c->action = *a;
