@@ -46,6 +46,7 @@ class Bench(LabHost):
         self.name = target
         self.arch = kind["arch"]
         self.links = self.LINKS[name]
+        self.slow = kind["slow"]
         native = platform.machine() == {"x86": "x86_64", "arm64": "aarch64"}[self.arch]
         self.gdb = "gdb" if native else "gdb-multiarch"
         self.build = BUILD if native else BUILD / self.arch
