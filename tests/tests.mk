@@ -22,7 +22,7 @@ unit: $(UNIT)
 # Threads of this one take turns: tests/unit/fibers.h.
 FIBERS_WRAP := $(foreach f,create join mutex_lock mutex_unlock cond_wait cond_timedwait cond_signal \
 	cond_broadcast rwlock_rdlock rwlock_wrlock rwlock_unlock,-Wl,--wrap=pthread_$(f))
-$(O)/tests/test_engine_random: LDFLAGS += $(FIBERS_WRAP)
+$(O)/tests/test_engine_random: override LDFLAGS += $(FIBERS_WRAP)
 
 # The engine's tests under ThreadSanitizer.
 TSAN := $(patsubst %,$(O)/tsan/%,test_engine test_engine_points test_engine_step)
