@@ -13,7 +13,7 @@
 #include "host-tools/vmgdb-connect/say.h"
 #include "host-tools/vmgdb-connect/side.h"
 
-enum { ROUNDS = 15, THREADS_SHOWN = 64, DOCUMENT_MAX = RSP_MAX };
+enum { GREETINGS = 5, ROUNDS = 15, THREADS_SHOWN = 64, DOCUMENT_MAX = RSP_MAX };
 
 struct probe {
 	struct side vm;
@@ -241,13 +241,33 @@ static int no_answer(const struct probe *p, ssize_t err)
 	return EXIT_UNREACHABLE;
 }
 
+/*
+ * On a line that shows no hang-up, answers to an earlier debugger may still come. The one to
+ * qSupported is known by its look; once there is silence after it, questions and answers go together.
+ */
+static ssize_t greet(struct probe *p)
+{
+	bool reliable = p->vm.stream->traits & STREAM_RELIABLE;
+	ssize_t n;
+	int i;
+
+	for (i = 0; i < GREETINGS; i++) {
+		if (!reliable)
+			rsp_settle(&p->rsp);
+		n = ask(p, "qSupported:swbreak+;hwbreak+");
+		if (reliable || n < 0 || strstr(p->reply, "PacketSize=") ||
+		    strncmp(p->reply, "E.", 2) == 0)
+			break;
+	}
+	if (!reliable && n >= 0)
+		rsp_settle(&p->rsp);
+	return n;
+}
+
 static int question(struct probe *p)
 {
-	ssize_t n;
+	ssize_t n = greet(p);
 
-	if (!(p->vm.stream->traits & STREAM_RELIABLE))
-		rsp_settle(&p->rsp);
-	n = ask(p, "qSupported:swbreak+;hwbreak+");
 	if (n < 0)
 		return no_answer(p, n);
 	if (strncmp(p->reply, "E.", 2) == 0) {
