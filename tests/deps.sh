@@ -9,7 +9,7 @@ group()
 	case $1 in
 	build) echo make gcc libc6-dev ;;
 	demo) echo python3 gdb ;;
-	test) echo python3 gdb lldb-14 libcriterion-dev ;;
+	test) echo python3 gdb lldb-14 libcriterion-dev socat ;;
 	lint) echo clang-format cppcheck ;;
 	lab) echo gdb gdb-multiarch "$(python3 "$(dirname "$0")/lab/lab.py" deps)" ;;
 	*) echo "$1" ;;

@@ -50,8 +50,7 @@ BUILD_FOR = $(MAKE) --no-print-directory $(JOBS) all $(TEST_TOOLS)
 check:
 	@tests/deps.sh build test
 	@$(BUILD_FOR) unit
-	@if tests/deps.sh lab; then $(MAKE) --no-print-directory lab-build; fi
-	@O=$(O) LAB_SCRIPTS="$(LAB_SCRIPTS)" tests/check
+	@O=$(O) tests/check
 
 # One part of it: check-unit, check-gdb, ...
 check-%:
