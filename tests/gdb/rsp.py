@@ -143,12 +143,15 @@ class Rsp:
             return False
 
     def quiet(self, seconds):
-        """Whether nothing at all comes for so long."""
+        """Whether nothing comes for so long, but for what acknowledges our last packet."""
+        end = time.monotonic() + seconds
         try:
-            self._in or self._more(time.monotonic() + seconds)
+            while not self._in.strip(b"+" if self.ack else b""):
+                self._in.clear()
+                self._more(end)
         except Timeout:
             return True
-        return not self._in
+        return False
 
     # Packets
 
@@ -181,7 +184,7 @@ class Rsp:
 
     def hello(self, supported=SUPPORTED):
         """Begins as gdb does, and leaves acks behind where that is offered. Returns self."""
-        reply = self.ask(supported)
+        reply = self._first(supported)
         if "PacketSize=" not in reply:
             raise AssertionError(f"qSupported was answered by {reply!r}")
         self.features = dict(f.split("=", 1) if "=" in f else (f[:-1], f[-1])
@@ -189,6 +192,16 @@ class Rsp:
         if self.features.get("QStartNoAckMode") == "+":
             self.no_ack()
         return self
+
+    def _first(self, data):
+        """Asks as gdb does at first: again, if nothing comes. Who leaves takes bytes along."""
+        for patience in (self.timeout / 4, self.timeout / 2):
+            try:
+                return self.ask(data, patience)
+            except Timeout:
+                if self._in:
+                    raise
+        return self.ask(data)
 
     def no_ack(self):
         reply = self.ask("QStartNoAckMode")
