@@ -46,6 +46,7 @@ def triple_fault_registers(t):
     expect("fall", said[1])
     expect(r"#0  .*fall", said[2])
     expect(r"= \d{3}", said[3])
+    equal(vm.process.wait(10 * t.host.slow), 1, "exit status")
 
 
 @case("swbreak x86")
