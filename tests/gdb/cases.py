@@ -81,7 +81,7 @@ def variants(host):
 
 def why_not(host, variant):
     """Why the test does not apply to the host or the link, or None."""
-    traits = host.traits | ({"hangup"} if variant.link != "serial" else set())
+    traits = host.traits | ({"hangup", "bulk"} if variant.link != "serial" else set())
     traits |= {"connects"} if variant.link not in host.single else set()
     lacking = [trait for trait in variant.case.needs if trait not in traits]
     return TRAITS[lacking[0]] if lacking else None

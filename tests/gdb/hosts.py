@@ -32,6 +32,7 @@ TRAITS = {
     "irq": "interrupts do not reach a guest that computes",
     "int-n": "KVM's instruction emulator can't run INT n",
     "shutdown": "AMD's KVM resets a vCPU at a triple fault",
+    "bulk": "this line is too slow for so much",
     "ports": "there are no virtio-serial ports",
     "connects": "this line has one debugger, and does not end with the VMM",
     "hangup": "this line does not tell that the debugger has left",
@@ -41,7 +42,7 @@ TRAITS = {
     "x86": "a test of x86",
     "arm64": "a test of arm64",
 }
-OTHER = {"connects", "hangup", "local", "ports", "x86", "arm64"}
+OTHER = {"bulk", "connects", "hangup", "local", "ports", "x86", "arm64"}
 FEATURES = {"sve", "pauth"}
 HARDWARE = set(TRAITS) - OTHER - FEATURES  # of KVM
 

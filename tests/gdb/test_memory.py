@@ -35,7 +35,7 @@ def read_and_write(t):
     equal(client.ask(f"M{data:x},80:{bytes(range(128)).hex()}"), "OK")
 
 
-@case(links=ALL)
+@case("bulk", links=ALL)
 def large(t):
     """reads and writes of a whole packet's size, also through gdb's dump and restore"""
     vm = t.vm()

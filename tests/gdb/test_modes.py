@@ -68,8 +68,9 @@ def real_mode_breakpoint(t):
 def real_mode_software(t):
     """a software breakpoint in real mode"""
     vm = t.vm(guest="realmode")
-    said = t.gdb(vm, "break real_leaf", "continue", "print $was = real_counter", "continue",
-                 "print real_counter - $was", "delete", "x/i &real_leaf", "detach")
+    said = t.gdb(vm, "break real_leaf", "continue", "print $was = *(int *) &real_counter",
+                 "continue",
+                 "print *(int *) &real_counter - $was", "delete", "x/i &real_leaf", "detach")
     expect("Breakpoint 1, ", said[1])
     expect("= 1", said[4])
     expect(r"add +%ax,%ax", said[6])
