@@ -312,6 +312,8 @@ static int fetch_events(struct x86_kvm *k, struct x86_state *s)
 		return ret;
 	s->events.sti_shadow = e.interrupt.shadow & KVM_X86_SHADOW_INT_STI;
 	s->events.mov_ss_shadow = e.interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS;
+	s->events.delivering = e.exception.injected || e.exception.pending ||
+			       e.interrupt.injected || e.nmi.injected;
 	return 0;
 }
 

@@ -51,9 +51,13 @@ struct x86_msrs {
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 };
 
-/* One instruction's shadow after STI or a load of SS (SDM vol. 3, 6.8.3). */
+/*
+ * One instruction's shadow after STI or a load of SS (SDM vol. 3, 6.8.3); and whether an exception
+ * or an interrupt is on its way: the next entry delivers it, before the instruction at RIP.
+ */
 struct x86_events {
 	bool sti_shadow, mov_ss_shadow;
+	bool delivering; /* read-only */
 };
 
 /* CPUID leaves that decide what is there and which bits are reserved; zero: not told. */

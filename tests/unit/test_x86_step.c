@@ -212,6 +212,17 @@ Test(step64, user_cli, .description = "where cli would fault the processor does 
 	executes("\xfa", 1);
 }
 
+Test(step64, delivery,
+     .description = "what is on its way to the guest comes before the instruction")
+{
+	p.state.events.delivering = true;
+	begin("\xfa", 1, true);
+	cr_expect_not(plan.emulated);
+	cr_expect_eq(p.state.rip, X86_CODE);
+	p.state.events.delivering = false;
+	executes("\xfa", 1);
+}
+
 Test(step64, pushf, .description = "pushf saves the guest's own flags, without RF")
 {
 	p.state.rflags = 0x10ed7;
