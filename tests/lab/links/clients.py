@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What becomes of a debugger's line: it is cut at any byte, or it is noisy."""
 
+import contextlib
 import os
 import pty
 import random
@@ -9,7 +10,7 @@ import socket
 import threading
 import tty
 
-from rsp import Rsp, Timeout
+from rsp import SUPPORTED, Rsp, Timeout
 
 
 class Gone(Exception):
@@ -42,14 +43,25 @@ class Vanishing(Rsp):
         self._spend(len(self._in) - before)
 
 
-def settle(client, silence, patience=20):
-    """On a line nobody is seen to leave: what was meant for the last debugger is let go by."""
+def settle(client, silence):
+    """Lets by what is still on its way to the last debugger, until nothing has come for so long."""
     client.raw(b"+")
-    for _ in range(int(patience / silence)):
+    for _ in range(100):
         client._in.clear()
         if client.quiet(silence):
             return
     raise Timeout("the line does not fall silent")
+
+
+def greet(client, silence):
+    """Comes as gdb does to a line on which a hang-up can be missed: patiently."""
+    for patience in (2, 5):
+        settle(client, silence)
+        client.send(SUPPORTED)
+        with contextlib.suppress(Timeout):
+            client.packet(patience)
+            break
+    client.hello()
 
 
 class Noise:

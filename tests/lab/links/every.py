@@ -7,7 +7,7 @@ import time
 
 from cases import ALL, case, check, equal, expect, line_of
 from links.bench import BUILD, bridge, check_probe, eventually
-from links.clients import Gone, Vanishing, settle
+from links.clients import Gone, Vanishing, greet
 from rsp import Closed, Timeout
 
 SEED = 20
@@ -23,17 +23,22 @@ def text_is_right(t, vm, client):
 
 # Links over which what was on its way to the last debugger may reach the next one, and for how long
 # to listen for silence, in seconds
-LATE = {"serial": 0.5, "virtio-pty": 0.2}
+LATE = {"serial": 0.5, "virtio": 0.2, "virtio-pty": 0.2}
 
 
 def newcomer(t, vm):
     """A raw client that comes after another has vanished; the guest is stopped."""
     client = t.rsp(vm)
-    if t.link in LATE:
-        settle(client, LATE[t.link])
-    client.hello()
-    expect("^[TS]0[25]", client.ask("?"))
+    come(t, client)
     return client
+
+
+def come(t, client):
+    if t.link in LATE:
+        greet(client, LATE[t.link])
+    else:
+        client.hello()
+    expect("^[TS]0[25]", client.ask("?"))
 
 
 def goes_on(t, vm, client):
@@ -98,10 +103,7 @@ def whole_script(t, vm, client):
     """What a debugger says in a session, as far as the host can."""
     elf = t.elf(vm)
     leaf = elf["leaf"]
-    if t.link in LATE:
-        settle(client, LATE[t.link])
-    client.hello()
-    expect("^[TS]0[25]", client.ask("?"))
+    come(t, client)
     if "swbreak" in t.host.traits:
         equal(client.ask(f"Z0,{leaf:x},{t.kind}"), "OK")
         expect("^T05", client.resume())

@@ -94,11 +94,11 @@ def errors(t):
     """vsock, what can't be reached gives exit status 2, and a reason"""
     with inside(t, "vsock:0") as job:
         port = port_of(job)
-        for arguments, text in (("vsock:1:99999", "nobody listens on that port"),
-                                ("vsock:42:99999", r"No such device; is there a vsock device"),
+        for arguments, text in (("--probe vsock:1:99999", "nobody listens on that port"),
+                                ("--probe vsock:42:99999", r"No such device; is there a vsock device"),
                                 (f"--listen vsock:{port} tcp:1",
                                  f"another process listens on port {port}")):
-            expect(text, t.host.connect(arguments + " </dev/null", status=2))
+            expect(text, t.host.connect(arguments, status=2))
         said = t.host.run(f"vmgdb-run --gdb vsock:{port}")
         equal(said.status, 1, said.err)
         expect(f"another process listens on port {port}", said.err)
@@ -117,9 +117,9 @@ def modules(t):
         raise NotApplicable("AF_VSOCK is built into this kernel")
     try:
         remove("vsock_loopback")
-        expect(r"is the module vsock_loopback loaded\?", t.host.connect("vsock:1:5", status=2))
+        expect(r"is the module vsock_loopback loaded\?", t.host.connect("--probe vsock:1:5", status=2))
         remove("vhost_vsock", "vmw_vsock_virtio_transport_common", "vsock")
-        for command, status in (("vmgdb-connect vsock:1:5", 2), ("vmgdb-run --gdb vsock:0", 1)):
+        for command, status in (("vmgdb-connect --probe vsock:1:5", 2), ("vmgdb-run --gdb vsock:0", 1)):
             done = t.host.run(command)
             equal(done.status, status, done.err)
             expect(r"is the module vsock loaded\?", done.err)
