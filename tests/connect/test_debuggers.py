@@ -115,6 +115,22 @@ def uds(bench):
     check_look(run(gdb_argv([f"target remote | vmgdb-connect {spec}", *LOOK])))
 
 
+@case("uds-vsock:PATH:1234 -- gdb")
+def uds_starts_gdb(bench):
+    listener, spec = bench.listen()
+
+    def comes():
+        sock = bench.accept(listener)
+        equal(sock.recv(13), b"CONNECT 1234\n")
+        sock.sendall(b"OK 1073741824\n")
+        return sock
+    Stub(comes)
+    gdb, *rest = gdb_argv(LOOK)
+    out = run([CONNECT, f"uds-vsock:{spec.removeprefix('unix:')}:1234", "--", gdb, *rest])
+    check_look(out)
+    equal(out.returncode, 0)
+
+
 @case("Ctrl-C in gdb stops the VM through the bridge")
 def interrupt(bench):
     stub, spec = stub_at(bench)
