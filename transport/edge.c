@@ -30,11 +30,11 @@ int edge_open(int fd, short events)
 	return edge;
 }
 
-void edge_consume(int edge)
+bool edge_consume(int edge)
 {
 	struct epoll_event e;
 
-	epoll_wait(edge, &e, 1, 0);
+	return epoll_wait(edge, &e, 1, 0) > 0;
 }
 
 void edge_rearm(int edge, int fd, short events)

@@ -7,14 +7,16 @@
 #ifndef VMGDB_TRANSPORT_EDGE_H
 #define VMGDB_TRANSPORT_EDGE_H
 
+#include <stdbool.h>
+
 /*
  * A descriptor that becomes readable when something changes on fd that ends in POLLHUP or one of
  * events (POLLIN, POLLOUT); or -errno.
  */
 int edge_open(int fd, short events);
 
-/* Forget the changes so far. */
-void edge_consume(int edge);
+/* Forget the changes so far; whether there were any. */
+bool edge_consume(int edge);
 
 /* Make the present state of fd count as a change. */
 void edge_rearm(int edge, int fd, short events);

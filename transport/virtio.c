@@ -122,7 +122,8 @@ static int virtio_accept(struct vmgdb_endpoint *ep, struct stream **out)
 
 	if (v->busy)
 		return -EAGAIN;
-	edge_consume(v->edge);
+	if (edge_consume(v->edge))
+		v->clean = false; /* somebody may have come, and gone by now */
 	poll(&p, 1, 0);
 	if (p.revents & POLLHUP)
 		return wait_for_peer(v);
