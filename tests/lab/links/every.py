@@ -116,6 +116,11 @@ def whole_script(t, vm, client):
     client.interrupt()
 
 
+def open_files(t):
+    """How many descriptors vmgdb-run has."""
+    return int(t.host.run("ls /proc/$(pidof vmgdb-run)/fd | wc -l").out)
+
+
 def vanishing(t, vm, budget):
     return Vanishing(vm.target, 5 * t.host.slow, t.host.PAUSE.get(t.link, 0), budget)
 
@@ -129,6 +134,8 @@ def vanish(t):
     with vanishing(t, vm, 1 << 40) as client:
         whole_script(t, vm, client)
         total = client.used
+    look_again(t, vm)
+    files = open_files(t)
     for i in range(times):
         budget = chance.randrange(1, total)
         try:
@@ -142,6 +149,7 @@ def vanish(t):
             with newcomer(t, vm) as client:
                 text_is_right(t, vm, client)
     look_again(t, vm)
+    eventually(lambda: open_files(t) == files, "all descriptors are closed")
 
 
 @case(links=ALL)

@@ -99,9 +99,11 @@ def errors(t):
                                 (f"--listen vsock:{port} tcp:1",
                                  f"another process listens on port {port}")):
             expect(text, t.host.connect(arguments, status=2))
-        said = t.host.run(f"vmgdb-run --gdb vsock:{port}")
-        equal(said.status, 1, said.err)
-        expect(f"another process listens on port {port}", said.err)
+        for spec, text in ((f"vsock:{port}", f"another process listens on port {port}"),
+                           ("vsock:77:0", r"Cannot assign requested address \(is there a vsock")):
+            said = t.host.run(f"vmgdb-run --gdb {spec}")
+            equal(said.status, 1, said.err)
+            expect(text, said.err)
 
 
 @case("vsock")
