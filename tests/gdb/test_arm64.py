@@ -370,7 +370,7 @@ def translation(t):
     for guest in ("walk4k", "walk16k", "walk64k"):
         vm = t.vm(guest=guest, up=False)
         try:
-            vm.process.wait_for(rf"^{guest}: (\d+ addresses|.*no such)", 20 * t.host.slow)
+            vm.process.wait_for(rf"^{guest}: (\d+ addresses|.*no such granule)", 20 * t.host.slow)
         except Exception:
             if vm.process.status == NO_GRANULE_STATUS:
                 continue
