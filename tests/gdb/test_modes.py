@@ -73,7 +73,7 @@ def real_mode_software(t):
                  "print *(int *) &real_counter - $was", "delete", "x/i &real_leaf", "detach")
     expect("Breakpoint 1, ", said[1])
     expect("= 1", said[4])
-    expect(r"add +%ax,%ax", said[6])
+    expect(r"add +%e?ax,%e?ax", said[6])
 
 
 def thirty_two(t, guest):
