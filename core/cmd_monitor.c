@@ -31,6 +31,8 @@ static const struct {
 	  OPTION_STOP_ON_RESET },
 	{ "software-watch", "carry new watchpoints by stepping: slow, but on any host",
 	  OPTION_SOFTWARE_WATCH },
+	{ "whole-rep", "step over a rep instruction at once, not one iteration at a time",
+	  OPTION_WHOLE_REP },
 };
 
 static void show(struct session *s, const char *args, struct buf *out)

@@ -429,6 +429,7 @@ static bool begin_step(struct vmgdb_vcpu *v)
 		return false;
 	v->plan = (struct step_plan){
 		.block_irq = e->hw.caps.block_irq || lets_irqs_in(v),
+		.whole_rep = e->options[OPTION_WHOLE_REP],
 		.room = free_slots(&e->hw),
 	};
 	if (!vcpu_pc(v, &v->plan.pc) && !vcpu_code(v, &v->stepped_from) && v->over)

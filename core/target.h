@@ -45,6 +45,7 @@ enum point_type { POINT_SW, POINT_HW, POINT_WRITE, POINT_READ, POINT_ACCESS };
 enum target_option {
 	OPTION_STOP_ON_RESET,  /* a reset or power-off is a stop before the VMM acts on it */
 	OPTION_SOFTWARE_WATCH, /* new watchpoints are carried by stepping */
+	OPTION_WHOLE_REP,      /* a repeated instruction is one step, not one for each time */
 	OPTION_COUNT,
 };
 

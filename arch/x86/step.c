@@ -268,11 +268,11 @@ static bool at_handler(struct cpu_view *v, const struct step_plan *p, unsigned i
 	return false;
 }
 
-/* Did the step not come off at all? Some hosts report one when they only mapped a page for it. */
-static bool no_progress(const struct x86_state *s, const struct step_plan *p)
+/* Is there more of it to step? Some hosts report a step when they only mapped a page for it. */
+static bool unfinished(const struct x86_state *s, const struct step_plan *p)
 {
 	switch (op_of(p)) {
-	case X86_OP_REP:
+	case X86_OP_REP: return p->whole_rep && s->rip == p->pc; /* the next iteration */
 	case X86_OP_BRANCH:
 	case X86_OP_IRET:
 	case X86_OP_SYSENTER:
@@ -349,5 +349,5 @@ int x86_step_end(struct cpu_view *v, struct step_plan *p, bool trapped)
 	if (!nearby(s, p) && mend_frame(v, p))
 		return 0;
 	set_flags(v, mended_flags(s, p, trapped));
-	return trapped && no_progress(s, p);
+	return trapped && unfinished(s, p);
 }

@@ -665,6 +665,9 @@ Test(commands, monitor, .description = "monitor commands, and what is none")
 	cr_expect(strstr(monitor("show"), "software-watch   on"));
 	cr_expect(strstr(monitor("set software-watch perhaps"), "is on or off"));
 	cr_expect(fake.options[OPTION_SOFTWARE_WATCH]);
+	cr_expect(strstr(monitor("show"), "whole-rep        off"));
+	monitor("set whole-rep on");
+	cr_expect(fake.options[OPTION_WHOLE_REP]);
 	cr_expect(strstr(monitor("versio"), "no such command"));
 	cr_expect(strstr(monitor(""), "no such command"));
 	memset(longest, '0', sizeof(longest));

@@ -520,6 +520,18 @@ Test(step64, no_progress,
 	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
 }
 
+Test(step64, whole_rep,
+     .description = "one iteration of a repeated instruction is a step, or all of them are")
+{
+	begin("\xf3\xa4", 2, true);
+	plan.whole_rep = true;
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 1, "there is another");
+	p.state.rip += 2;
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0, "it is behind it");
+	p.state.rip = X86_CODE;
+	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0, "it was stopped in it");
+}
+
 Test(step64, guest_tf, .description = "the guest's own TF outlives a step")
 {
 	p.state.rflags |= X86_FL_TF;
