@@ -77,9 +77,12 @@ class Register:
 
 
 class Rsp:
-    def __init__(self, target, timeout=5, pause=0):
-        """pause: seconds to wait after the end before another may come by this way."""
+    def __init__(self, target, timeout=5, pause=0, slow=False):
+        """pause: seconds to wait after the end before another may come by this way. slow: an ack of
+        ours may take so long that a reply is sent again."""
         self.pause = pause
+        self.slow = slow
+        self._repeats = False  # what comes before the next ack was sent before
         self.fd = open_target(target) if isinstance(target, str) else target
         os.set_blocking(self.fd, False)
         self.timeout = timeout
@@ -157,10 +160,20 @@ class Rsp:
 
     def send(self, data):
         self.raw(frame(data))
+        self._repeats = self.slow and self.ack
+
+    def _pass_repeats(self, timeout):
+        """The next event; as gdb does, a packet where an ack is due is acknowledged and dropped."""
+        event = self.event(timeout)
+        while self._repeats and event[0] == "$":
+            self.raw(b"+")
+            event = self.event(timeout)
+        self._repeats = False
+        return event
 
     def packet(self, timeout=None):
         """The data of the next packet, acknowledged. In ack mode nothing may be wrong before it."""
-        event = self.event(timeout)
+        event = self._pass_repeats(timeout)
         while event == "+":
             event = self.event(timeout)
         if event == "-":

@@ -75,7 +75,8 @@ class Vm:
     def rsp(self, link=0):
         """A raw client that has said nothing yet."""
         kind = self.links[link].partition(",")[0]
-        return Rsp(self.targets[link], 5 * self.host.slow, self.host.PAUSE.get(kind, 0))
+        return Rsp(self.targets[link], 5 * self.host.slow, self.host.PAUSE.get(kind, 0),
+                   kind == "serial")
 
     def files(self):
         """Socket files and links that are left in its folder."""
