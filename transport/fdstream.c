@@ -2,6 +2,7 @@
 #include "transport/fdstream.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -58,6 +59,16 @@ ssize_t fd_read(int fd, enum fd_type type, void *buf, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+/* A queue that is full stays so when nobody is there to read. */
+static int why_full(int fd, enum fd_type type)
+{
+	struct pollfd p = { .fd = fd };
+
+	if (type == FD_OTHER && poll(&p, 1, 0) > 0 && p.revents & POLLHUP)
+		return -EPIPE;
+	return -EAGAIN;
+}
+
 ssize_t fd_write(int fd, enum fd_type type, const void *buf, size_t len)
 {
 	ssize_t n;
@@ -70,7 +81,9 @@ ssize_t fd_write(int fd, enum fd_type type, const void *buf, size_t len)
 		else
 			n = write(fd, buf, len);
 	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	if (n < 0)
+		return errno == EAGAIN ? why_full(fd, type) : -errno;
+	return n;
 }
 
 static ssize_t fdstream_read(struct stream *s, void *buf, size_t len)

@@ -11,7 +11,7 @@ enum fd_type { FD_SOCKET, FD_PIPE, FD_OTHER };
 enum fd_type fd_type(int fd);
 
 /* As stream_ops.read and .write. FD_OTHER and FD_PIPE are to be O_NONBLOCK; a terminal whose other
- * end has gone reads as 0. */
+ * end has gone reads as 0, and is not written to. */
 ssize_t fd_read(int fd, enum fd_type type, void *buf, size_t len);
 ssize_t fd_write(int fd, enum fd_type type, const void *buf, size_t len);
 

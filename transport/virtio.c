@@ -94,8 +94,8 @@ static int discard_input(int fd)
 
 /*
  * POLLHUP, and perhaps something to read. The kernel learns of a new peer and of its bytes by two
- * queues, so these bytes can be those of a peer that is just coming: only when it has not come after
- * a while are they the last one's.
+ * queues, so these bytes can be those of a peer that is just coming: only when nothing has happened
+ * for a while are they the last one's.
  */
 static int wait_for_peer(struct virtio *v)
 {
@@ -123,7 +123,7 @@ static int virtio_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	if (v->busy)
 		return -EAGAIN;
 	if (edge_consume(v->edge))
-		v->clean = false; /* somebody may have come, and gone by now */
+		v->clean = v->doubtful = false; /* somebody may have come, and gone by now */
 	poll(&p, 1, 0);
 	if (p.revents & POLLHUP)
 		return wait_for_peer(v);

@@ -102,6 +102,25 @@ Test(pty, slow_reader, .description = "a full pty gives -EAGAIN, and what was ta
 	vmgdb_endpoint_close(ep);
 }
 
+Test(pty, leaves_full,
+     .description = "a debugger that leaves while the pty is full has left for who writes, too")
+{
+	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
+	char buf[1000] = "";
+	int fd;
+	struct stream *s = come(ep, &fd);
+
+	while (s->ops->write(s, buf, sizeof(buf)) > 0)
+		;
+	close(fd);
+	cr_expect_eq(s->ops->write(s, buf, sizeof(buf)), -EPIPE);
+	s->ops->close(s);
+	s = come(ep, &fd);
+	s->ops->close(s);
+	close(fd);
+	vmgdb_endpoint_close(ep);
+}
+
 Test(pty, early_bytes, .description = "what a debugger sends before it is accepted is not lost")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
