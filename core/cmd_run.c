@@ -9,7 +9,7 @@
 
 /* ---- resuming ---------------------------------------------------------------------------- */
 
-/* Every vCPU holds until an action names it. */
+/* Every vCPU holds until an action names it, and so does one that nobody has heard of yet. */
 static bool start_actions(struct session *s)
 {
 	int err = session_vcpus(s);
@@ -21,9 +21,14 @@ static bool start_actions(struct session *s)
 		return false;
 	}
 	for (unsigned int i = 0; i < s->vcpus.n; i++) {
-		s->vcpus.action[i] = (struct resume_action){ .kind = RESUME_HOLD };
+		s->vcpus.action[i] = (struct resume_action){
+			.vcpu = s->vcpus.index[i],
+			.kind = RESUME_HOLD,
+		};
 		s->vcpus.claimed[i] = false;
 	}
+	s->vcpus.rest = (struct resume_action){ .kind = RESUME_HOLD };
+	s->vcpus.rest_claimed = false;
 	return true;
 }
 
@@ -38,14 +43,19 @@ static void add_action(struct session *s, const struct thread_id *id,
 		if (l->claimed[i] || (id->kind != THREAD_ALL && l->index[i] != vcpu))
 			continue;
 		l->action[i] = *action;
+		l->action[i].vcpu = l->index[i];
 		l->claimed[i] = true;
+	}
+	if (id->kind == THREAD_ALL && !l->rest_claimed) {
+		l->rest = *action;
+		l->rest_claimed = true;
 	}
 }
 
 static void resume(struct session *s)
 {
 	struct target *t = s->target;
-	int err = t->ops->resume(t, s->vcpus.action, s->vcpus.n);
+	int err = t->ops->resume(t, s->vcpus.action, s->vcpus.n, &s->vcpus.rest);
 
 	if (err) {
 		fail_errno(s, err, "resume");
@@ -61,7 +71,7 @@ static void resume(struct session *s)
 /* Steps change more than continue does: which code runs between two stops. */
 static bool may_step(struct session *s, enum resume_kind kind)
 {
-	if (kind == RESUME_CONTINUE || !s->config.ro)
+	if (kind == RESUME_CONTINUE || kind == RESUME_HOLD || !s->config.ro)
 		return true;
 	fail(s, EROFS, "this session is read-only");
 	return false;
@@ -79,6 +89,9 @@ static bool scan_kind(struct scan *text, struct resume_action *out)
 		return true;
 	if (scan_char(text, 'S'))
 		return scan_hex(text, &signal);
+	out->kind = RESUME_HOLD;
+	if (scan_char(text, 't'))
+		return true;
 	if (scan_char(text, 'r')) {
 		out->kind = RESUME_RANGE;
 		return scan_hex(text, &out->start) && scan_char(text, ',') &&
@@ -126,7 +139,7 @@ static void vcont(struct session *s, struct scan *args)
 static void vcont_actions(struct session *s, struct scan *args)
 {
 	if (scan_done(s, args))
-		buf_str(&s->reply, "vCont;c;C;s;S;r");
+		buf_str(&s->reply, "vCont;c;C;s;S;t;r");
 }
 
 /* ---- c C s S ----------------------------------------------------------------------------- */
@@ -210,9 +223,9 @@ static void step_signal(struct session *s, struct scan *args)
 
 /* ---- ends -------------------------------------------------------------------------------- */
 
-static void leave(struct session *s)
+static void leave(struct session *s, enum detach_how how)
 {
-	s->target->ops->detach(s->target, false);
+	s->target->ops->detach(s->target, how);
 	s->running = false;
 	s->end = SESSION_DETACHED;
 }
@@ -221,7 +234,7 @@ static void leave(struct session *s)
 static void end(struct session *s)
 {
 	if (!s->config.may_kill || s->target->ops->kill(s->target) < 0) {
-		leave(s);
+		leave(s, DETACH_RUN);
 		return;
 	}
 	s->running = false;
@@ -241,7 +254,17 @@ static void detach(struct session *s, struct scan *args)
 {
 	if (!scan_end(args) && !scan_own_process(s, args))
 		return;
-	leave(s);
+	leave(s, DETACH_RUN);
+	reply_ok(s);
+}
+
+/* Our own, for who only asked something: the VM is again as it was found, held for a debugger if it
+ * was. A detach would let it go. */
+static void withdraw(struct session *s, struct scan *args)
+{
+	if (!scan_done(s, args))
+		return;
+	leave(s, DETACH_AS_FOUND);
 	reply_ok(s);
 }
 
@@ -270,6 +293,7 @@ const struct command run_commands[] = {
 	{ "s", CMD_GLUED | CMD_RESUME, step, NULL },
 	{ "S", CMD_GLUED | CMD_RESUME, step_signal, NULL },
 	{ "D", CMD_ANYTIME, detach, NULL },
+	{ "QVmgdb.Withdraw", CMD_ANYTIME, withdraw, "QVmgdb.Withdraw+" },
 	{ "k", CMD_ANYTIME | CMD_CHANGES, kill_all, NULL },
 	{ "vKill", CMD_ANYTIME | CMD_CHANGES, kill_process, NULL },
 	{ 0 },

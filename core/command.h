@@ -61,7 +61,9 @@ struct vcpu_list {
 	unsigned int n, cap;
 	unsigned int *index;
 	struct resume_action *action;
-	bool *claimed; /* an action names it */
+	bool *claimed;		   /* an action names it */
+	struct resume_action rest; /* for those that are not in the list */
+	bool rest_claimed;
 };
 
 struct session {
@@ -76,6 +78,7 @@ struct session {
 	enum packet_event deferred; /* waits for room for its reply; its data is in the decoder */
 	bool interrupted;	    /* an interrupt came before the packet that it is meant for */
 	bool has_points;	    /* breakpoints were inserted for this debugger */
+	bool only_asked;	    /* ... which has changed nothing, nor let anything run */
 
 	/* Negotiated or chosen by this debugger; see session_fresh(). */
 	unsigned int features;

@@ -81,7 +81,7 @@ struct engine {
 
 	enum engine_mode mode;
 	bool attached;		/* a debugger holds the VM */
-	bool held;		/* no debugger yet, but vCPUs wait for one */
+	bool held;		/* without a debugger vCPUs wait for one that lets them run */
 	bool stop_wanted;	/* running: everybody parks */
 	bool ran;		/* something did since the breakpoints were verified */
 	bool ran_free;		/* ... and more than single steps */
@@ -89,8 +89,9 @@ struct engine {
 	bool down;		/* vmgdb_shutdown() */
 	bool exited, exit_told; /* vmgdb_exited(), and its status */
 	int exit_status;
-	struct vmgdb_vcpu *over; /* steps over a breakpoint: nobody else runs */
-	unsigned int current;	 /* index of the vCPU that was reported last */
+	struct vmgdb_vcpu *over;   /* steps over a breakpoint: nobody else runs */
+	struct resume_action rest; /* of the last resume: for a vCPU that is added while it runs */
+	unsigned int current;	   /* index of the vCPU that was reported last */
 	unsigned long seq;
 	size_t console_len; /* what breakpoint commands printed and nobody took yet */
 	char console[CONSOLE_MAX];
@@ -108,6 +109,9 @@ int engine_add_vcpu(struct engine *e, unsigned int index, const struct vcpu_ops 
 /* As vmgdb_exited() and vmgdb_shutdown(). */
 void engine_exited(struct engine *e, int status);
 void engine_shutdown(struct engine *e);
+
+/* The VM waits for a debugger to let it run: none has since vmgdb_hold(), or since one stayed. */
+bool engine_held(struct engine *e);
 
 /* ---- between the engine's own files; the lock is held ---------------------------------------- */
 

@@ -301,10 +301,10 @@ static bool still_true(struct vmgdb_vcpu *v)
 	}
 }
 
-static void set_action(struct vmgdb_vcpu *v, const struct resume_action *a)
+/* It does what its action says from here on. */
+static void let_go(struct vmgdb_vcpu *v)
 {
-	v->action = *a;
-	if (a->kind == RESUME_HOLD)
+	if (v->action.kind == RESUME_HOLD)
 		return;
 	if (v->event.kind && !still_true(v))
 		v->event.kind = STOP_NONE;
@@ -335,17 +335,36 @@ static void commit(struct engine *e, bool free_run)
 	e->ran_free = free_run;
 }
 
-static void resume(struct engine *e, const struct resume_action *actions, unsigned int n)
+static bool runs_free(const struct resume_action *a)
 {
-	static const struct resume_action go = { .kind = RESUME_CONTINUE };
-	bool free_run = n < e->nvcpus;
+	return a->kind == RESUME_CONTINUE || a->kind == RESUME_RANGE;
+}
+
+/* Each vCPU's action: both lists are by ascending index. */
+static bool choose_actions(struct engine *e, const struct resume_action *actions, unsigned int n)
+{
+	const struct resume_action *a = actions, *end = actions + n;
+	bool free_run = false;
 	unsigned int i;
 
-	for (i = 0; i < n; i++)
-		free_run |= actions[i].kind == RESUME_CONTINUE || actions[i].kind == RESUME_RANGE;
-	commit(e, free_run);
+	for (i = 0; i < e->nvcpus; i++) {
+		struct vmgdb_vcpu *v = e->vcpus[i];
+
+		while (a < end && a->vcpu < v->index)
+			a++;
+		v->action = a < end && a->vcpu == v->index ? *a : e->rest;
+		free_run |= runs_free(&v->action);
+	}
+	return free_run;
+}
+
+static void resume(struct engine *e, const struct resume_action *actions, unsigned int n)
+{
+	unsigned int i;
+
+	commit(e, choose_actions(e, actions, n));
 	for (i = 0; i < e->nvcpus; i++)
-		set_action(e->vcpus[i], i < n ? &actions[i] : &go);
+		let_go(e->vcpus[i]);
 	e->held = false;
 	engine_set_mode(e, ENGINE_RUNNING);
 	if (untold(e))
@@ -364,12 +383,14 @@ static void tell_vmm(struct engine *e, bool stopped)
 		what(e->config.opaque);
 }
 
-static int op_resume(struct target *t, const struct resume_action *actions, unsigned int n)
+static int op_resume(struct target *t, const struct resume_action *actions, unsigned int n,
+		     const struct resume_action *rest)
 {
 	struct engine *e = engine_of(t);
 
 	tell_vmm(e, false);
 	pthread_mutex_lock(&e->lock);
+	e->rest = *rest;
 	resume(e, actions, n);
 	pthread_mutex_unlock(&e->lock);
 	return 0;
@@ -511,7 +532,7 @@ static void clear_all(struct engine *e)
 	}
 }
 
-static void detach(struct engine *e, bool stay)
+static void detach(struct engine *e, enum detach_how how)
 {
 	if (e->mode == ENGINE_RUNNING)
 		engine_set_mode(e, ENGINE_STOPPED);
@@ -519,18 +540,39 @@ static void detach(struct engine *e, bool stay)
 		engine_log(e, VMGDB_LOG_ERROR, "a vCPU does not stop; breakpoints go regardless");
 	clear_all(e);
 	e->attached = false;
-	e->held = stay;
+	e->held = how == DETACH_STAY;
 	engine_set_mode(e, ENGINE_IDLE);
 }
 
-static void op_detach(struct target *t, bool stay)
+bool engine_held(struct engine *e)
+{
+	bool held;
+
+	pthread_mutex_lock(&e->lock);
+	held = e->held;
+	pthread_mutex_unlock(&e->lock);
+	return held;
+}
+
+static void op_detach(struct target *t, enum detach_how how)
 {
 	struct engine *e = engine_of(t);
 
-	if (!stay)
+	if (how == DETACH_AS_FOUND)
+		how = engine_held(e) ? DETACH_STAY : DETACH_RUN;
+	if (how == DETACH_RUN)
 		tell_vmm(e, false);
 	pthread_mutex_lock(&e->lock);
-	detach(e, stay);
+	detach(e, how);
+	pthread_mutex_unlock(&e->lock);
+}
+
+static void op_renew(struct target *t)
+{
+	struct engine *e = engine_of(t);
+
+	pthread_mutex_lock(&e->lock);
+	clear_all(e);
 	pthread_mutex_unlock(&e->lock);
 }
 
@@ -562,6 +604,7 @@ const struct target_ops engine_target_ops = {
 	.poll = op_poll,
 	.attach = op_attach,
 	.detach = op_detach,
+	.renew = op_renew,
 	.kill = op_kill,
 };
 
@@ -631,6 +674,14 @@ static void set_cpu(struct engine *e, const struct vcpu_ops *ops, const struct v
 	e->hw.caps = *caps;
 }
 
+/* One that is added while the others run does as the debugger said for those that it did not name. */
+static void join(struct engine *e, struct vmgdb_vcpu *v)
+{
+	v->action = e->rest;
+	v->afresh = true;
+	e->ran_free |= runs_free(&v->action);
+}
+
 static int insert_vcpu(struct engine *e, struct vmgdb_vcpu *v)
 {
 	struct vmgdb_vcpu **grown;
@@ -648,6 +699,7 @@ static int insert_vcpu(struct engine *e, struct vmgdb_vcpu *v)
 	grown[i] = v;
 	e->vcpus = grown;
 	e->nvcpus++;
+	join(e, v);
 	return 0;
 }
 
@@ -663,7 +715,6 @@ int engine_add_vcpu(struct engine *e, unsigned int index, const struct vcpu_ops 
 	v->index = index;
 	v->ops = ops;
 	v->ctx = ctx;
-	v->action.kind = RESUME_CONTINUE;
 	atomic_init(&v->attn, true);
 	ret = vcpu_state_init(v);
 	if (ret)

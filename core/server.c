@@ -213,18 +213,25 @@ static void serve(struct server *s, struct connection *c)
 	flush(c);
 }
 
-/* The debugger has gone. If it held the VM and did not say what is to become of it: the policy. */
+/*
+ * The debugger has gone. If it held the VM and did not say what is to become of it: the policy. But
+ * who only asked was no debugger yet for a VM that waits for one.
+ */
 static void let_go(struct server *s, struct connection *c)
 {
+	enum detach_how how =
+		c->ep->policy.on_disconnect == DISCONNECT_STAY ? DETACH_STAY : DETACH_RUN;
 	struct target *t = &s->engine->target;
 
 	if (!session_holds(c->session))
 		return;
 	engine_log(s->engine, VMGDB_LOG_INFO, "%s: the debugger at %s has left", c->ep->name,
 		   c->stream->peer);
-	if (c->ep->policy.on_disconnect == DISCONNECT_KILL && !t->ops->kill(t))
+	if (session_only_asked(c->session) && engine_held(s->engine))
+		how = DETACH_AS_FOUND;
+	else if (c->ep->policy.on_disconnect == DISCONNECT_KILL && !t->ops->kill(t))
 		return;
-	t->ops->detach(t, c->ep->policy.on_disconnect == DISCONNECT_STAY);
+	t->ops->detach(t, how);
 }
 
 static void close_connection(struct server *s, struct connection *c)

@@ -148,6 +148,7 @@ static void run_command(struct session *s, const struct command *c, struct scan 
 		fail(s, EROFS, "this session is read-only");
 	else if (c)
 		c->run(s, args);
+	s->only_asked &= !c || !(c->flags & (CMD_CHANGES | CMD_RESUME));
 	if (!s->silent)
 		send_reply(s);
 }
@@ -194,7 +195,7 @@ static bool take_hold(struct session *s)
 		       err == -EBUSY ? "another debugger holds the VM" : "the VM can't be stopped");
 		return false;
 	}
-	s->holds = true;
+	s->holds = s->only_asked = true;
 	session_fresh(s);
 	return true;
 }
@@ -356,16 +357,6 @@ void session_poll(struct session *s)
 
 /* ---- the rest of session.h --------------------------------------------------------------- */
 
-static void forget_breakpoints(struct session *s)
-{
-	const struct target_ops *ops = s->target->ops;
-
-	s->has_points = false;
-	ops->detach(s->target, true);
-	if (ops->attach(s->target) < 0)
-		session_log(s, VMGDB_LOG_ERROR, "the VM can't be stopped for a new debugger");
-}
-
 /* What a new debugger is told of a stop that the last one asked for: that it has stopped. */
 static void blur_stop(struct stop *stop)
 {
@@ -378,7 +369,8 @@ void session_fresh(struct session *s)
 	struct cpu_view *v;
 
 	if (s->has_points)
-		forget_breakpoints(s);
+		s->target->ops->renew(s->target);
+	s->has_points = false;
 	blur_stop(&s->stop);
 	s->features = 0;
 	s->general = s->stop.vcpu;
@@ -455,6 +447,11 @@ enum session_end session_state(const struct session *s)
 bool session_holds(const struct session *s)
 {
 	return s->holds && s->end == SESSION_OPEN;
+}
+
+bool session_only_asked(const struct session *s)
+{
+	return s->only_asked;
 }
 
 bool session_running(const struct session *s)

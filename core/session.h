@@ -78,6 +78,9 @@ enum session_end session_state(const struct session *s);
 /* Whether the target is attached for this session: when the link is lost, detach it. */
 bool session_holds(const struct session *s);
 
+/* Whether the debugger has only asked: nothing was changed, and nothing has run. */
+bool session_only_asked(const struct session *s);
+
 /* Whether the debugger has let the target run and waits for it to stop. */
 bool session_running(const struct session *s);
 

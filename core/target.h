@@ -13,6 +13,7 @@
 enum resume_kind { RESUME_HOLD, RESUME_CONTINUE, RESUME_STEP, RESUME_RANGE };
 
 struct resume_action {
+	unsigned int vcpu; /* its index */
 	enum resume_kind kind;
 	uint64_t start, end; /* RESUME_RANGE: step while start <= PC < end */
 };
@@ -40,6 +41,13 @@ struct stop {
 
 /* Z and z: the protocol's numbers. */
 enum point_type { POINT_SW, POINT_HW, POINT_WRITE, POINT_READ, POINT_ACCESS };
+
+/* What becomes of the target when its debugger leaves. */
+enum detach_how {
+	DETACH_RUN,
+	DETACH_STAY, /* it waits for the next debugger */
+	DETACH_AS_FOUND, /* it waits if it did when this one came and has not let it run; else it runs */
+};
 
 /* What a person may choose; core/cmd_monitor.c has the names. */
 enum target_option {
@@ -103,8 +111,13 @@ struct target_ops {
 	/* Take what commands printed, at most len bytes: how many. Running or not. */
 	size_t (*console)(struct target *t, char *buf, size_t len);
 
-	/* Let vCPUs run: actions[i] is for the i-th of vcpus(). Does not wait. 0 or -errno. */
-	int (*resume)(struct target *t, const struct resume_action *actions, unsigned int n);
+	/*
+	 * Let vCPUs run, each as the action that names it says, by ascending index; rest is for
+	 * those that none names, among them any that are added before the next stop. Does not wait.
+	 * 0 or -errno.
+	 */
+	int (*resume)(struct target *t, const struct resume_action *actions, unsigned int n,
+		      const struct resume_action *rest);
 
 	/* Ask all to stop; poll tells when they have. Running or not. */
 	void (*interrupt)(struct target *t);
@@ -115,10 +128,13 @@ struct target_ops {
 	/*
 	 * attach: a debugger has sent its first packet; stops the target and waits until it has:
 	 * 0; -EBUSY: another debugger holds it; -ETIMEDOUT: a vCPU does not stop; -ESHUTDOWN: the
-	 * VM has ended. detach: breakpoints out, then run (or stay stopped). Running or not.
+	 * VM has ended. detach: breakpoints out, then run or stay stopped. Running or not.
 	 */
 	int (*attach)(struct target *t);
-	void (*detach)(struct target *t, bool stay);
+	void (*detach)(struct target *t, enum detach_how how);
+
+	/* Another debugger in place of the one that held it: no breakpoints, nothing left to tell. */
+	void (*renew)(struct target *t);
 
 	/* Ask the VMM to end the VM. -EOPNOTSUPP: it does not allow that. */
 	int (*kill)(struct target *t);

@@ -90,8 +90,8 @@ int vmgdb_add_kvm_vcpu(struct vmgdb *v, unsigned int index, int vcpu_fd, struct 
  * vmgdb_start(). Returns 0 or -ENOMEM. */
 int vmgdb_add_endpoint(struct vmgdb *v, struct vmgdb_endpoint *ep);
 
-/* Hold the VM, from its first instruction, until a debugger has come and lets it run. Before
- * vmgdb_start(). */
+/* Hold the VM, from its first instruction, until a debugger has come and lets it run, or detaches;
+ * one that is lost when it has only asked does not count. Before vmgdb_start(). */
 void vmgdb_hold(struct vmgdb *v);
 
 /* Start the stub's thread. Returns 0 or the errno of thread creation. */

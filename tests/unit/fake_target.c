@@ -272,7 +272,8 @@ static size_t console(struct target *t, char *buf, size_t len)
 	return n;
 }
 
-static int resume(struct target *t, const struct resume_action *actions, unsigned int n)
+static int resume(struct target *t, const struct resume_action *actions, unsigned int n,
+		  const struct resume_action *rest)
 {
 	struct fake_target *f = stopped(t);
 
@@ -280,6 +281,7 @@ static int resume(struct target *t, const struct resume_action *actions, unsigne
 		return f->resume_error;
 	f->nactions = n;
 	memcpy(f->actions, actions, (n < FAKE_VCPUS ? n : FAKE_VCPUS) * sizeof(*actions));
+	f->rest = *rest;
 	f->resumes++;
 	f->running = true;
 	return 0;
@@ -312,10 +314,15 @@ static int attach(struct target *t)
 	return fake(t)->attach_error;
 }
 
-static void detach(struct target *t, bool stay)
+static void detach(struct target *t, enum detach_how how)
 {
 	fake(t)->detaches++;
-	fake(t)->stayed = stay;
+	fake(t)->detached = how;
+}
+
+static void renew(struct target *t)
+{
+	fake(t)->renewals++;
 }
 
 static int kill_vm(struct target *t)
@@ -342,6 +349,7 @@ static const struct target_ops fake_ops = {
 	.poll = poll_stop,
 	.attach = attach,
 	.detach = detach,
+	.renew = renew,
 	.kill = kill_vm,
 };
 

@@ -50,13 +50,14 @@ struct fake_target {
 	/* what happened */
 	bool running, stop_ready;
 	struct stop stop;
-	unsigned int attaches, detaches, kills, interrupts, resumes, inserts, removes;
+	unsigned int attaches, detaches, renewals, kills, interrupts, resumes, inserts, removes;
 	unsigned int calls_while_running; /* of calls that may not be made then */
-	bool stayed;
+	enum detach_how detached;
 	struct fake_point last_point;
 	char rules[256]; /* of the last breakpoint: "if BYTES" and "do BYTES", each with a ; */
 	struct resume_action actions[FAKE_VCPUS];
 	unsigned int nactions;
+	struct resume_action rest;
 };
 
 extern const struct tdesc fake_wide, fake_narrow;

@@ -247,7 +247,7 @@ void softvm_attach(struct softvm *vm)
 
 void softvm_detach(struct softvm *vm)
 {
-	vm->t->ops->detach(vm->t, false);
+	vm->t->ops->detach(vm->t, DETACH_RUN);
 }
 
 void softvm_insert(struct softvm *vm, enum point_type type, uint64_t addr, uint64_t len)
@@ -268,13 +268,15 @@ void softvm_remove(struct softvm *vm, enum point_type type, uint64_t addr, uint6
 void softvm_resume_one(struct softvm *vm, unsigned int vcpu, enum resume_kind kind,
 		       enum resume_kind others)
 {
+	const struct resume_action rest = { .kind = others };
 	struct resume_action actions[SOFTVM_CPUS];
 	unsigned int index[SOFTVM_CPUS], n, i;
 
 	n = vm->t->ops->vcpus(vm->t, index, SOFTVM_CPUS);
 	for (i = 0; i < n; i++)
-		actions[i] = (struct resume_action){ .kind = index[i] == vcpu ? kind : others };
-	cr_assert_eq(vm->t->ops->resume(vm->t, actions, n), 0);
+		actions[i] = (struct resume_action){ .vcpu = index[i],
+						     .kind = index[i] == vcpu ? kind : others };
+	cr_assert_eq(vm->t->ops->resume(vm->t, actions, n, &rest), 0);
 }
 
 void softvm_resume(struct softvm *vm, enum resume_kind kind)

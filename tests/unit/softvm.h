@@ -82,7 +82,8 @@ void softvm_detach(struct softvm *vm);
 void softvm_insert(struct softvm *vm, enum point_type type, uint64_t addr, uint64_t len);
 void softvm_remove(struct softvm *vm, enum point_type type, uint64_t addr, uint64_t len);
 
-/* Resume: all with the same action; one with it and the others held or continuing. */
+/* Resume: all with the same action; one with it and the others, also those to come, held or
+ * continuing. */
 void softvm_resume(struct softvm *vm, enum resume_kind kind);
 void softvm_resume_one(struct softvm *vm, unsigned int vcpu, enum resume_kind kind,
 		       enum resume_kind others);

@@ -67,7 +67,7 @@ Test(commands, questions, .description = "what has a fixed answer")
 	EXPECT({ "vMustReplyEmpty", "" }, { "!", "OK" }, { "qAttached", "1" },
 	       { "qAttached:1", "1" }, { "qAttached:2", "E.process: malformed, or not ours" },
 	       { "qAttached:x", "E.process: malformed, or not ours" }, { "qSymbol::", "OK" },
-	       { "qC", "QCp1.1" }, { "vCont?", "vCont;c;C;s;S;r" });
+	       { "qC", "QCp1.1" }, { "vCont?", "vCont;c;C;s;S;t;r" });
 }
 
 Test(commands, unknown, .description = "what is not known gets the empty reply")
@@ -394,15 +394,19 @@ Test(commands, rules, .description = "conditions and commands reach the target w
 
 /* ---- run control ------------------------------------------------------------------------- */
 
-/* What each vCPU was last told, a letter each. */
+/* What each vCPU was last told, a letter each, and what the rest was. */
 static const char *told(void)
 {
-	static char text[FAKE_VCPUS + 1];
+	static char text[FAKE_VCPUS + 3];
 	unsigned int n = fake.nactions < FAKE_VCPUS ? fake.nactions : FAKE_VCPUS;
 
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
+		cr_expect_eq(fake.actions[i].vcpu, i);
 		text[i] = "hcsr"[fake.actions[i].kind];
-	text[n] = '\0';
+	}
+	text[n] = '/';
+	text[n + 1] = "hcsr"[fake.rest.kind];
+	text[n + 2] = '\0';
 	return text;
 }
 
@@ -421,20 +425,25 @@ static void expect_resume(const char *packet, const char *actions)
 	cr_expect_eq(rsp.packets, 1);
 }
 
-Test(run, vcont, .description = "any mix of actions; the leftmost that names a thread is its own")
+Test(run, vcont,
+     .description =
+	     "any mix of actions; the leftmost that names a thread is its own, and what names "
+	     "all is also for those that come later")
 {
 	open_with(4, (struct session_config){ .reliable = true }, GREETING);
-	expect_resume("vCont;c", "cccc");
-	expect_resume("vCont;s:p1.2;c", "cscc");
-	expect_resume("vCont;s:p1.2", "hshh");
-	expect_resume("vCont;c:p1.2;s:p1.2;s:p1.3", "hcsh");
-	expect_resume("vCont;c;s:p1.2", "cccc");
-	expect_resume("vCont;s:p1.-1", "ssss");
-	expect_resume("vCont;s:p1", "ssss");
-	expect_resume("vCont;c:-1", "cccc");
-	expect_resume("vCont;s:0;c:-1", "sccc");
-	expect_resume("vCont;C05:p1.1;S0b:p1.2", "cshh");
-	expect_resume("vCont;r1000,1010:p1.4;c:p1.-1", "cccr");
+	expect_resume("vCont;c", "cccc/c");
+	expect_resume("vCont;s:p1.2;c", "cscc/c");
+	expect_resume("vCont;s:p1.2", "hshh/h");
+	expect_resume("vCont;c:p1.2;s:p1.2;s:p1.3", "hcsh/h");
+	expect_resume("vCont;c;s:p1.2", "cccc/c");
+	expect_resume("vCont;s:p1.-1", "ssss/s");
+	expect_resume("vCont;s:p1", "ssss/s");
+	expect_resume("vCont;c:-1", "cccc/c");
+	expect_resume("vCont;s:0;c:-1", "sccc/c");
+	expect_resume("vCont;C05:p1.1;S0b:p1.2", "cshh/h");
+	expect_resume("vCont;t:p1.2;s:p1.3;c", "chsc/c");
+	expect_resume("vCont;c:p1.1;t", "chhh/h");
+	expect_resume("vCont;r1000,1010:p1.4;c:p1.-1", "cccr/c");
 	cr_expect(fake.actions[3].start == 0x1000 && fake.actions[3].end == 0x1010);
 	close_session();
 }
@@ -443,11 +452,11 @@ Test(commands, vcont_bad, .description = "a vCont with anything wrong in it resu
 {
 #define BAD_ACTION "E.action: unknown or malformed"
 	EXPECT({ "vCont", "E.action: missing" }, { "vCont;", "E.action: missing" },
-	       { "vCont;t", BAD_ACTION }, { "vCont;x", BAD_ACTION }, { "vCont;c;;s", BAD_ACTION },
-	       { "vCont;C", BAD_ACTION }, { "vCont;Cx", BAD_ACTION }, { "vCont;r", BAD_ACTION },
-	       { "vCont;r1000", BAD_ACTION }, { "vCont;r1000,", BAD_ACTION },
-	       { "vCont;c:p1.3", NO_THREAD }, { "vCont;c:p99.-1", BAD_THREAD },
-	       { "vCont;c:", BAD_THREAD }, { "vCont;c:p1.1x", BAD_END }, { "vCont;cc", BAD_END },
+	       { "vCont;x", BAD_ACTION }, { "vCont;c;;s", BAD_ACTION }, { "vCont;C", BAD_ACTION },
+	       { "vCont;Cx", BAD_ACTION }, { "vCont;r", BAD_ACTION }, { "vCont;r1000", BAD_ACTION },
+	       { "vCont;r1000,", BAD_ACTION }, { "vCont;c:p1.3", NO_THREAD },
+	       { "vCont;c:p99.-1", BAD_THREAD }, { "vCont;c:", BAD_THREAD },
+	       { "vCont;c:p1.1x", BAD_END }, { "vCont;cc", BAD_END },
 	       { "vCont:c", "E.action: missing" }, { "vCont;c;s:p1.3", NO_THREAD },
 	       { "vCont;s,1", BAD_END });
 	cr_expect_eq(fake.resumes, 0);
@@ -458,20 +467,20 @@ Test(commands, vcont_bad, .description = "a vCont with anything wrong in it resu
 Test(run, plain, .description = "c s C S go by Hc, and take an address")
 {
 	open_with(3, (struct session_config){ .reliable = true }, GREETING);
-	expect_resume("c", "ccc");
-	expect_resume("s", "scc");
+	expect_resume("c", "ccc/c");
+	expect_resume("s", "scc/c");
 	rsp_call(&rsp, "Hc2");
-	expect_resume("c", "hch");
-	expect_resume("s", "hsh");
+	expect_resume("c", "hch/h");
+	expect_resume("s", "hsh/h");
 	rsp_call(&rsp, "Hc-1");
 	rsp_call(&rsp, "Hg3");
-	expect_resume("s", "ccs");
-	expect_resume("C05", "ccc");
-	expect_resume("S05", "scc");
-	expect_resume("c1234", "ccc");
+	expect_resume("s", "ccs/c");
+	expect_resume("C05", "ccc/c");
+	expect_resume("S05", "scc/c");
+	expect_resume("c1234", "ccc/c");
 	cr_expect(fake.vcpus[0].state.pc == 0x1234 && fake.vcpus[0].dirty & 1);
 	rsp_call(&rsp, "Hc3");
-	expect_resume("S05;4321", "hhs");
+	expect_resume("S05;4321", "hhs/h");
 	cr_expect_eq(fake.vcpus[2].state.pc, 0x4321);
 	close_session();
 }
@@ -600,8 +609,8 @@ Test(ro, refused, .description = "a read-only session reads and continues, and c
 	       { "vKill;1", RO }, { "m1000,1", "00" }, { "p0", "1111000000000000" });
 	cr_expect(fake.resumes == 0 && fake.inserts == 0 && fake.removes == 0 && fake.kills == 0);
 	cr_expect_eq(memcmp(&before, &fake.vcpus[0].state, sizeof(before)), 0);
-	expect_resume("vCont;c", "cc");
-	expect_resume("c", "cc");
+	expect_resume("vCont;c", "cc/c");
+	expect_resume("c", "cc/c");
 	EXPECT({ "D", "OK" });
 	close_session();
 }
@@ -610,24 +619,30 @@ Test(ro, refused, .description = "a read-only session reads and continues, and c
 
 static void expect_end(const char *packet, bool may_kill, const char *reply, enum session_end end)
 {
+	const enum detach_how how = !strncmp(packet, "QV", 2) ? DETACH_AS_FOUND : DETACH_RUN;
+
 	open_with(1, (struct session_config){ .reliable = true, .may_kill = may_kill }, GREETING);
 	cr_expect_str_eq(rsp_call(&rsp, packet), reply, "%s: %s", packet, rsp.reply);
 	cr_expect_eq(session_state(rsp.session), end, "%s", packet);
 	cr_expect_eq(fake.detaches, end == SESSION_DETACHED);
 	cr_expect_eq(fake.kills, end == SESSION_KILLED);
-	cr_expect(!fake.stayed);
+	if (end == SESSION_DETACHED)
+		cr_expect_eq(fake.detached, how);
 	if (end != SESSION_OPEN)
 		cr_expect_str_eq(rsp_call(&rsp, "g"), "(none)", "after its end it is silent");
 	close_session();
 }
 
-Test(ends, all, .description = "D k vKill: who is told what, and what becomes of the VM")
+Test(ends, all,
+     .description = "D k vKill QVmgdb.Withdraw: who is told what, and what becomes of the VM")
 {
 	expect_end("D", false, "OK", SESSION_DETACHED);
 	expect_end("D;1", false, "OK", SESSION_DETACHED);
 	expect_end("D;-1", false, "OK", SESSION_DETACHED);
 	expect_end("D;2", false, "E.process: malformed, or not ours", SESSION_OPEN);
 	expect_end("D;", false, "E.process: malformed, or not ours", SESSION_OPEN);
+	expect_end("QVmgdb.Withdraw", true, "OK", SESSION_DETACHED);
+	expect_end("QVmgdb.Withdraw;1", true, BAD_END, SESSION_OPEN);
 	expect_end("D;1;1", false, BAD_END, SESSION_OPEN);
 	expect_end("k", false, "(none)", SESSION_DETACHED);
 	expect_end("k", true, "(none)", SESSION_KILLED);

@@ -213,14 +213,14 @@ SOFT_TEST(engine, stay, "detach and stay: nothing runs until the next debugger s
 	softvm_break(vm, LOOP + 8);
 	cont(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
-	vm->t->ops->detach(vm->t, true);
+	vm->t->ops->detach(vm->t, DETACH_STAY);
 	cr_expect_not(softvm_planted(vm, LOOP + 8));
 	expect_standstill(vm);
 	softvm_attach(vm);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
 	cont(vm);
 	softvm_run_on(vm, 0, 20);
-	vm->t->ops->detach(vm->t, true); /* running */
+	vm->t->ops->detach(vm->t, DETACH_STAY); /* running */
 	expect_standstill(vm);
 	softvm_attach(vm);
 	softvm_detach(vm);
@@ -240,6 +240,52 @@ SOFT_TEST(engine, hold, "held from the first instruction until a debugger lets i
 	cr_expect_eq(softvm_pc(vm, 1), loop_of(1));
 	cont(vm);
 	softvm_run_on(vm, 0, 10);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine, as_found,
+	  "a debugger that withdraws leaves a VM that was held held, and one that ran running")
+{
+	loops(vm, ops, 2);
+	vm->engine.held = true;
+	softvm_start(vm);
+	softvm_attach(vm);
+	cr_expect_eq(softvm_pc(vm, 1), loop_of(1));
+	vm->t->ops->detach(vm->t, DETACH_AS_FOUND);
+	expect_standstill(vm);
+	cr_expect_eq(retired(vm), 0);
+	cr_expect_eq(vm->paused, 1);
+	softvm_attach(vm);
+	cont(vm); /* it is held no more */
+	softvm_run_on(vm, 0, 10);
+	vm->t->ops->detach(vm->t, DETACH_AS_FOUND);
+	softvm_run_on(vm, 0, 10);
+	softvm_attach(vm);
+	vm->t->ops->detach(vm->t, DETACH_AS_FOUND);
+	softvm_run_on(vm, 1, 10);
+	cr_expect_eq(vm->paused, 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(
+	engine, renewed,
+	"a debugger in place of another finds it stopped, without breakpoints and stops of the other")
+{
+	struct stop s;
+
+	loops(vm, ops, 2);
+	start(vm);
+	softvm_break(vm, loop_of(0) + 8);
+	softvm_insert(vm, POINT_WRITE, data_of(1), 8);
+	cont(vm);
+	s = softvm_stopped(vm);
+	vm->t->ops->renew(vm->t);
+	expect_standstill(vm);
+	cr_expect_not(softvm_planted(vm, loop_of(0) + 8));
+	cont(vm);
+	softvm_run_on(vm, 0, 50);
+	softvm_run_on(vm, 1, 50);
+	cr_expect_not(softvm_wait(vm, &s, 0));
 	softvm_fini(vm);
 }
 
@@ -288,7 +334,7 @@ SOFT_TEST(engine, vmm_hears, "the VMM hears of stops and resumes in turns, whoev
 	softvm_detach(vm);
 	cr_expect_eq(vm->paused, 0);
 	softvm_attach(vm);
-	vm->t->ops->detach(vm->t, true);
+	vm->t->ops->detach(vm->t, DETACH_STAY);
 	cr_expect_eq(vm->paused, 1, "it stays stopped");
 	softvm_attach(vm);
 	cr_expect_eq(vm->paused, 1);
@@ -590,6 +636,111 @@ SOFT_TEST(engine, added_running,
 	cont(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 4);
 	softvm_detach(vm);
+	softvm_fini(vm);
+}
+
+/* One more, in the loop of its own. */
+static struct softvm_cpu *add(struct softvm *vm, unsigned int index)
+{
+	struct softvm_cpu *c = softvm_add(vm, index);
+
+	c->cpu.regs.pc = loop_of(index);
+	c->cpu.regs.r[1] = data_of(index);
+	return c;
+}
+
+SOFT_TEST(engine, added_before_resume,
+	  "a vCPU that is added while the debugger makes up its mind shifts nobody's action")
+{
+	static const struct resume_action hold = { .kind = RESUME_HOLD };
+	const struct resume_action a[] = { { .vcpu = 1, .kind = RESUME_STEP },
+					   { .vcpu = 3, .kind = RESUME_HOLD } };
+	unsigned int i;
+
+	softvm_init(vm, ops, 0, NULL);
+	softvm_loops(vm);
+	add(vm, 1);
+	add(vm, 3);
+	start(vm);
+	for (i = 0; i <= 4; i += 2)
+		softvm_start_cpu(add(vm, i));
+	cr_assert_eq(vm->t->ops->resume(vm->t, a, 2, &hold), 0);
+	expect_stop(softvm_stopped(vm), STOP_STEP, 1);
+	cr_expect_eq(softvm_pc(vm, 1), loop_of(1) + 4);
+	cr_expect_eq(retired(vm), 1, "the others were held");
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine, added_locked,
+	  "a vCPU that is added while one alone was let run waits for a resume that includes it")
+{
+	struct softvm_cpu *c;
+
+	loops(vm, ops, 2);
+	start(vm);
+	softvm_resume_one(vm, 1, RESUME_CONTINUE, RESUME_HOLD);
+	c = add(vm, 2);
+	softvm_start_cpu(c);
+	softvm_run_on(vm, 1, 100);
+	pass(10);
+	cr_expect_eq(c->cpu.retired, 0);
+	interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	cr_expect_eq(softvm_pc(vm, 2), loop_of(2));
+	softvm_resume_one(vm, 1, RESUME_HOLD, RESUME_CONTINUE);
+	softvm_run_on(vm, 2, 10);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine, added_on_breakpoint,
+	  "a vCPU that is added onto a breakpoint while all run hits it, also when all are stepped")
+{
+	struct softvm_cpu *c;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		loops(vm, ops, 1);
+		CODE(vm, loop_of(2), I(RDF, 3, 0, 0)); /* stepping emulates it */
+		start(vm);
+		vm->engine.options[OPTION_SOFTWARE_WATCH] = true;
+		if (i)
+			softvm_insert(vm, POINT_WRITE, DATA + 0x200, 8);
+		softvm_break(vm, loop_of(2));
+		cont(vm);
+		c = add(vm, 2);
+		softvm_start_cpu(c);
+		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 2);
+		cr_expect_eq(c->cpu.retired, 0);
+		cr_expect_eq(softvm_pc(vm, 2), loop_of(2));
+		softvm_fini(vm);
+	}
+}
+
+SOFT_TEST(engine, added_during_step_over,
+	  "a vCPU that is added while another steps over a breakpoint is held with the rest")
+{
+	struct hang h = { 0 };
+	struct softvm_cpu *c;
+
+	loops(vm, ops, 1);
+	out_loop(vm);
+	vm->on_exit = hang;
+	vm->opaque = &h;
+	start(vm);
+	softvm_break(vm, LOOP + 4);
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cont(vm);
+	softvm_until(hangs, &h);
+	cr_assert_not(softvm_planted(vm, LOOP + 4), "in the middle of it");
+	c = add(vm, 1);
+	c->cpu.regs.pc = LOOP; /* it would pass the breakpoint */
+	softvm_start_cpu(c);
+	pass(10);
+	cr_expect_eq(c->cpu.retired, 0);
+	h.go = true;
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, softvm_pc(vm, 1) == LOOP + 4);
+	cr_expect_leq(c->cpu.retired, 1);
 	softvm_fini(vm);
 }
 

@@ -359,6 +359,7 @@ static struct resume_action random_action(const struct schedule *s, unsigned int
 	uint64_t pc = s->model.cpus[cpu].regs.pc;
 
 	return (struct resume_action){
+		.vcpu = cpu,
 		.kind = (enum resume_kind)rnd(4),
 		.start = pc - rnd(8) * SOFT_INSN,
 		.end = pc + rnd(16) * SOFT_INSN,
@@ -382,7 +383,7 @@ static void resume(struct schedule *s)
 			printf("resume vCPU %u: %u [%#llx, %#llx)\n", i, a[i].kind,
 			       (unsigned long long)a[i].start, (unsigned long long)a[i].end);
 	model_resume(&s->model, a);
-	if (target(s)->ops->resume(target(s), a, s->vm.ncpus))
+	if (target(s)->ops->resume(target(s), a, s->vm.ncpus, &a[0]))
 		fibers_fail("resume is refused");
 }
 
@@ -470,7 +471,7 @@ static void detach(struct schedule *s, bool stay)
 	if (s->trace)
 		printf("detach%s\n", stay ? ", stay" : "");
 	model_detaching(&s->model);
-	target(s)->ops->detach(target(s), stay);
+	target(s)->ops->detach(target(s), stay ? DETACH_STAY : DETACH_RUN);
 	model_detached(&s->model);
 }
 
@@ -518,7 +519,7 @@ static void run_schedule(void *arg)
 	model_detaching(&s->model); /* anything may be on its way */
 	softvm_stop(&s->vm);
 	if (s->vm.engine.attached)
-		target(s)->ops->detach(target(s), false);
+		target(s)->ops->detach(target(s), DETACH_RUN);
 	model_detached(&s->model);
 }
 

@@ -686,13 +686,10 @@ SOFT_TEST(engine_step, others_run, "the others run while one steps, and what the
 static void range(struct softvm *vm, unsigned int cpu, uint64_t start_pc, uint64_t end,
 		  enum resume_kind others)
 {
-	struct resume_action a[SOFTVM_CPUS];
-	unsigned int i;
+	const struct resume_action rest = { .kind = others };
+	const struct resume_action a = { cpu, RESUME_RANGE, start_pc, end };
 
-	for (i = 0; i < vm->ncpus; i++)
-		a[i] = (struct resume_action){ .kind = others };
-	a[cpu] = (struct resume_action){ RESUME_RANGE, start_pc, end };
-	cr_assert_eq(vm->t->ops->resume(vm->t, a, vm->ncpus), 0);
+	cr_assert_eq(vm->t->ops->resume(vm->t, &a, 1, &rest), 0);
 }
 
 SOFT_TEST(engine_step, range_left,
