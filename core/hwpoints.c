@@ -124,16 +124,12 @@ static void arm(struct hwpoints *h, const struct hw_slot *slot, enum point_type 
 static void arm_pending(struct hwpoints *h, const struct points *p)
 {
 	unsigned int room = left(h, true);
-	const struct table_node *n;
+	const struct point *pt;
 
-	for (n = p->npending ? table_first(&p->points) : NULL; n && room;
-	     n = table_next(&p->points, n)) {
-		const struct hw_slot slot = { HW_EXEC, n->key, h->cpu->brk_size };
+	for (pt = p->pending; pt && room; pt = pt->next, room--) {
+		const struct hw_slot slot = { HW_EXEC, pt->node.key, h->cpu->brk_size };
 
-		if (((const struct point *)n)->site)
-			continue;
-		arm(h, &slot, POINT_SW, n->key);
-		room--;
+		arm(h, &slot, POINT_SW, pt->node.key);
 	}
 }
 

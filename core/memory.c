@@ -11,6 +11,7 @@ int memory_init(struct memory *m)
 {
 	m->slots = NULL;
 	m->nslots = 0;
+	m->generation = 0;
 	return -pthread_rwlock_init(&m->lock, NULL);
 }
 
@@ -50,6 +51,7 @@ static int insert_slot(struct memory *m, const struct memslot *s)
 	grown[i] = *s;
 	m->slots = grown;
 	m->nslots++;
+	m->generation++;
 	return 0;
 }
 
@@ -75,6 +77,7 @@ int memory_remove(struct memory *m, uint64_t gpa)
 	i = slot_at_or_after(m, gpa);
 	if (i < m->nslots && m->slots[i].gpa == gpa) {
 		m->nslots--;
+		m->generation++;
 		memmove(&m->slots[i], &m->slots[i + 1], (m->nslots - i) * sizeof(*m->slots));
 		ret = 0;
 	}

@@ -21,6 +21,7 @@ struct memory {
 	pthread_rwlock_t lock;
 	struct memslot *slots;
 	size_t nslots;
+	unsigned long generation; /* another one whenever slots were added or removed */
 };
 
 int memory_init(struct memory *m);

@@ -30,6 +30,7 @@ void points_fini(struct points *p)
 	}
 	table_fini(&p->points);
 	table_fini(&p->sites);
+	free(p->places);
 }
 
 /* ---- guest memory ------------------------------------------------------------------------ */
@@ -43,9 +44,19 @@ static uint8_t *site_hva(const struct points *p, const struct site *s)
 	return hva && run >= p->cpu->brk_size ? hva : NULL;
 }
 
+static uint32_t insn_at(const struct points *p, const uint8_t *bytes)
+{
+	uint32_t word;
+
+	if (p->cpu->brk_size == 1)
+		return *bytes;
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
 static bool is_brk(const struct points *p, const uint8_t *bytes)
 {
-	return !memcmp(bytes, p->cpu->brk, p->cpu->brk_size);
+	return insn_at(p, bytes) == insn_at(p, p->cpu->brk);
 }
 
 /* Is the breakpoint instruction still where it was planted? */
@@ -76,16 +87,44 @@ static void patch(const struct points *p, uint8_t *hva, const uint8_t *bytes)
 		p->sync_icache(hva, p->cpu->brk_size);
 }
 
+static void mark_dirty(struct points *p, struct site *s)
+{
+	if (s->dirty)
+		return;
+	s->dirty = true;
+	s->next_dirty = p->dirty;
+	p->dirty = s;
+}
+
+static void set_planted(struct points *p, struct site *s, const uint8_t *hva)
+{
+	s->planted = true;
+	s->place = p->nplaces++;
+	p->places[s->place] = (struct place){ hva, s };
+}
+
+static void set_unplanted(struct points *p, struct site *s)
+{
+	if (!s->planted)
+		return;
+	s->planted = false;
+	p->places[s->place] = p->places[--p->nplaces];
+	p->places[s->place].site->place = s->place;
+}
+
+/* What finds no memory is tried again at the next commit. */
 void points_plant(struct points *p, struct site *s)
 {
 	uint8_t *hva;
 
 	pthread_rwlock_rdlock(&p->mem->lock);
 	hva = site_hva(p, s);
-	if (hva && !s->planted) {
+	if (!hva) {
+		mark_dirty(p, s);
+	} else if (!s->planted) {
 		memcpy(s->saved, hva, p->cpu->brk_size);
 		patch(p, hva, p->cpu->brk);
-		s->planted = true;
+		set_planted(p, s, hva);
 	}
 	pthread_rwlock_unlock(&p->mem->lock);
 }
@@ -99,40 +138,39 @@ void points_lift(struct points *p, struct site *s)
 	hva = site_hva(p, s);
 	if (hva && s->planted && is_brk(p, hva))
 		patch(p, hva, s->saved);
-	s->planted = false;
+	set_unplanted(p, s);
 	pthread_rwlock_unlock(&p->mem->lock);
 }
 
 /* ---- wishes ------------------------------------------------------------------------------ */
 
-static void mark_dirty(struct points *p, struct site *s)
+/* Room for one more site to be planted. */
+static int reserve_place(struct points *p)
 {
-	if (s->dirty)
-		return;
-	s->dirty = true;
-	s->next_dirty = p->dirty;
-	p->dirty = s;
+	size_t room = p->room ? 2 * p->room : 16;
+	struct place *grown;
+
+	if (p->sites.count < p->room)
+		return 0;
+	grown = realloc(p->places, room * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	p->places = grown;
+	p->room = room;
+	return 0;
 }
 
-static int site_get(struct points *p, uint64_t gpa, struct site **out)
+static struct site *new_site(struct points *p, uint64_t gpa)
 {
-	struct table_node *n = table_find(&p->sites, gpa);
-	struct site *s = n ? site_of(n) : NULL;
+	struct site *s = reserve_place(p) ? NULL : calloc(1, sizeof(*s));
 
-	if (!s) {
-		s = calloc(1, sizeof(*s));
-		if (!s)
-			return -ENOMEM;
-		s->node.key = gpa;
-		if (table_add(&p->sites, &s->node)) {
-			free(s);
-			return -ENOMEM;
-		}
-	}
-	s->refs++;
-	mark_dirty(p, s);
-	*out = s;
-	return 0;
+	if (!s)
+		return NULL;
+	s->node.key = gpa;
+	if (!table_add(&p->sites, &s->node))
+		return s;
+	free(s);
+	return NULL;
 }
 
 static bool is_memory(const struct points *p, uint64_t gpa)
@@ -146,36 +184,80 @@ static bool is_memory(const struct points *p, uint64_t gpa)
 	return yes;
 }
 
+static void add_pending(struct points *p, struct point *pt)
+{
+	if (!p->pending)
+		p->pending_end = &p->pending;
+	pt->site = NULL;
+	pt->next = NULL;
+	pt->pending_link = p->pending_end;
+	*p->pending_end = pt;
+	p->pending_end = &pt->next;
+	p->npending++;
+}
+
+static void del_pending(struct points *p, struct point *pt)
+{
+	*pt->pending_link = pt->next;
+	if (pt->next)
+		pt->next->pending_link = pt->pending_link;
+	else
+		p->pending_end = pt->pending_link;
+	p->npending--;
+}
+
 /* Give a pending point its site if it is mapped by now. */
 static int resolve(struct points *p, struct point *pt)
 {
+	struct table_node *n;
+	struct site *s;
 	uint64_t gpa;
-	int ret;
 
 	if (p->mmu.translate(p->mmu.opaque, pt->vcpu, pt->node.key, &gpa))
 		return 0;
 	if (!is_memory(p, gpa))
 		return -EFAULT;
-	ret = site_get(p, gpa, &pt->site);
-	if (!ret)
-		p->npending--;
-	return ret;
+	n = table_find(&p->sites, gpa);
+	s = n ? site_of(n) : new_site(p, gpa);
+	if (!s)
+		return -ENOMEM;
+	del_pending(p, pt);
+	pt->site = s;
+	pt->next = s->points;
+	s->points = pt;
+	mark_dirty(p, s);
+	return 0;
 }
 
 static void unresolve(struct points *p, struct point *pt)
 {
-	if (!pt->site)
-		return;
-	pt->site->refs--;
+	struct point **link = &pt->site->points;
+
+	while (*link != pt)
+		link = &(*link)->next;
+	*link = pt->next;
 	mark_dirty(p, pt->site);
-	pt->site = NULL;
-	p->npending++;
+	add_pending(p, pt);
+}
+
+/* The debugger names it once more: through the tables of now. */
+static int rename_point(struct points *p, unsigned int vcpu, struct point *pt)
+{
+	uint64_t gpa;
+
+	pt->vcpu = vcpu;
+	if (!pt->site || p->mmu.translate(p->mmu.opaque, vcpu, pt->node.key, &gpa) ||
+	    gpa == pt->site->node.key || !is_memory(p, gpa))
+		return 0;
+	unresolve(p, pt);
+	return resolve(p, pt);
 }
 
 static void drop(struct points *p, struct point *pt)
 {
-	unresolve(p, pt);
-	p->npending--;
+	if (pt->site)
+		unresolve(p, pt);
+	del_pending(p, pt);
 	table_del(&p->points, &pt->node);
 	free(pt->rules);
 	free(pt);
@@ -188,8 +270,9 @@ int points_insert(struct points *p, unsigned int vcpu, uint64_t va)
 
 	if (va % p->cpu->brk_size)
 		return -EINVAL;
-	if (table_find(&p->points, va))
-		return 0;
+	pt = points_find(p, va);
+	if (pt)
+		return rename_point(p, vcpu, pt);
 	pt = calloc(1, sizeof(*pt));
 	if (!pt)
 		return -ENOMEM;
@@ -200,7 +283,7 @@ int points_insert(struct points *p, unsigned int vcpu, uint64_t va)
 		free(pt);
 		return ret;
 	}
-	p->npending++;
+	add_pending(p, pt);
 	ret = resolve(p, pt);
 	if (ret)
 		drop(p, pt);
@@ -236,18 +319,32 @@ void points_remove_all(struct points *p)
 
 static int resolve_pending(struct points *p)
 {
-	struct table_node *n;
+	struct point *pt, *next;
 
-	for (n = table_first(&p->points); n && p->npending; n = table_next(&p->points, n))
-		if (!point_of(n)->site && resolve(p, point_of(n)) == -ENOMEM)
+	for (pt = p->pending; pt; pt = next) {
+		next = pt->next;
+		if (resolve(p, pt) == -ENOMEM)
 			return -ENOMEM;
+	}
 	return 0;
+}
+
+/* The instruction is not in memory though it should be: the guest wrote over it, or that memory is
+ * gone. Its points look for their memory anew. */
+static void lose(struct points *p, struct site *s)
+{
+	set_unplanted(p, s);
+	mark_dirty(p, s);
+	while (s->points)
+		unresolve(p, s->points);
 }
 
 static void commit_site(struct points *p, struct site *s)
 {
-	if (s->refs) {
+	if (s->points) {
 		points_plant(p, s);
+		if (!s->planted)
+			lose(p, s);
 		return;
 	}
 	points_lift(p, s);
@@ -268,40 +365,31 @@ int points_commit(struct points *p)
 	return ret;
 }
 
-/* The instruction is not in memory though it should be: the guest wrote over it, or the memory that
- * it was in, or was to be put in, is gone. */
-static bool is_lost(struct points *p, const struct site *s)
+/* Slots of memory came or went. */
+static void find_places(struct points *p)
 {
-	return s->planted ? !in_memory(p, s) : s->refs && !s->dirty;
+	size_t i;
+
+	if (p->generation == p->mem->generation)
+		return;
+	for (i = 0; i < p->nplaces; i++)
+		p->places[i].hva = site_hva(p, p->places[i].site);
+	p->generation = p->mem->generation;
 }
 
-/* Points at lost sites look for their memory anew. */
-static void orphan_lost(struct points *p)
-{
-	struct table_node *n;
-
-	for (n = table_first(&p->points); n; n = table_next(&p->points, n))
-		if (point_of(n)->site && point_of(n)->site->lost)
-			unresolve(p, point_of(n));
-}
-
+/* The one thing whose cost grows with the number of breakpoints: nothing but loads and comparisons,
+ * none of which depends on another. */
 void points_verify(struct points *p)
 {
-	struct table_node *n;
-	bool any = false;
+	const uint32_t brk = insn_at(p, p->cpu->brk);
+	size_t i;
 
-	for (n = table_first(&p->sites); n; n = table_next(&p->sites, n)) {
-		struct site *s = site_of(n);
-
-		s->lost = is_lost(p, s);
-		if (!s->lost)
-			continue;
-		any = true;
-		s->planted = false;
-		mark_dirty(p, s);
-	}
-	if (any)
-		orphan_lost(p);
+	pthread_rwlock_rdlock(&p->mem->lock);
+	find_places(p);
+	for (i = p->nplaces; i--;) /* one that is lost has its place taken by the last */
+		if (!p->places[i].hva || insn_at(p, p->places[i].hva) != brk)
+			lose(p, p->places[i].site);
+	pthread_rwlock_unlock(&p->mem->lock);
 }
 
 struct site *points_site(const struct points *p, uint64_t gpa)

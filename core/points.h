@@ -34,20 +34,28 @@ enum { BRK_SIZE_MAX = 4 };
 
 struct site {
 	struct table_node node; /* key: guest-physical address */
-	unsigned int refs;	/* points here; 0: to be cleared */
+	struct point *points;	/* those that refer to it: NULL: to be cleared */
 	bool planted;		/* the breakpoint instruction is in guest memory */
 	bool again;		/* lifted for a write beneath it, to be planted over that */
 	bool dirty;		/* in the list of sites to commit */
-	bool lost;		/* of points_verify() */
 	struct site *next_dirty;
+	size_t place;		     /* in points.places, while planted */
 	uint8_t saved[BRK_SIZE_MAX]; /* what it covers, while planted */
 };
 
 struct point {
-	struct table_node node; /* key: virtual address */
-	struct site *site;	/* NULL: not mapped yet */
-	struct rules *rules;	/* NULL: none */
-	unsigned int vcpu;	/* through whose tables the debugger named it */
+	struct table_node node;	     /* key: virtual address */
+	struct site *site;	     /* NULL: not mapped yet */
+	struct point *next;	     /* of those that share the site, or of those that have none */
+	struct point **pending_link; /* what points to it, in the list of those that have none */
+	struct rules *rules;	     /* NULL: none */
+	unsigned int vcpu;	     /* through whose tables the debugger named it */
+};
+
+/* Where a planted site is. All of them lie in one array: it is gone through at every stop. */
+struct place {
+	const uint8_t *hva; /* NULL: that memory is gone */
+	struct site *site;
 };
 
 /* Virtual to physical through a vCPU's tables, any vCPU's if that one does not map it. */
@@ -64,15 +72,19 @@ struct points {
 	struct table points;
 	struct table sites;
 	struct site *dirty;
-	size_t npending; /* points without a site */
+	struct point *pending, **pending_end; /* points without a site, the oldest first */
+	size_t npending;
+	struct place *places; /* of planted sites, in no order; room for all sites */
+	size_t nplaces, room;
+	unsigned long generation; /* of the memory that .hva are of */
 };
 
 void points_fini(struct points *p);
 
 /*
  * Wish for a breakpoint at va. 0, also when it is not mapped yet (it is tried again at each commit)
- * and when it is there already; -EFAULT: mapped to something that is no memory; -EINVAL: not
- * aligned; -ENOMEM.
+ * and when it is there already: then it goes where va is mapped now. -EFAULT: mapped to something
+ * that is no memory; -EINVAL: not aligned; -ENOMEM.
  */
 int points_insert(struct points *p, unsigned int vcpu, uint64_t va);
 

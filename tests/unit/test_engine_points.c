@@ -545,19 +545,21 @@ SOFT_TEST(engine_points, pending_slot_both,
 }
 
 SOFT_TEST(engine_points, memory_taken_and_given,
-	  "breakpoints in memory that the VMM removes and adds again are set again")
+	  "breakpoints in memory that the VMM removes and adds again: a slot, then set again")
 {
 	loops(vm, ops, 1);
 	start(vm);
 	softvm_break(vm, LOOP + 8);
 	cr_assert_eq(memory_remove(&vm->engine.mem, 0), 0);
 	cont(vm);
-	softvm_run_on(vm, 0, 40);
-	vm->t->ops->interrupt(vm->t);
-	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_not(softvm_planted(vm, LOOP + 8));
+	cr_expect_eq(vm->engine.hw.narmed, 1);
 	cr_assert_eq(memory_add(&vm->engine.mem, 0, vm->mem, SOFTVM_MEM), 0);
 	cont(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect(softvm_planted(vm, LOOP + 8));
+	cr_expect_eq(vm->engine.hw.narmed, 0);
 	softvm_detach(vm);
 	cr_expect_not(softvm_planted(vm, LOOP + 8));
 	softvm_fini(vm);

@@ -256,6 +256,81 @@ POINTS_TEST(moved_page, "when the page went elsewhere, the new breakpoint is whe
 	cr_expect_eq(memcmp(host, before, SIZE), 0);
 }
 
+POINTS_TEST(named_again,
+	    "the page went elsewhere: it stays where it is until the debugger names it once more")
+{
+	insert(PAGE + 0x40);
+	insert(3 * PAGE + 0x40); /* where it will go there is one already */
+	insert(0x40);
+	commit();
+	map[1] = 3; /* or: the tables of another process are current */
+	points_verify(&p);
+	commit();
+	cr_expect(planted_at(PAGE + 0x40), "not moved");
+	insert(PAGE + 0x40);
+	commit();
+	cr_expect_not(planted_at(PAGE + 0x40));
+	cr_expect(reads_as_before(PAGE + 0x40, 4) && !memcmp(host + PAGE, before + PAGE, PAGE));
+	points_remove(&p, 3 * PAGE + 0x40);
+	commit();
+	cr_expect(planted_at(3 * PAGE + 0x40), "two names of one place");
+	map[1] = UNMAPPED;
+	insert(PAGE + 0x40);
+	commit();
+	cr_expect(planted_at(3 * PAGE + 0x40), "nowhere else to go");
+	cr_expect_eq(p.npending, 0);
+	points_remove_all(&p);
+	commit();
+	cr_expect_eq(memcmp(host, before, SIZE), 0);
+}
+
+POINTS_TEST(reinserted, "the page went elsewhere: taken out and put in at a stop, it is there too")
+{
+	insert(PAGE + 0x40);
+	commit();
+	map[1] = 3;
+	points_remove(&p, PAGE + 0x40);
+	insert(PAGE + 0x40);
+	commit();
+	cr_expect(planted_at(3 * PAGE + 0x40));
+	cr_expect_eq(memcmp(host + PAGE, before + PAGE, PAGE), 0);
+	cr_expect(reads_as_before(3 * PAGE + 0x40, 4));
+}
+
+POINTS_TEST(pending_in_turn, "many that wait: each is set when it can be, in any order, or removed")
+{
+	const struct point *pt;
+	uint64_t last = 0;
+	unsigned int i;
+
+	map[5] = map[6] = UNMAPPED;
+	for (i = 0; i < 100; i++) {
+		insert(5 * PAGE + i * 8);
+		insert(6 * PAGE + i * 8);
+		points_remove(&p, 5 * PAGE + i / 2 * 16);
+	}
+	cr_expect_eq(p.npending, 150);
+	map[5] = 2;
+	commit();
+	cr_expect_eq(p.npending, 100);
+	for (i = 0, pt = p.pending; pt; pt = pt->next, i++) {
+		cr_expect_gt(pt->node.key, last, "the oldest first");
+		last = pt->node.key;
+	}
+	cr_expect_eq(i, 100);
+	cr_expect(planted_at(2 * PAGE + 8) && !planted_at(2 * PAGE));
+	points_remove(&p, 6 * PAGE + 99 * 8); /* the last one */
+	insert(6 * PAGE);		      /* there already */
+	map[6] = 3;
+	commit();
+	cr_expect_eq(p.npending, 0);
+	cr_expect_null(p.pending);
+	cr_expect(planted_at(3 * PAGE + 98 * 8) && !planted_at(3 * PAGE + 99 * 8));
+	points_remove_all(&p);
+	commit();
+	cr_expect_eq(memcmp(host, before, SIZE), 0);
+}
+
 POINTS_TEST(pending, "a breakpoint on an unmapped page waits, and is set when the page is there")
 {
 	map[5] = UNMAPPED;
