@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,7 +267,9 @@ static ssize_t greet(struct probe *p)
 
 static int question(struct probe *p)
 {
+	static const char withdraw[] = "QVmgdb.Withdraw";
 	ssize_t n = greet(p);
+	bool withdraws = n > 0 && strstr(p->reply, withdraw);
 
 	if (n < 0)
 		return no_answer(p, n);
@@ -280,8 +283,8 @@ static int question(struct probe *p)
 	show_threads(p);
 	show_stop(p);
 	show_round_trip(p);
-	/* what was running runs on */
-	ask(p, "D");
+	/* what was running runs on; one of ours that waits for its first debugger still waits */
+	ask(p, withdraws ? withdraw : "D");
 	return 0;
 }
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """--probe, against stubs that are good, odd and none."""
 
-import socket
 import os
+from pathlib import Path
+import socket
 import subprocess
 import threading
+import time
 
-from harness import CONNECT, RUN, case, check, equal, eventually, need_kvm
+from harness import CONNECT, RUN, case, check, equal, eventually, need_kvm, receive
 from stub import Stub
 
 
@@ -34,6 +36,15 @@ def good(bench):
     equal(stub.seen[-1], "D", "it lets the VM go on")
     changing = [p for p in stub.seen if p[0] in "cCsSGPMXZzk" or p.startswith("vCont;")]
     equal(changing, [], "and changes nothing")
+
+
+@case("probe withdraws from a stub that knows how, which is no detach")
+def withdraws(bench):
+    out, stub = probe_stub(bench, {"qSupported": b"PacketSize=1000;QVmgdb.Withdraw+",
+                                   "QVmgdb.Withdraw": b"OK"})
+    equal(out.returncode, 0, out.stderr)
+    equal(stub.seen[-1], "QVmgdb.Withdraw")
+    check("D" not in stub.seen, stub.seen)
 
 
 @case("probe names the stub by its monitor command where it has no other name")
@@ -134,19 +145,51 @@ def accept(bench):
     equal(program.status(), 0)
 
 
-@case("probe leaves a running VM running")
-def real(bench):
-    need_kvm()
-    path = bench.path("vm.sock")
-    with open(bench.path("console"), "wb") as console:
-        bench.run(RUN, "--guest", "demo", "--cpus", "2", "--gdb", f"unix:{path}", stdout=console)
-    eventually("the socket", lambda: os.path.exists(path))
+class Vm:
+    """vmgdb-run with the demo guest, at a unix socket."""
 
-    def ticks():
-        return open(console.name, "rb").read().count(b"ticks")
-    for _ in range(3):
-        out = probe(f"unix:{path}")
-        equal(out.returncode, 0, out.stderr)
-        check("vmgdb" in out.stdout and "vCPUs          2" in out.stdout, out.stdout)
-        before = ticks()
-        eventually("the guest goes on", lambda: ticks() > before, 20)
+    def __init__(self, bench, options=""):
+        need_kvm()
+        path = bench.path("vm.sock")
+        self.console = bench.path("console")
+        self.spec = f"unix:{path}"
+        with open(self.console, "wb") as console:
+            bench.run(RUN, "--guest", "demo", "--cpus", "2", "--gdb", self.spec + options,
+                      stdout=console)
+        eventually("the socket", lambda: os.path.exists(path))
+
+    def ticks(self):
+        return Path(self.console).read_bytes().count(b"ticks")
+
+    def goes_on(self):
+        before = self.ticks()
+        eventually("the guest goes on", lambda: self.ticks() > before, 20)
+
+
+@case("probe leaves a running VM running, whatever becomes of it when a debugger is lost")
+def real(bench):
+    for policy in ("resume", "stay", "kill"):
+        vm = Vm(bench, f",on-disconnect={policy}")
+        for _ in range(2):
+            out = probe(vm.spec)
+            equal(out.returncode, 0, out.stderr)
+            check("vmgdb" in out.stdout and "vCPUs          2" in out.stdout, out.stdout)
+            vm.goes_on()
+        bench.programs[-1].stop()
+
+
+@case("probe leaves a VM that waits for its first debugger waiting")
+def real_wait(bench):
+    for policy in ("resume", "kill"):
+        vm = Vm(bench, f",wait,on-disconnect={policy}")
+        for _ in range(3):
+            out = probe(vm.spec)
+            equal(out.returncode, 0, out.stderr)
+            check("a GDB stub answers" in out.stdout, out.stdout)
+        time.sleep(0.3)
+        equal(Path(vm.console).read_bytes(), b"", "the guest has not begun")
+        with bench.dial(vm.spec.removeprefix("unix:")) as debugger:
+            debugger.sendall(b"+$D#44")
+            equal(receive(debugger, 7), b"+$OK#9a")
+        vm.goes_on()
+        bench.programs[-1].stop()
