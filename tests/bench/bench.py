@@ -14,7 +14,10 @@ import sys
 import tempfile
 import time
 
-SPIN = "int main(void) { for (;;) __asm__ volatile(\"\"); }\nstatic char room[1 << 21] = { 1 };\n"
+SPIN = """static char room[1 << 21] = { 1 };
+void leaf(void) { __asm__ volatile(""); }
+int main(void) { for (;;) leaf(); }
+"""
 
 
 class Peer:
@@ -50,30 +53,36 @@ class Peer:
 
 
 def peers(build, work):
-    """(name, argv, pattern of its port, path of its socket, readable address)"""
+    """(name, argv, pattern of its port, path of its socket, readable address, code that is run)"""
+    hit = symbol(f"{build}/guests/demo.elf", "leaf")
     run = [f"{build}/vmgdb-run", "--guest", "demo"]
     qemu = ["qemu-system-x86_64", "-accel", "kvm", "-m", "256", "-display", "none", "-S"]
     port = r"(?:127\.0\.0\.1:|port )(\d+)"
-    yield "vmgdb, unix", run + ["--gdb", f"unix:{work}/v"], None, f"{work}/v", "100000"
-    yield "vmgdb, TCP", run + ["--gdb", "tcp:0"], port, None, "100000"
+    yield "vmgdb, unix", run + ["--gdb", f"unix:{work}/v"], None, f"{work}/v", "100000", hit
+    yield "vmgdb, TCP", run + ["--gdb", "tcp:0"], port, None, "100000", hit
     yield ("QEMU, unix", qemu + ["-chardev", f"socket,path={work}/q,server=on,wait=off,id=g",
-                                 "-gdb", "chardev:g"], None, f"{work}/q", "0")
-    address = spin(work)
-    yield "gdbserver, TCP", ["gdbserver", "--once", "127.0.0.1:0", f"{work}/spin"], port, None, address
+                                 "-gdb", "chardev:g"], None, f"{work}/q", "0", None)
+    address, hit = spin(work)
+    yield ("gdbserver, TCP", ["gdbserver", "--once", "127.0.0.1:0", f"{work}/spin"], port, None,
+           address, hit)
 
 
 def spin(work):
-    """Builds the program that gdbserver debugs: where its 2 MiB of data lie."""
+    """Builds the program that gdbserver debugs: where its 2 MiB of data lie, and its leaf()."""
     with open(f"{work}/spin.c", "w") as source:
         source.write(SPIN)
     subprocess.run(["gcc", "-static", "-no-pie", "-o", f"{work}/spin", f"{work}/spin.c"], check=True)
-    symbols = subprocess.run(["nm", f"{work}/spin"], check=True, capture_output=True, text=True)
-    return re.search(r"(\w+) . room", symbols.stdout).group(1)
+    return symbol(f"{work}/spin", "room"), symbol(f"{work}/spin", "leaf")
 
 
-def measure(build, name, endpoint, address):
-    out = subprocess.run([f"{build}/bench/rspbench", name, endpoint, address], check=True,
-                         capture_output=True, text=True, timeout=300).stdout
+def symbol(program, name):
+    symbols = subprocess.run(["nm", program], check=True, capture_output=True, text=True)
+    return re.search(rf"(\w+) . {name}$", symbols.stdout, re.M).group(1)
+
+
+def measure(build, name, endpoint, address, hit):
+    argv = [f"{build}/bench/rspbench", name, endpoint, address] + ([hit] if hit else [])
+    out = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=300).stdout
     return {what: value for _, what, value in (line.split("\t") for line in out.splitlines())}
 
 
@@ -89,13 +98,13 @@ def main():
     build = sys.argv[1]
     results = []
     with tempfile.TemporaryDirectory(prefix="vmgdb-bench.") as work:
-        for name, argv, pattern, path, address in peers(build, work):
+        for name, argv, pattern, path, address, hit in peers(build, work):
             if not shutil.which(argv[0]):
                 print(f"{name}: left out, {argv[0]} is not installed")
                 continue
             peer = Peer(argv, pattern, path)
             try:
-                results.append((name, measure(build, name, peer.endpoint, address)))
+                results.append((name, measure(build, name, peer.endpoint, address, hit)))
             finally:
                 peer.stop()
     table(results)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A raw RSP client that times a stub: rspbench NAME tcp:PORT|unix:PATH ADDRESS
+ * A raw RSP client that times a stub: rspbench NAME tcp:PORT|unix:PATH ADDRESS [CODE]
  *
- * ADDRESS (hex) is where at least 1 MiB of memory can be read. Prints "NAME<tab>WHAT<tab>VALUE" lines;
+ * ADDRESS (hex) is where at least 1 MiB of memory can be read, with as much that nobody uses behind it;
+ * CODE is what the target comes to again and again. Prints "NAME<tab>WHAT<tab>VALUE" lines;
  * times are medians. Used by tests/bench/bench.py against several stubs in one run.
  */
 #include <arpa/inet.h>
@@ -16,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BUF = 1 << 20, ROUNDS = 2000, STEPS = 2000, READ_TOTAL = 8 << 20, REPEATS = 5 };
+enum { BUF = 1 << 20, ROUNDS = 2000, STEPS = 2000, READ_TOTAL = 8 << 20, REPEATS = 5, HITS = 300 };
 
 struct client {
 	int fd;
@@ -173,6 +174,31 @@ static void step_packet(struct client *c, char *out, size_t len)
 		snprintf(out, len, "s");
 }
 
+/* What a hit costs, from the resume to the stop, with from to upto breakpoints more than before. */
+static double hit_among(struct client *c, unsigned long unused, int from, int upto)
+{
+	char packet[64];
+	int i;
+
+	for (i = from; i < upto; i++) {
+		snprintf(packet, sizeof(packet), "Z0,%lx,1", unused + 16UL * (unsigned long)i);
+		if (strcmp(ask(c, packet), "OK") != 0)
+			die("a breakpoint is refused");
+	}
+	return median_of(c, "c", HITS);
+}
+
+static void time_hits(struct client *c, const char *name, unsigned long unused, unsigned long code)
+{
+	char packet[64];
+
+	snprintf(packet, sizeof(packet), "Z0,%lx,1", code);
+	if (strcmp(ask(c, packet), "OK") != 0)
+		die("a breakpoint is refused");
+	printf("%s\thit (c), us\t%.1f\n", name, hit_among(c, unused, 0, 9));
+	printf("%s\thit among 10,000, us\t%.1f\n", name, hit_among(c, unused, 9, 9999));
+}
+
 static void negotiate(struct client *c)
 {
 	const char *size =
@@ -194,7 +220,7 @@ int main(int argc, char **argv)
 	unsigned long addr;
 	char step[128];
 
-	if (argc != 4)
+	if (argc < 4 || argc > 5)
 		return 2;
 	addr = strtoul(argv[3], NULL, 16);
 	c.fd = strncmp(argv[2], "tcp:", 4) ? dial_unix(argv[2] + 5) : dial_tcp(atoi(argv[2] + 4));
@@ -204,6 +230,8 @@ int main(int argc, char **argv)
 	printf("%s\tall registers (g), us\t%.1f\n", argv[1], median_of(&c, "g", ROUNDS));
 	printf("%s\tmemory (m), MB/s\t%.0f\n", argv[1], read_rate(&c, addr));
 	printf("%s\tstep (vCont;s), us\t%.1f\n", argv[1], median_of(&c, step, STEPS));
+	if (argc == 5)
+		time_hits(&c, argv[1], addr + (1 << 20), strtoul(argv[4], NULL, 16));
 	ask(&c, "D");
 	return 0;
 }
