@@ -223,13 +223,23 @@ static const struct rules *slot_rules(const struct engine *e, const struct armed
 	return pt ? pt->rules : hw ? hw->rules : NULL;
 }
 
+/*
+ * Is a planted breakpoint that was come to at addr to be told? Not if it was come to by another name
+ * of its memory: the debugger has nothing at that address, and would not know what to make of it.
+ */
+static bool is_told(struct vmgdb_vcpu *v, uint64_t addr)
+{
+	const struct point *pt = points_find(&v->engine->points, addr);
+
+	return pt && vcpu_hit(v, pt->rules);
+}
+
 /* A breakpoint of ours at addr: if it is not to be told, the vCPU steps over it and goes on. */
 static void meet_break(struct vmgdb_vcpu *v, uint64_t addr)
 {
 	const struct stop event = { .kind = STOP_SWBREAK };
-	const struct point *pt = points_find(&v->engine->points, addr);
 
-	v->over = !vcpu_hit(v, pt ? pt->rules : NULL);
+	v->over = !is_told(v, addr);
 	if (v->over)
 		engine_meet(v);
 	else
@@ -357,10 +367,8 @@ static bool in_range(const struct vmgdb_vcpu *v, uint64_t pc)
 /* In a range: is there something at addr that the debugger is to be told of? */
 static bool told_here(struct vmgdb_vcpu *v, uint64_t addr)
 {
-	const struct point *pt = points_find(&v->engine->points, addr);
-
 	engine_look_at_pc(v);
-	if (v->hop || (v->over && vcpu_hit(v, pt ? pt->rules : NULL)))
+	if (v->hop || (v->over && is_told(v, addr)))
 		return true;
 	if (v->over)
 		engine_meet(v);

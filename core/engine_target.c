@@ -274,16 +274,12 @@ static bool is_watched(const struct engine *e, const struct stop *s)
 	       is_armed(e, POINT_ACCESS, s->watch, s->addr);
 }
 
+/* Also while the breakpoint waits for its memory. */
 static bool is_broken(struct vmgdb_vcpu *v)
 {
-	const struct engine *e = v->engine;
-	uint64_t pc, gpa;
+	uint64_t pc;
 
-	if (vcpu_code(v, &pc))
-		return false;
-	if (points_find(&e->points, pc)) /* also while it waits for its memory */
-		return true;
-	return !vcpu_translate(v, pc, &gpa) && points_site(&e->points, gpa);
+	return !vcpu_code(v, &pc) && points_find(&v->engine->points, pc);
 }
 
 /* What was not told yet: does it still hold, now that the debugger may have changed all? */

@@ -57,11 +57,20 @@ static bool site_set(struct model *m, uint64_t gpa)
 	return false;
 }
 
-static bool silent_at(const struct model *m, uint64_t pc)
+static bool translate(const struct model *m, unsigned int cpu, uint64_t va, uint64_t *gpa)
+{
+	return cpu < m->vm->ncpus && !soft_translate(&m->mem, m->cpus[cpu].regs.ptb, va, gpa);
+}
+
+/* A breakpoint at pc that is not told: by its condition, or for want of that name. */
+static bool silent_at(struct model *m, unsigned int cpu, uint64_t pc)
 {
 	int i = model_find(m, POINT_SW, pc);
+	uint64_t gpa;
 
-	return i >= 0 && m->points[i].silent;
+	if (i >= 0)
+		return m->points[i].silent;
+	return translate(m, cpu, pc, &gpa) && site_set(m, gpa);
 }
 
 /* The breakpoint in a slot at pc: a hardware one, or one that waits for its memory. */
@@ -92,11 +101,6 @@ static const struct model_point *watch_of(const struct model *m, const struct so
 		if (watches(&m->points[i], a))
 			return &m->points[i];
 	return NULL;
-}
-
-static bool translate(const struct model *m, unsigned int cpu, uint64_t va, uint64_t *gpa)
-{
-	return cpu < m->vm->ncpus && !soft_translate(&m->mem, m->cpus[cpu].regs.ptb, va, gpa);
 }
 
 /* ---- instructions, once more ------------------------------------------------------------- */
@@ -183,7 +187,7 @@ static void check_not_passed(struct model *m, unsigned int cpu, const struct sof
 	const struct model_point *slot = slot_at(m, d->pc);
 	uint64_t gpa;
 
-	if (exempt(c, d->pc) || silent_at(m, d->pc))
+	if (exempt(c, d->pc) || silent_at(m, cpu, d->pc))
 		return;
 	if (translate(m, cpu, d->pc, &gpa) && site_set(m, gpa))
 		fibers_fail("vCPU %u passed the breakpoint at %#llx", cpu,
@@ -290,7 +294,7 @@ static void count_step(struct model *m, unsigned int cpu, const struct soft_reti
 		return;
 	}
 	c->steps++;
-	if (c->action.kind == RESUME_RANGE && silent_at(m, c->regs.pc)) {
+	if (c->action.kind == RESUME_RANGE && silent_at(m, cpu, c->regs.pc)) {
 		decided(c);
 		c->told_loose = true;
 	}
@@ -364,7 +368,7 @@ static void trapped_brk(struct model *m, unsigned int cpu)
 		return;
 	}
 	check_not_again(c, cpu);
-	if (silent_at(m, pc))
+	if (silent_at(m, cpu, pc))
 		decided(c);
 	else
 		owe(m, cpu, STOP_SWBREAK, pc);
@@ -555,15 +559,12 @@ static bool watch_named(const struct model *m, const struct stop *s)
 	return false;
 }
 
-static bool still_owed(struct model *m, unsigned int cpu)
+static bool still_owed(const struct model *m, unsigned int cpu)
 {
 	const struct model_cpu *c = &m->cpus[cpu];
-	uint64_t gpa;
 
 	switch (c->owes.kind) {
-	case STOP_SWBREAK:
-		return model_find(m, POINT_SW, c->regs.pc) >= 0 ||
-		       (translate(m, cpu, c->regs.pc, &gpa) && site_set(m, gpa));
+	case STOP_SWBREAK: return model_find(m, POINT_SW, c->regs.pc) >= 0;
 	case STOP_HWBREAK: return model_find(m, POINT_HW, c->owes.addr) >= 0;
 	case STOP_WATCH: return watch_named(m, &engine_of(m, cpu)->event);
 	default: return true;
@@ -650,14 +651,14 @@ static void check_step(struct model *m, const struct stop *s)
 {
 	const struct model_cpu *c = &m->cpus[s->vcpu];
 	const struct resume_action *a = &c->action;
-	uint64_t pc = c->regs.pc, gpa;
+	uint64_t pc = c->regs.pc;
 
 	if (a->kind != RESUME_STEP && a->kind != RESUME_RANGE)
 		fibers_fail("vCPU %u: a step is told, it was not asked to step", s->vcpu);
 	if (!c->steps)
 		fibers_fail("vCPU %u: a step is told, it made none", s->vcpu);
 	if (a->kind == RESUME_RANGE && pc >= a->start && pc < a->end &&
-	    !(translate(m, s->vcpu, pc, &gpa) && site_at(m, gpa)) && !slot_at(m, pc))
+	    model_find(m, POINT_SW, pc) < 0 && !slot_at(m, pc))
 		fibers_fail("vCPU %u: its range is not left at %#llx", s->vcpu,
 			    (unsigned long long)pc);
 }
@@ -684,7 +685,7 @@ static bool comes_to(struct model *m, const struct stop *s)
 	const struct model_point *slot = slot_at(m, c->regs.pc);
 	uint64_t gpa;
 
-	if (exempt(c, c->regs.pc) || (s->kind == STOP_SWBREAK && silent_at(m, c->regs.pc)))
+	if (exempt(c, c->regs.pc) || (s->kind == STOP_SWBREAK && silent_at(m, s->vcpu, c->regs.pc)))
 		return false;
 	if (s->kind == STOP_HWBREAK || (s->kind == STOP_SWBREAK && slot))
 		return slot && slot->set &&

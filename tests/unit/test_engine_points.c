@@ -224,6 +224,74 @@ SOFT_TEST(engine_points, overwritten_shares_bytes,
 	softvm_fini(vm);
 }
 
+SOFT_TEST(
+	engine_points, alias,
+	"who comes to a breakpoint by a name of its memory that the debugger did not give goes on")
+{
+	struct stop s;
+	unsigned int i;
+
+	loops(vm, ops, 2);
+	softvm_paging(vm);
+	softvm_map(vm, 0x800, LOOP); /* all loops are there once more */
+	start(vm);
+	softvm_change(vm, 0, 0)->pc = 0x800;
+	softvm_store(vm, 0);
+	softvm_break(vm, loop_of(0) + 8);
+	softvm_break(vm, loop_of(1) + 8);
+	for (i = 1; i <= 5; i++) {
+		cont(vm);
+		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
+		cr_expect_eq(softvm_regs(vm, 1)->r[0], i);
+	}
+	softvm_resume_one(vm, 0, RESUME_CONTINUE, RESUME_HOLD);
+	softvm_run_on(vm, 0, 100);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	vm->t->ops->interrupt(vm->t);
+	expect_stop(s = softvm_stopped(vm), STOP_INTERRUPT, s.vcpu);
+	cr_expect_eq(softvm_pc(vm, 0) & ~0xfULL, 0x800);
+	cr_expect_eq(softvm_regs(vm, 0)->r[7], 0, "no exception reached the guest");
+	softvm_break(vm, 0x808);
+	cont(vm);
+	expect_stop(s = softvm_stopped(vm), STOP_SWBREAK, s.vcpu);
+	softvm_resume_one(vm, 0, RESUME_CONTINUE, RESUME_HOLD);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), 0x808, "it has that name now");
+	softvm_fini(vm);
+}
+
+SOFT_TEST(
+	engine_points, remapped,
+	"a page that is mapped elsewhere: its breakpoint follows when it is inserted anew, not before")
+{
+	const uint64_t copy = 0xe00;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		loops(vm, ops, 1);
+		softvm_paging(vm);
+		memcpy(vm->mem + copy, vm->mem + LOOP, SOFT_PAGE);
+		start(vm);
+		softvm_break(vm, LOOP + 8);
+		cont(vm);
+		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+		softvm_map(vm, LOOP, copy);
+		softvm_resume(vm, RESUME_STEP);
+		expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+		cr_expect(softvm_planted(vm, LOOP + 8) && !softvm_planted(vm, copy + 8));
+		if (i) /* gdb takes all out at each stop, lldb leaves them in */
+			softvm_unbreak(vm, LOOP + 8);
+		softvm_break(vm, LOOP + 8);
+		cont(vm);
+		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+		cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+		cr_expect(!softvm_planted(vm, LOOP + 8) && softvm_planted(vm, copy + 8));
+		softvm_detach(vm);
+		cr_expect_eq(memcmp(vm->mem + LOOP, vm->mem + copy, SOFT_PAGE), 0);
+		softvm_fini(vm);
+	}
+}
+
 SOFT_TEST(engine_points, two_names,
 	  "two virtual addresses of one place: the second keeps it when the first goes")
 {
@@ -238,8 +306,11 @@ SOFT_TEST(engine_points, two_names,
 	cont(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	softvm_unbreak(vm, LOOP + 8);
+	softvm_change(vm, 0, 0)->pc = 0x800;
+	softvm_store(vm, 0);
 	cont(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), 0x808);
 	softvm_unbreak(vm, 0x808);
 	cont(vm);
 	softvm_run_on(vm, 0, 100);
