@@ -8,6 +8,7 @@
 enum { GATE_INT = 14, GATE_TRAP = 15, GATE_REAL = 0 };
 enum { TYPE_CONFORMING = 4, TYPE_CODE = 8 };
 enum { SEL_RPL = 3 };
+enum { VECTOR_DB = 1 };
 
 static unsigned int bits(uint64_t value, unsigned int hi, unsigned int lo)
 {
@@ -242,31 +243,60 @@ static void enter_handler(struct cpu_view *v, const struct x86_gate *g, const st
 	v->dirty(v, X86_BANK_SREGS);
 }
 
-int x86_soft_int(struct cpu_view *v, unsigned int vector, uint64_t next)
+/* Through that gate, with `next` as the return address. */
+static int deliver(struct cpu_view *v, const struct x86_gate *g, uint64_t next)
 {
 	const struct x86_state *s = v->state;
 	struct frame f = { .n = 0 };
-	struct x86_gate g;
-	int ret;
+	int ret = 0;
 
-	if (x86_vm86(s) || s->cr4 & X86_CR4_CET || s->cr4 >> 32)
-		return -EOPNOTSUPP;
-	ret = x86_read_gate(v, vector, &g);
-	if (ret)
-		return ret;
-	if (g.dpl < x86_cpl(s))
-		return -EINVAL;
 	if (x86_real_mode(s))
-		real_frame(s, &g, &f);
+		real_frame(s, g, &f);
 	else
-		ret = protected_frame(v, &g, &f);
+		ret = protected_frame(v, g, &f);
 	if (ret)
 		return ret;
 	push_return(&f, s, next);
 	ret = write_frame(v, &f);
 	if (!ret)
-		enter_handler(v, &g, &f);
+		enter_handler(v, g, &f);
 	return ret;
+}
+
+static int find_gate(struct cpu_view *v, unsigned int vector, struct x86_gate *g)
+{
+	const struct x86_state *s = v->state;
+
+	if (x86_vm86(s) || s->cr4 & X86_CR4_CET || s->cr4 >> 32)
+		return -EOPNOTSUPP;
+	return x86_read_gate(v, vector, g);
+}
+
+int x86_soft_int(struct cpu_view *v, unsigned int vector, uint64_t next)
+{
+	struct x86_gate g;
+	int ret = find_gate(v, vector, &g);
+
+	if (!ret && g.dpl < x86_cpl(v->state))
+		ret = -EINVAL;
+	return ret ? ret : deliver(v, &g, next);
+}
+
+int x86_debug_exception(struct cpu_view *v, uint64_t causes)
+{
+	struct x86_state *s = v->state;
+	struct x86_gate g;
+	int ret = v->need(v, X86_BANK_DEBUG);
+
+	if (!ret)
+		ret = find_gate(v, VECTOR_DB, &g);
+	if (!ret)
+		ret = deliver(v, &g, s->rip);
+	if (ret)
+		return ret;
+	s->debug.dr6 |= causes;
+	v->dirty(v, X86_BANK_DEBUG);
+	return 0;
 }
 
 /* ---- and back -------------------------------------------------------------------------------- */

@@ -18,9 +18,10 @@ enum { VECTOR_DB = 1, VECTOR_BP = 3, INT3 = 0xcc };
 /* trap.syndrome[0]: the exception of the exit, or this */
 enum { EMULATED_INT3 = 256 };
 
-#define DR6_B(i)  (1ull << (i))
-#define DR6_BS	  (1ull << 14)
-#define DR6_CAUSE (0xfull | 0xe000)
+#define DR6_B(i)   (1ull << (i))
+#define DR6_BS	   (1ull << 14)
+#define DR6_BREAKS 0xfull
+#define DR6_CAUSE  (DR6_BREAKS | 0xe000)
 
 /* What every KVM with KVM_CAP_SET_GUEST_DEBUG has; KVM_CAP_SET_GUEST_DEBUG2 tells of more. */
 #define DEBUG_FLAGS_BASE                                                          \
@@ -219,6 +220,8 @@ static void classify_debug(struct x86_kvm *k, struct trap *t)
 		return;
 	}
 	t->slots = fired(k, d->dr6, d->pc, &t->kind);
+	if (!k->wish.nhw) /* otherwise the guest's own are out of the way */
+		k->own_hit = d->dr6 & DR6_BREAKS;
 	if (d->dr6 & DR6_BS || !t->kind)
 		t->kind |= TRAP_STEP;
 }
@@ -305,7 +308,7 @@ static void classify(void *ctx, struct trap *t)
 	*t = (struct trap){ 0 };
 	k->ran = true;
 	k->idle_known = false;
-	k->synced = 0;
+	k->synced = k->own_hit = 0;
 	switch (k->run->exit_reason) {
 	case KVM_EXIT_DEBUG:
 		k->synced = k->valid_regs_added;

@@ -26,6 +26,8 @@ struct x86_kvm {
 	struct debug_wish wish;	      /* as it was asked for */
 	uint64_t valid_regs_added;    /* to run->kvm_valid_regs, by us */
 	uint64_t synced; /* what of run->s.regs is of the last exit and was not used yet */
+	uint64_t
+		own_hit; /* the guest's own breakpoints that hit in the step that was the last exit */
 	bool ran;	 /* CPUID is fixed from the first KVM_RUN on */
 	bool dead_known;
 	unsigned int dead; /* traps that never come on this host */

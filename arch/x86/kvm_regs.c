@@ -330,6 +330,31 @@ static int store_events(struct x86_kvm *k, const struct x86_state *s)
 	return call(k, KVM_SET_VCPU_EVENTS, &e);
 }
 
+/* ---- the guest's own debug registers ----------------------------------------------------------- */
+
+static int fetch_debug(struct x86_kvm *k, struct x86_state *s)
+{
+	struct kvm_debugregs regs;
+	int ret = call(k, KVM_GET_DEBUGREGS, &regs);
+
+	if (ret)
+		return ret;
+	s->debug = (struct x86_debug){ .dr6 = regs.dr6, .dr7 = regs.dr7, .hit = k->own_hit };
+	memcpy(s->debug.dr, regs.db, sizeof(s->debug.dr));
+	return 0;
+}
+
+static int store_debug(struct x86_kvm *k, const struct x86_state *s)
+{
+	struct kvm_debugregs regs;
+	int ret = call(k, KVM_GET_DEBUGREGS, &regs);
+
+	if (ret)
+		return ret;
+	regs.dr6 = s->debug.dr6;
+	return call(k, KVM_SET_DEBUGREGS, &regs);
+}
+
 /* ------------------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -342,6 +367,7 @@ static const struct {
 	[X86_BANK_MSRS] = { fetch_msrs, store_msrs },
 	[X86_BANK_EVENTS] = { fetch_events, store_events },
 	[X86_BANK_CPUID] = { fetch_cpuid, NULL },
+	[X86_BANK_DEBUG] = { fetch_debug, store_debug },
 };
 
 int x86_kvm_fetch(void *ctx, unsigned int bank, void *state)

@@ -17,6 +17,7 @@ enum x86_bank {
 	X86_BANK_MSRS,	 /* the rest of the MSRs */
 	X86_BANK_EVENTS, /* what holds interrupts back */
 	X86_BANK_CPUID,	 /* read only: what the guest's CPU has */
+	X86_BANK_DEBUG,	 /* the guest's own debug registers */
 	X86_BANKS
 };
 
@@ -60,6 +61,12 @@ struct x86_events {
 	bool delivering; /* read-only */
 };
 
+/* Of these only DR6 is stored. */
+struct x86_debug {
+	uint64_t dr[4], dr6, dr7;
+	uint64_t hit; /* which of the four, a bit each, have hit in the last step */
+};
+
 /* CPUID leaves that decide what is there and which bits are reserved; zero: not told. */
 struct x86_cpuid {
 	uint32_t f1_ecx, f1_edx, f7_ebx, f7_ecx, f7_edx, f7_1_eax, e1_ecx, e1_edx, e21_eax;
@@ -76,6 +83,7 @@ struct x86_state {
 	struct x86_msrs msr;
 	struct x86_events events;
 	struct x86_cpuid cpuid;
+	struct x86_debug debug;
 };
 
 #define X86_FL_ONE	      (1u << 1)

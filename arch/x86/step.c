@@ -95,7 +95,7 @@ static void guard_handlers(struct cpu_view *v, struct step_plan *p, const struct
 	struct x86_gate g;
 	unsigned int i;
 
-	if (!p->room || x86_vm86(v->state))
+	if (!p->room || x86_vm86(v->state) || x86_own_watch(v))
 		return;
 	if (to_user && !x86_read_gate(v, VEC_DB, &g))
 		guard(v, p, g.linear, VEC_DB);
@@ -152,6 +152,35 @@ static bool look_at_iret(struct cpu_view *v, struct step_plan *p, const struct x
 	return !x86_real_mode(s) && (image[1] & 3) == 3;
 }
 
+/*
+ * The guest's own TF traps behind what was carried out here; not behind INT, which clears it first,
+ * nor a load of SS. SYSCALL takes the flags that it leaves.
+ */
+static bool own_step(const struct x86_state *s, const struct step_plan *p, enum x86_op op)
+{
+	switch (op) {
+	case X86_OP_INT:
+	case X86_OP_INT3:
+	case X86_OP_MOV_SS:
+	case X86_OP_POP_SS: return false;
+	case X86_OP_INTO: return p->saved[SAVED_FLAGS] & s->rflags & X86_FL_TF;
+	case X86_OP_SYSCALL: return s->rflags & X86_FL_TF;
+	default: return p->saved[SAVED_FLAGS] & X86_FL_TF;
+	}
+}
+
+/* Without the processor: the instruction, or an exception that the guest has had coming before it. */
+static bool execute(struct cpu_view *v, const struct step_plan *p, const struct x86_insn *in)
+{
+	if (x86_own_break(v))
+		return true;
+	if (!x86_execute(v, in))
+		return false;
+	if (own_step(v->state, p, in->op))
+		x86_own_trap(v, true);
+	return true;
+}
+
 int x86_step_begin(struct cpu_view *v, struct step_plan *p)
 {
 	struct x86_state *s = v->state;
@@ -168,7 +197,7 @@ int x86_step_begin(struct cpu_view *v, struct step_plan *p)
 	p->saved[SAVED_SP] = s->gpr[X86_RSP];
 	p->saved[SAVED_REST] = (uint64_t)in.op << REST_OP |
 			       (uint64_t)(s->seg[X86_CS].selector & UINT16_MAX) << REST_CS;
-	p->emulated = x86_execute(v, &in);
+	p->emulated = execute(v, p, &in);
 	if (p->emulated)
 		return 0;
 	user = x86_cpl(s) == 3;
@@ -268,11 +297,11 @@ static bool at_handler(struct cpu_view *v, const struct step_plan *p, unsigned i
 	return false;
 }
 
-/* Is there more of it to step? Some hosts report a step when they only mapped a page for it. */
-static bool unfinished(const struct x86_state *s, const struct step_plan *p)
+/* Did the step not come off at all? Some hosts report one when they only mapped a page for it. */
+static bool no_progress(const struct x86_state *s, const struct step_plan *p)
 {
 	switch (op_of(p)) {
-	case X86_OP_REP: return p->whole_rep && s->rip == p->pc; /* the next iteration */
+	case X86_OP_REP:
 	case X86_OP_BRANCH:
 	case X86_OP_IRET:
 	case X86_OP_SYSENTER:
@@ -349,5 +378,9 @@ int x86_step_end(struct cpu_view *v, struct step_plan *p, bool trapped)
 	if (!nearby(s, p) && mend_frame(v, p))
 		return 0;
 	set_flags(v, mended_flags(s, p, trapped));
-	return trapped && unfinished(s, p);
+	if (trapped && no_progress(s, p))
+		return 1;
+	if (trapped && op_of(p) != X86_OP_HLT && x86_own_trap(v, p->saved[SAVED_FLAGS] & X86_FL_TF))
+		return 0;
+	return trapped && p->whole_rep && op_of(p) == X86_OP_REP && s->rip == p->pc;
 }

@@ -74,10 +74,28 @@ int x86_tss_stack(struct cpu_view *v, unsigned int cpl, uint64_t *sp);
 int x86_soft_int(struct cpu_view *v, unsigned int vector, uint64_t next);
 
 /*
+ * Carry out #DB, with RIP as the return address; causes are for DR6. -errno as above, or the debug
+ * registers can't be read.
+ */
+int x86_debug_exception(struct cpu_view *v, uint64_t causes);
+
+/*
  * The vCPU is at the first instruction of a handler that it came to from level 3, by an exception
  * without an error code: put it back to where it was. -errno: it is not, or that can't be told.
  */
 int x86_undo_exception(struct cpu_view *v);
+
+/*
+ * own.c: the guest's own debug exceptions, which a step of the debugger's would swallow. True: one
+ * was carried out, and the vCPU is at its handler.
+ */
+
+/* Of a breakpoint on the instruction that is next. */
+bool x86_own_break(struct cpu_view *v);
+/* Of the instruction that was the last: stepped tells that the guest's own TF was in force for it. */
+bool x86_own_trap(struct cpu_view *v, bool stepped);
+/* Does the guest watch data by debug registers? They are to stay its own then. */
+bool x86_own_watch(struct cpu_view *v);
 
 /* step.c: see struct cpu. */
 int x86_step_begin(struct cpu_view *v, struct step_plan *p);

@@ -532,15 +532,107 @@ Test(step64, whole_rep,
 	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0, "it was stopped in it");
 }
 
-Test(step64, guest_tf, .description = "the guest's own TF outlives a step")
+/* ---- the guest's own debug exceptions ---------------------------------------------------------- */
+
+enum { DR6_BS = 1 << 14 };
+
+static void has_debug_exception(uint64_t from, uint64_t flags, uint64_t causes)
+{
+	cr_expect_eq(p.state.rip, X86_HANDLERS + 16, "rip %#lx", p.state.rip);
+	cr_expect_eq(stack(0, 8), from, "from %#lx", stack(0, 8));
+	cr_expect_eq(stack(2, 8), flags, "flags %#lx", stack(2, 8));
+	cr_expect_eq(p.state.debug.dr6, causes, "DR6 %#lx", p.state.debug.dr6);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+	cr_expect(p.dirty & 1u << X86_BANK_DEBUG);
+}
+
+Test(step64, guest_tf, .description = "behind an instruction under the guest's own TF is its #DB")
 {
 	p.state.rflags |= X86_FL_TF;
 	begin("\x90", 1, true);
 	p.state.rip++;
 	p.state.rflags &= ~(uint64_t)X86_FL_TF; /* as KVM shows it after a step */
 	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	has_debug_exception(X86_CODE + 1, X86_FL_ONE | X86_FL_TF, DR6_BS);
+}
+
+Test(step64, guest_tf_stopped, .description = "without one if the instruction was not run")
+{
+	p.state.rflags |= X86_FL_TF;
+	begin("\x90", 1, true);
+	p.state.rflags &= ~(uint64_t)X86_FL_TF;
+	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0);
+	cr_expect_eq(p.state.rip, X86_CODE);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_TF);
 }
+
+Test(step64, guest_tf_begins,
+     .description = "popf that sets TF is not trapped, one that clears it is")
+{
+	put_stack(X86_FL_ONE | X86_FL_TF, 8);
+	executes("\x9d", 1);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_TF);
+	p.state.rip = X86_CODE;
+	p.state.gpr[X86_RSP] = X86_STACK;
+	put_stack(X86_FL_ONE, 8);
+	begin("\x9d", 1, true);
+	cr_expect(plan.emulated);
+	cr_expect_eq(stack(3, 8), X86_STACK + 8);
+	has_debug_exception(X86_CODE + 1, X86_FL_ONE, DR6_BS);
+}
+
+Test(step64, guest_tf_int, .description = "int clears TF before it could trap")
+{
+	p.state.rflags |= X86_FL_TF;
+	begin("\xcc", 1, true);
+	is_at_handler(3);
+	cr_expect_eq(stack(2, 8), X86_FL_ONE | X86_FL_TF);
+	cr_expect_eq(p.state.debug.dr6, 0);
+}
+
+Test(step64, own_break,
+     .description = "the guest's own hardware breakpoint comes first, but for RF")
+{
+	p.state.debug.dr[2] = X86_CODE;
+	p.state.debug.dr7 = 2 << 4;
+	begin("\x90", 1, true);
+	cr_expect(plan.emulated);
+	has_debug_exception(X86_CODE, X86_FL_ONE, 1 << 2);
+	p.state.rip = X86_CODE;
+	p.state.rflags |= X86_FL_RF;
+	begin("\x90", 1, true);
+	cr_expect_not(plan.emulated);
+	p.state.rflags = X86_FL_ONE;
+	p.state.debug.dr7 = 2 << 4 | 1 << 24; /* of data that is written */
+	begin("\x90", 1, true);
+	cr_expect_not(plan.emulated);
+}
+
+Test(step64, own_watch, .description = "the guest's own watchpoints stay armed, and give their #DB")
+{
+	p.state.debug.dr7 = 1 | 1 << 16;
+	memcpy(p.mem + X86_CODE, "\x48\x89\x00", 3);
+	plan = (struct step_plan){ .room = 4, .pc = X86_CODE };
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	cr_expect_eq(plan.nuntil, 0, "a slot of ours would take their place");
+	p.state.rip += 3;
+	p.state.debug.hit = 3; /* KVM tells of one that is not enabled, too */
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	has_debug_exception(X86_CODE + 3, X86_FL_ONE, 1 << 0);
+}
+
+Test(step64, own_unhandled, .description = "without a handler to go to the step ends as others do")
+{
+	p.mem[X86_IDT + 16 + 5] &= 0x7f;
+	p.state.rflags |= X86_FL_TF;
+	begin("\x90", 1, true);
+	p.state.rip++;
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	cr_expect_eq(p.state.rip, X86_CODE + 1);
+	cr_expect_eq(p.state.debug.dr6, 0);
+}
+
+/* ---- guards, and what an exception has saved --------------------------------------------------- */
 
 Test(step64, guards, .description = "slots stand where exceptions go, as many as there is room for")
 {
