@@ -160,7 +160,12 @@ def step_exact(t):
     vm = t.vm()
     client = t.client(vm)
     leaf = t.elf(vm)["leaf"]
-    step_to(t, client, leaf)
+    if "hwbreak" in t.host.traits:
+        equal(client.ask(f"Z1,{leaf:x},{t.kind}"), "OK", "Z1")
+        expect("hwbreak", client.resume(timeout=10 * t.host.slow))
+        equal(client.ask(f"z1,{leaf:x},{t.kind}"), "OK", "z1")
+    else:
+        step_to(t, client, leaf)
     count = client.long(t.elf(vm)["counter"])
     rounds = []
     # a round in which the guest prints is longer
