@@ -206,6 +206,7 @@ static void serve(struct server *s, struct connection *c)
 		receive(c);
 	session_poll(c->session);
 	c->early = c->in && is_early(s, c);
+	c->stuck = false;
 	if (c->in && !c->early && !unsent(c))
 		feed(c);
 	if (resend_in(c) == 0)
