@@ -4,7 +4,7 @@
 
 LAB := python3 tests/lab/lab.py
 LAB_KINDS := arm64 svm vtx
-LAB_SCRIPTS += tests/lab/selftest.py tests/gdb/run tests/lab/transports.py tests/connect/in_lab.py
+LAB_SCRIPTS += tests/lab/selftest.py tests/gdb/run tests/lab/transports.py
 
 include tests/lab/arm64/probe/probe.mk
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A lab host in QEMU: network, virtio-serial ports and a monitor are the same for all CPUs."""
 
+import contextlib
 import json
 import re
 import socket
@@ -53,6 +54,7 @@ class QemuHost(Host):
     binary = None
     bus = None
     append = ""
+    has_line = False  # /dev/ttyS1
     address = "10.0.2.15"  # QEMU's user network gives it to its first guest
 
     def machine(self):
@@ -77,6 +79,8 @@ class QemuHost(Host):
                     self.command_line(CONTROL, f"lab_address={self.address}", self.append))
         yield from ("-chardev", f"file,id=console,path={self.folder}/console")
         yield from ("-serial", "chardev:console")
+        if self.has_line:
+            yield from ("-chardev", self._chardev("line", "unix"), "-serial", "chardev:line")
         yield from ("-chardev", self._chardev("monitor", "unix"))
         yield from ("-mon", "chardev=monitor,mode=control")
         # restrict: nothing but the forwarded ports goes in or out
@@ -98,8 +102,13 @@ class QemuHost(Host):
                 time.sleep(0.01)
         raise LabError(f"{self.binary} did not start: {self._emulator.why}\n{self.tail()}")
 
+    @contextlib.contextmanager
     def _monitor(self):
-        return Monitor(self.folder / "monitor")
+        monitor = Monitor(self.folder / "monitor")
+        try:
+            yield monitor
+        finally:
+            monitor.close()
 
     def tcp(self, port):
         """A port of 127.0.0.1 outside that leads to this port inside.
@@ -109,12 +118,9 @@ class QemuHost(Host):
         """
         if port in self._forwarded:
             return self._forwarded[port]
-        monitor = self._monitor()
-        try:
+        with self._monitor() as monitor:
             said = monitor.human(f"hostfwd_add net tcp:127.0.0.1:0-{self.address}:{port}")
             table = monitor.human("info usernet")
-        finally:
-            monitor.close()
         found = re.findall(rf"HOST_FORWARD\S*\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+{port}\s", table)
         if not found:
             raise LabError(f"QEMU does not forward a port to {port}: {said.strip()}")
@@ -127,10 +133,20 @@ class QemuHost(Host):
             raise LabError(f"no virtio-serial port {name}: one of {', '.join(PORTS)}")
         if PORTS[name] == "unix":
             return str(self.folder / name)
-        monitor = self._monitor()
-        try:
+        with self._monitor() as monitor:
             chardevs = monitor.command("query-chardev")
-        finally:
-            monitor.close()
         filename = next(c["filename"] for c in chardevs if c["label"] == name)
         return filename.removeprefix("pty:")
+
+    def serial(self, kind="unix"):
+        """The path outside of the line that is /dev/ttyS1 inside: of a unix socket."""
+        if not self.has_line:
+            return super().serial(kind)
+        if kind != "unix":
+            raise LabError(f"the serial line of {self.name} is no {kind}, but a unix socket")
+        return str(self.folder / "line")
+
+    def send_break(self):
+        """A BREAK comes in on that line."""
+        with self._monitor() as monitor:
+            monitor.command("chardev-send-break", id="line")

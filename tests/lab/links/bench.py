@@ -6,7 +6,7 @@ The links, each from a debugger outside to the stub inside (tests/gdb/run has tc
     vsock       a forwarded port, and vmgdb-connect inside that leads it to AF_VSOCK's loopback CID
     virtio      a virtio-serial port that is a unix socket outside
     virtio-pty  a virtio-serial port that is a pty outside
-    serial      /dev/ttyS1, a pty outside
+    serial      /dev/ttyS1, a pty outside (vtx) or a unix socket (svm)
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from cases import check, equal  # noqa: E402
 from hosts import BUILD, TRAITS, LabHost, Process  # noqa: E402
 import lab  # noqa: E402
 
+CONNECT = BUILD / "static/vmgdb-connect"  # of this machine
 QEMU = ("vsock", "virtio", "virtio-pty")
 OUTSIDE = {"virtio": "org.vmgdb.0", "virtio-pty": "org.vmgdb.1"}
 TRAITS.update({
@@ -30,20 +31,22 @@ TRAITS.update({
     "no-vsock": "the host has AF_VSOCK",
     "virtio": "the host has no virtio-serial ports",
     "line": "the host has no serial line",
+    "break": "the emulator's line is a socket, which carries no BREAK",
 })
 
 
 class Bench(LabHost):
     jobs = 1
-    PAUSE = {**LabHost.PAUSE, "virtio-pty": 0.2}
-    single = LabHost.single | {"virtio-pty"}
-    LINKS = {"arm64": QEMU, "svm": QEMU, "vtx": ("serial",)}
-    WAYS = {"arm64": {"vsock", "virtio"}, "svm": {"vsock", "virtio"}, "vtx": {"line", "no-vsock"}}
+    PAUSE = {"virtio-pty": 0.2}
+    LINKS = {"arm64": QEMU, "svm": (*QEMU, "serial"), "vtx": ("serial",)}
+    WAYS = {"arm64": {"vsock", "virtio"}, "svm": {"vsock", "virtio", "line", "break"},
+            "vtx": {"line", "no-vsock"}}
+    LINE = {"svm": "unix", "vtx": "pty"}
 
     def __init__(self, target):
-        name = target.partition(":")[0]
-        kind = self.KINDS[name]
         self.name = target
+        self.kind = name = target.partition(":")[0]
+        kind = self.KINDS[name]
         self.arch = kind["arch"]
         self.links = self.LINKS[name]
         self.slow = kind["slow"]
@@ -74,7 +77,7 @@ class Bench(LabHost):
             return self.listen_for(re.search(r"vsock:\d+:\d+", said)[0])
         if link in OUTSIDE:
             return self.port(OUTSIDE[link])
-        return super().reach(link, said)
+        return self._lab.serial(self.LINE[self.kind]) if link == "serial" else super().reach(link, said)
 
     # More
 
@@ -84,6 +87,9 @@ class Bench(LabHost):
     def line(self):
         """The serial line as a unix socket."""
         return self._lab.serial("unix")
+
+    def send_break(self):
+        self._lab.send_break()
 
     def spawn(self, command, **options):
         return self._lab.spawn(command, **options)
@@ -133,9 +139,16 @@ def port_of(job, number=0):
 
 def bridge(t, *arguments):
     """vmgdb-connect here, in the background."""
-    process = Process([BUILD / "vmgdb-connect", *arguments], t.new_folder())
+    process = Process([CONNECT, *arguments], t.new_folder())
     t.defer(process.kill)
     return process
+
+
+def probe_here(t, spec):
+    """vmgdb-connect --probe here finds a stub."""
+    process = bridge(t, "--probe", spec)
+    equal(process.wait(60), 0, process.err)
+    check_probe(process.out)
 
 
 def eventually(condition, what, seconds=20):

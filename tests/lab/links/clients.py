@@ -2,15 +2,19 @@
 """What becomes of a debugger's line: it is cut at any byte, or it is noisy."""
 
 import contextlib
+import itertools
 import os
 import pty
 import random
+import re
 import select
 import socket
 import threading
+import time
 import tty
 
-from rsp import SUPPORTED, Rsp, Timeout
+from cases import check
+from rsp import SUPPORTED, Rsp, Timeout, unframe
 
 
 class Gone(Exception):
@@ -43,24 +47,32 @@ class Vanishing(Rsp):
         self._spend(len(self._in) - before)
 
 
-def settle(client, silence):
-    """Lets by what is still on its way to the last debugger, until nothing has come for so long."""
+LENGTHS = itertools.cycle(range(16, 400))  # of pieces of target.xml; each is asked for once in a while
+
+
+def synchronize(client, patience):
+    """Whether a question of our own was answered in time; what came before that was for another."""
+    length = next(LENGTHS)
     client.raw(b"+")
-    for _ in range(100):
-        client._in.clear()
-        if client.quiet(silence):
-            return
-    raise Timeout("the line does not fall silent")
+    client.send(SUPPORTED)  # which shows that a new one has come
+    client.send(f"qXfer:features:read:target.xml:0,{length:x}")
+    end = time.monotonic() + patience
+    with contextlib.suppress(Timeout):
+        while True:
+            client._more(end)
+            for found in re.finditer(rb"\$([^#$]*)#..", client._in):
+                data = unframe(found[1])
+                if data.startswith("m<?xml") and len(data) == 1 + length:
+                    client._in = client._in[found.end():]
+                    client.raw(b"+")
+                    return True
+    client._in.clear()
+    return False
 
 
-def greet(client, silence):
-    """Comes as gdb does to a line on which a hang-up can be missed: patiently."""
-    for patience in (2, 5):
-        settle(client, silence)
-        client.send(SUPPORTED)
-        with contextlib.suppress(Timeout):
-            client.packet(patience)
-            break
+def greet(client):
+    """Comes as gdb does to a line on which a hang-up can be missed: it asks again."""
+    check(any(synchronize(client, patience) for patience in (2, 5, 10)), "no answer in 17 s")
     client.hello()
 
 

@@ -4,7 +4,7 @@
 import random
 import time
 
-from cases import NotApplicable, case, check, equal, expect
+from cases import case, check, equal, expect
 from links.clients import Noise
 from links.every import DATA, look_again, newcomer, text_is_right
 from rsp import INTERRUPT, frame
@@ -107,7 +107,15 @@ def line_errors(t):
     expect("'/dev/ttyS1' is in use by another process", done.err)
 
 
-@case("line")
+@case("line break")
 def line_break(t):
     """serial, BREAK interrupts"""
-    raise NotApplicable("the emulator's line is a socket, which carries no BREAK")
+    vm = t.vm()
+    client = newcomer(t, vm)
+    for _ in range(3):
+        client.go()
+        check(client.quiet(0.3), "it runs")
+        t.host.send_break()
+        expect("^T02", client.stop())
+    equal(client.one("qC")[:2], "QC", "nothing but the interrupt has come")
+    equal(client.ask("D"), "OK")

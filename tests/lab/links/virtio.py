@@ -5,7 +5,8 @@ import socket
 import time
 
 from cases import case, check, equal, expect
-from links.bench import OUTSIDE, bridge, check_probe, inside
+from links.bench import OUTSIDE, inside, probe_here
+from rsp import SUPPORTED
 from stub import Stub
 
 PORT = OUTSIDE["virtio"]
@@ -31,13 +32,7 @@ def busy(t):
         equal(done.status, 1, done.err)
         expect("is in use by another process", done.err)
         check(job.status is None, "the one that has it goes on")
-        outside(t)
-
-
-def outside(t):
-    probe = bridge(t, "--probe", f"unix:{t.host.port(PORT)}")
-    equal(probe.wait(60), 0, probe.err)
-    check_probe(probe.out)
+        probe_here(t, f"unix:{t.host.port(PORT)}")
 
 
 @case("virtio")
@@ -45,7 +40,7 @@ def device(t):
     """virtio, by the name of its device"""
     found = t.host.run(f"grep -l '^{PORT}$' /sys/class/virtio-ports/*/name").out.split("/")[-2]
     with inside(t, f"virtio:/dev/{found}"):
-        outside(t)
+        probe_here(t, f"unix:{t.host.port(PORT)}")
 
 
 def stub_outside(t):
@@ -91,3 +86,38 @@ def pipe_inside(t):
         job.wait_for(r"\+\$QC1#c5", 20)
     job.wait_for("has closed the connection", 20)
     equal(job.wait(20), 2, job.err)
+
+
+def switches(t, seconds):
+    """How often vmgdb-connect, which has one thread, is woken in so many seconds."""
+    count = "awk '/^voluntary/ {print $2}' /proc/$(pidof vmgdb-connect)/status"
+    before, after = t.host.run(f"{count}; sleep {seconds}; {count}").out.split()
+    return int(after) - int(before)
+
+
+@case("virtio")
+def listen_inside(t):
+    """virtio, vmgdb-connect --listen virtio:NAME rests while nobody is there"""
+    job = t.host.spawn(f"vmgdb-connect --verbose --listen virtio:{PORT} unix:/nonexistent")
+    t.defer(job.kill)
+    job.wait_for("waiting for a debugger", 20)
+    for _ in range(2):
+        time.sleep(1)
+        found = switches(t, 2)
+        check(found <= 1, f"{found} wake-ups in 2 s")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(t.host.port(PORT))
+            s.sendall(b"+")
+            job.wait_for("can't reach /nonexistent", 20)
+
+
+@case("virtio")
+def at_last(t):
+    """virtio, who comes when the last one's leavings are thrown away, half a second later, is heard"""
+    vm = t.vm(links=["virtio"])
+    for i in range(30):
+        with vm.rsp() as client:
+            client.raw(b"+")
+            client.send(SUPPORTED)
+            expect("PacketSize=", client.packet(1.5), f"debugger {i}")
+        time.sleep(0.49 + i * 0.001)

@@ -16,6 +16,7 @@ class Svm(QemuHost):
     binary = "qemu-system-x86_64"
     bus = "pci"
     append = "console=ttyS0"
+    has_line = True
     cpus = {"max": "max"}
     modules = ("kvm_amd", "virtio_pci", "virtio_console", "virtio_net", "vsock_loopback",
                "vhost_vsock")
