@@ -143,15 +143,26 @@ void engine_set_mode(struct engine *e, enum engine_mode mode)
 
 /* ---- events ------------------------------------------------------------------------------ */
 
-/* The vCPU has something to tell the debugger: it parks, and so does everybody else. */
-static void set_event(struct vmgdb_vcpu *v, const struct stop *event)
+/* The vCPU has something to tell the debugger. */
+static void keep_event(struct vmgdb_vcpu *v, const struct stop *event)
 {
 	v->event = *event;
 	v->event.vcpu = v->index;
 	v->event_seq = ++v->engine->seq;
+}
+
+/* ... so it parks, and so does everybody else. */
+static void announce(struct vmgdb_vcpu *v)
+{
 	want_stop(v->engine, v);
 	if (v->parked) /* the architecture made the step itself: nobody else will look */
 		tell_if_quiet(v->engine);
+}
+
+static void set_event(struct vmgdb_vcpu *v, const struct stop *event)
+{
+	keep_event(v, event);
+	announce(v);
 }
 
 static bool is_idle(const struct vmgdb_vcpu *v)
@@ -349,6 +360,7 @@ static bool end_step(struct vmgdb_vcpu *v, bool trapped)
 	if (!v->stepping)
 		return false;
 	v->stepping = false;
+	v->engine->writer = v;
 	trapped = trapped || at_until(v);
 	if (v->ruled && v->view.cpu->step_end)
 		more = v->view.cpu->step_end(&v->view, &v->plan, trapped);
@@ -375,18 +387,28 @@ static bool told_here(struct vmgdb_vcpu *v, uint64_t addr)
 	return false;
 }
 
+bool engine_keep_change(struct engine *e)
+{
+	struct vmgdb_vcpu *v = e->writer;
+	struct stop event = { .kind = STOP_WATCH, .watch = HW_WRITE };
+	const struct softwatch *w = NULL;
+
+	if (e->soft.n && v && !v->event.kind)
+		w = softwatch_changed(&e->soft, &e->points);
+	if (!w)
+		return false;
+	event.addr = w->addr;
+	keep_event(v, &event);
+	return true;
+}
+
+/* A step of this vCPU has ended, however it did. */
 static bool soft_event(struct vmgdb_vcpu *v)
 {
-	const struct softwatch *w = softwatch_changed(&v->engine->soft, &v->engine->points);
-	const struct stop event = {
-		.kind = STOP_WATCH,
-		.watch = HW_WRITE,
-		.addr = w ? w->addr : 0,
-	};
-
-	if (w)
-		set_event(v, &event);
-	return w;
+	if (v->engine->writer != v || !engine_keep_change(v->engine))
+		return false;
+	announce(v);
+	return true;
 }
 
 /* A whole step was made. Is it what the debugger waits for? */
@@ -398,7 +420,7 @@ static void step_done(struct vmgdb_vcpu *v)
 	v->nsteps++;
 	v->over = v->hop = v->met = v->watched = false;
 	v->afresh = v->action.kind == RESUME_CONTINUE;
-	if (v->engine->soft.n && soft_event(v))
+	if (soft_event(v))
 		return;
 	if (v->action.kind == RESUME_CONTINUE || vcpu_pc(v, &pc) || vcpu_code(v, &addr))
 		return;
@@ -517,7 +539,7 @@ static void fatal_event(struct vmgdb_vcpu *v, const struct trap *t)
 }
 
 /* An exit that was the debugger's, while one is attached. */
-static void handle_trap(struct vmgdb_vcpu *v, const struct trap *t)
+static void sort_trap(struct vmgdb_vcpu *v, const struct trap *t)
 {
 	bool step_trap = t->kind & TRAP_STEP || until_reached(v, t);
 	bool ours = v->stepping;
@@ -534,6 +556,13 @@ static void handle_trap(struct vmgdb_vcpu *v, const struct trap *t)
 		step_done(v);
 	else if (t->kind & TRAP_STEP && !ours)
 		give_back(v, t);
+}
+
+/* A step that did not become whole may have written, too. */
+static void handle_trap(struct vmgdb_vcpu *v, const struct trap *t)
+{
+	sort_trap(v, t);
+	soft_event(v);
 }
 
 /* ---- the gate before the guest ----------------------------------------------------------- */
@@ -594,6 +623,8 @@ static void park(struct vmgdb_vcpu *v)
 	if (!v->parked) {
 		if (end_step(v, false))
 			step_done(v);
+		else
+			soft_event(v);
 		v->parked = true;
 		if (e->over == v && e->stop_wanted)
 			end_over(v);

@@ -90,6 +90,7 @@ struct engine {
 	bool exited, exit_told; /* vmgdb_exited(), and its status */
 	int exit_status;
 	struct vmgdb_vcpu *over;   /* steps over a breakpoint: nobody else runs */
+	struct vmgdb_vcpu *writer; /* whose step ended last: what has changed is by it */
 	struct resume_action rest; /* of the last resume: for a vCPU that is added while it runs */
 	unsigned int current;	   /* index of the vCPU that was reported last */
 	unsigned long seq;
@@ -137,6 +138,10 @@ void engine_meet(struct vmgdb_vcpu *v);
  * stands? */
 void engine_look_at_pc(struct vmgdb_vcpu *v);
 
+/* Has memory changed that is watched by comparing? Then the vCPU whose step ended last keeps that as
+ * its event; if it has another, the change waits. False: there is no such event. */
+bool engine_keep_change(struct engine *e);
+
 /* A line to the VMM's log. */
 void engine_log(const struct engine *e, enum vmgdb_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -150,7 +155,7 @@ int vcpu_pc(struct vmgdb_vcpu *v, uint64_t *pc);
 int vcpu_code(struct vmgdb_vcpu *v, uint64_t *addr); /* the PC as breakpoints know it */
 
 /* Virtual memory of a vCPU (vcpu_memory.c). read: up to the first hole, how many bytes. write: all or
- * nothing, 0 or -EFAULT. */
+ * nothing, 0 or -EFAULT; by the debugger, to whom it is no news. */
 int vcpu_translate(struct vmgdb_vcpu *v, uint64_t va, uint64_t *gpa);
 size_t vcpu_read(struct vmgdb_vcpu *v, uint64_t addr, void *buf, size_t len);
 int vcpu_write(struct vmgdb_vcpu *v, uint64_t addr, const void *buf, size_t len);

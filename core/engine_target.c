@@ -269,7 +269,8 @@ static bool is_armed(const struct engine *e, enum point_type type, enum hw_kind 
 
 static bool is_watched(const struct engine *e, const struct stop *s)
 {
-	return softwatch_find(&e->soft, s->addr) || is_armed(e, POINT_WRITE, s->watch, s->addr) ||
+	return (s->watch == HW_WRITE && softwatch_find(&e->soft, s->addr)) ||
+	       is_armed(e, POINT_WRITE, s->watch, s->addr) ||
 	       is_armed(e, POINT_READ, s->watch, s->addr) ||
 	       is_armed(e, POINT_ACCESS, s->watch, s->addr);
 }
@@ -326,7 +327,7 @@ static void commit(struct engine *e, bool free_run)
 	if (points_commit(&e->points))
 		engine_log(e, VMGDB_LOG_ERROR, "out of memory: a breakpoint is not set");
 	hwpoints_commit(&e->hw, &e->points);
-	softwatch_changed(&e->soft, &e->points); /* what the debugger wrote is no news to it */
+	softwatch_commit(&e->soft);
 	e->ran = true;
 	e->ran_free = free_run;
 }
@@ -361,6 +362,7 @@ static void resume(struct engine *e, const struct resume_action *actions, unsign
 	commit(e, choose_actions(e, actions, n));
 	for (i = 0; i < e->nvcpus; i++)
 		let_go(e->vcpus[i]);
+	engine_keep_change(e);
 	e->held = false;
 	engine_set_mode(e, ENGINE_RUNNING);
 	if (untold(e))
@@ -519,6 +521,7 @@ static void clear_all(struct engine *e)
 	points_remove_all(&e->points);
 	hwpoints_remove_all(&e->hw);
 	softwatch_remove_all(&e->soft);
+	e->writer = NULL;
 	points_commit(&e->points);
 	hwpoints_commit(&e->hw, &e->points);
 	for (i = 0; i < e->nvcpus; i++) {

@@ -15,7 +15,7 @@ struct softwatch *softwatch_find(const struct softwatches *s, uint64_t addr)
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
-		if (s->w[i].addr == addr)
+		if (s->w[i].wished && s->w[i].addr == addr)
 			return &s->w[i];
 	return NULL;
 }
@@ -44,10 +44,13 @@ static int append(struct softwatches *s, const struct softwatch *w)
 int softwatch_insert(struct softwatches *s, struct points *mem, uint64_t addr, uint64_t gpa,
 		     uint64_t len, const char **why)
 {
-	struct softwatch w = { .addr = addr, .gpa = gpa, .len = len };
+	struct softwatch w = { .addr = addr, .gpa = gpa, .len = len, .wished = true };
+	struct softwatch *there = find(s, addr, len);
 
-	if (find(s, addr, len))
+	if (there && there->gpa == gpa) {
+		there->wished = true;
 		return 0;
+	}
 	if (!len || len > sizeof(w.old)) {
 		*why = "a software watchpoint is 1 to 64 bytes long";
 		return -EINVAL;
@@ -56,7 +59,10 @@ int softwatch_insert(struct softwatches *s, struct points *mem, uint64_t addr, u
 		*why = "there is no memory at that address";
 		return -EFAULT;
 	}
-	return append(s, &w);
+	if (!there)
+		return append(s, &w);
+	*there = w;
+	return 0;
 }
 
 void softwatch_remove(struct softwatches *s, uint64_t addr, uint64_t len)
@@ -64,12 +70,35 @@ void softwatch_remove(struct softwatches *s, uint64_t addr, uint64_t len)
 	struct softwatch *w = find(s, addr, len);
 
 	if (w)
-		*w = s->w[--s->n];
+		w->wished = false;
 }
 
 void softwatch_remove_all(struct softwatches *s)
 {
 	s->n = 0;
+}
+
+void softwatch_commit(struct softwatches *s)
+{
+	size_t i;
+
+	for (i = s->n; i--;)
+		if (!s->w[i].wished)
+			s->w[i] = s->w[--s->n];
+}
+
+void softwatch_wrote(struct softwatches *s, uint64_t gpa, const void *buf, size_t len)
+{
+	struct softwatch *w;
+	uint64_t from, to;
+
+	for (w = s->w; w < s->w + s->n; w++) {
+		from = gpa > w->gpa ? gpa : w->gpa;
+		to = gpa + len < w->gpa + w->len ? gpa + len : w->gpa + w->len;
+		if (from < to)
+			memcpy(w->old + (from - w->gpa), (const uint8_t *)buf + (from - gpa),
+			       to - from);
+	}
 }
 
 /* Memory that has gone has not changed. */
@@ -85,11 +114,10 @@ static bool changed(struct softwatch *w, struct points *mem)
 
 const struct softwatch *softwatch_changed(struct softwatches *s, struct points *mem)
 {
-	const struct softwatch *first = NULL;
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
-		if (changed(&s->w[i], mem) && !first)
-			first = &s->w[i];
-	return first;
+		if (changed(&s->w[i], mem))
+			return &s->w[i];
+	return NULL;
 }

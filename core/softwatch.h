@@ -3,6 +3,10 @@
  * Watchpoints without debug registers: while there is one, the engine steps every vCPU, one at a
  * time, and compares after each step. Slow, but exact on any host, however many there are. By
  * guest-physical address, so that it makes no difference who writes, or through which mapping.
+ *
+ * A change stays one until it is told, or the debugger itself writes there. So a watch that the
+ * debugger takes out at a stop is forgotten only at softwatch_commit(): one that it puts back until
+ * then, as gdb does with all of them, goes on where it was.
  */
 #ifndef VMGDB_CORE_SOFTWATCH_H
 #define VMGDB_CORE_SOFTWATCH_H
@@ -20,7 +24,8 @@ struct softwatch {
 	uint64_t addr; /* as the debugger named it */
 	uint64_t gpa;
 	size_t len;
-	uint8_t old[SOFTWATCH_LEN_MAX]; /* what was there when it was looked at last */
+	bool wished;
+	uint8_t old[SOFTWATCH_LEN_MAX]; /* what is there, as far as the debugger knows */
 };
 
 struct softwatches {
@@ -44,7 +49,13 @@ void softwatch_remove_all(struct softwatches *s);
 /* The watch with that name, or NULL. */
 struct softwatch *softwatch_find(const struct softwatches *s, uint64_t addr);
 
-/* What changed since it was looked at last, or NULL. All are then up to date. */
+/* Forget those that are not wished any more. Just before vCPUs run. */
+void softwatch_commit(struct softwatches *s);
+
+/* The debugger has written there: that is no news to it. */
+void softwatch_wrote(struct softwatches *s, uint64_t gpa, const void *buf, size_t len);
+
+/* One that has changed, or NULL: it counts as told. */
 const struct softwatch *softwatch_changed(struct softwatches *s, struct points *mem);
 
 #endif

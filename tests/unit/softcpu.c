@@ -296,7 +296,8 @@ static int read_insn(struct cpu_view *v, uint64_t pc, struct soft_insn *i)
 /* May it stand between a load-exclusive and its store? Nothing that leaves the sequence. */
 static bool is_plain(const struct soft_insn *i)
 {
-	return i->op == SOFT_NOP || i->op == SOFT_LI || i->op == SOFT_ADDI || i->op == SOFT_ADD;
+	return i->op == SOFT_NOP || i->op == SOFT_ST || i->op == SOFT_LI || i->op == SOFT_ADDI ||
+	       i->op == SOFT_ADD;
 }
 
 /* A whole exclusive sequence: run to the instruction behind its store. */

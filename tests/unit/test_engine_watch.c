@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+/* Watchpoints that the engine carries by stepping: every change that the guest makes is told, once, and
+ * none that the debugger makes. */
+#include <errno.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "tests/unit/softvm.h"
+
+static const struct soft_hooks *hooks;
+
+static void loops(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus)
+{
+	softvm_init(vm, ops, ncpus, hooks);
+	softvm_loops(vm);
+}
+
+/* Attached before the first instruction; new watchpoints are software ones. */
+static void start(struct softvm *vm)
+{
+	vm->engine.held = true;
+	softvm_start(vm);
+	softvm_attach(vm);
+	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, true);
+}
+
+static void cont(struct softvm *vm)
+{
+	softvm_resume(vm, RESUME_CONTINUE);
+}
+
+static void watch(struct softvm *vm, uint64_t addr, uint64_t len)
+{
+	softvm_insert(vm, POINT_WRITE, addr, len);
+}
+
+/* As gdb does at every stop and resume. */
+static void reinsert(struct softvm *vm, uint64_t addr, uint64_t len)
+{
+	softvm_remove(vm, POINT_WRITE, addr, len);
+	watch(vm, addr, len);
+}
+
+static void expect_watch(struct softvm *vm, unsigned int cpu, uint64_t addr)
+{
+	const struct stop s = softvm_stopped(vm);
+
+	expect_stop(s, STOP_WATCH, cpu);
+	cr_assert_eq(s.watch, HW_WRITE);
+	cr_assert_eq(s.addr, addr, "at %#llx", (unsigned long long)s.addr);
+}
+
+static void expect_no_more(struct softvm *vm)
+{
+	struct stop s;
+
+	cont(vm);
+	softvm_run_on(vm, 0, 40);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	vm->t->ops->interrupt(vm->t);
+	expect_stop(s = softvm_stopped(vm), STOP_INTERRUPT, s.vcpu);
+}
+
+SOFT_TEST(engine_watch, each, "each change is told, with its vCPU, right behind the instruction")
+{
+	unsigned int i, last[2] = { 0 };
+	struct stop s;
+
+	loops(vm, ops, 2);
+	start(vm);
+	watch(vm, data_of(0), 8);
+	watch(vm, data_of(1), 4);
+	for (i = 0; i < 40; i++) {
+		cont(vm);
+		s = softvm_stopped(vm);
+		expect_stop(s, STOP_WATCH, s.vcpu);
+		cr_assert_eq(s.addr, data_of(s.vcpu), "by the one whose data it is");
+		cr_assert_eq(softvm_pc(vm, s.vcpu), loop_of(s.vcpu) + 8);
+		cr_assert_eq(softvm_regs(vm, s.vcpu)->r[0], ++last[s.vcpu], "none is passed");
+	}
+	softvm_remove(vm, POINT_WRITE, data_of(0), 8);
+	softvm_remove(vm, POINT_WRITE, data_of(1), 4);
+	expect_no_more(vm);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_watch, by_any_name, "a store by another name of the memory is a change, too")
+{
+	loops(vm, ops, 1);
+	softvm_paging(vm);
+	softvm_map(vm, 0x800, data_of(0));
+	vm->cpus[0].cpu.regs.r[1] = 0x800 + data_of(0) % SOFT_PAGE;
+	start(vm);
+	watch(vm, data_of(0), 8);
+	cont(vm);
+	expect_watch(vm, 0, data_of(0));
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_watch, refused, "reads, lengths and addresses that can't be watched are refused")
+{
+	const char *why = NULL;
+
+	loops(vm, ops, 1);
+	start(vm);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_READ, DATA, 8, &why), -EOPNOTSUPP);
+	cr_expect_not_null(why);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_WRITE, DATA, 65, &why), -EINVAL);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_WRITE, DATA, 0, &why), -EINVAL);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_WRITE, SOFTVM_MEM, 8, &why), -EFAULT);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_watch, many, "more of them than there are slots, each exact")
+{
+	unsigned int i;
+
+	loops(vm, ops, 1);
+	start(vm);
+	for (i = 0; i < 32; i++)
+		watch(vm, DATA + 0x100 + i, 1);
+	for (i = 0; i < 32; i += 8) {
+		softvm_change(vm, 0, 0)->r[1] = DATA + 0x100 + i;
+		softvm_change(vm, 0, 0)->r[0] = 0x100 - 1; /* the store changes the second byte */
+		softvm_change(vm, 0, 0)->pc = LOOP;
+		softvm_store(vm, 0);
+		cont(vm);
+		expect_watch(vm, 0, DATA + 0x100 + i + 1);
+	}
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_watch, debuggers_write, "what the debugger writes is no news to it")
+{
+	const uint64_t value = 0x1122334455667788;
+	struct stop s;
+
+	loops(vm, ops, 1);
+	start(vm);
+	watch(vm, DATA + 0x100, 8);
+	cr_assert_eq(vm->t->ops->write(vm->t, 0, DATA + 0x100, &value, 8), 0);
+	cr_assert_eq(vm->t->ops->write(vm->t, 0, DATA + 0xfc, &value, 8), 0);
+	cr_assert_eq(vm->t->ops->write(vm->t, 0, DATA + 0x106, &value, 8), 0);
+	softvm_resume(vm, RESUME_STEP);
+	expect_stop(s = softvm_stopped(vm), STOP_STEP, 0);
+	expect_no_more(vm);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_watch, two_by_one,
+	  "one instruction changes what two watch: both are told before anything runs")
+{
+	unsigned long ran;
+
+	loops(vm, ops, 1);
+	start(vm);
+	softvm_change(vm, 0, 0)->r[0] = 0x0101010101010101;
+	watch(vm, data_of(0), 2);
+	watch(vm, data_of(0) + 4, 4);
+	cont(vm);
+	expect_watch(vm, 0, data_of(0));
+	ran = vm->cpus[0].cpu.retired;
+	reinsert(vm, data_of(0), 2);
+	reinsert(vm, data_of(0) + 4, 4);
+	cont(vm);
+	expect_watch(vm, 0, data_of(0) + 4);
+	cr_expect_eq(vm->cpus[0].cpu.retired, ran);
+	cont(vm);
+	expect_watch(vm, 0, data_of(0));
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 0x0101010101010103, "the next lap");
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_watch, with_a_slot,
+	  "a hardware watchpoint fires at a store that a software one sees as well: both are told")
+{
+	struct stop s;
+
+	loops(vm, ops, 1);
+	start(vm);
+	watch(vm, data_of(0), 8);
+	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, false);
+	softvm_insert(vm, POINT_ACCESS, data_of(0), 8);
+	cont(vm);
+	s = softvm_stopped(vm);
+	expect_stop(s, STOP_WATCH, 0);
+	cr_expect_eq(s.watch, HW_ACCESS);
+	cont(vm);
+	expect_watch(vm, 0, data_of(0));
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1);
+	softvm_fini(vm);
+}
+
+/* A vCPU waits behind its store, in the guest, until it is let go. */
+struct pause {
+	atomic_bool on, there, go;
+};
+
+static struct pause stall;
+
+static void wait_behind_store(void *opaque, struct softcpu *c, const struct soft_retired *r)
+{
+	(void)opaque;
+	(void)c;
+	if (r->insn.op != SOFT_ST || !atomic_exchange(&stall.on, false))
+		return;
+	stall.there = true;
+	while (!atomic_load(&stall.go))
+		;
+}
+
+static bool is_there(void *opaque)
+{
+	(void)opaque;
+	return atomic_load(&stall.there);
+}
+
+/* An exclusive sequence, which is one step, with a store in it; the step is ended behind that. */
+static void stop_in_sequence(struct softvm *vm, const struct vcpu_ops *ops)
+{
+	static const struct soft_hooks stalling = { .retired = wait_behind_store };
+
+	stall = (struct pause){ .on = true };
+	hooks = &stalling;
+	loops(vm, ops, 1);
+	hooks = NULL;
+	CODE(vm, LOOP, I(LDX, 2, 1, 0), I(ST, 0, 3, 0), I(ADDI, 2, 0, 1), I(STX, 2, 1, 4),
+	     JNZ(4, -5), JMP(-1));
+	vm->cpus[0].cpu.regs.r[0] = 42;
+	vm->cpus[0].cpu.regs.r[3] = DATA + 0x100;
+	start(vm);
+	watch(vm, DATA + 0x100, 8);
+	watch(vm, data_of(0), 8);
+	cont(vm);
+	softvm_until(is_there, NULL);
+	vm->t->ops->interrupt(vm->t);
+	stall.go = true;
+}
+
+SOFT_TEST(engine_watch, half_a_step,
+	  "a change by a step that Ctrl-C ended before it was whole is told, not swallowed")
+{
+	stop_in_sequence(vm, ops);
+	expect_watch(vm, 0, DATA + 0x100);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "in the middle of it");
+	cont(vm);
+	expect_watch(vm, 0, data_of(0));
+	expect_no_more(vm);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_watch, half_a_step_and_hit,
+	  "a breakpoint ends a step that has written: the hit is told, and the change after it")
+{
+	unsigned long ran;
+
+	stop_in_sequence(vm, ops);
+	expect_watch(vm, 0, DATA + 0x100);
+	softvm_change(vm, 0, 0)->pc = LOOP;
+	softvm_change(vm, 0, 0)->r[0] = 43;
+	softvm_store(vm, 0);
+	softvm_break(vm, LOOP + 8);
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	ran = vm->cpus[0].cpu.retired;
+	reinsert(vm, DATA + 0x100, 8);
+	reinsert(vm, data_of(0), 8);
+	cont(vm);
+	expect_watch(vm, 0, DATA + 0x100);
+	cr_expect_eq(vm->cpus[0].cpu.retired, ran, "before anything runs");
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_watch, held,
+	  "a change that waits for its vCPU's other stop is kept while that vCPU is held")
+{
+	stop_in_sequence(vm, ops);
+	expect_watch(vm, 0, DATA + 0x100);
+	softvm_change(vm, 0, 0)->pc = LOOP;
+	softvm_change(vm, 0, 0)->r[0] = 44;
+	softvm_store(vm, 0);
+	softvm_break(vm, LOOP + 8);
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	softvm_resume(vm, RESUME_HOLD);
+	vm->t->ops->interrupt(vm->t);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	cont(vm);
+	expect_watch(vm, 0, DATA + 0x100);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_watch, removed_untold, "a change that waits is dropped when its watch is gone")
+{
+	stop_in_sequence(vm, ops);
+	expect_watch(vm, 0, DATA + 0x100);
+	softvm_change(vm, 0, 0)->pc = LOOP;
+	softvm_change(vm, 0, 0)->r[0] = 45;
+	softvm_store(vm, 0);
+	softvm_break(vm, LOOP + 8);
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	softvm_unbreak(vm, LOOP + 8);
+	softvm_remove(vm, POINT_WRITE, DATA + 0x100, 8);
+	cont(vm);
+	expect_watch(vm, 0, data_of(0));
+	expect_no_more(vm);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_watch, alone, "while memory is watched one vCPU runs at a time, and all get on")
+{
+	unsigned int i;
+
+	loops(vm, ops, 4);
+	start(vm);
+	watch(vm, DATA + 0x200, 8);
+	cont(vm);
+	for (i = 0; i < 4; i++)
+		softvm_run_on(vm, i, 200);
+	vm->t->ops->interrupt(vm->t);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	softvm_detach(vm);
+	for (i = 0; i < 4; i++)
+		softvm_run_on(vm, i, 200);
+	softvm_fini(vm);
+}
