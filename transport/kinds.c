@@ -77,6 +77,8 @@ const struct transport transports[] = {
 	{
 		.kind = "stdio",
 		.help = "stdio\tstandard input and output, for 'target remote | COMMAND'",
+		/* a VM that a debugger has started ends with it */
+		.on_disconnect = DISCONNECT_KILL,
 		.listen = stdio_open,
 		.dial = stdio_open,
 	},

@@ -140,7 +140,7 @@ static const struct option options[] = {
 	{
 		.name = "allow",
 		.help = "allow=ID[+ID]...\twho may come: uids for unix (default: one's own and root), "
-			"CIDs for vsock (default: host and local), or any",
+			"CIDs for vsock (default: host and local, but any VM that is waited for), or any",
 		.value = "id",
 		.takes = TAKES_ALLOW,
 		.set = set_allow,
@@ -168,7 +168,7 @@ static const struct option options[] = {
 	{
 		.name = "on-disconnect",
 		.help = "on-disconnect=resume|stay|kill\twhat becomes of the VM when the debugger "
-			"vanishes, resume if left out",
+			"vanishes; if left out resume, for stdio kill",
 		.value = "policy",
 		.stub_only = true,
 		.set = set_on_disconnect,

@@ -132,6 +132,8 @@ static int parse_text(struct endpoint_spec *s, char *text, const struct transpor
 	if (option)
 		*option++ = '\0';
 	ret = parse_kind(s, text, kind);
+	if (ret == 0)
+		s->policy.on_disconnect = (*kind)->on_disconnect;
 	while (ret == 0 && option) {
 		char *next = strchr(option, ',');
 

@@ -58,6 +58,7 @@ struct transport {
 	bool name_may_be_empty; /* before the colon */
 
 	unsigned int takes;
+	enum disconnect_policy on_disconnect; /* unless the spec says otherwise */
 	/* An id of allow=: a uid or a CID; false: not one. Only with TAKES_ALLOW. */
 	bool (*parse_id)(const char *text, uint32_t *id);
 

@@ -135,8 +135,19 @@ static int failed(const struct endpoint_spec *s, const union socket_address *a, 
 			  hint);
 }
 
-int vsock_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
+/* Who waits for a VM to dial expects it to be a guest; a VM is waited for by its host. */
+static struct endpoint_spec with_default(const struct endpoint_spec *s)
 {
+	struct endpoint_spec copy = *s;
+
+	if (s->role == VMGDB_ACCEPT && !s->allow.given)
+		copy.allow.given = copy.allow.any = true;
+	return copy;
+}
+
+int vsock_listen(const struct endpoint_spec *spec, struct vmgdb_endpoint **out)
+{
+	const struct endpoint_spec copy = with_default(spec), *s = &copy;
 	union socket_address a;
 	int fd, ret;
 

@@ -202,7 +202,9 @@ static void meet_vm(struct bridge *b)
 		vm_failed(b, ret, side_reason(&b->vm, ret));
 		return;
 	}
-	if (b->c->verbose || b->complained)
+	if (b->c->vm_role == VMGDB_ACCEPT)
+		say("a VM has dialled %s: %s", b->vm.ep->name, b->vm.stream->peer);
+	else if (b->c->verbose || b->complained)
 		say("reached %s (%s)", b->vm.ep->name, b->vm.stream->peer);
 	b->complained = false;
 	if (starting(b))
@@ -327,12 +329,13 @@ static void round_trip(struct bridge *b)
 		carry(b, p);
 }
 
-/* Options of the session mean nothing here, and are not to seem to. */
+/* Options of the session mean nothing here, and are not to seem to. (stdio has an on-disconnect that
+ * nobody has asked for.) */
 static int check_debugger_side(const struct side *gdb)
 {
 	const struct stream_policy *y = &gdb->ep->policy;
 
-	if (!y->wait && !y->ro && !y->ack && !y->log && y->on_disconnect == DISCONNECT_RESUME)
+	if (!y->wait && !y->ro && !y->ack && !y->log && !strstr(gdb->spec, ",on-disconnect="))
 		return 0;
 	say("%s: wait, ro, ack, log and on-disconnect are for the VMM's side", gdb->spec);
 	return -EINVAL;

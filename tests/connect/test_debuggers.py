@@ -2,10 +2,12 @@
 """Real debuggers over the bridge, as the usage lines say; with a stub of ours, and with KVM."""
 
 import os
+import socket
 import subprocess
 import time
 
-from harness import (CONNECT, DEMO, ROOT, RUN, case, check, equal, eventually, need, need_kvm)
+from harness import (CONNECT, DEMO, ROOT, RUN, case, check, equal, eventually, need, need_kvm,
+                     receive)
 from stub import Stub
 
 SCRIPT = ROOT / "host-tools/vmgdb.py"
@@ -207,6 +209,45 @@ def check_break(out):
 def kvm_pipe(bench):
     guest = Guest(bench)
     check_break(run(gdb_argv([f"target remote | vmgdb-connect unix:{guest.path}", *BREAK], DEMO)))
+
+
+def on_stdio(bench, options=""):
+    """vmgdb-run as gdb starts it: (program, socket). Its debugger has asked for the demo's stop."""
+    need_kvm()
+    mine, theirs = socket.socketpair()
+    with theirs:
+        vmm = bench.run(RUN, "--guest", "demo", "--gdb", f"stdio{options}", stdin=theirs,
+                        stdout=theirs)
+    mine.settimeout(20)
+    bench.keep(mine).sendall(b"+$?#3f")
+    equal(receive(mine, 4), b"+$T0")
+    return vmm, mine
+
+
+@case("KVM, a VM on stdio ends with its debugger, unless that lets it go or it is told otherwise")
+def kvm_stdio(bench):
+    for options, last, ends in (("", b"+", True), ("", b"+$D#44", False),
+                                (",on-disconnect=resume", b"+", False),
+                                (",on-disconnect=kill", b"+", True)):
+        vmm, debugger = on_stdio(bench, options)
+        debugger.sendall(last)
+        if last != b"+":
+            while not debugger.recv(4096).endswith(b"$OK#9a"):
+                pass
+        debugger.close()
+        if ends:
+            vmm.status()
+        else:
+            before = vmm.said().count("ticks")
+            eventually("the guest goes on", lambda: vmm.said().count("ticks") > before, 20)
+            check(not vmm.ended(), vmm.said())
+
+
+@case("KVM, target remote | vmgdb-run --gdb stdio")
+def kvm_gdb_starts(bench):
+    need_kvm()
+    check_break(run(gdb_argv([f"target remote | {RUN} --guest demo --cpus 2 --gdb stdio", *BREAK],
+                             DEMO)))
 
 
 @case("KVM, -- gdb")

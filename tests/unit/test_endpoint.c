@@ -250,6 +250,30 @@ Test(endpoint, policy, .description = "the session's options arrive in the endpo
 	vmgdb_endpoint_close(ep);
 }
 
+Test(endpoint, stdio_policy,
+     .description =
+	     "a VM that its debugger has started ends with it, unless the spec says otherwise")
+{
+	static const struct {
+		const char *spec;
+		enum disconnect_policy policy;
+	} rows[] = {
+		{ "stdio", DISCONNECT_KILL },
+		{ "stdio,on-disconnect=resume", DISCONNECT_RESUME },
+		{ "stdio,on-disconnect=stay,ro", DISCONNECT_STAY },
+	};
+	struct vmgdb_endpoint *ep;
+	char err[256];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_assert_eq(vmgdb_endpoint_open(rows[i].spec, VMGDB_STUB, &ep, err, sizeof(err)),
+			     0, "%s", err);
+		cr_expect_eq(ep->policy.on_disconnect, rows[i].policy, "%s", rows[i].spec);
+		vmgdb_endpoint_close(ep);
+	}
+}
+
 Test(endpoint, help, .description = "each kind and option has one line of help, SYNTAX tab TEXT")
 {
 	unsigned int i, kinds = 0, options = 0;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <linux/vm_sockets.h>
 #include <unistd.h>
 
@@ -92,4 +93,85 @@ Test(vsock, dial_closed, .description = "a dialling endpoint can be closed befor
 	cr_expect_str_eq(ep->name, "vsock:1:1234");
 	vmgdb_endpoint_close(ep);
 	cr_expect_eq(count_fds(), before);
+}
+
+/*
+ * Guests with CIDs of their own: a connection of the test's stands in, as these calls tell it. They
+ * take the C library's place in this program.
+ */
+static uint32_t dialled_by; /* 0: nobody has */
+
+int accept4(int fd, struct sockaddr *a, socklen_t *len, int flags)
+{
+	int sv[2];
+
+	if (!dialled_by)
+		return (int)syscall(SYS_accept4, fd, a, len, flags);
+	if (socketpair(AF_UNIX, SOCK_STREAM | flags, 0, sv) < 0)
+		return -1;
+	close(sv[1]);
+	return sv[0];
+}
+
+int getpeername(int fd, struct sockaddr *a, socklen_t *len)
+{
+	const struct sockaddr_vm vm = { .svm_family = AF_VSOCK,
+					.svm_cid = dialled_by,
+					.svm_port = 5 };
+
+	if (!dialled_by)
+		return (int)syscall(SYS_getpeername, fd, a, len);
+	memcpy(a, &vm, sizeof(vm));
+	*len = sizeof(vm);
+	return 0;
+}
+
+/* Whether cid may come; who may not is told of. */
+static bool admits(struct vmgdb_endpoint *ep, uint32_t cid)
+{
+	char expected[64];
+	struct stream *s;
+	int ret;
+
+	dialled_by = cid;
+	ret = ep->ops->accept(ep, &s);
+	dialled_by = 0;
+	snprintf(expected, sizeof(expected), "cid %u port 5", cid);
+	if (ret == 0) {
+		cr_expect_str_eq(s->peer, expected);
+		s->ops->close(s);
+		return true;
+	}
+	cr_expect_eq(ret, -EACCES);
+	strcat(expected, " is not allowed");
+	cr_expect_str_eq(ep->refused, expected);
+	return false;
+}
+
+Test(vsock, allow,
+     .description = "who may come: host and local to a VM, any guest to who waits for one")
+{
+	static const uint32_t cids[] = { VMADDR_CID_LOCAL, VMADDR_CID_HOST, 3, 42 };
+	static const struct {
+		const char *spec;
+		enum vmgdb_role role;
+		bool may[4];
+	} rows[] = {
+		{ "vsock::0", VMGDB_STUB, { true, true, false, false } },
+		{ "vsock::0", VMGDB_ACCEPT, { true, true, true, true } },
+		{ "vsock::0,allow=42", VMGDB_STUB, { false, false, false, true } },
+		{ "vsock::0,allow=42", VMGDB_ACCEPT, { false, false, false, true } },
+		{ "vsock::0,allow=3+host", VMGDB_ACCEPT, { false, true, true, false } },
+		{ "vsock::0,allow=any", VMGDB_STUB, { true, true, true, true } },
+	};
+	size_t i, j;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vmgdb_endpoint *ep = open_endpoint(rows[i].role, "%s", rows[i].spec);
+
+		for (j = 0; j < sizeof(cids) / sizeof(cids[0]); j++)
+			cr_expect_eq(admits(ep, cids[j]), rows[i].may[j], "%s, cid %u",
+				     rows[i].spec, cids[j]);
+		vmgdb_endpoint_close(ep);
+	}
 }
