@@ -99,7 +99,8 @@ Test(serial, exchange, .description = "1 MiB of random bytes each way, 0377 amon
 	close(m);
 }
 
-Test(serial, settings, .description = "raw, 8N1, the speed asked for; all is put back at close")
+Test(serial, settings,
+     .description = "raw, 8N1, BREAK is marked, the speed asked for; all is put back at close")
 {
 	int m = open_line(), fd = open(device, O_RDWR | O_NOCTTY);
 	struct termios before, during, after;
@@ -140,23 +141,6 @@ Test(serial, exclusive,
 	cr_expect_eq(count_fds(), before);
 	vmgdb_endpoint_close(ep);
 	vmgdb_endpoint_close(open_endpoint(VMGDB_STUB, "serial:%s", device));
-	close(m);
-}
-
-Test(serial, brk, .description = "a BREAK on the line is read as an interrupt")
-{
-	int m = open_line();
-	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_DEBUGGER, "serial:%s", device);
-	struct stream *s = accept_one(ep);
-	char c = 0;
-
-	cr_assert_eq(tcsendbreak(m, 0), 0);
-	usleep(300000);
-	if (s->ops->read(s, &c, 1) == -EAGAIN)
-		cr_skip_test("a pty carries no BREAK: tcsendbreak() on it does nothing");
-	cr_expect_eq(c, 0x03);
-	s->ops->close(s);
-	vmgdb_endpoint_close(ep);
 	close(m);
 }
 
