@@ -124,6 +124,7 @@ class Rsp:
         end = time.monotonic() + (self.timeout if timeout is None else timeout)
         while True:
             if self._in[:1] in (b"+", b"-"):
+                self._repeats = False
                 return chr(self._in.pop(0))
             if found := re.match(rb"\$([^#]*)#([0-9a-fA-F]{2})", self._in, re.S):
                 data, checksum = found.groups()
@@ -150,6 +151,7 @@ class Rsp:
         end = time.monotonic() + seconds
         try:
             while not self._in.strip(b"+" if self.ack else b""):
+                self._repeats = self._repeats and not self._in
                 self._in.clear()
                 self._more(end)
         except Timeout:
@@ -168,7 +170,6 @@ class Rsp:
         while self._repeats and event[0] == "$":
             self.raw(b"+")
             event = self.event(timeout)
-        self._repeats = False
         return event
 
     def packet(self, timeout=None):
