@@ -9,10 +9,11 @@ from links.clients import Noise
 from links.every import DATA, look_again, newcomer, text_is_right
 from rsp import INTERRUPT, frame
 
+LINE = ("serial",)
 RATE = 1000  # one of so many bytes is spoilt
 
 
-@case("line")
+@case("line", links=LINE)
 def never_no_ack(t):
     """serial, no-ack mode is neither offered nor granted"""
     vm = t.vm()
@@ -24,7 +25,7 @@ def never_no_ack(t):
     equal(client.ask("D"), "OK")
 
 
-@case("line")
+@case("line", links=LINE)
 def acks(t):
     """serial, a reply is sent again when no ack comes, and when a NAK does"""
     vm = t.vm()
@@ -42,7 +43,7 @@ def acks(t):
     equal(client.ask("D"), "OK")
 
 
-@case("line")
+@case("line", links=LINE)
 def comes_while_running(t):
     """serial, a debugger that comes while the last one's continue runs gets a fresh session"""
     vm = t.vm()
@@ -54,7 +55,7 @@ def comes_while_running(t):
         look_again(t, vm)
 
 
-@case("line swbreak")
+@case("line swbreak", links=LINE)
 def noise_gdb(t):
     """serial, gdb over a noisy line"""
     vm = t.vm()
@@ -71,7 +72,7 @@ def noise_gdb(t):
     check(noise.spoilt >= 3, f"only {noise.spoilt} bytes were spoilt")
 
 
-@case("line")
+@case("line", links=LINE)
 def noise_between(t):
     """serial, noise while nobody is there wakes no one up and stops nothing"""
     vm = t.vm()
@@ -91,7 +92,7 @@ def noise_between(t):
     equal(client.ask("D"), "OK")
 
 
-@case("line")
+@case("line", links=LINE)
 def line_errors(t):
     """serial, what can't be opened is named"""
     with_text = (("serial:/dev/nothing", "can't open '/dev/nothing': No such file"),
@@ -107,7 +108,7 @@ def line_errors(t):
     expect("'/dev/ttyS1' is in use by another process", done.err)
 
 
-@case("line break")
+@case("line break", links=LINE)
 def line_break(t):
     """serial, BREAK interrupts"""
     vm = t.vm()
