@@ -233,7 +233,7 @@ class Rsp:
         """Lets it run; no reply comes until it stops."""
         self.send(action)
 
-    def stop(self, timeout=5):
+    def stop(self, timeout=None):
         """The stop reply that is due; console output before it is passed over."""
         while (reply := self.packet(timeout)).startswith("O") and reply != "OK":
             pass
@@ -241,11 +241,11 @@ class Rsp:
             raise AssertionError(f"not a stop reply: {reply!r}")
         return reply
 
-    def interrupt(self, timeout=5):
+    def interrupt(self, timeout=None):
         self.raw(INTERRUPT)
         return self.stop(timeout)
 
-    def resume(self, action="vCont;c", timeout=5):
+    def resume(self, action="vCont;c", timeout=None):
         """Lets it run until it stops by itself: the stop reply."""
         self.go(action)
         return self.stop(timeout)

@@ -172,7 +172,7 @@ def inserted_twice(t):
     client.interrupt()
 
 
-@case("swbreak")
+@case("swbreak bulk")
 def thousand(t):
     """1,000 breakpoints are set, hit and removed"""
     vm = t.vm()
@@ -189,7 +189,7 @@ def thousand(t):
     expect("swbreak", client.resume())
 
 
-@case("swbreak")
+@case("swbreak bulk")
 def thousand_gdb(t):
     """gdb with 1,000 breakpoints inserted hits the right one"""
     vm = t.vm()
