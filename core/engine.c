@@ -459,6 +459,7 @@ static bool begin_step(struct vmgdb_vcpu *v)
 		return false;
 	v->plan = (struct step_plan){
 		.block_irq = e->hw.caps.block_irq || lets_irqs_in(v),
+		.idle = is_idle(v),
 		.whole_rep = e->options[OPTION_WHOLE_REP],
 		.room = free_slots(&e->hw),
 	};
@@ -467,8 +468,7 @@ static bool begin_step(struct vmgdb_vcpu *v)
 	if (v->lifted)
 		points_lift(&e->points, v->lifted);
 	v->stepping = true;
-	/* a halted vCPU does not begin with the instruction at its PC */
-	v->ruled = v->view.cpu->step_begin && !is_idle(v);
+	v->ruled = v->view.cpu->step_begin;
 	if (!v->ruled || v->view.cpu->step_begin(&v->view, &v->plan) < 0)
 		return true;
 	if (!v->plan.emulated)
@@ -528,6 +528,14 @@ static void brk_event(struct vmgdb_vcpu *v, const struct trap *t)
 		give_back(v, t);
 }
 
+/* The guest's own, by debug registers or steps of its own. It is what a step of ours ends with. */
+static void own_event(struct vmgdb_vcpu *v, const struct trap *t, bool stepping)
+{
+	give_back(v, t);
+	if (stepping)
+		step_done(v);
+}
+
 static void fatal_event(struct vmgdb_vcpu *v, const struct trap *t)
 {
 	const struct stop event = {
@@ -554,8 +562,8 @@ static void sort_trap(struct vmgdb_vcpu *v, const struct trap *t)
 		brk_event(v, t);
 	else if (whole)
 		step_done(v);
-	else if (t->kind & TRAP_STEP && !ours)
-		give_back(v, t);
+	else if (t->kind & TRAP_STEP ? !ours : !t->slots)
+		own_event(v, t, ours);
 }
 
 /* A step that did not become whole may have written, too. */

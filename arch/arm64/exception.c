@@ -34,6 +34,7 @@ void arm64_take_exception(struct arm64_state *s, uint32_t syndrome)
 	s->sys[ARM64_ESR] = syndrome;
 	s->elr_el1 = s->pc;
 	s->spsr_el1 = s->pstate;
+	s->own_ss = false;
 	s->pc = s->sys[ARM64_VBAR] + arm64_vector(s->pstate);
 	s->pstate = pstate_at_vector(s);
 	s->sp = s->sp_el[1];

@@ -225,9 +225,9 @@ static void classify(void *ctx, struct trap *t)
 	}
 }
 
-/* ---- the guest's own BRK ----------------------------------------------------------------- */
+/* ---- the guest's own debug exceptions ---------------------------------------------------- */
 
-/* Take the exception that BRK is. Done by hand: KVM takes every BRK while it debugs. */
+/* Take the exception by hand: KVM takes every debug exception while it debugs. */
 static int inject(struct arm64_kvm *k, uint32_t syndrome)
 {
 	static const unsigned int reads[] = {
@@ -246,6 +246,8 @@ static int inject(struct arm64_kvm *k, uint32_t syndrome)
 		ret = arm64_kvm_fetch(k, reads[i], &s);
 	if (ret)
 		return ret;
+	if (class_of(syndrome) < EC_BKPT32)
+		syndrome = arm64_esr_from(syndrome, s.pstate);
 	arm64_take_exception(&s, syndrome);
 	ret = arm64_kvm_store(k, ARM64_BANK_SYS + ARM64_ESR, &s);
 	ret = ret ? ret : arm64_kvm_store(k, ARM64_BANK_EL1, &s);
@@ -255,7 +257,14 @@ static int inject(struct arm64_kvm *k, uint32_t syndrome)
 /* A guest's own single step never ends up here: KVM holds it back while it debugs. */
 static int give_back(void *ctx, const struct trap *t)
 {
-	return t->kind & TRAP_BRK ? inject(ctx, t->syndrome[0]) : 0;
+	int ret;
+
+	if (t->kind & TRAP_STEP)
+		return 0;
+	ret = inject(ctx, t->syndrome[0]);
+	if (!ret && t->kind & TRAP_WATCH)
+		ret = arm64_kvm_set_sysreg(ctx, SYSREG(3, 0, 6, 0, 0), t->syndrome[1]); /* FAR */
+	return ret;
 }
 
 /* ---- the rest ---------------------------------------------------------------------------- */

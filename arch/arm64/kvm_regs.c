@@ -228,12 +228,24 @@ static int store_span(struct arm64_kvm *k, const struct span *p, const uint8_t *
 	return ret;
 }
 
-/* PSTATE.SS is KVM's means of stepping, not the guest's state. */
+/* PSTATE.SS shows only in a guest that steps itself. */
 static void derive_core(struct arm64_kvm *k, struct arm64_state *s)
 {
+	s->own_ss = k->seen.own_ss = s->pstate & PSTATE_SS;
 	s->pstate &= ~(uint64_t)PSTATE_SS;
 	k->seen.pstate = s->pstate;
 	s->sp = s->sp_el[arm64_sp_index(s->pstate)];
+}
+
+/* What was stored with the rest of PSTATE is without SS. */
+static int store_ss(struct arm64_kvm *k, const struct arm64_state *s)
+{
+	uint64_t pstate = s->pstate | (s->own_ss ? PSTATE_SS : 0);
+
+	if (!s->own_ss && !k->seen.own_ss)
+		return 0;
+	k->seen.own_ss = s->own_ss;
+	return one_reg(k, KVM_SET_ONE_REG, CORE64(regs.pstate), &pstate);
 }
 
 static int fetch_spans(struct arm64_kvm *k, enum arm64_bank bank, struct arm64_state *s)
@@ -261,6 +273,8 @@ static int store_spans(struct arm64_kvm *k, enum arm64_bank bank, const struct a
 	for (i = 0; i < sizeof(spans) / sizeof(spans[0]) && !ret; i++)
 		if (spans[i].bank == bank)
 			ret = store_span(k, &spans[i], (const uint8_t *)s);
+	if (!ret && bank == ARM64_BANK_CORE)
+		ret = store_ss(k, s);
 	if (ret)
 		k->seen_banks &= ~(1U << bank);
 	return ret;

@@ -329,6 +329,7 @@ static const uint16_t own_sysregs[ARM64_NSYS_OWN] = {
 	[ARM64_VBAR] = SYSREG(3, 0, 12, 0, 0), [ARM64_ESR] = SYSREG(3, 0, 5, 2, 0),
 	[ARM64_PFR1] = SYSREG(3, 0, 0, 4, 1),  [ARM64_MMFR0] = SYSREG(3, 0, 0, 7, 0),
 	[ARM64_MMFR1] = SYSREG(3, 0, 0, 7, 1), [ARM64_MMFR2] = SYSREG(3, 0, 0, 7, 2),
+	[ARM64_MDSCR] = SYSREG(2, 0, 0, 2, 2), [ARM64_OSLSR] = SYSREG(2, 0, 1, 1, 4),
 };
 
 uint16_t arm64_own_sysreg(enum arm64_sys place)

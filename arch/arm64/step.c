@@ -11,6 +11,10 @@ enum { INSN_SIZE = 4, EXCLUSIVE_MAX = 16 };
 #define SCTLR_NTWI (1ULL << 16)
 #define SCTLR_NTWE (1ULL << 18)
 
+#define MDSCR_SS   (1ULL << 0)
+#define MDSCR_KDE  (1ULL << 13)
+#define OSLSR_OSLK (1ULL << 1)
+
 /* step_plan.kind: what becomes of PSTATE.I and F */
 enum {
 	STEP_KEEPS,   /* as they were before */
@@ -24,7 +28,11 @@ enum {
 	BEFORE, /* PSTATE */
 	LATER,	/* by kind */
 	END,	/* the last PC that an exception of this step may be taken from */
+	OWN,	/* whether the guest steps itself, by enum own_step */
 };
+
+/* How a guest that steps itself is before an instruction: Arm ARM D2.12. */
+enum own_step { OWN_OFF, OWN_PENDING, OWN_STEPS };
 
 static void assign_irqs(uint64_t *to, uint64_t from)
 {
@@ -64,8 +72,8 @@ static void skip(struct cpu_view *v, struct step_plan *p)
 	p->emulated = true;
 }
 
-/* The backend would take BRK for the debugger's: it is the guest's own here. */
-static bool take_brk(struct cpu_view *v, struct step_plan *p, unsigned int imm)
+/* Take an exception to EL1 here: false if what that wants to know can't be read. */
+static bool take_exception(struct cpu_view *v, uint32_t syndrome)
 {
 	static const unsigned int banks[] = {
 		ARM64_BANK_EL1,
@@ -80,17 +88,73 @@ static bool take_brk(struct cpu_view *v, struct step_plan *p, unsigned int imm)
 	for (i = 0; i < sizeof(banks) / sizeof(banks[0]); i++)
 		if (v->need(v, banks[i]))
 			return false;
-	arm64_take_exception(arm64_state(v), ARM64_ESR_BRK | imm);
+	arm64_take_exception(arm64_state(v), syndrome);
 	v->dirty(v, ARM64_BANK_CORE);
 	v->dirty(v, ARM64_BANK_EL1);
 	v->dirty(v, ARM64_BANK_SYS + ARM64_ESR);
-	p->emulated = true;
 	return true;
+}
+
+/* The backend would take BRK for the debugger's: it is the guest's own here. */
+static bool take_brk(struct cpu_view *v, struct step_plan *p, unsigned int imm)
+{
+	p->emulated = take_exception(v, ARM64_ESR_BRK | imm);
+	return p->emulated;
+}
+
+/*
+ * Does the guest step itself? KVM keeps its own steps in place of the guest's, so the exceptions are
+ * taken here.
+ */
+static enum own_step own_step(struct cpu_view *v)
+{
+	const struct arm64_state *s = arm64_state(v);
+	const bool el1 = arm64_el(s->pstate);
+	uint64_t mdscr, oslsr;
+
+	if ((el1 && s->pstate & PSTATE_D) || arm64_sys(v, ARM64_MDSCR, &mdscr))
+		return OWN_OFF;
+	if (!(mdscr & MDSCR_SS) || (el1 && !(mdscr & MDSCR_KDE)))
+		return OWN_OFF;
+	if (arm64_sys(v, ARM64_OSLSR, &oslsr) || oslsr & OSLSR_OSLK)
+		return OWN_OFF;
+	return s->own_ss ? OWN_STEPS : OWN_PENDING;
+}
+
+static bool take_own_step(struct cpu_view *v, uint32_t isv)
+{
+	const uint64_t pstate = arm64_state(v)->pstate;
+
+	return take_exception(v, arm64_esr_from(ARM64_ESR_STEP, pstate) | isv);
+}
+
+/* Behind an instruction that raised nothing. A return from an exception may have armed one. */
+static void end_own_step(struct cpu_view *v, const struct step_plan *p)
+{
+	struct arm64_state *s = arm64_state(v);
+
+	if (p->saved[OWN] == OWN_STEPS) {
+		s->own_ss = false;
+		v->dirty(v, ARM64_BANK_CORE);
+		if (own_step(v) == OWN_PENDING)
+			take_own_step(v, ARM64_ESR_ISV);
+		return;
+	}
+	s->own_ss = p->saved[OWN] == OWN_OFF && p->kind == STEP_RETURNS &&
+		    p->saved[LATER] & PSTATE_SS && own_step(v) != OWN_OFF;
+	if (s->own_ss)
+		v->dirty(v, ARM64_BANK_CORE);
+	else if (own_step(v) == OWN_PENDING)
+		take_own_step(v, 0);
 }
 
 /* What is done here, without running: true. With PSTATE.IL set it is another exception that comes. */
 static bool emulate(struct cpu_view *v, struct step_plan *p, const struct insn *in)
 {
+	if (p->saved[OWN] == OWN_PENDING)
+		p->emulated = take_own_step(v, 0);
+	if (p->emulated)
+		return true;
 	if (p->saved[BEFORE] & PSTATE_IL)
 		return false;
 	if (in->kind == INSN_BRK)
@@ -100,6 +164,7 @@ static bool emulate(struct cpu_view *v, struct step_plan *p, const struct insn *
 	if (!may_wait(v, in->kind, p->saved[BEFORE]))
 		return false;
 	skip(v, p);
+	end_own_step(v, p);
 	return true;
 }
 
@@ -261,6 +326,9 @@ int arm64_step_begin(struct cpu_view *v, struct step_plan *p)
 	p->pc = s->pc;
 	p->saved[BEFORE] = s->pstate;
 	p->saved[END] = s->pc + INSN_SIZE;
+	p->saved[OWN] = own_step(v);
+	if (p->idle)
+		return 0;
 	if (!(s->pstate & PSTATE_NRW))
 		decode_at(v, s->pc, &in);
 	if (emulate(v, p, &in))
@@ -300,6 +368,12 @@ static void mend_saved(struct cpu_view *v, const struct step_plan *p)
 	assign_irqs(&s->spsr_el1, p->saved[BEFORE]);
 	s->spsr_el1 &= ~(uint64_t)PSTATE_SS;
 	v->dirty(v, ARM64_BANK_EL1);
+	if (p->saved[OWN] != OWN_STEPS)
+		return;
+	if (s->elr_el1 == p->pc) /* to be tried again, with its trap behind it */
+		s->spsr_el1 |= PSTATE_SS;
+	s->own_ss = false;
+	v->dirty(v, ARM64_BANK_CORE);
 }
 
 static void mend_read(struct cpu_view *v, const struct step_plan *p)
@@ -327,6 +401,7 @@ static void mend_whole(struct cpu_view *v, const struct step_plan *p)
 	mend_return_state(v, p);
 	set_pstate_irqs(v, p->kind == STEP_SETS || p->kind == STEP_RETURNS ? p->saved[LATER]
 									   : p->saved[BEFORE]);
+	end_own_step(v, p);
 }
 
 int arm64_step_end(struct cpu_view *v, struct step_plan *p, bool trapped)

@@ -110,11 +110,46 @@ static int load_ss(struct cpu_view *v, uint64_t selector, uint64_t next)
 	return 0;
 }
 
+/* The linear address of a memory operand, or -errno where a segment may be in the way. */
+static int operand_at(const struct x86_state *s, const struct x86_mem *m, uint64_t next,
+		      unsigned int size, uint64_t *va)
+{
+	const struct x86_seg *seg = &s->seg[m->segment];
+	uint64_t offset = m->disp;
+
+	if (m->base != X86_MEM_NONE)
+		offset += m->base == X86_MEM_RIP ? next : s->gpr[m->base];
+	if (m->index != X86_MEM_NONE)
+		offset += s->gpr[m->index] << m->shift;
+	if (m->width < 64)
+		offset &= (1ull << m->width) - 1;
+	if (x86_64bit(s)) {
+		*va = m->segment == X86_FS || m->segment == X86_GS ? seg->base + offset : offset;
+		return x86_canonical(s, *va) ? 0 : -EINVAL;
+	}
+	if (offset + size - 1 > seg->limit || seg->unusable || (seg->type & 0xc) == 4)
+		return -EINVAL;
+	*va = (uint32_t)(seg->base + offset);
+	return 0;
+}
+
 static int exec_mov_ss(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
 {
 	const struct x86_state *s = v->state;
+	uint16_t selector = s->gpr[in->rm];
+	uint64_t va;
+	int ret;
 
-	return load_ss(v, s->gpr[in->rm], next);
+	if (!in->in_memory)
+		return load_ss(v, selector, next);
+	ret = operand_at(s, &in->mem, next, sizeof(selector), &va);
+	if (!ret)
+		ret = x86_may_access(v, va, sizeof(selector), PROT_R);
+	if (ret)
+		return ret;
+	if (x86_read_virt(v, va, &selector, sizeof(selector)) != sizeof(selector))
+		return -EFAULT;
+	return load_ss(v, selector, next);
 }
 
 static int exec_pop_ss(struct cpu_view *v, const struct x86_insn *in, uint64_t next)

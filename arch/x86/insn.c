@@ -1,31 +1,47 @@
 // SPDX-License-Identifier: MIT
 #include "arch/x86/insn.h"
+#include "arch/x86/state.h"
 
 enum { REX = 0x40, REX_MASK = 0xf0, REX_W = 8, REX_B = 1 };
-enum { ESCAPE = 0x0f, SIZE_PREFIX = 0x66, LOCK = 0xf0, REPNE = 0xf2, REP = 0xf3 };
+enum {
+	ESCAPE = 0x0f,
+	SIZE_PREFIX = 0x66,
+	ADDRESS_PREFIX = 0x67,
+	LOCK = 0xf0,
+	REPNE = 0xf2,
+	REP = 0xf3
+};
 
 struct decoder {
 	const uint8_t *p, *end;
 	enum x86_width mode;
-	uint8_t rex;
-	bool size_prefix, rep;
+	uint8_t rex, segment;
+	bool size_prefix, address_prefix, rep;
 };
+
+/* Which one a prefix names; X86_MEM_NONE: it is none of these. */
+static uint8_t segment_of(uint8_t b)
+{
+	switch (b) {
+	case 0x26: return X86_ES;
+	case 0x2e: return X86_CS;
+	case 0x36: return X86_SS;
+	case 0x3e: return X86_DS;
+	case 0x64: return X86_FS;
+	case 0x65: return X86_GS;
+	default: return X86_MEM_NONE;
+	}
+}
 
 static bool is_prefix(uint8_t b)
 {
 	switch (b) {
-	case 0x26:
-	case 0x2e:
-	case 0x36:
-	case 0x3e:
-	case 0x64:
-	case 0x65:
 	case SIZE_PREFIX:
-	case 0x67:
+	case ADDRESS_PREFIX:
 	case LOCK:
 	case REPNE:
 	case REP: return true;
-	default: return false;
+	default: return segment_of(b) != X86_MEM_NONE;
 	}
 }
 
@@ -41,6 +57,9 @@ static bool prefixes(struct decoder *d, struct x86_insn *in)
 			return true;
 		d->rex = 0;
 		d->size_prefix |= *d->p == SIZE_PREFIX;
+		d->address_prefix |= *d->p == ADDRESS_PREFIX;
+		if (segment_of(*d->p) != X86_MEM_NONE)
+			d->segment = segment_of(*d->p);
 		d->rep |= *d->p == REP || *d->p == REPNE;
 		in->lock |= *d->p == LOCK;
 	}
@@ -151,16 +170,34 @@ static enum x86_op one_byte_op(const struct decoder *d, uint8_t op)
 	}
 }
 
-/* MOV SS, r: 8E with SS in the reg field. */
-static void mov_sreg(struct decoder *d, struct x86_insn *in)
+static unsigned int address_size(const struct decoder *d)
 {
+	switch (d->mode) {
+	case X86_64: return d->address_prefix ? 32 : 64;
+	case X86_32: return d->address_prefix ? 16 : 32;
+	default: return d->address_prefix ? 32 : 16;
+	}
+}
+
+/* MOV SS: 8E with SS in the reg field. False: it is cut off. */
+static bool mov_sreg(struct decoder *d, struct x86_insn *in)
+{
+	size_t n = 1;
 	uint8_t m;
 
-	if (!modrm(d, &m) || m < 0xc0 || (m >> 3 & 7) != 2)
-		return;
+	if (!modrm(d, &m))
+		return false;
+	if ((m >> 3 & 7) != X86_SS)
+		return true;
 	in->op = X86_OP_MOV_SS;
 	in->rm = (m & 7) | (d->rex & REX_B ? 8 : 0);
-	d->p++;
+	in->in_memory = m < 0xc0;
+	if (in->in_memory) {
+		in->mem = (struct x86_mem){ .segment = d->segment, .width = address_size(d) };
+		n = x86_decode_mem(&in->mem, d->p, d->end - d->p, d->rex, d->mode);
+	}
+	d->p += n;
+	return n;
 }
 
 static bool finish(struct decoder *d, struct x86_insn *in, uint8_t op)
@@ -168,7 +205,7 @@ static bool finish(struct decoder *d, struct x86_insn *in, uint8_t op)
 	if (is_vector_prefix(d, op))
 		in->op = X86_OP_FPU;
 	else if (op == 0x8e)
-		mov_sreg(d, in);
+		return mov_sreg(d, in);
 	else
 		in->op = one_byte_op(d, op);
 	if (in->op == X86_OP_PUSHF || in->op == X86_OP_POPF)
@@ -183,7 +220,7 @@ static bool finish(struct decoder *d, struct x86_insn *in, uint8_t op)
 
 bool x86_decode(struct x86_insn *in, const uint8_t *bytes, size_t n, enum x86_width mode)
 {
-	struct decoder d = { .p = bytes, .mode = mode };
+	struct decoder d = { .p = bytes, .mode = mode, .segment = X86_MEM_NONE };
 	uint8_t op;
 
 	*in = (struct x86_insn){ .op = X86_OP_OTHER };

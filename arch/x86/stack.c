@@ -26,8 +26,7 @@ void x86_stack_move(struct x86_state *s, int64_t n)
 	s->gpr[X86_RSP] = (s->gpr[X86_RSP] & ~mask) | ((s->gpr[X86_RSP] + n) & mask);
 }
 
-/* Would the processor fault on it? First and last byte tell: the value is shorter than a page. */
-static int allowed(struct cpu_view *v, uint64_t va, unsigned int size, unsigned int prot)
+int x86_may_access(struct cpu_view *v, uint64_t va, unsigned int size, unsigned int prot)
 {
 	struct xlat x;
 	int ret = x86_translate(v, va, &x);
@@ -44,7 +43,7 @@ static int allowed(struct cpu_view *v, uint64_t va, unsigned int size, unsigned 
 int x86_stack_peek(struct cpu_view *v, unsigned int size, uint64_t *value)
 {
 	uint64_t va = x86_stack_at(v->state, 0);
-	int ret = allowed(v, va, size, PROT_R);
+	int ret = x86_may_access(v, va, size, PROT_R);
 
 	*value = 0;
 	if (ret)
@@ -55,7 +54,7 @@ int x86_stack_peek(struct cpu_view *v, unsigned int size, uint64_t *value)
 int x86_stack_poke(struct cpu_view *v, unsigned int size, uint64_t value)
 {
 	uint64_t va = x86_stack_at(v->state, -(int64_t)size);
-	int ret = allowed(v, va, size, PROT_R | PROT_W);
+	int ret = x86_may_access(v, va, size, PROT_R | PROT_W);
 
 	return ret ? ret : x86_write_virt(v, va, &value, size);
 }

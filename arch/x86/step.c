@@ -192,11 +192,16 @@ int x86_step_begin(struct cpu_view *v, struct step_plan *p)
 		ret = v->need(v, X86_BANK_SREGS);
 	if (ret)
 		return ret;
-	fetch(v, &in);
+	if (p->idle)
+		in = (struct x86_insn){ .op = X86_OP_OTHER };
+	else
+		fetch(v, &in);
 	p->saved[SAVED_FLAGS] = s->rflags;
 	p->saved[SAVED_SP] = s->gpr[X86_RSP];
 	p->saved[SAVED_REST] = (uint64_t)in.op << REST_OP |
 			       (uint64_t)(s->seg[X86_CS].selector & UINT16_MAX) << REST_CS;
+	if (p->idle)
+		return 0; /* the interrupt that wakes it up is to come; its frame will have our TF */
 	p->emulated = execute(v, p, &in);
 	if (p->emulated)
 		return 0;

@@ -36,6 +36,9 @@ int x86_translate(struct cpu_view *v, uint64_t va, struct xlat *out);
 ssize_t x86_read_virt(struct cpu_view *v, uint64_t va, void *buf, size_t len);
 /* Write it: all of it, or -errno and none. Rights are not looked at. */
 int x86_write_virt(struct cpu_view *v, uint64_t va, const void *buf, size_t len);
+/* Would the processor, at this privilege level, fault on less than a page? By its first and last
+ * byte; prot is of enum prot. 0 or -errno. */
+int x86_may_access(struct cpu_view *v, uint64_t va, unsigned int size, unsigned int prot);
 
 /* stack.c: the stack as an instruction in the current mode uses it. size is 2, 4 or 8 bytes. */
 

@@ -313,6 +313,7 @@ Test(arm64_step, eret, .description = "eret: PSTATE from SPSR_EL1, which the gue
 	end(true);
 	cr_expect_eq(t.state.pstate, spsr);
 	cr_expect_eq(t.state.spsr_el1, spsr);
+	cr_expect_not(t.state.own_ss);
 }
 
 Test(arm64_step, exceptions, .description = "the saved state has neither our mask nor our SS")
@@ -464,6 +465,127 @@ Test(arm64_step, brk_unreadable,
 	begin(0xd4200020);
 	cr_expect_not(plan.emulated);
 	cr_expect_eq(t.state.pc, CODE);
+}
+
+/* ---- a guest that steps itself ------------------------------------------------------------ */
+
+enum { MDSCR_SS = 1, MDSCR_KDE = 1 << 13, ESR_STEP = 0xce000022, ESR_STEPPED = 0xcf000022 };
+
+static void steps_itself(bool ss)
+{
+	t.state.sys[ARM64_MDSCR] = MDSCR_SS | MDSCR_KDE;
+	t.state.own_ss = ss;
+}
+
+static void has_own_step(uint64_t from, uint32_t esr)
+{
+	cr_expect_eq(t.state.pc, VBAR + 0x200, "%#lx", t.state.pc);
+	cr_expect_eq(t.state.elr_el1, from, "%#lx", t.state.elr_el1);
+	cr_expect_eq(t.state.sys[ARM64_ESR], esr, "%#lx", t.state.sys[ARM64_ESR]);
+	cr_expect_eq(t.state.spsr_el1 & PSTATE_SS, 0);
+	cr_expect_not(t.state.own_ss);
+	cr_expect(arm64_test_dirty(&t, ARM64_BANK_CORE));
+}
+
+Test(arm64_step, own_step,
+     .description = "behind an instruction that the guest steps is its exception")
+{
+	steps_itself(true);
+	begin(NOP);
+	cr_expect_not(plan.emulated);
+	t.state.pc += 4;
+	end(true);
+	has_own_step(CODE + 4, ESR_STEPPED);
+}
+
+Test(arm64_step, own_step_pending,
+     .description = "one that is pending comes before the instruction")
+{
+	steps_itself(false);
+	begin(NOP);
+	cr_expect(plan.emulated);
+	has_own_step(CODE, ESR_STEP);
+}
+
+Test(arm64_step, own_step_el0, .description = "of EL0 it is of another class, and needs no KDE")
+{
+	steps_itself(true);
+	t.state.sys[ARM64_MDSCR] = MDSCR_SS;
+	t.state.pstate = PSTATE_EL0T | PSTATE_D;
+	begin(NOP);
+	t.state.pc += 4;
+	end(true);
+	cr_expect_eq(t.state.pc, VBAR + 0x400);
+	cr_expect_eq(t.state.sys[ARM64_ESR], 0xcb000022, "%#lx", t.state.sys[ARM64_ESR]);
+}
+
+Test(arm64_step, own_step_masked,
+     .description = "none while it is masked, locked, or not of this level")
+{
+	static const struct {
+		uint64_t mdscr, oslsr, pstate;
+	} offs[] = {
+		{ 0, 0, PSTATE_EL1H },
+		{ MDSCR_SS, 0, PSTATE_EL1H },
+		{ MDSCR_SS | MDSCR_KDE, 2, PSTATE_EL1H },
+		{ MDSCR_SS | MDSCR_KDE, 0, PSTATE_EL1H | PSTATE_D },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(offs) / sizeof(offs[0]); i++) {
+		setup();
+		t.state.sys[ARM64_MDSCR] = offs[i].mdscr;
+		t.state.sys[ARM64_OSLSR] = offs[i].oslsr;
+		t.state.pstate = offs[i].pstate;
+		begin(NOP);
+		cr_expect_not(plan.emulated, "%zu", i);
+		t.state.pc += 4;
+		end(true);
+		cr_expect_eq(t.state.pc, CODE + 4, "%zu", i);
+		teardown();
+	}
+}
+
+Test(arm64_step, own_step_unmasked, .description = "msr daifclr that lets it in is followed by it")
+{
+	steps_itself(false);
+	t.state.pstate |= PSTATE_D;
+	begin(0xd50348ff);
+	t.state.pstate &= ~(uint64_t)PSTATE_D;
+	t.state.pc += 4;
+	end(true);
+	has_own_step(CODE + 4, ESR_STEP);
+}
+
+Test(arm64_step, own_step_eret,
+     .description = "eret with SPSR.SS set lets one instruction go first")
+{
+	steps_itself(false);
+	t.state.pstate |= PSTATE_D;
+	t.state.spsr_el1 = PSTATE_EL1H | PSTATE_SS;
+	begin(0xd69f03e0);
+	t.state.pstate = t.state.spsr_el1 & ~(uint64_t)PSTATE_SS;
+	t.state.pc = DEST;
+	end(true);
+	cr_expect_eq(t.state.pc, DEST);
+	cr_expect(t.state.own_ss);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H | PSTATE_SS);
+}
+
+Test(arm64_step, own_step_fault, .description = "an instruction that faults is to be stepped again")
+{
+	steps_itself(true);
+	begin(LDR);
+	take_exception(VBAR + 0x200, CODE, true);
+	end(true);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H | PSTATE_SS);
+	cr_expect_not(t.state.own_ss);
+	setup();
+	steps_itself(true);
+	begin(SVC);
+	take_exception(VBAR + 0x200, CODE + 4, false);
+	end(true);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H);
 }
 
 /* ---- exclusive sequences ----------------------------------------------------------------- */

@@ -47,7 +47,11 @@ Test(insn, in_64_bit_mode, .description = "what the rules look for, with REX and
 		{ "\x17", 1, X86_OP_OTHER, 1, 0 },
 		{ "\x8e\xd0", 2, X86_OP_MOV_SS, 2, 0 },
 		{ "\x41\x8e\xd7", 3, X86_OP_MOV_SS, 3, 0 },
-		{ "\x8e\x10", 2, X86_OP_OTHER, 1, 0 },
+		{ "\x8e\x10", 2, X86_OP_MOV_SS, 2, 0 },
+		{ "\x8e\x15\0\0\0\0", 6, X86_OP_MOV_SS, 6, 0 },
+		{ "\x8e\x94\x24\0\0\0\0", 7, X86_OP_MOV_SS, 7, 0 },
+		{ "\x64\x67\x8e\x50\x01", 5, X86_OP_MOV_SS, 5, 0 },
+		{ "\x8e\x14\x25\0\0\0\0", 7, X86_OP_MOV_SS, 7, 0 },
 		{ "\x8e\xd8", 2, X86_OP_OTHER, 1, 0 },
 		{ "\x48\xcf", 2, X86_OP_IRET, 2, 64 },
 		{ "\xcf", 1, X86_OP_IRET, 1, 32 },
@@ -89,6 +93,9 @@ Test(insn, in_other_modes, .description = "REX is INC and DEC, sizes follow the 
 		{ "\x9c", 1, X86_OP_PUSHF, 1, 16 },
 		{ "\x66\x9c", 2, X86_OP_PUSHF, 2, 32 },
 		{ "\xcf", 1, X86_OP_IRET, 1, 16 },
+		{ "\x8e\x16\0\0", 4, X86_OP_MOV_SS, 4, 0 },
+		{ "\x8e\x52\x01", 3, X86_OP_MOV_SS, 3, 0 },
+		{ "\x67\x8e\x15\0\0\0\0", 7, X86_OP_MOV_SS, 7, 0 },
 	};
 
 	decodes(v32, COUNT(v32), X86_32);
@@ -98,7 +105,11 @@ Test(insn, in_other_modes, .description = "REX is INC and DEC, sizes follow the 
 Test(insn, short_bytes,
      .description = "an instruction that is cut off is told, and never read past")
 {
-	static const char *const cut[] = { "", "\x66", "\x48", "\x0f", "\xcd", "\x2e\x66\xf3" };
+	static const char *const cut[] = { "",	       "\x66",
+					   "\x48",     "\x0f",
+					   "\xcd",     "\x2e\x66\xf3",
+					   "\x8e",     "\x8e\x54",
+					   "\x8e\x50", "\x8e\x94\x24\x01" };
 	uint8_t only_prefixes[32];
 	struct x86_insn in;
 	size_t i;
@@ -283,6 +294,70 @@ Test(step32, mov_ss,
 	p.state.rip = X86_CODE;
 	begin("\x8e\xd1", 2, true);
 	cr_expect_not(plan.emulated, "it would fault");
+}
+
+static void put_selector(uint64_t at, uint16_t selector)
+{
+	memcpy(p.mem + at, &selector, sizeof(selector));
+}
+
+Test(step32, mov_ss_memory, .description = "mov ss from memory, by base, index and displacement")
+{
+	p.state.gpr[X86_RBX] = 0x30000;
+	p.state.gpr[X86_RSI] = 0x10;
+	put_selector(0x30000 + 0x10 * 4 - 2, X86_SEL_DATA);
+	p.state.seg[X86_SS].limit = 1;
+	executes("\x8e\x54\xb3\xfe", 4); /* [ebx + 4 * esi - 2] */
+	cr_expect_eq(p.state.seg[X86_SS].limit, 0xffffffff);
+	cr_expect(p.state.events.mov_ss_shadow);
+	p.state.rip = X86_CODE;
+	p.state.seg[X86_DS].limit = 0x30000 + 0x10 * 4 - 2;
+	begin("\x8e\x54\xb3\xfe", 4, true);
+	cr_expect_not(plan.emulated, "beyond the limit");
+}
+
+Test(step64, mov_ss_memory,
+     .description = "relative to RIP, in the segment that FS names, unmapped")
+{
+	put_selector(X86_CODE + 6 + 0x100, X86_SEL_DATA);
+	executes("\x8e\x15\x00\x01\x00\x00", 6);
+	cr_expect(p.state.events.mov_ss_shadow);
+	p.state.rip = X86_CODE;
+	p.state.seg[X86_FS].base = 0x30000;
+	p.state.gpr[X86_R8 + 1] = 0x20;
+	put_selector(0x30020, X86_SEL_DATA);
+	executes("\x64\x41\x8e\x11", 4); /* fs:[r9] */
+	p.state.rip = X86_CODE;
+	p.state.seg[X86_FS].base = X86_MEM_SIZE;
+	begin("\x64\x41\x8e\x11", 4, true);
+	cr_expect_not(plan.emulated);
+}
+
+Test(step_real, mov_ss_memory, .description = "by BP in the stack segment, with 16 bits")
+{
+	p.state.gpr[X86_RBP] = 0xabcd0004;
+	put_selector(p.state.seg[X86_SS].base + 2, 0x1234);
+	executes("\x8e\x56\xfe", 3);
+	cr_expect_eq(p.state.seg[X86_SS].base, 0x12340);
+}
+
+Test(step64, idle, .description = "a halted vCPU begins with an interrupt: its frame is mended")
+{
+	p.state.rflags |= X86_FL_IF;
+	memcpy(p.mem + X86_CODE, "\xfa", 1);
+	plan = (struct step_plan){ .idle = true, .block_irq = true, .room = 4, .pc = X86_CODE };
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	cr_expect_not(plan.emulated);
+	cr_expect_eq(plan.nuntil, 0);
+	p.state.gpr[X86_RSP] = X86_STACK - 40;
+	memcpy(p.mem + X86_STACK - 40,
+	       (uint64_t[]){ X86_CODE, X86_SEL_CODE64, X86_FL_ONE | X86_FL_IF | X86_FL_TF,
+			     X86_STACK, X86_SEL_DATA },
+	       40);
+	p.state.rip = X86_HANDLERS + 16 * 31;
+	p.state.rflags = X86_FL_ONE;
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	cr_expect_eq(stack(2, 8), X86_FL_ONE | X86_FL_IF);
 }
 
 Test(step32, pop_ss, .description = "pop ss as well; one that would fault changes nothing")
