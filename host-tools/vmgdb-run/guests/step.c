@@ -16,6 +16,7 @@ volatile unsigned long step_bad; /* rounds whose state was not the expected one 
 
 unsigned int step_has_irqs;
 unsigned int step_may_halt;
+volatile unsigned int step_may_idle;
 volatile unsigned long irqs_sent, irqs_taken, step_ticks;
 
 static unsigned long mix(unsigned long hash, unsigned long value)
@@ -72,7 +73,7 @@ static void clear(void)
 	for (unsigned long i = 0; i < step_results_count; i++)
 		step_results[i] = 0;
 	step_cell = 7;
-	step_traps = 0;
+	step_traps = step_own_traps = 0;
 }
 
 static unsigned long state(void)
@@ -115,7 +116,6 @@ int main(void)
 		step_list();
 		step_state = state();
 		compare();
-		step_own();
 		while (!step_irqs_have_come())
 			print("step: an interrupt was lost\n");
 		if (platform_second_passed())

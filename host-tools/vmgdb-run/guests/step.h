@@ -9,7 +9,10 @@
 
 /* ---- by the architecture ---- */
 
-/* The snippets; what each saw goes to step_results[]. */
+/*
+ * The snippets; what each saw goes to step_results[]. Those named step_free_ are to run free: what
+ * steps have held back comes there.
+ */
 void step_list(void);
 extern const unsigned long step_results_count;
 extern unsigned char step_buffer[128]; /* they may write to these */
@@ -18,17 +21,23 @@ extern unsigned long step_cell;
 /* Handlers, and whether interrupts come at all: see step_has_irqs. */
 void step_init(void);
 
-/* After each round, not part of its state: a guest that steps itself. */
-void step_own(void);
+/* How many debug exceptions of its own making the guest has had. */
+extern volatile unsigned long step_own_traps;
 
 /* Send an interrupt; the handler calls step_irq_taken(). */
 void step_send_irq(void);
+
+/* Half a second from now an interrupt comes, and none before (x86). */
+void step_wake_later(void);
 
 /* ---- by step.c ---- */
 
 /* Interrupts come at all; whether hlt or wfi is among the snippets, which a debugger may clear: an
  * idle guest stalls the emulated VT-x host now and then. */
 extern unsigned int step_has_irqs, step_may_halt;
+
+/* A debugger may set it: whether the guest idles as well, with no interrupt pending. */
+extern volatile unsigned int step_may_idle;
 
 /* Part of the round's state: an exception was taken, and three things that were seen in it. */
 void step_note(unsigned long a, unsigned long b, unsigned long c);

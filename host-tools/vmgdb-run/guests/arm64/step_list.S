@@ -22,6 +22,30 @@
 	add	\reg, \reg, :lo12:\symbol
 	.endm
 
+	/* no trace of what C has left in its scratch registers */
+	.macro	scratch
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18
+	mov	x\n, #0
+	.endr
+	.endm
+
+	/* debug exceptions at EL1, masked or not */
+	.macro	own_debug bits
+	mov	x3, #\bits
+	msr	mdscr_el1, x3
+	isb
+	msr	daifclr, #8
+	.endm
+
+	.macro	own_debug_off
+	msr	daifset, #8
+	msr	mdscr_el1, xzr
+	isb
+	.endm
+
+	.set	MDSCR_SS, 1 << 0
+	.set	MDSCR_KDE, 1 << 13
+	.set	MDSCR_MDE, 1 << 15
 	.set	nresults, 0
 
 	.text
@@ -41,6 +65,7 @@ step_list:
 	address	x20, step_results
 	mov	x1, #0x200			/* debug exceptions masked alone */
 	msr	daif, x1
+	scratch
 
 	/* ---- interrupt masks ---- */
 	snippet	step_daifset
@@ -248,11 +273,53 @@ step_list:
 	str	x0, [x1, #8]!
 1:	result
 
+	/* ---- debug exceptions of its own ---- */
+	snippet	step_own_watch
+	address	x1, step_cell
+	msr	dbgwvr0_el1, x1
+	mov	x2, #0x1ff3			/* 8 bytes, stored, at EL1 */
+	msr	dbgwcr0_el1, x2
+	own_debug MDSCR_MDE | MDSCR_KDE
+	mov	x0, #21
+	str	x0, [x1]
+	own_debug_off
+	result
+
+	snippet	step_own_break
+	adr	x1, 1f
+	msr	dbgbvr0_el1, x1
+	mov	x2, #0x1e3			/* at EL1 */
+	msr	dbgbcr0_el1, x2
+	own_debug MDSCR_MDE | MDSCR_KDE
+	mov	x0, #1
+1:	add	x0, x0, #2
+	own_debug_off
+	result
+
+	snippet	step_own_steps			/* an exception for each of three nops */
+	mov	x0, #4
+	own_debug MDSCR_SS | MDSCR_KDE
+	nop
+	nop
+	nop
+	nop
+	result
+
 	/* ---- hints and interrupts ---- */
 	snippet	step_wfe			/* the event is there */
 	sevl
 	wfe
 	mov	x0, #1
+	result
+
+	snippet	step_wfe_idle			/* it is not: what wakes up is the timer */
+	address	x0, step_has_irqs
+	ldr	w0, [x0]
+	cbz	w0, 1f
+	sevl
+	wfe
+	wfe
+1:	mov	x0, #1
 	result
 
 	snippet	step_yield
@@ -272,7 +339,19 @@ step_list:
 	bl	step_send_irq
 	wfi
 	msr	daifclr, #2
-1:	nop
+1:	scratch
+
+	snippet	step_free_wfi			/* they come here at the latest */
+	bl	step_irqs_have_come
+	scratch
+
+	snippet	step_wfi_idle			/* none is pending, or the timer's at most */
+	address	x0, step_has_irqs
+	ldr	w0, [x0]
+	cbz	w0, 1f
+	wfi
+1:	mov	x0, #3
+	result
 
 	snippet	step_irq			/* comes between two ordinary instructions */
 	address	x0, step_has_irqs
@@ -281,7 +360,11 @@ step_list:
 	bl	step_send_irq
 	mov	x0, #1
 	mov	x0, #2
-1:	nop
+1:	scratch
+
+	snippet	step_free_irq
+	bl	step_irqs_have_come
+	scratch
 
 	.global	step_done
 step_done:
@@ -301,6 +384,9 @@ step_done:
 	.global	step_results_count
 step_results_count:
 	.quad	nresults
+	.if	nresults > 64
+	.error	"more than step_results[] holds"
+	.endif
 
 	.bss
 	.balign	64

@@ -11,9 +11,9 @@ enum {
 	FAULT_REG = 19,
 	INSN_SIZE = 4,
 
+	EC_BREAKPOINT = 0x31,
 	EC_SOFTWARE_STEP = 0x33,
-	MDSCR_SS = 1 << 0,
-	MDSCR_KDE = 1 << 13,
+	EC_WATCHPOINT = 0x35,
 	PSTATE_D = 1 << 9,
 	PSTATE_SS = 1 << 21,
 	OWN_STEPS = 3,
@@ -56,23 +56,38 @@ void step_send_irq(void)
 	gic_send_self(SGI);
 }
 
-/* Steps OWN_STEPS instructions, then lets go. */
-static void own_trap(struct frame *frame)
+static void note_own(struct frame *frame)
 {
 	step_own_traps++;
-	if (step_own_traps % OWN_STEPS != 0) {
+	step_note(frame->esr, frame->pc, frame->pstate);
+}
+
+/* They come before what they are for: without them it is done. */
+static void own_watch(struct frame *frame)
+{
+	note_own(frame);
+	step_note(frame->far, 0, 0);
+	write_sysreg(dbgwcr0_el1, 0);
+}
+
+static void own_break(struct frame *frame)
+{
+	note_own(frame);
+	write_sysreg(dbgbcr0_el1, 0);
+}
+
+/* A guest that steps itself (Arm ARM, D2.12): OWN_STEPS exceptions, then it lets go. */
+static void own_step(struct frame *frame)
+{
+	static unsigned int n;
+
+	note_own(frame);
+	if (++n % OWN_STEPS != 0) {
 		frame->pstate |= PSTATE_SS;
 		return;
 	}
-	write_sysreg(mdscr_el1, read_sysreg(mdscr_el1) & ~(uint64_t)(MDSCR_SS | MDSCR_KDE));
+	write_sysreg(mdscr_el1, 0);
 	frame->pstate |= PSTATE_D;
-}
-
-/* A guest that steps itself (Arm ARM, D2.12): software step at EL1 wants KDE and PSTATE.D clear. */
-void step_own(void)
-{
-	write_sysreg(mdscr_el1, read_sysreg(mdscr_el1) | MDSCR_SS | MDSCR_KDE);
-	__asm__ volatile("isb\n\tmsr daifclr, #8\n\tnop\n\tnop\n\tnop\n\tnop");
 }
 
 void step_init(void)
@@ -85,7 +100,9 @@ void step_init(void)
 	trap_handle(EC_BRK, skip);
 	trap_handle(EC_UNKNOWN, fault);
 	trap_handle(EC_DATA_ABORT, fault);
-	trap_handle(EC_SOFTWARE_STEP, own_trap);
+	trap_handle(EC_BREAKPOINT, own_break);
+	trap_handle(EC_WATCHPOINT, own_watch);
+	trap_handle(EC_SOFTWARE_STEP, own_step);
 }
 
 /* step has one CPU. */

@@ -60,6 +60,12 @@ void platform_init(void)
 	apic_write(APIC_SPURIOUS, APIC_ENABLE | SPURIOUS_VECTOR);
 }
 
+void apic_one_shot(uint32_t ns)
+{
+	apic_write(APIC_LVT_TIMER, TIMER_VECTOR);
+	apic_write(APIC_TIMER_INITIAL, ns);
+}
+
 void platform_start_timer(void)
 {
 	apic_write(APIC_TIMER_DIVIDE, APIC_DIVIDE_BY_1);

@@ -16,4 +16,7 @@ enum {
 void apic_send(uint32_t command);
 void apic_eoi(void);
 
+/* The timer comes once more, after so many nanoseconds, and then not until it is started again. */
+void apic_one_shot(uint32_t ns);
+
 #endif

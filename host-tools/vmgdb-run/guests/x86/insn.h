@@ -65,6 +65,19 @@ static inline void write_cr3(unsigned long value)
 	__asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
 }
 
+static inline unsigned long read_dr6(void)
+{
+	unsigned long value;
+
+	__asm__ volatile("mov %%dr6, %0" : "=r"(value));
+	return value;
+}
+
+static inline void write_dr6(unsigned long value)
+{
+	__asm__ volatile("mov %0, %%dr6" : : "r"(value));
+}
+
 static inline unsigned long read_cr4(void)
 {
 	unsigned long value;

@@ -28,6 +28,27 @@
 	xor	%eax, %eax
 	.endm
 
+	/* no trace of what C has left in its scratch registers */
+	.macro	scratch
+	xor	%eax, %eax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%esi, %esi
+	xor	%edi, %edi
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	.endm
+
+	/* LSTAR is RAX */
+	.macro	lstar
+	mov	%rax, %rdx
+	shr	$32, %rdx
+	mov	$0xc0000082, %ecx
+	wrmsr
+	.endm
+
 	.global	step_list
 	.type	step_list, @function
 step_list:
@@ -36,6 +57,7 @@ step_list:
 	push	%rbx
 	push	%r12
 	cld
+	scratch
 
 	/* ---- flags ---- */
 	snippet	step_cli
@@ -88,6 +110,13 @@ step_list:
 	known_flags
 	mov	%ss, %ecx
 	mov	%ecx, %ss
+	pushf
+	pop	%rax
+	result
+
+	snippet	step_mov_ss_memory
+	known_flags
+	mov	step_data_segment(%rip), %ss
 	pushf
 	pop	%rax
 	result
@@ -178,6 +207,15 @@ step_list:
 	mov	$64, %ecx
 	mov	$0x5a, %eax
 	repne scasb
+	mov	%ecx, %eax
+	result
+
+	snippet	step_rep_cmpsb		/* ends early, by what it finds */
+	lea	step_source(%rip), %rsi
+	lea	step_buffer(%rip), %rdi
+	movb	$0, 5(%rdi)
+	mov	$16, %ecx
+	repe cmpsb
 	mov	%ecx, %eax
 	result
 
@@ -284,23 +322,106 @@ step_syscall_entry:
 	popf
 	result
 
+	snippet	step_sysret		/* to ring 3, and back by syscall */
+	lea	2f(%rip), %rbx
+	mov	%rbx, %rax
+	lstar
+	lea	1f(%rip), %rcx
+	mov	$0x897, %r11d		/* interrupts off */
+	sysretq
+1:	pushf
+	pop	%rax
+	mov	%cs, %edx
+	syscall
+2:	shl	$8, %rdx
+	or	%rdx, %rax
+	result
+	lea	step_syscall_entry(%rip), %rax
+	lstar
+	sti
+
+	/* ---- debug exceptions of its own ---- */
+	snippet	step_own_steps		/* one for each instruction up to the second popf */
+	pushf
+	orq	$0x100, (%rsp)
+	popf
+	nop
+	mov	$5, %eax
+	pushf
+	andq	$~0x100, (%rsp)
+	popf
+	result
+
+	snippet	step_own_steps_int	/* an interrupt by instruction holds them back for itself */
+	known_flags
+	pushf
+	orq	$0x100, (%rsp)
+	popf
+	int	$0x81
+	pushf
+	andq	$~0x100, (%rsp)
+	popf
+	result
+
+	snippet	step_own_watch
+	lea	step_cell(%rip), %rax
+	mov	%rax, %dr0
+	mov	$0x90402, %eax		/* slot 0: 8 bytes, written */
+	mov	%rax, %dr7
+	addq	$5, step_cell(%rip)
+	mov	step_cell(%rip), %rax
+	result
+	mov	$0x400, %ecx
+	mov	%rcx, %dr7
+
+	snippet	step_own_break
+	lea	1f(%rip), %rax
+	mov	%rax, %dr1
+	mov	$0x408, %eax		/* slot 1: an instruction */
+	mov	%rax, %dr7
+	mov	$1, %eax
+1:	add	$2, %eax
+	result
+	mov	$0x400, %ecx
+	mov	%rcx, %dr7
+
 	/* ---- interrupts ---- */
 	snippet	step_hlt		/* one is pending when hlt is reached */
 	cmpl	$0, step_may_halt(%rip)
-	je	4f
+	je	1f
 	cli
 	call	step_send_irq
 	sti
 	hlt
-4:	nop
+1:	scratch
+
+	snippet	step_free_hlt		/* they come here at the latest */
+	call	step_irqs_have_come
+	scratch
 
 	snippet	step_irq		/* comes between two ordinary instructions */
 	cmpl	$0, step_has_irqs(%rip)
-	je	5f
+	je	1f
 	call	step_send_irq
 	mov	$1, %eax
 	mov	$2, %eax
-5:	nop
+1:	scratch
+
+	snippet	step_free_irq
+	call	step_irqs_have_come
+	scratch
+	cmpl	$0, step_may_idle(%rip)
+	je	step_idle_done
+	cli
+	call	step_wake_later
+	scratch
+	sti
+	.global	step_idle
+step_idle:				/* none is pending */
+	hlt
+	call	platform_start_timer
+step_idle_done:
+	scratch
 
 	.global	step_done
 step_done:
@@ -310,26 +431,16 @@ step_done:
 	ret
 	.size	step_list, . - step_list
 
-	/* A guest that steps itself: exceptions for the two nops, the pushf, the andq and the popf. */
-	.global	step_own
-	.type	step_own, @function
-step_own:
-	pushf
-	orq	$0x100, (%rsp)
-	popf
-	nop
-	nop
-	pushf
-	andq	$~0x100, (%rsp)
-	popf
-	ret
-	.size	step_own, . - step_own
-
 	.section .rodata
 	.balign 8
 	.global	step_results_count
 step_results_count:
 	.quad	nresults
+	.if	nresults > 64
+	.error	"more than step_results[] holds"
+	.endif
+step_data_segment:
+	.quad	KERNEL_DS
 step_source:
 	.ascii	"0123456789abcdef"
 

@@ -3,6 +3,7 @@
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/step.h"
 #include "host-tools/vmgdb-run/guests/x86/apic.h"
+#include "host-tools/vmgdb-run/guests/x86/gdt.h"
 #include "host-tools/vmgdb-run/guests/x86/insn.h"
 #include "host-tools/vmgdb-run/guests/x86/traps.h"
 
@@ -22,7 +23,19 @@ enum {
 	MSR_SFMASK = 0xc0000084,
 	EFER_SCE = 1 << 0,
 	SFMASK = 0x47700, /* as Linux has it */
+
+	IDLE_NS = 500 * 1000 * 1000,
+
+	RFLAGS_RF = 1 << 16,
+	DR6_CAUSES = 0xe00f,
+	DR6_BREAK = 1 << 1,
+
+	PTE_USER = 1 << 2,
+	RING = 3,
 };
+
+#define DR6_INIT  0xffff0ff0UL
+#define PTE_ADDR  0x000ffffffffff000UL
 
 void step_syscall_entry(void);
 void step_done(void);
@@ -38,16 +51,27 @@ static void note(struct frame *frame)
 	frame->rax = frame->rflags;
 }
 
+/* Ring 3 has no faults of its own: it ends by one where KVM knows no syscall from there. */
 static void fault(struct frame *frame)
 {
 	note(frame);
 	frame->rip = frame->rbx;
+	if (frame->cs & RING) {
+		frame->cs = KERNEL_CS;
+		frame->ss = KERNEL_DS;
+	}
 }
 
+/* Before an instruction that is a breakpoint, behind all else (Intel SDM vol. 3, 17.3.1). */
 static void own_trap(struct frame *frame)
 {
-	(void)frame;
+	unsigned long dr6 = read_dr6();
+
 	step_own_traps++;
+	step_note(dr6 & DR6_CAUSES, frame->rip, frame->rflags);
+	write_dr6(DR6_INIT);
+	if (dr6 & DR6_BREAK)
+		frame->rflags |= RFLAGS_RF;
 }
 
 static void irq(struct frame *frame)
@@ -63,9 +87,40 @@ void step_send_irq(void)
 	apic_send(APIC_SELF | VECTOR_IRQ);
 }
 
+void step_wake_later(void)
+{
+	apic_one_shot(IDLE_NS);
+}
+
+/* Pages of 2 MiB, mapped one to one: ring 3 may use that of the code and that of the stack. */
+static void let_user(const void *address)
+{
+	unsigned long va = (unsigned long)address;
+	uint64_t *table = (uint64_t *)(read_cr3() & PTE_ADDR);
+
+	for (unsigned int shift = 39; shift >= 21; shift -= 9) {
+		uint64_t *entry = &table[va >> shift & 511];
+
+		*entry |= PTE_USER;
+		table = (uint64_t *)(*entry & PTE_ADDR);
+	}
+}
+
+static void init_rings(void)
+{
+	static unsigned char stack[STACK_SIZE] __attribute__((aligned(16)));
+	unsigned char here;
+
+	let_user((const void *)step_list);
+	let_user(&here);
+	write_cr3(read_cr3());
+	tss_load((uint64_t)stack + sizeof(stack));
+}
+
 void step_init(void)
 {
 	platform_init();
+	init_rings();
 	idt_handle(VECTOR_DEBUG, own_trap);
 	idt_handle(VECTOR_BREAKPOINT, note);
 	idt_handle(VECTOR_INT, note);
@@ -75,7 +130,7 @@ void step_init(void)
 	idt_handle(VECTOR_PAGE, fault);
 	idt_handle(VECTOR_IRQ, irq);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
-	wrmsr(MSR_STAR, (unsigned long)KERNEL_CS << 32);
+	wrmsr(MSR_STAR, (unsigned long)KERNEL_CS << 32 | (unsigned long)(USER_DS - 8) << 48);
 	wrmsr(MSR_LSTAR, (unsigned long)step_syscall_entry);
 	wrmsr(MSR_SFMASK, SFMASK);
 }
