@@ -195,6 +195,12 @@ void engine_meet(struct vmgdb_vcpu *v)
 	v->met = !vcpu_code(v, &v->met_at);
 }
 
+/* Something comes before the instruction at its PC: it has to be woken, or takes an exception. */
+static bool is_elsewhere(const struct vmgdb_vcpu *v, uint64_t pc)
+{
+	return (v->given && v->given_at == pc) || is_idle(v);
+}
+
 /*
  * A vCPU that was stopped on its way to a breakpoint has yet to come to it, unless the debugger
  * steps it from there by name. So has one that is halted, though its PC may say otherwise: it comes
@@ -212,7 +218,7 @@ void engine_look_at_pc(struct vmgdb_vcpu *v)
 	v->met = v->met && v->met_at == pc;
 	v->watched = v->watched && v->met && v->watched_at == pc;
 	v->afresh = !v->met && !named;
-	if (v->afresh || is_idle(v))
+	if (v->afresh || is_elsewhere(v, pc))
 		return;
 	v->over = site_here(v, pc);
 	v->hop = slot_here(v, pc) || (v->view.cpu->watch_before && v->watched);
@@ -286,7 +292,7 @@ static bool meet_here(struct vmgdb_vcpu *v)
 
 	v->afresh = false;
 	if ((!v->engine->points.sites.count && !v->engine->hw.narmed) || vcpu_code(v, &pc) ||
-	    is_idle(v))
+	    is_elsewhere(v, pc))
 		return false;
 	slot = slot_here(v, pc);
 	if (slot && meet_slot(v, slot))
@@ -322,16 +328,16 @@ static void end_over(struct vmgdb_vcpu *v)
 /* It is somewhere that nobody looked at: what is there was not met yet. */
 static void look_afresh(struct vmgdb_vcpu *v)
 {
-	v->over = v->hop = v->met = v->watched = false;
+	v->over = v->hop = v->met = v->watched = v->given = false;
 	v->afresh = true;
 }
 
-/* The step is not over: the rest of it may be from somewhere else. */
+/* The step is not over: the rest of it may be from somewhere else, or from where it was halted. */
 static void look_at_rest(struct vmgdb_vcpu *v)
 {
 	uint64_t pc;
 
-	if (!vcpu_code(v, &pc) && pc != v->stepped_from)
+	if (!vcpu_code(v, &pc) && (pc != v->stepped_from || v->plan.idle))
 		look_afresh(v);
 }
 
@@ -360,8 +366,10 @@ static bool end_step(struct vmgdb_vcpu *v, bool trapped)
 	if (!v->stepping)
 		return false;
 	v->stepping = false;
-	v->engine->writer = v;
 	trapped = trapped || at_until(v);
+	if (trapped ||
+	    v->engine->over == v) /* one that did not get out of its halt wrote nothing */
+		v->engine->writer = v;
 	if (v->ruled && v->view.cpu->step_end)
 		more = v->view.cpu->step_end(&v->view, &v->plan, trapped);
 	end_over(v);
@@ -513,6 +521,7 @@ static void give_back(struct vmgdb_vcpu *v, const struct trap *t)
 		ret = v->ops->give_back(v->ctx, t);
 	vcpu_state_forget(v); /* the backend may have changed any of it */
 	v->over = v->hop = v->met = false;
+	v->given = !vcpu_code(v, &v->given_at);
 	if (ret)
 		engine_log(
 			v->engine, VMGDB_LOG_ERROR,
@@ -552,7 +561,10 @@ static void sort_trap(struct vmgdb_vcpu *v, const struct trap *t)
 	bool step_trap = t->kind & TRAP_STEP || until_reached(v, t);
 	bool ours = v->stepping;
 	bool beneath = v->lifted && t->kind & TRAP_BRK && t->pc == v->stepped_from;
-	bool whole = end_step(v, ours && step_trap);
+	bool whole;
+
+	v->given = false;
+	whole = end_step(v, ours && step_trap);
 
 	if (t->kind & (TRAP_EXEC | TRAP_WATCH) && slot_event(v, t))
 		return;
@@ -760,7 +772,7 @@ static bool leave(struct vmgdb_vcpu *v)
 	}
 	v->parked = v->afresh = false;
 	if (!v->stepping)
-		v->met = v->watched = false;
+		v->met = v->watched = v->given = false;
 	vcpu_state_forget(v);
 	v->ops->unkick(v->ctx);
 	if (e->mode == ENGINE_IDLE)
@@ -849,4 +861,16 @@ bool vmgdb_vcpu_exit(struct vmgdb_vcpu *v)
 	ours = look_at_exit(v);
 	pthread_mutex_unlock(&v->engine->lock);
 	return ours;
+}
+
+void vmgdb_vcpu_event(struct vmgdb_vcpu *v, const char *reason)
+{
+	const struct trap t = { .kind = TRAP_EVENT, .text = reason };
+
+	if (!atomic_load_explicit(&v->attn, memory_order_acquire))
+		return;
+	pthread_mutex_lock(&v->engine->lock);
+	vcpu_state_forget(v);
+	hold_fatal(v, &t);
+	pthread_mutex_unlock(&v->engine->lock);
 }

@@ -337,7 +337,7 @@ static int step_begin(struct cpu_view *v, struct step_plan *p)
 	struct soft_insn i = { 0 };
 	int ret = v->need(v, 0);
 
-	if (ret)
+	if (ret || p->idle)
 		return ret;
 	if (!read_insn(v, r->pc, &i) && i.op == SOFT_RDF) {
 		emulate(v, p, &i);

@@ -89,8 +89,8 @@ static bool watches(const struct model_point *p, const struct soft_access *a)
 	bool kind = p->type == POINT_ACCESS || (p->type == POINT_WRITE && a->write) ||
 		    (p->type == POINT_READ && !a->write);
 
-	return kind && p->set && a->len && a->gpa != ~0ULL && a->va < p->addr + p->len &&
-	       p->addr < a->va + a->len;
+	return kind && p->set && !p->soft && a->len && a->gpa != ~0ULL &&
+	       a->va < p->addr + p->len && p->addr < a->va + a->len;
 }
 
 static const struct model_point *watch_of(const struct model *m, const struct soft_access *a)
@@ -101,6 +101,100 @@ static const struct model_point *watch_of(const struct model *m, const struct so
 		if (watches(&m->points[i], a))
 			return &m->points[i];
 	return NULL;
+}
+
+/* ---- memory that is watched by comparing -------------------------------------------------- */
+
+static bool changed(const struct model *m, const struct model_point *p)
+{
+	return p->soft && p->set && memcmp(m->mem.base + p->gpa, p->old, p->len) != 0;
+}
+
+static void up_to_date(const struct model *m, struct model_point *p)
+{
+	memcpy(p->old, m->mem.base + p->gpa, p->len);
+}
+
+static bool stepped_for_soft(const struct model *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->npoints; i++)
+		if (m->points[i].soft && m->points[i].set)
+			return true;
+	return false;
+}
+
+/* Nobody runs on from a change, but to the end of what is one step; nor next to others. */
+static void check_soft(const struct model *m, unsigned int cpu)
+{
+	const struct vmgdb_vcpu *v = engine_of(m, cpu);
+	unsigned int i;
+
+	if (m->cpus[cpu].halted || !stepped_for_soft(m))
+		return;
+	if (v->engine->over != v)
+		fibers_fail("vCPU %u is not alone while memory is watched", cpu);
+	for (i = 0; i < m->npoints; i++)
+		if (changed(m, &m->points[i]) && !(v->stepping && v->plan.nuntil))
+			fibers_fail("vCPU %u runs on from a change at %#llx", cpu,
+				    (unsigned long long)m->points[i].addr);
+}
+
+static void note_changes(struct model *m, unsigned int cpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->npoints; i++) {
+		struct model_point *p = &m->points[i];
+
+		if (!changed(m, p))
+			continue;
+		p->maybe |= p->kept; /* told once, or twice */
+		p->writer = cpu;
+	}
+}
+
+/* A stop for a change: true when this point has one. */
+static bool take_change(struct model *m, struct model_point *p)
+{
+	if (changed(m, p)) {
+		up_to_date(m, p);
+		p->maybe |= p->kept;
+		return true;
+	}
+	if (!p->kept && !p->maybe)
+		return false;
+	if (p->kept)
+		p->kept = false;
+	else
+		p->maybe = false;
+	return true;
+}
+
+/* What is not told with this stop must be with the next ones. */
+static void keep_changes(struct model *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->npoints; i++)
+		if (changed(m, &m->points[i])) {
+			m->points[i].kept = true;
+			up_to_date(m, &m->points[i]);
+		}
+}
+
+static bool change_due(const struct model *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->npoints; i++) {
+		const struct model_point *p = &m->points[i];
+
+		if (p->kept && !p->maybe && m->cpus[p->writer].action.kind != RESUME_HOLD)
+			return true;
+	}
+	return false;
 }
 
 /* ---- instructions, once more ------------------------------------------------------------- */
@@ -178,6 +272,7 @@ static void check_allowed(const struct model *m, unsigned int cpu)
 		fibers_fail("vCPU %u runs on from a stop that is not told", cpu);
 	if (m->cpus[cpu].watch_due)
 		fibers_fail("vCPU %u runs on from a watchpoint", cpu);
+	check_soft(m, cpu);
 }
 
 /* An instruction at pc has run: was there something that it should have stopped at? */
@@ -266,7 +361,7 @@ static bool whole(const struct model *m, unsigned int cpu, const struct soft_ret
 	uint64_t pc = m->cpus[cpu].regs.pc;
 	unsigned int i;
 
-	if (d->what != SOFT_R_INSN || d->emulated || (v->stepping && !v->ruled))
+	if (d->what != SOFT_R_INSN || d->emulated || (v->stepping && v->plan.idle))
 		return true;
 	if (d->insn.op == SOFT_REP)
 		return pc != d->pc;
@@ -278,6 +373,15 @@ static bool whole(const struct model *m, unsigned int cpu, const struct soft_ret
 	return !v->stepping || !v->plan.nuntil;
 }
 
+/* While memory is watched, who is let run goes on by steps, but not without interrupts. */
+static bool lets_in(const struct model *m, unsigned int cpu)
+{
+	const struct vmgdb_vcpu *v = engine_of(m, cpu);
+
+	return stepped_for_soft(m) && m->cpus[cpu].action.kind == RESUME_CONTINUE && !v->over &&
+	       !v->hop;
+}
+
 static void count_step(struct model *m, unsigned int cpu, const struct soft_retired *d)
 {
 	struct model_cpu *c = &m->cpus[cpu];
@@ -285,7 +389,7 @@ static void count_step(struct model *m, unsigned int cpu, const struct soft_reti
 
 	if (c->action.kind == RESUME_STEP && c->steps)
 		fibers_fail("vCPU %u runs on after its step", cpu);
-	if (d->what == SOFT_R_IRQ && !c->halted && engine_of(m, cpu)->stepping)
+	if (d->what == SOFT_R_IRQ && !c->halted && engine_of(m, cpu)->stepping && !lets_in(m, cpu))
 		fibers_fail("vCPU %u: an interrupt in a step", cpu);
 	if (!stays)
 		c->told = c->told_watch = c->told_loose = false;
@@ -328,6 +432,8 @@ static void on_retired(void *opaque, struct softcpu *cpu, const struct soft_reti
 	}
 	if (running)
 		count_step(m, cpu->index, d);
+	if (running)
+		note_changes(m, cpu->index);
 	c->halted = d->what == SOFT_R_INSN && d->insn.op == SOFT_HLT;
 	if (!d->emulated)
 		compare(m, cpu->index, !engine_of(m, cpu->index)->stepping);
@@ -345,9 +451,19 @@ static void owe(struct model *m, unsigned int cpu, enum stop_kind kind, uint64_t
 	c->owed_pc = c->regs.pc;
 }
 
+/*
+ * It was told here, and has had no occasion to come here again. That one has been given an exception
+ * and not taken it is not remembered when it was let go and stopped before it got anywhere.
+ */
+static bool is_known(const struct model_cpu *c)
+{
+	return c->told && c->told_pc == c->regs.pc && !c->told_loose && !c->halted &&
+	       !c->given_back;
+}
+
 static void check_not_again(const struct model_cpu *c, unsigned int cpu)
 {
-	if (c->told && c->told_pc == c->regs.pc && !c->told_loose && !c->halted)
+	if (is_known(c))
 		fibers_fail("vCPU %u is to be told again at %#llx", cpu,
 			    (unsigned long long)c->regs.pc);
 }
@@ -460,6 +576,20 @@ static void unresolve(struct model *m, struct model_point *p)
 	p->resolved = false;
 }
 
+/* One that was removed in this stop, or while a vCPU with a stop for it was held, may go on. */
+static void watch_memory(struct model *m, struct model_point *p)
+{
+	unsigned int i;
+
+	p->gpa = p->addr;
+	p->set = false;
+	p->maybe = m->unwatched;
+	for (i = 0; i < m->vm->ncpus; i++)
+		p->maybe |= engine_of(m, i)->event.kind == STOP_WATCH &&
+			    engine_of(m, i)->event.addr == p->addr;
+	up_to_date(m, p);
+}
+
 void model_insert(struct model *m, const struct model_point *p)
 {
 	if (m->trace)
@@ -468,6 +598,8 @@ void model_insert(struct model *m, const struct model_point *p)
 	m->points[m->npoints] = *p;
 	if (is_sw(p))
 		resolve(m, &m->points[m->npoints]);
+	if (p->soft)
+		watch_memory(m, &m->points[m->npoints]);
 	m->npoints++;
 }
 
@@ -477,6 +609,7 @@ void model_remove(struct model *m, unsigned int i)
 		printf("remove %u at %#llx\n", m->points[i].type,
 		       (unsigned long long)m->points[i].addr);
 	unresolve(m, &m->points[i]);
+	m->unwatched |= m->points[i].soft;
 	m->points[i] = m->points[--m->npoints];
 }
 
@@ -488,6 +621,14 @@ void model_write(struct model *m, uint64_t gpa, const void *bytes, size_t n)
 	for (i = 0; i < m->nsites; i++)
 		if (gpa < m->sites[i].gpa + brk_size(m) && m->sites[i].gpa < gpa + n)
 			m->sites[i].overwritten = false; /* it goes under, and is set again */
+	for (i = 0; i < m->npoints; i++) {
+		struct model_point *p = &m->points[i];
+
+		if (!p->soft || gpa >= p->gpa + p->len || p->gpa >= gpa + n)
+			continue;
+		up_to_date(m, p); /* all changes were kept at the stop */
+		p->maybe |= p->kept;
+	}
 }
 
 /* What the guest wrote over looks for its memory anew. */
@@ -541,6 +682,7 @@ static void commit(struct model *m, bool free_run)
 	}
 	m->ran = true;
 	m->ran_free = free_run;
+	m->unwatched = false;
 }
 
 /* ---- stops and resumes ------------------------------------------------------------------- */
@@ -576,7 +718,7 @@ static bool any_watch(const struct model *m)
 	unsigned int i;
 
 	for (i = 0; i < m->npoints; i++)
-		if (m->points[i].type >= POINT_WRITE)
+		if (m->points[i].type >= POINT_WRITE && !m->points[i].soft)
 			return true;
 	return false;
 }
@@ -601,7 +743,8 @@ static void let_go(struct model *m, unsigned int cpu, const struct resume_action
 	c->named = a->kind == RESUME_STEP || a->kind == RESUME_RANGE;
 }
 
-void model_resume(struct model *m, const struct resume_action *actions)
+void model_resume(struct model *m, const struct resume_action *actions,
+		  const struct resume_action *rest)
 {
 	bool free_run = false;
 	unsigned int i;
@@ -612,6 +755,8 @@ void model_resume(struct model *m, const struct resume_action *actions)
 	m->must_stop = m->interrupted = false;
 	for (i = 0; i < m->vm->ncpus; i++)
 		let_go(m, i, &actions[i]);
+	m->must_stop |= change_due(m);
+	m->rest = *rest;
 	m->phase = MODEL_RUNNING;
 }
 
@@ -672,6 +817,12 @@ static void check_interrupt(struct model *m, const struct stop *s)
 
 	if (!m->interrupted)
 		fibers_fail("an interrupt is told that nobody asked for");
+	if (change_due(m))
+		fibers_fail("a change is lost");
+	for (i = 0; i < m->npoints; i++)
+		if (changed(m, &m->points[i]))
+			fibers_fail("the change at %#llx is lost",
+				    (unsigned long long)m->points[i].addr);
 	for (i = 0; i < m->vm->ncpus; i++)
 		if (m->cpus[i].owed && !m->cpus[i].owed_perhaps &&
 		    m->cpus[i].action.kind != RESUME_HOLD)
@@ -685,7 +836,8 @@ static bool comes_to(struct model *m, const struct stop *s)
 	const struct model_point *slot = slot_at(m, c->regs.pc);
 	uint64_t gpa;
 
-	if (exempt(c, c->regs.pc) || (s->kind == STOP_SWBREAK && silent_at(m, s->vcpu, c->regs.pc)))
+	if (is_known(c) || (c->named && !c->steps && !c->halted) ||
+	    (s->kind == STOP_SWBREAK && silent_at(m, s->vcpu, c->regs.pc)))
 		return false;
 	if (s->kind == STOP_HWBREAK || (s->kind == STOP_SWBREAK && slot))
 		return slot && slot->set &&
@@ -697,9 +849,13 @@ static bool comes_to(struct model *m, const struct stop *s)
 static void check_owed(struct model *m, const struct stop *s)
 {
 	struct model_cpu *c = &m->cpus[s->vcpu];
+	bool written = s->kind == STOP_WATCH && s->watch == HW_WRITE;
+	int soft = written ? model_find(m, POINT_WRITE, s->addr) : -1;
 
 	if (c->action.kind == RESUME_HOLD)
 		fibers_fail("vCPU %u is held and stops", s->vcpu);
+	if (soft >= 0 && m->points[soft].soft && take_change(m, &m->points[soft]))
+		return;
 	if (!c->owed && comes_to(m, s))
 		return;
 	if (!c->owed || c->owes.kind != s->kind)
@@ -725,6 +881,7 @@ void model_stopped(struct model *m, const struct stop *s)
 	case STOP_INTERRUPT: check_interrupt(m, s); break;
 	default: check_owed(m, s); break;
 	}
+	keep_changes(m);
 	if (m->ran_free) {
 		verify(m);
 		m->ran = false;
@@ -771,7 +928,7 @@ void model_attached(struct model *m)
 {
 	m->phase = MODEL_STOPPED;
 	m->current = 0;
-	m->ran = m->ran_free = false;
+	m->ran = m->ran_free = m->unwatched = false;
 	m->cpus[0].told = true;
 	m->cpus[0].told_watch = m->cpus[0].told_loose = false;
 	m->cpus[0].told_pc = m->cpus[0].regs.pc;
@@ -815,10 +972,20 @@ void model_init(struct model *m, struct softvm *vm)
 		abort();
 	memcpy(m->mem.base, vm->mem, SOFTVM_MEM);
 	m->hooks = (struct soft_hooks){ m, on_point, on_retired, on_trapped };
-	for (i = 0; i < vm->ncpus; i++) {
-		vm->cpus[i].cpu.hooks = &m->hooks;
-		m->cpus[i].regs = vm->cpus[i].cpu.regs;
-	}
+	vm->hooks = &m->hooks;
+	for (i = 0; i < vm->ncpus; i++)
+		model_add(m, i);
+}
+
+void model_add(struct model *m, unsigned int cpu)
+{
+	m->vm->cpus[cpu].cpu.hooks = &m->hooks;
+	m->cpus[cpu] = (struct model_cpu){
+		.regs = m->vm->cpus[cpu].cpu.regs,
+		.action = m->rest,
+	};
+	if (m->phase == MODEL_RUNNING)
+		m->ran_free |= m->rest.kind == RESUME_CONTINUE || m->rest.kind == RESUME_RANGE;
 }
 
 void model_fini(struct model *m)

@@ -11,7 +11,7 @@
 
 #include "tests/unit/softvm.h"
 
-enum { MODEL_POINTS = 16 };
+enum { MODEL_POINTS = 16, MODEL_SOFT_MAX = 64 };
 
 /* What the debugger has asked the engine for, and what it was told. */
 enum model_phase {
@@ -31,6 +31,12 @@ struct model_point {
 	uint64_t gpa;  /* ... and here */
 	bool set;      /* as of the last resume it is hit when it is come to */
 	bool perhaps;  /* it may be: slots do not suffice for all that wait for their memory */
+
+	bool soft;		     /* a watchpoint carried by stepping, of [gpa, gpa + len) */
+	bool kept;		     /* ... a change, before the last stop, is yet to be told */
+	bool maybe;		     /* ... a change may be told once more, but need not be */
+	unsigned int writer;	     /* ... who made the last one */
+	uint8_t old[MODEL_SOFT_MAX]; /* ... what was there when a change was told, or kept */
 };
 
 /* A breakpoint's place in memory: it is wished for as long as one point is there. */
@@ -70,6 +76,8 @@ struct model {
 	bool interrupted; /* the debugger has asked for a stop */
 	bool must_stop;	  /* a stop was owed at the resume: nobody may run */
 	bool ran, ran_free;
+	bool unwatched; /* a watchpoint that is carried by stepping was removed in this stop */
+	struct resume_action rest; /* for a vCPU that is added while they run */
 	unsigned int current;
 	bool trace;
 	struct soft_hooks hooks;
@@ -79,6 +87,9 @@ struct model {
 void model_init(struct model *m, struct softvm *vm);
 void model_fini(struct model *m);
 
+/* The VMM has added a vCPU, which does not run yet. */
+void model_add(struct model *m, unsigned int cpu);
+
 /* The VMM resets a vCPU. */
 void model_reset(struct model *m, unsigned int cpu, uint64_t pc);
 
@@ -86,7 +97,8 @@ void model_reset(struct model *m, unsigned int cpu, uint64_t pc);
 void model_insert(struct model *m, const struct model_point *p);
 void model_remove(struct model *m, unsigned int i);
 void model_write(struct model *m, uint64_t gpa, const void *bytes, size_t n);
-void model_resume(struct model *m, const struct resume_action *actions);
+void model_resume(struct model *m, const struct resume_action *actions,
+		  const struct resume_action *rest);
 void model_attaching(struct model *m);
 void model_detaching(struct model *m);
 

@@ -121,14 +121,16 @@ static struct soft_insn random_insn(uint8_t op)
 	return i;
 }
 
-static const struct soft_insn exclusive[] = { I(LDX, 0, 5, 0), I(ADDI, 0, 0, 1), I(STX, 0, 5, 1),
-					      JNZ(1, -4) };
+static const struct soft_insn exclusive[][4] = {
+	{ I(LDX, 0, 5, 0), I(ADDI, 0, 0, 1), I(STX, 0, 5, 1), JNZ(1, -4) },
+	{ I(LDX, 0, 5, 0), I(ST, 2, 5, 16), I(STX, 0, 5, 1), JNZ(1, -4) },
+};
 
 static void write_text(struct schedule *s)
 {
 	struct soft_insn *text = (struct soft_insn *)(void *)(s->vm.mem + TEXT);
 	const size_t n = (TEXT_END + SOFT_PAGE - TEXT) / SOFT_INSN, k = 4;
-	size_t at, i;
+	size_t at, i, which;
 
 	for (at = 0; at < n; at++) {
 		uint8_t op = pick_op();
@@ -136,8 +138,8 @@ static void write_text(struct schedule *s)
 		if (op != SOFT_LDX) {
 			text[at] = random_insn(op);
 		} else if (s->ops == &soft32_ops && at + k < n) {
-			for (i = 0; i < k; i++)
-				text[at + i] = exclusive[i];
+			for (which = rnd(2), i = 0; i < k; i++)
+				text[at + i] = exclusive[which][i];
 			at += k - 1;
 		} else {
 			text[at] = random_insn(SOFT_NOP);
@@ -242,6 +244,12 @@ static uint64_t point_addr(const struct schedule *s, const struct model_point *p
 /* A condition that never holds: GDB manual, "Bytecode Descriptions": const8 0, end. */
 static const uint8_t never[] = { 0x22, 0, 0x27 };
 
+static int insert_as(struct schedule *s, const struct model_point *p, const char **why)
+{
+	target(s)->ops->set_option(target(s), OPTION_SOFTWARE_WATCH, p->soft);
+	return target(s)->ops->insert(target(s), p->vcpu, p->type, p->addr, p->len, why);
+}
+
 static void insert(struct schedule *s)
 {
 	static const enum point_type types[] = { POINT_SW, POINT_SW,	POINT_SW,   POINT_SW,
@@ -253,10 +261,15 @@ static void insert(struct schedule *s)
 
 	p.len = point_len(s, p.type);
 	p.addr = point_addr(s, &p);
+	p.soft = p.type == POINT_WRITE && one_in(3);
+	if (p.soft) {
+		p.len = 1ULL << rnd(7);
+		p.addr = SHARED + rnd(SOFT_PAGE) / p.len * p.len;
+	}
 	if (model_find(&s->model, p.type, p.addr) >= 0 || s->model.npoints == MODEL_POINTS)
 		return;
 	p.silent = p.type == POINT_SW && one_in(6);
-	ret = target(s)->ops->insert(target(s), p.vcpu, p.type, p.addr, p.len, &why);
+	ret = insert_as(s, &p, &why);
 	if (ret && p.type == POINT_SW)
 		fibers_fail("insert at %#llx: %s", (unsigned long long)p.addr, strerror(-ret));
 	if (!ret && p.silent)
@@ -289,7 +302,7 @@ static void reinsert(struct schedule *s)
 		if (p->silent || (p->type == POINT_SW && p->resolved))
 			continue;
 		target(s)->ops->remove(target(s), p->vcpu, p->type, p->addr, p->len, &why);
-		if (target(s)->ops->insert(target(s), p->vcpu, p->type, p->addr, p->len, &why))
+		if (insert_as(s, p, &why))
 			fibers_fail("what was there is refused");
 	}
 }
@@ -366,10 +379,39 @@ static struct resume_action random_action(const struct schedule *s, unsigned int
 	};
 }
 
+static void init_regs(struct soft_regs *r);
+
+/* One more vCPU: it is let run like those that the debugger does not name. */
+static void add_cpu(struct schedule *s)
+{
+	unsigned int i = s->vm.ncpus;
+
+	if (i == SOFTVM_CPUS)
+		return;
+	if (s->trace)
+		printf("add vCPU %u\n", i);
+	softvm_add(&s->vm, i);
+	init_regs(&s->vm.cpus[i].cpu.regs);
+	model_add(&s->model, i);
+	softvm_start_cpu(&s->vm.cpus[i]);
+}
+
+/* Some are not named. */
+static unsigned int named(const struct schedule *s, const struct resume_action *all,
+			  const struct resume_action *rest, struct resume_action *out)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < s->vm.ncpus; i++)
+		if (all[i].kind != rest->kind || rest->kind == RESUME_RANGE || one_in(2))
+			out[n++] = all[i];
+	return n;
+}
+
 static void resume(struct schedule *s)
 {
-	struct resume_action a[SOFTVM_CPUS];
-	unsigned int i, one = any_cpu(s), how = rnd(6);
+	struct resume_action a[SOFTVM_CPUS], list[SOFTVM_CPUS], rest;
+	unsigned int i, n, one = any_cpu(s), how = rnd(6);
 
 	for (i = 0; i < s->vm.ncpus; i++) {
 		a[i] = random_action(s, i);
@@ -382,8 +424,14 @@ static void resume(struct schedule *s)
 		for (i = 0; i < s->vm.ncpus; i++)
 			printf("resume vCPU %u: %u [%#llx, %#llx)\n", i, a[i].kind,
 			       (unsigned long long)a[i].start, (unsigned long long)a[i].end);
-	model_resume(&s->model, a);
-	if (target(s)->ops->resume(target(s), a, s->vm.ncpus, &a[0]))
+	rest = (struct resume_action){ .kind = how == 2 ? RESUME_HOLD : RESUME_CONTINUE };
+	n = named(s, a, &rest, list);
+	if (one_in(16) && s->vm.ncpus < SOFTVM_CPUS) {
+		a[s->vm.ncpus] = rest;
+		add_cpu(s);
+	}
+	model_resume(&s->model, a, &rest);
+	if (target(s)->ops->resume(target(s), list, n, &rest))
 		fibers_fail("resume is refused");
 }
 
@@ -450,6 +498,8 @@ static bool wait_stop(struct schedule *s, bool leave)
 				left = 1;
 		}
 		maybe_irq(s);
+		if (one_in(400))
+			add_cpu(s);
 		fibers_yield();
 	}
 	return true;
