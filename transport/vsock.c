@@ -95,6 +95,8 @@ static const char *vsock_hint(const union socket_address *a, int err)
 	switch (err) {
 	case -EAFNOSUPPORT: return "is the module vsock loaded?";
 	case -ENODEV:
+		return local ? "is the module vsock_loopback loaded?"
+			     : "is there a VM with that CID, and vhost_vsock?";
 	case -EADDRNOTAVAIL:
 		return local ? "is the module vsock_loopback loaded?"
 			     : "is there a vsock device, or vhost_vsock?";

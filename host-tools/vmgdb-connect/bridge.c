@@ -355,8 +355,12 @@ static int open_sides(struct bridge *b)
 
 static void announce(const struct bridge *b)
 {
-	if (b->c->serve && !b->c->command)
-		say("waiting for a debugger: target remote %s", vmgdb_endpoint_attach(b->gdb.ep));
+	const char *attach = vmgdb_endpoint_attach(b->gdb.ep);
+
+	if (b->c->serve && !b->c->command && attach[0])
+		say("waiting for a debugger: target remote %s", attach);
+	else if (b->c->serve && !b->c->command)
+		say("waiting for a debugger at %s", vmgdb_endpoint_name(b->gdb.ep));
 	if (b->c->vm_role == VMGDB_ACCEPT && b->vm.ep)
 		say("waiting for a VM that dials %s", vmgdb_endpoint_name(b->vm.ep));
 }

@@ -9,6 +9,8 @@
 
 #include "host-tools/vmgdb-connect/say.h"
 
+enum { DISCARD_READS = 64 };
+
 long long now_ms(void)
 {
 	struct timespec t;
@@ -65,10 +67,22 @@ const char *side_reason(const struct side *s, int err)
 	return s->ep->refused[0] ? s->ep->refused : strerrordesc_np(-err);
 }
 
+/* What it said so far must not pass for the next one's first words on a line that stays. */
+static void discard_input(struct stream *s)
+{
+	char buf[4096];
+	int i;
+
+	for (i = 0; i < DISCARD_READS && s->ops->read(s, buf, sizeof(buf)) > 0; i++)
+		;
+}
+
 void side_drop(struct side *s)
 {
 	if (!s->stream)
 		return;
+	if (!s->read_over)
+		discard_input(s->stream);
 	s->stream->ops->close(s->stream);
 	s->stream = NULL;
 	s->due = s->ep->retry_ms ? now_ms() + s->ep->retry_ms : LLONG_MAX;

@@ -169,6 +169,19 @@ def listener_goes_on(bench):
     pass_through(gdb, bench.accept(listener))
 
 
+@case("a debugger on a line is turned away once, not once a byte that it has sent")
+def line_turned_away(bench):
+    line, device = open_line()
+    bench.keep(line)
+    program = bench.connect("--listen", f"serial:{device}", f"unix:{bench.path('none')}")
+    program.says(f"waiting for a debugger at serial:{device}")
+    for n in (1, 2):
+        line.sendall(b"+$qSupported:multiprocess+#c6" * 20)
+        eventually("it is told", lambda: program.said().count("can't reach") >= n)
+        time.sleep(0.3)
+        equal(program.said().count("can't reach"), n, program.said())
+
+
 @case("--reconnect waits for a VM that is not there yet")
 def reconnect_first(bench):
     spec = f"unix:{bench.path('vm.sock')}"

@@ -173,7 +173,8 @@ class Host:
             path = Path(path)
             if not path.is_file():
                 raise LabError(f"{path}: no such file to take into the lab")
-            check_program(path, self.arch)
+            if not name:
+                check_program(path, self.arch)
             fs.copy((name or f"lab/{path.name}").lstrip("/"), path)
         fs.write(self.initramfs)
 

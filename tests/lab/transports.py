@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "gdb"), str(HERE.parent / "connect")]
 
 import cases  # noqa: E402
-from links import every, line, virtio, vsock  # noqa: E402,F401 (they name the tests)
+from links import boundary, every, line, virtio, vsock  # noqa: E402,F401 (they name the tests)
 from links.bench import Bench  # noqa: E402
 
 

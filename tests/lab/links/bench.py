@@ -19,18 +19,19 @@ import time
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "tests/gdb"), str(ROOT / "tests/lab")]
 
-from cases import check, equal  # noqa: E402
+from cases import check, equal, expect  # noqa: E402
 from hosts import BUILD, TRAITS, LabHost, Process  # noqa: E402
 import lab  # noqa: E402
+from links.guest import Guest  # noqa: E402
 
 CONNECT = BUILD / "static/vmgdb-connect"  # of this machine
-QEMU = ("vsock", "virtio", "virtio-pty")
 OUTSIDE = {"virtio": "org.vmgdb.0", "virtio-pty": "org.vmgdb.1"}
 TRAITS.update({
     "vsock": "the host has no AF_VSOCK",
     "no-vsock": "the host has AF_VSOCK",
     "virtio": "the host has no virtio-serial ports",
     "line": "the host has no serial line",
+    "vhost": "QEMU, for a guest of the lab's host, is taken from this machine: for x86",
     "break": "the emulator's line is a socket, which carries no BREAK",
 })
 
@@ -38,7 +39,7 @@ TRAITS.update({
 class Bench(LabHost):
     jobs = 1
     PAUSE = {"virtio-pty": 0.2}
-    LINKS = {"arm64": QEMU, "svm": (*QEMU, "serial"), "vtx": ("serial",)}
+    LINKS = {"arm64": ("vsock", *OUTSIDE), "svm": (*OUTSIDE, "serial"), "vtx": ("serial",)}
     WAYS = {"arm64": {"vsock", "virtio"}, "svm": {"vsock", "virtio", "line", "break"},
             "vtx": {"line", "no-vsock"}}
     LINE = {"svm": "unix", "vtx": "pty"}
@@ -54,9 +55,12 @@ class Bench(LabHost):
         self.gdb = "gdb" if native else "gdb-multiarch"
         self.build = BUILD if native else BUILD / self.arch
         self.traits = {self.arch} | kind["traits"] | self.WAYS[name]
+        if native and name == "svm":
+            self.traits.add("vhost")
         self._bridges = []
-        programs = [self.build / "static/vmgdb-run", self.build / "static/vmgdb-connect"]
-        self._lab = lab.boot(target, smp=2, files=programs)
+        self._guest = None
+        self._programs = [self.build / "static/vmgdb-run", self.build / "static/vmgdb-connect"]
+        self._lab = lab.boot(target, smp=2, files=self._programs)
 
     # What tests/gdb/vm.py asks of a host
 
@@ -80,6 +84,16 @@ class Bench(LabHost):
         return self._lab.serial(self.LINE[self.kind]) if link == "serial" else super().reach(link, said)
 
     # More
+
+    def guest(self):
+        """A guest with a CID of its own, on another host of this kind."""
+        self._guest = self._guest or Guest(self._programs)
+        return self._guest
+
+    def close(self):
+        if self._guest:
+            self._guest.close()
+        super().close()
 
     def port(self, name):
         return self._lab.port(name)
@@ -112,6 +126,24 @@ class Bench(LabHost):
 
     def probe(self, spec, options=""):
         check_probe(self.connect(f"--probe {options} {spec}"))
+
+
+class FakeVm:
+    """As much of a Vm as Test.gdb() takes."""
+
+    def __init__(self, elf, target):
+        self.elf = elf
+        self.targets = [target]
+
+
+def exchange_files(host, one, other):
+    """1 MiB each way between two vmgdb-connect on a host, the first of which is to wait."""
+    done = host.run(
+        "cd /tmp; for f in a b; do dd if=/dev/urandom of=$f bs=1k count=1024 2>/dev/null; done;"
+        f"(cat a; sleep 5) | vmgdb-connect {one} >b2 2>err & sleep 1;"
+        f"(cat b; sleep 3) | vmgdb-connect {other} >a2; wait;"
+        "cmp a a2 && cmp b b2 && echo same; cat err; rm -f a b a2 b2 err", 60)
+    expect("^same$", done.out, done.err)
 
 
 def check_probe(text):

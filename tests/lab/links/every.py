@@ -196,10 +196,10 @@ def stub_work(t):
 
 def rests(t, when):
     ticks, woken = stub_work(t)
-    time.sleep(2)
+    time.sleep(1.5)
     after = stub_work(t)
-    check(after[0] - ticks <= 2, f"{when}: {after[0] - ticks} ticks of 10 ms in 2 s")
-    check(after[1] - woken <= 2, f"{when}: woken {after[1] - woken} times in 2 s")
+    check(after[0] - ticks <= 2, f"{when}: {after[0] - ticks} ticks of 10 ms in 1.5 s")
+    check(after[1] - woken <= 2, f"{when}: woken {after[1] - woken} times in 1.5 s")
 
 
 @case(links=ALL)

@@ -108,10 +108,10 @@ def listen_inside(t):
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(t.host.port(PORT))
             s.sendall(b"+")
-            job.wait_for("can't reach /nonexistent", 20)
+            job.wait_for("can't reach unix:/nonexistent", 20)
 
 
-@case("virtio")
+@case("virtio arm64")
 def at_last(t):
     """virtio, who comes when the last one's leavings are thrown away, half a second later, is heard"""
     vm = t.vm(links=["virtio"])

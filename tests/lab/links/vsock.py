@@ -4,7 +4,7 @@
 import re
 
 from cases import NotApplicable, case, check, equal, expect
-from links.bench import eventually, inside, port_of
+from links.bench import FakeVm, eventually, exchange_files, inside, port_of
 from links.every import DATA
 from rsp import frame
 
@@ -60,14 +60,6 @@ def dials_gdb(t):
             expect(rf"<test_data>:{DATA}", said[3])
 
 
-class FakeVm:
-    """As much of a Vm as Test.gdb() takes."""
-
-    def __init__(self, elf, target):
-        self.elf = elf
-        self.targets = [target]
-
-
 @case("vsock")
 def allow(t):
     """vsock, allow= refuses other CIDs by name and lets in those it lists"""
@@ -95,7 +87,7 @@ def errors(t):
     with inside(t, "vsock:0") as job:
         port = port_of(job)
         for arguments, text in (("--probe vsock:1:99999", "nobody listens on that port"),
-                                ("--probe vsock:42:99999", r"No such device; is there a vsock device"),
+                                ("--probe vsock:42:99999", r"No such device; is there a VM with that CID"),
                                 (f"--listen vsock:{port} tcp:1",
                                  f"another process listens on port {port}")):
             expect(text, t.host.connect(arguments, status=2))
@@ -142,17 +134,4 @@ def no_modules(t):
 @case("vsock")
 def byte_exact(t):
     """vsock, 1 MiB each way, through a bridge that dials and one that is dialled"""
-    done = t.host.run(
-        "cd /tmp; for f in a b; do dd if=/dev/urandom of=$f bs=1k count=1024 2>/dev/null; done;"
-        "(cat a; sleep 5) | vmgdb-connect --accept vsock::7008 >b2 2>err & sleep 1;"
-        "(cat b; sleep 3) | vmgdb-connect vsock:1:7008 >a2; wait;"
-        "cmp a a2 && cmp b b2 && echo same; cat err; rm -f a b a2 b2 err", 60)
-    expect("^same$", done.out, done.err)
-
-
-@case("vsock")
-def vhost(t):
-    """vsock, across a VM boundary through /dev/vhost-vsock"""
-    check(t.host.run("test -c /dev/vhost-vsock").status == 0, "no /dev/vhost-vsock")
-    raise NotApplicable("a guest of the lab's host has no vsock device: vmgdb-run has none to "
-                        "offer, and there is no static QEMU to take inside")
+    exchange_files(t.host, "--accept vsock::7008", "vsock:1:7008")
