@@ -110,6 +110,14 @@ int vmgdb_vcpu_enter(struct vmgdb_vcpu *vcpu);
  */
 bool vmgdb_vcpu_exit(struct vmgdb_vcpu *vcpu);
 
+/*
+ * The guest asks for a reset or power-off by one of the VMM's own devices, of which vmgdb_vcpu_exit()
+ * can't know. From the thread of the vCPU that asked, before the VMM acts on it: returns when an
+ * attached debugger has seen it and lets the vCPU go on; at once without one, or if it does not want
+ * to (`monitor set stop-on-reset off'). reason: for a person ("reset"), static.
+ */
+void vmgdb_vcpu_event(struct vmgdb_vcpu *vcpu, const char *reason);
+
 /* The VM has ended by itself, with this exit status (0 to 255): debuggers are told. Any thread. */
 void vmgdb_exited(struct vmgdb *v, int status);
 

@@ -29,7 +29,8 @@ static int split_data(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_
 	for (; len; addr += size, len -= size) {
 		size = piece(addr, len);
 		if (n == max) {
-			*why = "the range needs more watchpoint registers than there are";
+			*why = "the range needs more watchpoint registers than there are; "
+			       "`monitor set software-watch on' does without";
 			return -ENOSPC;
 		}
 		out[n++] = (struct hw_slot){ kind, addr, size };

@@ -221,6 +221,10 @@ static void classify(void *ctx, struct trap *t)
 		t->kind = TRAP_FATAL;
 		t->text = "KVM internal error";
 		break;
+	case KVM_EXIT_ARM_NISV:
+		t->kind = TRAP_FATAL;
+		t->text = "KVM can't emulate this access to no memory";
+		break;
 	default: break;
 	}
 }

@@ -33,7 +33,10 @@ static int split_data(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_
 		return refuse(-EINVAL, "a watchpoint has at least one byte and does not wrap", why);
 	for (n = 0; len; n++, addr += size, len -= size) {
 		if (n == max)
-			return refuse(-ENOSPC, "more than the free debug registers can watch", why);
+			return refuse(-ENOSPC,
+				      "more than the free debug registers can watch; "
+				      "`monitor set software-watch on' does without",
+				      why);
 		size = piece(addr, len);
 		out[n] = (struct hw_slot){ kind, addr, size };
 	}

@@ -418,7 +418,9 @@ static const char *dead(void *ctx, enum trap_kind kind)
 	switch (k->dead & kind) {
 	case TRAP_BRK: return "this host's KVM does not tell of breakpoint instructions";
 	case TRAP_EXEC: return "this host's KVM takes hardware breakpoints, but they never hit";
-	case TRAP_WATCH: return "this host's KVM takes watchpoints, but they never hit";
+	case TRAP_WATCH:
+		return "this host's KVM takes watchpoints, but they never hit; "
+		       "`monitor set software-watch on' carries them by steps";
 	default: return NULL;
 	}
 }

@@ -49,6 +49,42 @@ def triple_fault_registers(t):
     equal(vm.process.wait(10 * t.host.slow), 1, "exit status")
 
 
+@case(cpus=(1, 2))
+def internal_error(t):
+    """an instruction that KVM can't emulate is a stop with a reason, registers are readable"""
+    vm = t.vm(guest="odd", wait=True)
+    said = t.gdb(vm, "continue", "info symbol $pc", "bt", "set scheduler-locking on",
+                 "print $pc == $pc", "continue")
+    expect("KVM can't emulate this", said[0])
+    expect("SIGABRT", said[0])
+    expect("^odd", said[1])
+    expect(r"#0  .*odd \(round=7\).*(.|\n)*main", said[2])
+    expect(r"exited with code 01", said[5])
+    equal(vm.process.wait(10 * t.host.slow), 1, "exit status")
+    expect("can't emulate", vm.messages)
+
+
+@case(links=ALL)
+def power_off(t):
+    """a guest's reset or power-off is a stop with a reason, registers readable, then the VM ends"""
+    vm = t.vm(guest="off", wait=True)
+    said = t.gdb(vm, "continue", "bt", "continue")
+    expect(r"reset|powered off", said[0])
+    expect("SIGTRAP", said[0])
+    expect(r"platform_power_off", said[1])
+    expect(r"exited normally", said[2])
+    equal(vm.process.wait(10 * t.host.slow), 0, "exit status")
+
+
+@case()
+def power_off_untold(t):
+    """with monitor set stop-on-reset off a guest's reset or power-off just ends it"""
+    vm = t.vm(guest="off", wait=True)
+    said = t.gdb(vm, "monitor set stop-on-reset off", "continue")
+    expect(r"exited normally", said[1])
+    equal(vm.process.wait(10 * t.host.slow), 0, "exit status")
+
+
 @case("swbreak x86")
 def before_the_end(t):
     """a breakpoint shortly before a guest's end, and steps into it"""

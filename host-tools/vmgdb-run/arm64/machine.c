@@ -21,12 +21,22 @@ unsigned int machine_memory_map(uint64_t size, struct ram *ram)
 	return 1;
 }
 
+/* Otherwise KVM_RUN fails, and the debugger would not see what the guest does. */
+static void tell_of_odd_accesses(const struct vm *vm)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_ARM_NISV_TO_USER };
+
+	if (ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_ARM_NISV_TO_USER) > 0)
+		ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
 int machine_create(struct vm *vm)
 {
 	vm->machine = calloc(1, sizeof(*vm->machine));
 	if (!vm->machine)
 		return vm_fail(vm, ENOMEM, "the machine");
 	vm->machine->gic = -1;
+	tell_of_odd_accesses(vm);
 	return arm64_gic_create(vm);
 }
 
@@ -104,11 +114,19 @@ static void system_event(struct vcpu *vcpu)
 		       machine_pc(vcpu));
 }
 
+/* By an instruction of which the processor does not tell what it loads or stores. */
+static void odd_access(struct vcpu *vcpu)
+{
+	vm_end(vcpu->vm, 1, "vCPU %u: KVM can't emulate the access to %#llx at pc %#" PRIx64,
+	       vcpu->index, vcpu->run->arm_nisv.fault_ipa, machine_pc(vcpu));
+}
+
 bool machine_exit(struct vcpu *vcpu)
 {
 	switch (vcpu->run->exit_reason) {
 	case KVM_EXIT_MMIO: mmio(vcpu); return true;
 	case KVM_EXIT_SYSTEM_EVENT: system_event(vcpu); return true;
+	case KVM_EXIT_ARM_NISV: odd_access(vcpu); return true;
 	default: return false;
 	}
 }

@@ -30,6 +30,15 @@ unsigned int machine_memory_map(uint64_t size, struct ram *ram)
 	return size > low ? 2 : 1;
 }
 
+/* What KVM can't emulate is told, also of user code: otherwise that gets an invalid opcode exception. */
+static void tell_of_failures(const struct vm *vm)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE, .args = { 1 } };
+
+	if (ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_EXIT_ON_EMULATION_FAILURE) > 0)
+		ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
 int machine_create(struct vm *vm)
 {
 	uint64_t identity_map = IDENTITY_MAP_ADDR;
@@ -43,6 +52,7 @@ int machine_create(struct vm *vm)
 		return vm_fail(vm, errno, "/dev/kvm: KVM_CREATE_IRQCHIP");
 	if (ioctl(vm->fd, KVM_CREATE_PIT2, &pit) < 0)
 		return vm_fail(vm, errno, "/dev/kvm: KVM_CREATE_PIT2");
+	tell_of_failures(vm);
 	return 0;
 }
 

@@ -9,50 +9,53 @@
 #include <linux/kvm.h>
 #include <string.h>
 
+#include "core/vmgdb.h"
 #include "host-tools/vmgdb-run/x86/x86.h"
 
 struct port {
 	uint16_t first, count;
-	uint8_t (*in)(struct vm *vm, unsigned int offset);
-	void (*out)(struct vm *vm, unsigned int offset, uint8_t value);
+	uint8_t (*in)(struct vcpu *vcpu, unsigned int offset);
+	void (*out)(struct vcpu *vcpu, unsigned int offset, uint8_t value);
 };
 
-static uint8_t console_in(struct vm *vm, unsigned int offset)
+static uint8_t console_in(struct vcpu *vcpu, unsigned int offset)
 {
-	return console_read(vm->console, offset);
+	return console_read(vcpu->vm->console, offset);
 }
 
-static void console_out(struct vm *vm, unsigned int offset, uint8_t value)
+static void console_out(struct vcpu *vcpu, unsigned int offset, uint8_t value)
 {
-	console_write(vm->console, offset, value);
+	console_write(vcpu->vm->console, offset, value);
 }
 
 /* Status: neither buffer full. */
-static uint8_t keyboard_in(struct vm *vm, unsigned int offset)
+static uint8_t keyboard_in(struct vcpu *vcpu, unsigned int offset)
 {
-	(void)vm;
+	(void)vcpu;
 	(void)offset;
 	return 0;
 }
 
-static void keyboard_out(struct vm *vm, unsigned int offset, uint8_t value)
+static void keyboard_out(struct vcpu *vcpu, unsigned int offset, uint8_t value)
 {
 	(void)offset;
-	if (value == 0xfe)
-		vm_end(vm, 0, NULL);
+	if (value != 0xfe)
+		return;
+	vmgdb_vcpu_event(vcpu->stub, "reset");
+	vm_end(vcpu->vm, 0, NULL);
 }
 
-static uint8_t nothing_in(struct vm *vm, unsigned int offset)
+static uint8_t nothing_in(struct vcpu *vcpu, unsigned int offset)
 {
-	(void)vm;
+	(void)vcpu;
 	(void)offset;
 	return 0xff;
 }
 
-static void exit_out(struct vm *vm, unsigned int offset, uint8_t value)
+static void exit_out(struct vcpu *vcpu, unsigned int offset, uint8_t value)
 {
 	(void)offset;
-	vm_end(vm, value, NULL);
+	vm_end(vcpu->vm, value, NULL);
 }
 
 static const struct port ports[] = {
@@ -71,16 +74,16 @@ static const struct port *find_port(unsigned int port)
 }
 
 /* One byte at one port; a wider access is one of these for each byte. */
-static void access_byte(struct vm *vm, bool out, unsigned int port, uint8_t *byte)
+static void access_byte(struct vcpu *vcpu, bool out, unsigned int port, uint8_t *byte)
 {
 	const struct port *p = find_port(port);
 
 	if (!p && !out)
 		*byte = 0xff;
 	else if (p && out)
-		p->out(vm, port - p->first, *byte);
+		p->out(vcpu, port - p->first, *byte);
 	else if (p)
-		*byte = p->in(vm, port - p->first);
+		*byte = p->in(vcpu, port - p->first);
 }
 
 void x86_port_io(struct vcpu *vcpu)
@@ -91,6 +94,6 @@ void x86_port_io(struct vcpu *vcpu)
 
 	for (uint32_t n = 0; n < run->io.count; n++, data += run->io.size) {
 		for (unsigned int i = 0; i < run->io.size; i++)
-			access_byte(vcpu->vm, out, run->io.port + i, data + i);
+			access_byte(vcpu, out, run->io.port + i, data + i);
 	}
 }

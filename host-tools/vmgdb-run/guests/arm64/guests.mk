@@ -23,6 +23,7 @@ GUEST64_SMP := $(GUEST64_IDENTITY) $(call guest64,arm64/platform arm64/gic arm64
 $(O)/guests/demo.elf: $(call guest64,demo) $(GUEST64_SMP)
 $(O)/guests/exit.elf: $(call guest64,exit) $(GUEST64_IDENTITY)
 $(O)/guests/off.elf: $(call guest64,off) $(GUEST64_IDENTITY)
+$(O)/guests/odd.elf: $(call guest64,odd) $(GUEST64_IDENTITY)
 $(O)/guests/brk.elf: $(call guest64,arm64/brk) $(GUEST64_IDENTITY)
 $(O)/guests/ldxr.elf: $(call guest64,arm64/ldxr) $(GUEST64_IDENTITY)
 $(O)/guests/step.elf: $(call guest64,step arm64/step_traps arm64/step_list) $(GUEST64_SMP)
@@ -35,7 +36,7 @@ $(O)/guests/walk64k.elf: $(call guest64,arm64/walk64k)
 $(patsubst %,$(O)/guests/%.elf,walk4k walk16k walk64k): \
 	$(call guest64,arm64/walk) $(GUEST64_IDENTITY) $(GUEST64_MMU)
 
-GUESTS64 := $(patsubst %,$(O)/guests/%.elf,demo exit off brk ldxr step walk4k walk16k walk64k)
+GUESTS64 := $(patsubst %,$(O)/guests/%.elf,demo exit off odd brk ldxr step walk4k walk16k walk64k)
 $(GUESTS64): $(GUEST_ARM64)/flat.ld
 	@mkdir -p $(@D)
 	$(call say,LD)

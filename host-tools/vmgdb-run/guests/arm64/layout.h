@@ -35,5 +35,6 @@
 /* of the guests alone */
 #define GUEST_CPUS 64
 #define STACK_SIZE 4096
+#define NOWHERE	   0x0a000000 /* neither memory nor a device */
 
 #endif

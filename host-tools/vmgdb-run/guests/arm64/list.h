@@ -6,6 +6,7 @@
 GUEST(demo, "demo.elf", "C: main calls tick calls leaf, other vCPUs count, a timer ticks")
 GUEST(exit, "exit.elf", "prints a line and exits with status 3")
 GUEST(off, "off.elf", "prints a line and powers off")
+GUEST(odd, "odd.elf", "ends in an access to no memory that KVM can't emulate")
 GUEST(brk, "brk.elf", "has brk instructions and a handler of its own")
 GUEST(ldxr, "ldxr.elf", "counts by a load-exclusive, store-exclusive loop")
 GUEST(user, "user.elf", "user_loop in EL0 calls a kernel in the upper half")

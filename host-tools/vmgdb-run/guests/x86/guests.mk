@@ -23,13 +23,14 @@ GUEST64_SMP := $(GUEST64_TRAPS) $(call guest64,x86/apic x86/smp x86/trampoline)
 $(O)/guests/demo.elf: $(call guest64,demo) $(GUEST64_COMMON) $(GUEST64_SMP)
 $(O)/guests/exit.elf: $(call guest64,exit) $(GUEST64_COMMON)
 $(O)/guests/off.elf: $(call guest64,off) $(GUEST64_COMMON)
+$(O)/guests/odd.elf: $(call guest64,odd) $(GUEST64_COMMON)
 $(O)/guests/triple.elf: $(call guest64,x86/triple) $(GUEST64_COMMON)
 $(O)/guests/int3.elf: $(call guest64,x86/int3) $(GUEST64_COMMON) $(GUEST64_TRAPS)
 $(O)/guests/fpu.elf: $(call guest64,x86/fpu) $(GUEST64_COMMON)
 $(O)/guests/step.elf: $(call guest64,step x86/step_traps x86/step_list x86/apic) $(GUEST64_COMMON) \
 	$(GUEST64_TRAPS)
 
-GUESTS64 := $(patsubst %,$(O)/guests/%.elf,demo exit off triple int3 fpu step)
+GUESTS64 := $(patsubst %,$(O)/guests/%.elf,demo exit off odd triple int3 fpu step)
 $(GUESTS64): $(GUEST_X86)/flat.ld
 	@mkdir -p $(@D)
 	$(call say,LD)

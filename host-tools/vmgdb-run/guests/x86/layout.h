@@ -10,6 +10,7 @@
 #define TSS_SEL	       0x28
 
 #define STACK_SIZE     4096
+#define NOWHERE	       0xd0000000 /* neither memory nor a device */
 #define GUEST_CPUS     64
 #define BOOT_INFO_SIZE 16
 

@@ -6,6 +6,7 @@
 GUEST(demo, "demo.elf", "64-bit C: main calls tick calls leaf, other vCPUs count, a timer ticks")
 GUEST(exit, "exit.elf", "prints a line and exits with status 3")
 GUEST(off, "off.elf", "prints a line and resets the machine")
+GUEST(odd, "odd.elf", "64-bit: ends in an access to no memory that KVM can't emulate")
 GUEST(triple, "triple.elf", "64-bit: ends in a triple fault after a while")
 GUEST(int3, "int3.elf", "64-bit: has int3 instructions and a handler of its own")
 GUEST(realmode, "realmode.bin", "16-bit real mode: real_loop calls real_tick and real_far")
