@@ -195,7 +195,7 @@ def reconnect_first(bench):
     equal(receive(vm, 8), b"+$early#")
     pass_through(gdb, vm)
     equal(program.said().count("trying again"), 1, "told once")
-    program.says("reached unix:")
+    program.says("a VM has dialled unix:")
 
 
 @case("--reconnect rides out the VMM's restart")
@@ -342,7 +342,7 @@ def accept_and_listen(bench):
     vm_path, gdb_path = bench.path("vm.sock"), bench.path("gdb.sock")
     program = bench.connect("--accept", "--listen", f"unix:{gdb_path}", f"unix:{vm_path}")
     vm = bench.dial(vm_path)
-    program.says("reached unix:")
+    program.says("a VM has dialled unix:")
     vm.sendall(b"early")
     gdb = bench.dial(gdb_path)
     equal(receive(gdb, 5), b"early")
