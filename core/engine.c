@@ -370,7 +370,7 @@ static bool end_step(struct vmgdb_vcpu *v, bool trapped)
 	if (trapped ||
 	    v->engine->over == v) /* one that did not get out of its halt wrote nothing */
 		v->engine->writer = v;
-	if (v->ruled && v->view.cpu->step_end)
+	if (v->view.cpu->step_end)
 		more = v->view.cpu->step_end(&v->view, &v->plan, trapped);
 	end_over(v);
 	trapped = trapped && !more;
@@ -458,6 +458,32 @@ static unsigned int free_slots(const struct hwpoints *h)
 	return have > h->narmed ? have - h->narmed : 0;
 }
 
+static void plan_step(struct vmgdb_vcpu *v, bool irqs)
+{
+	const struct engine *e = v->engine;
+
+	v->plan = (struct step_plan){
+		.block_irq = e->hw.caps.block_irq || irqs,
+		.idle = is_idle(v),
+		.whole_rep = e->options[OPTION_WHOLE_REP],
+		.room = free_slots(&e->hw),
+	};
+	if (!vcpu_pc(v, &v->plan.pc) && v->view.cpu->step_begin)
+		v->view.cpu->step_begin(&v->view, &v->plan);
+}
+
+/* A step that is a run goes through no handler: nobody would look at what that does. */
+static void plan_any_step(struct vmgdb_vcpu *v)
+{
+	bool irqs = lets_irqs_in(v);
+
+	plan_step(v, irqs);
+	if (!irqs || v->plan.idle || !v->plan.nuntil || v->plan.until_too)
+		return;
+	v->view.cpu->step_end(&v->view, &v->plan, false);
+	plan_step(v, false);
+}
+
 /* Ready the vCPU for one step. False: there is nothing to run, it was made without that. */
 static bool begin_step(struct vmgdb_vcpu *v)
 {
@@ -465,20 +491,12 @@ static bool begin_step(struct vmgdb_vcpu *v)
 
 	if (v->afresh && meet_here(v))
 		return false;
-	v->plan = (struct step_plan){
-		.block_irq = e->hw.caps.block_irq || lets_irqs_in(v),
-		.idle = is_idle(v),
-		.whole_rep = e->options[OPTION_WHOLE_REP],
-		.room = free_slots(&e->hw),
-	};
-	if (!vcpu_pc(v, &v->plan.pc) && !vcpu_code(v, &v->stepped_from) && v->over)
+	if (!vcpu_code(v, &v->stepped_from) && v->over)
 		v->lifted = site_here(v, v->stepped_from);
 	if (v->lifted)
 		points_lift(&e->points, v->lifted);
 	v->stepping = true;
-	v->ruled = v->view.cpu->step_begin;
-	if (!v->ruled || v->view.cpu->step_begin(&v->view, &v->plan) < 0)
-		return true;
+	plan_any_step(v);
 	if (!v->plan.emulated)
 		return true;
 	if (end_step(v, true))

@@ -56,7 +56,6 @@ struct vmgdb_vcpu {
 	bool given;		 /* ... at given_at, an exception of its own, still to be taken */
 	uint64_t met_at, watched_at, given_at; /* as vcpu_code() */
 	bool stepping;			       /* a step was begun and has not ended */
-	bool ruled;			       /* ... by the architecture's rules */
 	struct site *lifted;		       /* by that step */
 	uint64_t stepped_from;		       /* where that step began, as vcpu_code() */
 	unsigned int nsteps;		       /* whole ones, in a run that is made of steps */

@@ -829,7 +829,8 @@ static void check_interrupt(struct model *m, const struct stop *s)
 			fibers_fail("vCPU %u: its stop is lost", i);
 }
 
-/* In the middle of what is one step: the breakpoint was seen without running into it. */
+/* In the middle of steps: the breakpoint was seen without running into it, also where the guest has
+ * written over it since. */
 static bool comes_to(struct model *m, const struct stop *s)
 {
 	const struct model_cpu *c = &m->cpus[s->vcpu];
@@ -840,10 +841,10 @@ static bool comes_to(struct model *m, const struct stop *s)
 	    (s->kind == STOP_SWBREAK && silent_at(m, s->vcpu, c->regs.pc)))
 		return false;
 	if (s->kind == STOP_HWBREAK || (s->kind == STOP_SWBREAK && slot))
-		return slot && slot->set &&
+		return slot && (slot->set || slot->perhaps) &&
 		       slot->type == (s->kind == STOP_HWBREAK ? POINT_HW : POINT_SW);
 	return s->kind == STOP_SWBREAK && translate(m, s->vcpu, c->regs.pc, &gpa) &&
-	       site_set(m, gpa);
+	       site_at(m, gpa) && model_find(m, POINT_SW, c->regs.pc) >= 0;
 }
 
 static void check_owed(struct model *m, const struct stop *s)
