@@ -65,7 +65,7 @@ struct vmgdb_vcpu {
 };
 
 struct engine {
-	struct target target; /* first member; ops are in engine_target.c */
+	struct target target; /* first member */
 	pthread_mutex_t lock;
 	struct memory mem;
 	struct points points;
@@ -118,11 +118,24 @@ bool engine_held(struct engine *e);
 
 extern const struct target_ops engine_target_ops;
 
+static inline struct engine *engine_of(struct target *t)
+{
+	return (struct engine *)t; /* the target is its first member */
+}
+
 struct vmgdb_vcpu *engine_vcpu(const struct engine *e, unsigned int index);
 bool engine_is_quiet(const struct engine *e);
 
-/* Everybody parks: sets stop_wanted, kicks; notifies at once if all are parked already. */
+/* Everybody parks: sets stop_wanted, kicks; notifies at once if all are parked already. The second
+ * leaves out one that is about to park, and the notice. */
 void engine_want_stop(struct engine *e);
+void engine_want_stop_but(struct engine *e, const struct vmgdb_vcpu *but);
+
+/* Notify if all are parked. */
+void engine_tell_if_quiet(struct engine *e);
+
+/* All that are parked look again whether they may go. */
+void engine_wake_all(const struct engine *e);
 
 /* Wait until all are parked, kicking those that are not: 0, -ETIMEDOUT, or -ESHUTDOWN when the VM has
  * ended: some may never come again. */
@@ -131,20 +144,98 @@ int engine_wait_quiet(struct engine *e);
 /* Change the mode and let every vCPU look at it. */
 void engine_set_mode(struct engine *e, enum engine_mode mode);
 
+/* A line to the VMM's log. */
+void engine_log(const struct engine *e, enum vmgdb_log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The target's ops that control who runs (engine_run.c); target.h has what they do. */
+int engine_resume(struct target *t, const struct resume_action *actions, unsigned int n,
+		  const struct resume_action *rest);
+void engine_interrupt(struct target *t);
+bool engine_poll(struct target *t, struct stop *out);
+int engine_attach(struct target *t);
+void engine_detach(struct target *t, enum detach_how how);
+void engine_renew(struct target *t);
+int engine_kill(struct target *t);
+
+/* For struct points_mmu: through the vCPU that is named, else through any (engine_target.c). */
+int engine_translate(void *opaque, unsigned int vcpu, uint64_t va, uint64_t *gpa);
+
+/* Does a vCPU with this action execute more than single steps? */
+static inline bool action_is_free(const struct resume_action *a)
+{
+	return a->kind == RESUME_CONTINUE || a->kind == RESUME_RANGE;
+}
+
+/* What a vCPU comes to (vcpu_meet.c). */
+
+/* It has something to tell: it parks, and so does everybody else. */
+void vcpu_set_event(struct vmgdb_vcpu *v, const struct stop *event);
+
+bool vcpu_is_idle(const struct vmgdb_vcpu *v);
+
+/* The planted breakpoint at pc, as the vCPU sees memory; or NULL. */
+struct site *vcpu_site_here(struct vmgdb_vcpu *v, uint64_t pc);
+
 /* The debugger knows that the vCPU is where it is: what is there is not met again. */
-void engine_meet(struct vmgdb_vcpu *v);
+void vcpu_meet(struct vmgdb_vcpu *v);
 
 /* Does the vCPU have to step before it runs: is a breakpoint or an armed slot, already met, where it
  * stands? */
-void engine_look_at_pc(struct vmgdb_vcpu *v);
+void vcpu_look_at_pc(struct vmgdb_vcpu *v);
+
+/* It is somewhere that nobody looked at: what is there was not met yet. */
+void vcpu_look_afresh(struct vmgdb_vcpu *v);
+
+/*
+ * Is a planted breakpoint that was come to at addr to be told? Not if it was come to by another name
+ * of its memory: the debugger has nothing at that address, and would not know what to make of it.
+ */
+bool vcpu_is_told(struct vmgdb_vcpu *v, uint64_t addr);
+
+/* It came to a breakpoint of ours at addr: told, or to be stepped over. */
+void vcpu_meet_break(struct vmgdb_vcpu *v, uint64_t addr);
+
+/* A slot has fired. False: it is not to be told. */
+bool vcpu_meet_slot(struct vmgdb_vcpu *v, const struct armed *a);
+
+/* The vCPU is to be stepped from somewhere that nobody looked at, and the stepping rules may take it
+ * past what is there. True when it is to go through the gate again. */
+bool vcpu_meet_here(struct vmgdb_vcpu *v);
 
 /* Has memory changed that is watched by comparing? Then the vCPU whose step ended last keeps that as
  * its event; if it has another, the change waits. False: there is no such event. */
 bool engine_keep_change(struct engine *e);
 
-/* A line to the VMM's log. */
-void engine_log(const struct engine *e, enum vmgdb_log_level level, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+/* A step of this vCPU has ended, however it did: the same, and everybody parks. */
+bool vcpu_soft_event(struct vmgdb_vcpu *v);
+
+/* One step of a vCPU (vcpu_step.c). */
+
+/* It is not just let run. */
+bool vcpu_must_step(const struct vmgdb_vcpu *v);
+
+/* Ready it for one step. False: there is nothing to run, it was made without that. */
+bool vcpu_begin_step(struct vmgdb_vcpu *v);
+
+/* The step that was begun has ended, by its own trap or by something else. True when the architecture
+ * is content; false when it wants another step first. */
+bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped);
+
+/* A whole step was made. Is it what the debugger waits for? */
+void vcpu_step_done(struct vmgdb_vcpu *v);
+
+/* What it was alone for is over: a lifted breakpoint is planted again, and others may run. */
+void vcpu_end_over(struct vmgdb_vcpu *v);
+
+/* Whether interrupts may come in its step. */
+bool vcpu_lets_irqs_in(const struct vmgdb_vcpu *v);
+
+/* An exit that was the debugger's, while one is attached. */
+void vcpu_handle_trap(struct vmgdb_vcpu *v, const struct trap *t);
+
+/* Fill v->wish for the next run (vcpu_wish.c). */
+void vcpu_make_wish(struct vmgdb_vcpu *v);
 
 /* State of a vCPU by bank (vcpu_state.c). */
 int vcpu_state_init(struct vmgdb_vcpu *v);
