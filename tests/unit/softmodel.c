@@ -9,7 +9,7 @@
 
 /* ---- looking things up ------------------------------------------------------------------- */
 
-static struct vmgdb_vcpu *engine_of(const struct model *m, unsigned int cpu)
+static struct vmgdb_vcpu *vcpu_of(const struct model *m, unsigned int cpu)
 {
 	return m->vm->cpus[cpu].vcpu;
 }
@@ -128,7 +128,7 @@ static bool stepped_for_soft(const struct model *m)
 /* Nobody runs on from a change, but to the end of what is one step; nor next to others. */
 static void check_soft(const struct model *m, unsigned int cpu)
 {
-	const struct vmgdb_vcpu *v = engine_of(m, cpu);
+	const struct vmgdb_vcpu *v = vcpu_of(m, cpu);
 	unsigned int i;
 
 	if (m->cpus[cpu].halted || !stepped_for_soft(m))
@@ -293,7 +293,7 @@ static void check_not_passed(struct model *m, unsigned int cpu, const struct sof
 
 static void check_watch(struct model *m, unsigned int cpu, const struct soft_retired *d)
 {
-	const struct vmgdb_vcpu *v = engine_of(m, cpu);
+	const struct vmgdb_vcpu *v = vcpu_of(m, cpu);
 	struct model_cpu *c = &m->cpus[cpu];
 	bool before = m->vm->ops->cpu->watch_before;
 	/* told of its load, an exclusive sequence is gone through whole */
@@ -310,7 +310,7 @@ static void check_watch(struct model *m, unsigned int cpu, const struct soft_ret
 /* While one is lifted, only the vCPU that it was lifted for runs. */
 static void check_lifted(struct model *m, unsigned int cpu)
 {
-	const struct site *own = engine_of(m, cpu)->lifted;
+	const struct site *own = vcpu_of(m, cpu)->lifted;
 	unsigned int i;
 	uint64_t gpa;
 
@@ -327,7 +327,7 @@ static void check_lifted(struct model *m, unsigned int cpu)
 /* The guest writes over breakpoints; not over the one that is lifted for it. */
 static void note_store(struct model *m, unsigned int cpu, const struct soft_retired *d)
 {
-	const struct site *own = engine_of(m, cpu)->lifted;
+	const struct site *own = vcpu_of(m, cpu)->lifted;
 	const struct soft_access *a = &d->access;
 	unsigned int i;
 
@@ -357,7 +357,7 @@ static void decided(struct model_cpu *c)
 /* Is the step that this was part of over? */
 static bool whole(const struct model *m, unsigned int cpu, const struct soft_retired *d)
 {
-	const struct vmgdb_vcpu *v = engine_of(m, cpu);
+	const struct vmgdb_vcpu *v = vcpu_of(m, cpu);
 	uint64_t pc = m->cpus[cpu].regs.pc;
 	unsigned int i;
 
@@ -376,7 +376,7 @@ static bool whole(const struct model *m, unsigned int cpu, const struct soft_ret
 /* While memory is watched, who is let run goes on by steps, but not without interrupts. */
 static bool lets_in(const struct model *m, unsigned int cpu)
 {
-	const struct vmgdb_vcpu *v = engine_of(m, cpu);
+	const struct vmgdb_vcpu *v = vcpu_of(m, cpu);
 
 	return stepped_for_soft(m) && m->cpus[cpu].action.kind == RESUME_CONTINUE && !v->over &&
 	       !v->hop;
@@ -389,7 +389,7 @@ static void count_step(struct model *m, unsigned int cpu, const struct soft_reti
 
 	if (c->action.kind == RESUME_STEP && c->steps)
 		fibers_fail("vCPU %u runs on after its step", cpu);
-	if (d->what == SOFT_R_IRQ && !c->halted && engine_of(m, cpu)->stepping && !lets_in(m, cpu))
+	if (d->what == SOFT_R_IRQ && !c->halted && vcpu_of(m, cpu)->stepping && !lets_in(m, cpu))
 		fibers_fail("vCPU %u: an interrupt in a step", cpu);
 	if (!stays)
 		c->told = c->told_watch = c->told_loose = false;
@@ -436,7 +436,7 @@ static void on_retired(void *opaque, struct softcpu *cpu, const struct soft_reti
 		note_changes(m, cpu->index);
 	c->halted = d->what == SOFT_R_INSN && d->insn.op == SOFT_HLT;
 	if (!d->emulated)
-		compare(m, cpu->index, !engine_of(m, cpu->index)->stepping);
+		compare(m, cpu->index, !vcpu_of(m, cpu->index)->stepping);
 }
 
 /* ---- traps ------------------------------------------------------------------------------- */
@@ -471,7 +471,7 @@ static void check_not_again(const struct model_cpu *c, unsigned int cpu)
 static void trapped_brk(struct model *m, unsigned int cpu)
 {
 	struct model_cpu *c = &m->cpus[cpu];
-	const struct vmgdb_vcpu *v = engine_of(m, cpu);
+	const struct vmgdb_vcpu *v = vcpu_of(m, cpu);
 	uint64_t pc = c->regs.pc, gpa;
 
 	if (!translate(m, cpu, pc, &gpa))
@@ -585,8 +585,8 @@ static void watch_memory(struct model *m, struct model_point *p)
 	p->set = false;
 	p->maybe = m->unwatched;
 	for (i = 0; i < m->vm->ncpus; i++)
-		p->maybe |= engine_of(m, i)->event.kind == STOP_WATCH &&
-			    engine_of(m, i)->event.addr == p->addr;
+		p->maybe |= vcpu_of(m, i)->event.kind == STOP_WATCH &&
+			    vcpu_of(m, i)->event.addr == p->addr;
 	up_to_date(m, p);
 }
 
@@ -708,7 +708,7 @@ static bool still_owed(const struct model *m, unsigned int cpu)
 	switch (c->owes.kind) {
 	case STOP_SWBREAK: return model_find(m, POINT_SW, c->regs.pc) >= 0;
 	case STOP_HWBREAK: return model_find(m, POINT_HW, c->owes.addr) >= 0;
-	case STOP_WATCH: return watch_named(m, &engine_of(m, cpu)->event);
+	case STOP_WATCH: return watch_named(m, &vcpu_of(m, cpu)->event);
 	default: return true;
 	}
 }
