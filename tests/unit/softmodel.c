@@ -850,13 +850,9 @@ static bool comes_to(struct model *m, const struct stop *s)
 static void check_owed(struct model *m, const struct stop *s)
 {
 	struct model_cpu *c = &m->cpus[s->vcpu];
-	bool written = s->kind == STOP_WATCH && s->watch == HW_WRITE;
-	int soft = written ? model_find(m, POINT_WRITE, s->addr) : -1;
 
 	if (c->action.kind == RESUME_HOLD)
 		fibers_fail("vCPU %u is held and stops", s->vcpu);
-	if (soft >= 0 && m->points[soft].soft && take_change(m, &m->points[soft]))
-		return;
 	if (!c->owed && comes_to(m, s))
 		return;
 	if (!c->owed || c->owes.kind != s->kind)
@@ -869,9 +865,23 @@ static void check_owed(struct model *m, const struct stop *s)
 	c->owed = false;
 }
 
+/* Is it a stop for a change? */
+static bool told_change(struct model *m, const struct stop *s)
+{
+	bool written = s->kind == STOP_WATCH && s->watch == HW_WRITE;
+	int i = written ? model_find(m, POINT_WRITE, s->addr) : -1;
+
+	if (i < 0 || !m->points[i].soft || !take_change(m, &m->points[i]))
+		return false;
+	if (m->cpus[s->vcpu].action.kind == RESUME_HOLD)
+		fibers_fail("vCPU %u is held and stops", s->vcpu);
+	return true;
+}
+
 void model_stopped(struct model *m, const struct stop *s)
 {
 	struct model_cpu *c = &m->cpus[s->vcpu];
+	bool by_slot = false;
 
 	m->phase = MODEL_STOPPED;
 	if (m->trace)
@@ -880,15 +890,19 @@ void model_stopped(struct model *m, const struct stop *s)
 	switch (s->kind) {
 	case STOP_STEP: check_step(m, s); break;
 	case STOP_INTERRUPT: check_interrupt(m, s); break;
-	default: check_owed(m, s); break;
+	default:
+		by_slot = !told_change(m, s);
+		if (by_slot)
+			check_owed(m, s);
+		break;
 	}
 	keep_changes(m);
 	if (m->ran_free) {
 		verify(m);
 		m->ran = false;
 	}
-	c->told_watch =
-		s->kind == STOP_WATCH || (c->told && c->told_watch && c->told_pc == c->regs.pc);
+	c->told_watch = (s->kind == STOP_WATCH && by_slot) ||
+			(c->told && c->told_watch && c->told_pc == c->regs.pc);
 	c->told = true;
 	c->told_loose = false;
 	c->told_pc = c->regs.pc;
