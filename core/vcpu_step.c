@@ -116,11 +116,14 @@ bool vcpu_lets_irqs_in(const struct vmgdb_vcpu *v)
 	return v->action.kind == RESUME_CONTINUE && !v->over && !v->hop && v->nsteps % MANY < SOME;
 }
 
-/* Execution slots that no breakpoint has. */
-static unsigned int free_slots(const struct hwpoints *h)
+/* Execution slots that no breakpoint has; none where they never fire. */
+static unsigned int free_slots(const struct vmgdb_vcpu *v)
 {
+	const struct hwpoints *h = &v->engine->hw;
 	unsigned int have = h->caps.exec_slots + h->caps.shared_slots;
 
+	if (v->ops->dead && v->ops->dead(v->ctx, TRAP_EXEC))
+		return 0;
 	return have > h->narmed ? have - h->narmed : 0;
 }
 
@@ -132,7 +135,7 @@ static void plan_step(struct vmgdb_vcpu *v, bool irqs)
 		.block_irq = e->hw.caps.block_irq || irqs,
 		.idle = vcpu_is_idle(v),
 		.whole_rep = e->options[OPTION_WHOLE_REP],
-		.room = free_slots(&e->hw),
+		.room = free_slots(v),
 	};
 	if (!vcpu_pc(v, &v->plan.pc) && v->view.cpu->step_begin)
 		v->view.cpu->step_begin(&v->view, &v->plan);
