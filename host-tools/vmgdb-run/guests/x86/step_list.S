@@ -364,6 +364,8 @@ step_syscall_entry:
 	result
 
 	snippet	step_own_watch
+	cmpl	$0, step_own_slots(%rip)
+	je	1f
 	lea	step_cell(%rip), %rax
 	mov	%rax, %dr0
 	mov	$0x90402, %eax		/* slot 0: 8 bytes, written */
@@ -373,8 +375,11 @@ step_syscall_entry:
 	result
 	mov	$0x400, %ecx
 	mov	%rcx, %dr7
+1:	scratch
 
 	snippet	step_own_break
+	cmpl	$0, step_own_slots(%rip)
+	je	2f
 	lea	1f(%rip), %rax
 	mov	%rax, %dr1
 	mov	$0x408, %eax		/* slot 1: an instruction */
@@ -384,6 +389,7 @@ step_syscall_entry:
 	result
 	mov	$0x400, %ecx
 	mov	%rcx, %dr7
+2:	scratch
 
 	/* ---- interrupts ---- */
 	snippet	step_hlt		/* one is pending when hlt is reached */

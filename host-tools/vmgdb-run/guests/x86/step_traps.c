@@ -42,6 +42,10 @@ void step_done(void);
 
 volatile unsigned long step_own_traps;
 
+/* A debugger may set it before the first round: a guest's own debug registers end the emulator that
+ * is the svm lab. */
+volatile unsigned int step_own_slots;
+
 /* Anywhere but in the list they are this guest's own fault. */
 static void note(struct frame *frame)
 {
