@@ -202,8 +202,6 @@ static void park(struct vmgdb_vcpu *v)
 		else
 			vcpu_soft_event(v);
 		v->parked = true;
-		if (e->over == v && e->stop_wanted)
-			vcpu_end_over(v);
 		if (e->over && e->over != v)
 			pthread_cond_signal(&e->over->wake);
 		engine_tell_if_quiet(e);

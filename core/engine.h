@@ -225,9 +225,6 @@ bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped);
 /* A whole step was made. Is it what the debugger waits for? */
 void vcpu_step_done(struct vmgdb_vcpu *v);
 
-/* What it was alone for is over: a lifted breakpoint is planted again, and others may run. */
-void vcpu_end_over(struct vmgdb_vcpu *v);
-
 /* Whether interrupts may come in its step. */
 bool vcpu_lets_irqs_in(const struct vmgdb_vcpu *v);
 

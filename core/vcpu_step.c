@@ -13,7 +13,7 @@ bool vcpu_must_step(const struct vmgdb_vcpu *v)
 	       v->action.kind == RESUME_RANGE;
 }
 
-void vcpu_end_over(struct vmgdb_vcpu *v)
+static void end_over(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
 
@@ -63,7 +63,7 @@ bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped)
 		v->engine->writer = v;
 	if (v->view.cpu->step_end)
 		more = v->view.cpu->step_end(&v->view, &v->plan, trapped);
-	vcpu_end_over(v);
+	end_over(v);
 	trapped = trapped && !more;
 	if (!trapped)
 		look_at_rest(v);
