@@ -20,7 +20,7 @@
 #include "transport/transport.h"
 #include "transport/virtio_ports.h"
 
-enum { BUSY_MS = 1000, BUSY_STEP_MS = 20, DOUBT_MS = 500 };
+enum { BUSY_MS = 1000, BUSY_STEP_MS = 20, DOUBT_MS = 500, AT_ONCE_MS = 1 };
 
 struct virtio {
 	struct vmgdb_endpoint ep;
@@ -80,15 +80,27 @@ static void start_stream(struct virtio *v)
 	snprintf(v->stream.peer, sizeof(v->stream.peer), "%.60s", v->ep.name);
 }
 
-/* Somebody was there and left this unread. -ENODEV: unplugged. */
-static int discard_input(int fd)
+/* Look again when something happens, and after so many milliseconds. */
+static int look_again(struct virtio *v, int ms)
+{
+	v->clean = false;
+	retry_in(&v->retry, &v->ep, ms);
+	v->ep.pfd.fd = v->edge;
+	return -EAGAIN;
+}
+
+/* Somebody was there and left this unread; but what comes in this moment is another's. -ENODEV:
+ * unplugged. */
+static int discard_input(struct virtio *v)
 {
 	char buf[4096];
 	ssize_t n;
 
-	do
-		n = fd_read(fd, FD_OTHER, buf, sizeof(buf));
-	while (n > 0);
+	do {
+		if (edge_consume(v->edge))
+			return look_again(v, AT_ONCE_MS);
+		n = fd_read(v->fd, FD_OTHER, buf, sizeof(buf));
+	} while (n > 0);
 	return n == -ENODEV ? -ENODEV : -EAGAIN;
 }
 
@@ -103,16 +115,14 @@ static int wait_for_peer(struct virtio *v)
 		return -EAGAIN;
 	if (!v->doubtful) {
 		v->doubtful = true;
-		retry_in(&v->retry, &v->ep, DOUBT_MS);
-		v->ep.pfd.fd = v->edge;
-		return -EAGAIN;
+		return look_again(v, DOUBT_MS);
 	}
 	if (retry_early(&v->retry, &v->ep))
 		return -EAGAIN;
 	v->ep.retry_ms = 0;
 	v->doubtful = false;
 	v->clean = true;
-	return discard_input(v->fd);
+	return discard_input(v);
 }
 
 static int virtio_accept(struct vmgdb_endpoint *ep, struct stream **out)
