@@ -97,8 +97,9 @@ struct vmgdb_vcpu;
 
 /*
  * Give a vCPU to the stub; what vmgdb_add_kvm_vcpu() ends in. ctx is the backend's and is handed to
- * every op, and to ops->release when the stub is destroyed. Any thread; also while a debugger is
- * attached. Returns 0, -EEXIST (index taken), -EINVAL (another architecture), -ENOMEM.
+ * every op, and to ops->release when the stub is destroyed, or at once if this fails. Any thread;
+ * also while a debugger is attached. Returns 0, -EEXIST (index taken), -EINVAL (another
+ * architecture), -ENOMEM.
  */
 int vmgdb_add_vcpu(struct vmgdb *v, unsigned int index, const struct vcpu_ops *ops,
 		   const struct vcpu_caps *caps, void *ctx, struct vmgdb_vcpu **out);

@@ -79,7 +79,11 @@ int vmgdb_remove_memory(struct vmgdb *v, uint64_t gpa)
 int vmgdb_add_vcpu(struct vmgdb *v, unsigned int index, const struct vcpu_ops *ops,
 		   const struct vcpu_caps *caps, void *ctx, struct vmgdb_vcpu **out)
 {
-	return engine_add_vcpu(&v->engine, index, ops, caps, ctx, out);
+	int ret = engine_add_vcpu(&v->engine, index, ops, caps, ctx, out);
+
+	if (ret && ops->release)
+		ops->release(ctx);
+	return ret;
 }
 
 int vmgdb_kick_signal(const struct vmgdb *v)

@@ -361,10 +361,5 @@ int vmgdb_add_kvm_vcpu(struct vmgdb *v, unsigned int index, int vcpu_fd, struct 
 	struct arm64_kvm *k;
 	int ret = arm64_kvm_open(vcpu_fd, run, vmgdb_kick_signal(v), &k);
 
-	if (ret)
-		return ret;
-	ret = vmgdb_add_vcpu(v, index, &arm64_kvm_ops, &k->caps, k, out);
-	if (ret)
-		release(k);
-	return ret;
+	return ret ? ret : vmgdb_add_vcpu(v, index, &arm64_kvm_ops, &k->caps, k, out);
 }

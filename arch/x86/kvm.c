@@ -504,10 +504,5 @@ int vmgdb_add_kvm_vcpu(struct vmgdb *v, unsigned int index, int vcpu_fd, struct 
 	struct x86_kvm *k;
 	int ret = x86_kvm_create(vcpu_fd, run, vmgdb_kick_signal(v), &k, &caps);
 
-	if (ret)
-		return ret;
-	ret = vmgdb_add_vcpu(v, index, &x86_kvm_ops, &caps, k, out);
-	if (ret)
-		release(k);
-	return ret;
+	return ret ? ret : vmgdb_add_vcpu(v, index, &x86_kvm_ops, &caps, k, out);
 }
