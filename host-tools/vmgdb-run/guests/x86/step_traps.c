@@ -55,11 +55,16 @@ static void note(struct frame *frame)
 	frame->rax = frame->rflags;
 }
 
-/* Ring 3 has no faults of its own: it ends by one where KVM knows no syscall from there. */
+/*
+ * RF, which a fault has saved, is for the instruction that is tried again; QEMU would keep it until
+ * the next exit, so that it showed whether there was one. Ring 3 has no faults of its own: it ends by
+ * one where KVM knows no syscall from there.
+ */
 static void fault(struct frame *frame)
 {
 	note(frame);
 	frame->rip = frame->rbx;
+	frame->rflags &= ~(uint64_t)RFLAGS_RF;
 	if (frame->cs & RING) {
 		frame->cs = KERNEL_CS;
 		frame->ss = KERNEL_DS;
