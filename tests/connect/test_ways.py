@@ -195,7 +195,7 @@ def reconnect_first(bench):
     equal(receive(vm, 8), b"+$early#")
     pass_through(gdb, vm)
     equal(program.said().count("trying again"), 1, "told once")
-    program.says("a VM has dialled unix:")
+    program.says("reached unix:")
 
 
 @case("--reconnect rides out the VMM's restart")
