@@ -896,6 +896,31 @@ SOFT_TEST(engine, event, "the same for a power-off")
 	ending(vm, ops, SOFT_EVENT, STOP_EVENT);
 }
 
+SOFT_TEST(
+	engine, reset_onto_breakpoint,
+	"a vCPU that the VMM resets when it was to step over a breakpoint hits the one that it comes to")
+{
+	struct seen seen = { 0 };
+
+	loops(vm, ops, 1);
+	CODE(vm, LOOP + 8, I(FATAL, 0, 0, 0));
+	vm->on_exit = reset;
+	vm->opaque = &seen;
+	start(vm);
+	softvm_break(vm, LOOP + 8);
+	softvm_break(vm, loop_of(1));
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_FATAL, 0);
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), loop_of(1));
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 500, "the first time that it comes there");
+	cr_expect_eq(seen.times, 1);
+	softvm_fini(vm);
+}
+
 SOFT_TEST(engine, fatal_alone, "without a debugger fatal exits are the VMM's alone")
 {
 	struct seen seen = { 0 };

@@ -418,6 +418,52 @@ SOFT_TEST(engine_points, both_hit_slot, "the same with a hardware breakpoint")
 	both_told(vm, ops, POINT_HW);
 }
 
+/* Once: both are at their breakpoints, and vCPU 0 leaves the guest when vCPU 1 has its event. */
+struct in_turn {
+	struct softvm *vm;
+	atomic_bool there[2];
+};
+
+static bool has_event(struct softvm *vm, unsigned int cpu)
+{
+	bool yes;
+
+	pthread_mutex_lock(&vm->engine.lock);
+	yes = vm->cpus[cpu].vcpu->event.kind;
+	pthread_mutex_unlock(&vm->engine.lock);
+	return yes;
+}
+
+static void come_in_turn(void *opaque, struct softcpu *c, const struct trap *t)
+{
+	struct in_turn *o = opaque;
+
+	if (!(t->kind & TRAP_BRK) || atomic_exchange(&o->there[c->index], true))
+		return;
+	while (!atomic_load(&o->there[!c->index]))
+		;
+	while (!c->index && !has_event(o->vm, 1))
+		;
+}
+
+SOFT_TEST(engine_points, first_told_first, "of several stops the one that came first is told first")
+{
+	static struct in_turn turns;
+	static const struct soft_hooks in_turn = { .opaque = &turns, .trapped = come_in_turn };
+
+	turns = (struct in_turn){ .vm = vm };
+	softvm_init(vm, ops, 2, &in_turn);
+	softvm_loops(vm);
+	start(vm);
+	softvm_break(vm, loop_of(0) + 8);
+	softvm_break(vm, loop_of(1) + 8);
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	softvm_fini(vm);
+}
+
 SOFT_TEST(engine_points, both_hit_dropped, "the second is dropped when the breakpoint is gone")
 {
 	struct stop a;

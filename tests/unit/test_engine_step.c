@@ -385,6 +385,30 @@ SOFT_TEST(engine_step, exclusive, "an exclusive sequence is one step, and it suc
 	softvm_fini(vm);
 }
 
+/* Ctrl-C when the sequence is through and the slot that ends the run has not fired yet. */
+static void interrupt_at_end(void *opaque, struct softcpu *c)
+{
+	struct softvm *vm = opaque;
+
+	if (c->regs.pc == LOOP + 12 && c->wish.nhw)
+		vm->t->ops->interrupt(vm->t);
+}
+
+SOFT_TEST(engine_step, exclusive_stopped_at_end,
+	  "an exclusive sequence that Ctrl-C stops right behind its end is a whole step")
+{
+	static struct soft_hooks at_end;
+
+	at_end = (struct soft_hooks){ .opaque = vm, .point = interrupt_at_end };
+	exclusive_loop(vm, ops, 1);
+	vm->cpus[0].cpu.hooks = &at_end;
+	start(vm);
+	step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
+	cr_expect_eq(softvm_regs(vm, 0)->r[3], 0, "stored");
+	softvm_fini(vm);
+}
+
 SOFT_TEST(engine_step, exclusive_over,
 	  "a breakpoint on its first instruction is hit each time, with others at it too")
 {

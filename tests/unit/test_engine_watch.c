@@ -274,6 +274,28 @@ SOFT_TEST(engine_watch, half_a_step_and_hit,
 	softvm_fini(vm);
 }
 
+/* A condition that never holds: GDB manual, "Bytecode Descriptions": const8 0, end. */
+static const uint8_t never[] = { 0x22, 0, 0x27 };
+
+SOFT_TEST(
+	engine_watch, half_a_step_and_no_hit,
+	"a breakpoint whose condition does not hold ends a step that has written: told right there")
+{
+	const struct agent_code code = { false, never, sizeof(never) };
+
+	stop_in_sequence(vm, ops);
+	expect_watch(vm, 0, DATA + 0x100);
+	softvm_change(vm, 0, 0)->pc = LOOP;
+	softvm_change(vm, 0, 0)->r[0] = 46;
+	softvm_store(vm, 0);
+	softvm_break(vm, LOOP + 8);
+	cr_assert_eq(vm->t->ops->rules(vm->t, POINT_SW, LOOP + 8, ops->cpu->brk_kind, &code, 1), 0);
+	cont(vm);
+	expect_watch(vm, 0, DATA + 0x100);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "no instruction later");
+	softvm_fini(vm);
+}
+
 SOFT_TEST(engine_watch, held,
 	  "a change that waits for its vCPU's other stop is kept while that vCPU is held")
 {
@@ -309,6 +331,42 @@ SOFT_TEST(engine_watch, removed_untold, "a change that waits is dropped when its
 	expect_watch(vm, 0, data_of(0));
 	expect_no_more(vm);
 	softvm_fini(vm);
+}
+
+/* vCPU 0 has woken, and is kicked before it goes on. */
+static void wait_for_kick(void *opaque, struct softcpu *c)
+{
+	(void)opaque;
+	while (!c->index && c->regs.pc == LOOP + 8 && !atomic_load(&c->halted) &&
+	       !atomic_load(&c->kick))
+		;
+}
+
+Test(engine_watch, woken,
+     .description =
+	     "one that was kept from going on when it had woken from a halt hits what is there",
+     .timeout = 60)
+{
+	static const struct soft_hooks kicked = { .point = wait_for_kick };
+	static struct softvm vm;
+	unsigned int i;
+
+	hooks = &kicked;
+	loops(&vm, &soft32_ops, 2);
+	hooks = NULL;
+	/* stepping makes the last but one without running it */
+	CODE(&vm, LOOP, I(ADDI, 0, 0, 1), I(HLT, 0, 0, 0), I(RDF, 3, 0, 0), JMP(-4));
+	softcpu_irq(&vm.cpus[0].cpu); /* never taken: it wakes, again and again */
+	start(&vm);
+	watch(&vm, DATA + 0x200, 8);
+	softvm_break(&vm, LOOP + 8);
+	for (i = 1; i <= 30; i++) {
+		cont(&vm);
+		expect_stop(softvm_stopped(&vm), STOP_SWBREAK, 0);
+		cr_assert_eq(softvm_pc(&vm, 0), LOOP + 8);
+		cr_assert_eq(softvm_regs(&vm, 0)->r[0], i, "it has passed it");
+	}
+	softvm_fini(&vm);
 }
 
 SOFT_TEST(engine_watch, alone, "while memory is watched one vCPU runs at a time, and all get on")

@@ -388,6 +388,29 @@ POINTS_TEST(memory_gone,
 	cr_expect_eq(memcmp(host, before, SIZE), 0);
 }
 
+POINTS_TEST(memory_elsewhere,
+	    "memory that is mapped elsewhere in the VMM, with what was in it: breakpoints go there")
+{
+	uint8_t *first = host, *second = aligned_alloc(4096, SIZE);
+
+	cr_assert(second);
+	memcpy(second, host, SIZE);
+	insert(0x100);
+	insert(0x200);
+	commit();
+	points_verify(&p);
+	cr_assert_eq(memory_remove(&mem, 0), 0);
+	cr_assert_eq(memory_add(&mem, 0, second, SIZE), 0);
+	host = second;
+	points_verify(&p);
+	commit();
+	cr_expect(planted_at(0x100) && planted_at(0x200));
+	points_remove_all(&p);
+	commit();
+	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	free(first);
+}
+
 POINTS_TEST(gone_before_commit,
 	    "memory that goes between wish and commit leaves the breakpoint pending")
 {
