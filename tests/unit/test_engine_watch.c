@@ -333,6 +333,41 @@ SOFT_TEST(engine_watch, removed_untold, "a change that waits is dropped when its
 	softvm_fini(vm);
 }
 
+static atomic_uint in_run;
+
+/* There is always an interrupt to be taken; one that comes in a run is counted. */
+static void count_in_run(void *opaque, struct softcpu *c, const struct soft_retired *r)
+{
+	(void)opaque;
+	if (!atomic_load(&c->irqs))
+		softcpu_irq(c);
+	in_run += r->what == SOFT_R_IRQ && !c->wish.step;
+}
+
+Test(engine_watch, run_and_interrupts,
+     .description = "a step that is a run is not interrupted, other steps of who is let run are",
+     .timeout = 60)
+{
+	static const struct soft_hooks counting = { .retired = count_in_run };
+	static struct softvm vm;
+
+	in_run = 0;
+	hooks = &counting;
+	loops(&vm, &soft32_ops, 1);
+	hooks = NULL;
+	CODE(&vm, LOOP, I(LDX, 2, 1, 0), I(ADDI, 2, 0, 1), I(STX, 2, 1, 3), JNZ(3, -4), JMP(-5));
+	vm.cpus[0].cpu.regs.flags = SOFT_IE;
+	start(&vm);
+	watch(&vm, DATA + 0x200, 8);
+	cont(&vm);
+	softvm_run_on(&vm, 0, 5000);
+	vm.t->ops->interrupt(vm.t);
+	expect_stop(softvm_stopped(&vm), STOP_INTERRUPT, 0);
+	cr_expect_gt(vm.cpus[0].cpu.taken, 0);
+	cr_expect_eq(in_run, 0, "%u in the middle", atomic_load(&in_run));
+	softvm_fini(&vm);
+}
+
 /* vCPU 0 has woken, and is kicked before it goes on. */
 static void wait_for_kick(void *opaque, struct softcpu *c)
 {
