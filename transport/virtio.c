@@ -27,8 +27,10 @@ struct virtio {
 	struct stream stream;
 	bool busy;
 	bool speaks_first;
-	bool doubtful; /* nobody is there, but a peer may be just coming */
-	bool clean;    /* nobody is there, and nothing to be read */
+	bool doubtful;	    /* nobody is there, but a peer may be just coming */
+	bool clean;	    /* nobody is there, and nothing to be read */
+	bool drained;	    /* the last peer's end was read: it has left nothing */
+	unsigned int edges; /* since then; the first is that it is not there */
 	struct retry retry;
 	int fd;
 	int edge;
@@ -47,7 +49,10 @@ static short awaited(const struct virtio *v)
 
 static ssize_t virtio_read(struct stream *s, void *buf, size_t len)
 {
-	return fd_read(s->rfd, FD_OTHER, buf, len);
+	ssize_t n = fd_read(s->rfd, FD_OTHER, buf, len);
+
+	virtio_of(s)->drained = n == 0;
+	return n;
 }
 
 static ssize_t virtio_write(struct stream *s, const void *buf, size_t len)
@@ -60,6 +65,7 @@ static void virtio_stream_close(struct stream *s)
 	struct virtio *v = virtio_of(s);
 
 	v->busy = false;
+	v->edges = 0;
 	v->ep.pfd.fd = v->edge;
 	edge_rearm(v->edge, v->fd, awaited(v));
 }
@@ -73,6 +79,7 @@ static const struct stream_ops virtio_stream_ops = {
 static void start_stream(struct virtio *v)
 {
 	v->busy = true;
+	v->drained = false;
 	v->ep.pfd.fd = -1;
 	v->stream.ops = &virtio_stream_ops;
 	v->stream.rfd = v->stream.wfd = v->fd;
@@ -107,7 +114,7 @@ static int discard_input(struct virtio *v)
 /*
  * POLLHUP, and perhaps something to read. The kernel learns of a new peer and of its bytes by two
  * queues, so these bytes can be those of a peer that is just coming: only when nothing has happened
- * for a while are they the last one's.
+ * for a while are they of one that came and left unseen.
  */
 static int wait_for_peer(struct virtio *v)
 {
@@ -122,7 +129,7 @@ static int wait_for_peer(struct virtio *v)
 	v->ep.retry_ms = 0;
 	v->doubtful = false;
 	v->clean = true;
-	return discard_input(v);
+	return v->drained && v->edges < 2 ? -EAGAIN : discard_input(v);
 }
 
 static int virtio_accept(struct vmgdb_endpoint *ep, struct stream **out)
@@ -132,8 +139,10 @@ static int virtio_accept(struct vmgdb_endpoint *ep, struct stream **out)
 
 	if (v->busy)
 		return -EAGAIN;
-	if (edge_consume(v->edge))
+	if (edge_consume(v->edge)) {
+		v->edges++;
 		v->clean = v->doubtful = false; /* somebody may have come, and gone by now */
+	}
 	poll(&p, 1, 0);
 	if (p.revents & POLLHUP)
 		return wait_for_peer(v);
