@@ -58,8 +58,8 @@ bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped)
 		return false;
 	v->stepping = false;
 	trapped = trapped || at_until(v);
-	if (trapped ||
-	    v->engine->over == v) /* one that did not get out of its halt wrote nothing */
+	/* one that did not get out of its halt wrote nothing */
+	if (trapped || v->engine->over == v)
 		v->engine->writer = v;
 	if (v->view.cpu->step_end)
 		more = v->view.cpu->step_end(&v->view, &v->plan, trapped);

@@ -25,7 +25,8 @@ FIBERS_WRAP := $(foreach f,create join mutex_lock mutex_unlock cond_wait cond_ti
 $(O)/tests/test_engine_random: override LDFLAGS += $(FIBERS_WRAP)
 
 # The engine's tests under ThreadSanitizer.
-TSAN := $(patsubst %,$(O)/tsan/%,test_engine test_engine_points test_engine_step test_engine_watch)
+TSAN := $(patsubst %,$(O)/tsan/%,test_engine test_engine_points test_engine_rules test_engine_step \
+	test_engine_watch)
 $(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/softcpu.[ch] tests/unit/softvm.[ch] core/*.[ch]) \
 		tests/tsan/criterion/criterion.h
 	@mkdir -p $(@D)

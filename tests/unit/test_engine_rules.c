@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+/* Conditions and commands of breakpoints, run on the vCPU that comes to one. */
+#include <errno.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "tests/unit/softvm.h"
+
+/* GDB manual, "Bytecode Descriptions" */
+enum {
+	EQUAL = 0x13,
+	REF64 = 0x1a,
+	CONST8 = 0x22,
+	CONST16 = 0x23,
+	REG = 0x26,
+	END = 0x27,
+	PRINTF = 0x34
+};
+
+enum { REG_R0 = 2 }; /* as softcpu.c describes it */
+
+static void loops(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus)
+{
+	softvm_init(vm, ops, ncpus, NULL);
+	softvm_loops(vm);
+}
+
+static void start(struct softvm *vm)
+{
+	vm->engine.held = true;
+	softvm_start(vm);
+	softvm_attach(vm);
+}
+
+static void cont(struct softvm *vm)
+{
+	softvm_resume(vm, RESUME_CONTINUE);
+}
+
+static void rule(struct softvm *vm, enum point_type type, uint64_t at, bool command,
+		 const uint8_t *code, size_t len)
+{
+	const struct agent_code c = { command, code, len };
+
+	cr_assert_eq(vm->t->ops->rules(vm->t, type, at, vm->ops->cpu->brk_kind, &c, 1), 0);
+}
+
+static const uint8_t r0_is_5[] = { REG, 0, REG_R0, CONST8, 5, EQUAL, END };
+
+static void conditional(struct softvm *vm, const struct vcpu_ops *ops, enum point_type type,
+			enum stop_kind kind)
+{
+	unsigned int i;
+
+	loops(vm, ops, 3);
+	for (i = 0; i < 3; i++)
+		vm->cpus[i].cpu.regs.pc = LOOP; /* all in one loop */
+	start(vm);
+	softvm_insert(vm, type, LOOP + 8, ops->cpu->brk_kind);
+	rule(vm, type, LOOP + 8, false, r0_is_5, sizeof(r0_is_5));
+	for (i = 0; i < 3; i++) {
+		cont(vm);
+		const struct stop s = softvm_stopped(vm);
+
+		expect_stop(s, kind, s.vcpu);
+		cr_expect_eq(softvm_pc(vm, s.vcpu), LOOP + 8);
+		cr_expect_eq(softvm_regs(vm, s.vcpu)->r[0], 5, "each by its own registers, once");
+	}
+	for (i = 0; i < 3; i++)
+		cr_expect_geq(softvm_regs(vm, i)->r[0], 5);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_rules, condition, "a condition decides, on the vCPU that came there")
+{
+	conditional(vm, ops, POINT_SW, STOP_SWBREAK);
+}
+
+SOFT_TEST(engine_rules, condition_slot, "the same with a hardware breakpoint")
+{
+	conditional(vm, ops, POINT_HW, STOP_HWBREAK);
+}
+
+SOFT_TEST(engine_rules, memory,
+	  "a condition reads memory, but nothing that is not mapped; then it holds")
+{
+	static const uint8_t data_is_7[] = { CONST16, DATA >> 8, DATA & 0xff, REF64,
+					     CONST8,  7,	 EQUAL,	      END };
+	static const uint8_t nowhere[] = { CONST16, 0xff, 0xf0, REF64, END };
+
+	loops(vm, ops, 1);
+	softvm_paging(vm);
+	start(vm);
+	softvm_break(vm, LOOP + 8);
+	rule(vm, POINT_SW, LOOP + 8, false, data_is_7, sizeof(data_is_7));
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 7);
+	rule(vm, POINT_SW, LOOP + 8, false, nowhere, sizeof(nowhere));
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 8, "better one stop too many");
+	cr_assert_eq(vm->t->ops->rules(vm->t, POINT_SW, LOOP + 8, ops->cpu->brk_kind, NULL, 0), 0);
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_rules, endless, "a condition that does not end is ended")
+{
+	static const uint8_t loop[] = { 0x21, 0, 0 }; /* goto 0 */
+
+	loops(vm, ops, 1);
+	start(vm);
+	softvm_break(vm, LOOP + 8);
+	rule(vm, POINT_SW, LOOP + 8, false, loop, sizeof(loop));
+	cont(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	softvm_fini(vm);
+}
+
+/* printf("%d;", r0) with the channel and the function of gdb's dprintf, 0 both */
+static const uint8_t print_r0[] = { REG, 0, REG_R0, CONST8, 0,	 CONST8, 0,    PRINTF,
+				    1,	 0, 4,	    '%',    'd', ';',	 '\0', END };
+
+static bool has_printed(void *opaque)
+{
+	struct softvm *vm = opaque;
+	bool yes;
+
+	pthread_mutex_lock(&vm->engine.lock);
+	yes = vm->engine.console_len >= 12;
+	pthread_mutex_unlock(&vm->engine.lock);
+	return yes;
+}
+
+SOFT_TEST(engine_rules, commands, "commands print and the guest runs on; nobody is told of a stop")
+{
+	char text[64] = "";
+	struct stop s;
+
+	loops(vm, ops, 2);
+	start(vm);
+	softvm_break(vm, loop_of(1) + 8);
+	rule(vm, POINT_SW, loop_of(1) + 8, true, print_r0, sizeof(print_r0));
+	cont(vm);
+	softvm_until(has_printed, vm);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	cr_assert_geq(vm->t->ops->console(vm->t, text, 6), 6);
+	cr_expect_str_eq(text, "1;2;3;");
+	cr_assert_eq(vm->t->ops->console(vm->t, text, 2), 2);
+	cr_expect_eq(memcmp(text, "4;", 2), 0, "taken in parts");
+	vm->t->ops->interrupt(vm->t);
+	expect_stop(s = softvm_stopped(vm), STOP_INTERRUPT, s.vcpu);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_rules, refused, "rules for what is not there, or for a watchpoint, are refused")
+{
+	const struct agent_code c = { false, r0_is_5, sizeof(r0_is_5) };
+
+	loops(vm, ops, 1);
+	start(vm);
+	cr_expect_eq(vm->t->ops->rules(vm->t, POINT_SW, LOOP, ops->cpu->brk_kind, &c, 1), -ENOENT);
+	softvm_insert(vm, POINT_WRITE, DATA, 8);
+	cr_expect_eq(vm->t->ops->rules(vm->t, POINT_WRITE, DATA, 8, &c, 1), -EOPNOTSUPP);
+	softvm_fini(vm);
+}
