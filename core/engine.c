@@ -255,15 +255,15 @@ static int come_by(struct vmgdb_vcpu *v)
 
 	v->started = true;
 	while ((g = gate(v)) != GATE_DOWN) {
-		if (g == GATE_GO && leave(v))
-			return 0;
-		if (g != GATE_WAIT)
-			continue;
-		if (!v->parked && v->ops->unsettled(v->ctx)) {
+		/* in a step too: what is completed may be all of it */
+		if ((g == GATE_WAIT ? !v->parked : v->stepping) && v->ops->unsettled(v->ctx)) {
 			v->ops->kick(v->ctx);
 			return 0;
 		}
-		park(v);
+		if (g == GATE_GO && leave(v))
+			return 0;
+		if (g == GATE_WAIT)
+			park(v);
 	}
 	v->parked = true;
 	engine_tell_if_quiet(v->engine);

@@ -166,6 +166,19 @@ static void unkick(void *ctx)
 	__atomic_store_n(&k->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 }
 
+static bool is_write(const struct kvm_run *run)
+{
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO: return run->io.direction == KVM_EXIT_IO_OUT;
+	case KVM_EXIT_MMIO: return run->mmio.is_write;
+	default: return false;
+	}
+}
+
+/*
+ * KVM may move RIP on before it tells of a write, and would step the next instruction behind it: that
+ * the write has been completed, and nothing more came, is the end of the step.
+ */
 static bool unsettled(void *ctx)
 {
 	struct x86_kvm *k = ctx;
@@ -180,6 +193,7 @@ static bool unsettled(void *ctx)
 	case KVM_EXIT_XEN: break;
 	default: return false;
 	}
+	k->wrote = k->wish.step && is_write(k->run);
 	k->run->exit_reason = KVM_EXIT_INTR;
 	return true;
 }
@@ -303,9 +317,11 @@ static void classify_event(const struct kvm_run *run, struct trap *t)
 static void classify(void *ctx, struct trap *t)
 {
 	struct x86_kvm *k = ctx;
+	bool wrote = k->wrote;
 
 	learn_thread(k);
 	*t = (struct trap){ 0 };
+	k->wrote = false;
 	k->ran = true;
 	k->idle_known = false;
 	k->synced = k->own_hit = 0;
@@ -323,6 +339,10 @@ static void classify(void *ctx, struct trap *t)
 		fatal(t, TRAP_FATAL, "the processor refuses to enter the guest");
 		break;
 	case KVM_EXIT_SYSTEM_EVENT: classify_event(k->run, t); break;
+	case KVM_EXIT_INTR:
+		if (wrote && !linear_rip(k, &t->pc))
+			t->kind = TRAP_STEP;
+		break;
 	default: break;
 	}
 }

@@ -28,6 +28,7 @@ struct x86_kvm {
 	uint64_t synced; /* what of run->s.regs is of the last exit and was not used yet */
 	uint64_t
 		own_hit; /* the guest's own breakpoints that hit in the step that was the last exit */
+	bool wrote;	 /* I/O, in a step: when that is completed nothing is left of it */
 	bool ran;	 /* CPUID is fixed from the first KVM_RUN on */
 	bool dead_known;
 	unsigned int dead; /* traps that never come on this host */
