@@ -6,7 +6,7 @@ LAB := python3 tests/lab/lab.py
 LAB_KINDS := arm64 svm vtx
 LAB_SCRIPTS += tests/lab/selftest.py tests/gdb/run tests/lab/transports.py
 
-include tests/lab/arm64/probe/probe.mk
+include tests/lab/arm64/probe/probe.mk tests/lab/x86/probe/probe.mk
 
 .PHONY: lab-programs
 lab-programs: static $(LAB_PROGRAMS)
