@@ -14,7 +14,7 @@ from rsp import SUPPORTED, Closed, Timeout
 SEED = 20
 # How often a debugger vanishes; each time takes a second over a pty, and on vtx
 TIMES = {("arm64", "vsock"): 100, ("arm64", "virtio"): 200, ("arm64", "virtio-pty"): 20,
-         ("svm", "virtio-pty"): 10, ("vtx", "serial"): 15}
+         ("svm", "virtio-pty"): 5, ("vtx", "serial"): 15}
 DATA = "".join(rf"\s0x{n:02x}" for n in range(8))
 
 
@@ -161,7 +161,7 @@ def killed(t):
     """gdb is killed by SIGKILL at any moment; the next one has a fresh session"""
     vm = t.vm()
     chance = random.Random(SEED)
-    for i in range({"serial": 4, "virtio-pty": 5}.get(t.link, 10)):
+    for i in range({"serial": 4, "virtio-pty": 3}.get(t.link, 10)):
         mi = t.mi(vm)
         mi.console("set breakpoint always-inserted on")
         if "swbreak" in t.host.traits:
