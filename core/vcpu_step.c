@@ -58,9 +58,7 @@ bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped)
 		return false;
 	v->stepping = false;
 	trapped = trapped || at_until(v);
-	/* one that did not get out of its halt wrote nothing */
-	if (trapped || v->engine->over == v)
-		v->engine->writer = v;
+	v->engine->writer = v; /* whoever may write is alone: all others have ended theirs before */
 	if (v->view.cpu->step_end)
 		more = v->view.cpu->step_end(&v->view, &v->plan, trapped);
 	end_over(v);
