@@ -580,6 +580,7 @@ Test(arm64_step, own_step_fault, .description = "an instruction that faults is t
 	end(true);
 	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H | PSTATE_SS);
 	cr_expect_not(t.state.own_ss);
+	teardown();
 	setup();
 	steps_itself(true);
 	begin(SVC);
