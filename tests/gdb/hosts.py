@@ -165,7 +165,7 @@ class LabHost:
 
     jobs = 2
     transcripts = False
-    PAUSE = {"virtio": 1, "virtio-pty": 1.5, "serial": 0.5}
+    PAUSE = {"virtio": 0.05, "virtio-pty": 1.5, "serial": 0.5}
     PORTS = {"virtio": "org.vmgdb.0", "virtio-pty": "org.vmgdb.1"}
     single = frozenset((*PORTS, "serial"))
     KINDS = {
