@@ -62,8 +62,7 @@ static const char *irq_blocked(struct vm *m)
 		return NOT_APPLICABLE "this KVM has no KVM_GUESTDBG_BLOCKIRQ";
 	interrupt(m);
 	for (i = 1; i <= STEPS; i++) {
-		vm_arm(m, STEP | KVM_GUESTDBG_BLOCKIRQ, 0, 0);
-		exit = vm_run(m);
+		exit = vm_step(m, KVM_GUESTDBG_BLOCKIRQ);
 		CHECK(stopped_at(m, exit, CODE + i), "step %u: exit %d at %#x", i, exit, AT(m));
 	}
 	return NULL;
@@ -75,7 +74,7 @@ static const char *irq_not_blocked(struct vm *m)
 
 	interrupt(m);
 	vm_handler(m, VECTORS - 1, "\xe6\x80", 2); /* out: where TF is gone with the delivery */
-	exit = vm_step(m);
+	exit = vm_step(m, 0);
 	CHECK(AT(m) - HANDLERS < 16 * VECTORS, "exit %d at %#x", exit, AT(m));
 	return NULL;
 }
@@ -89,7 +88,7 @@ static const char *irq_masked(struct vm *m)
 	regs = vm_regs(m);
 	regs.rflags &= ~(uint64_t)FL_IF;
 	vm_set_regs(m, &regs);
-	exit = vm_step(m);
+	exit = vm_step(m, 0);
 	CHECK(stopped_at(m, exit, CODE + 1), "exit %d at %#x", exit, AT(m));
 	return NULL;
 }
@@ -165,7 +164,7 @@ static const char *int3_emulated(struct vm *m)
 
 static const char *mmio_stepped(struct vm *m)
 {
-	int exit = vm_step(m);
+	int exit = vm_step(m, 0);
 
 	CHECK(exit == KVM_EXIT_MMIO && m->run->mmio.is_write, "exit %d", exit);
 	CHECK(AT(m) == CODE + 5, "a write is told with RIP at %#x", AT(m));
@@ -173,14 +172,14 @@ static const char *mmio_stepped(struct vm *m)
 	exit = vm_run(m);
 	CHECK(exit == -EINTR && AT(m) == CODE + 5, "completed: exit %d at %#x", exit, AT(m));
 	m->run->immediate_exit = 0;
-	exit = vm_step(m);
+	exit = vm_step(m, 0);
 	CHECK(stopped_at(m, exit, CODE + 6), "armed anew: exit %d at %#x", exit, AT(m));
 	return NULL;
 }
 
 static const char *out_stepped(struct vm *m)
 {
-	int exit = vm_step(m);
+	int exit = vm_step(m, 0);
 
 	CHECK(exit == KVM_EXIT_IO && m->run->io.port == 0x80, "exit %d", exit);
 	exit = vm_run(m);
@@ -190,7 +189,7 @@ static const char *out_stepped(struct vm *m)
 
 static const char *hlt_stepped(struct vm *m)
 {
-	int exit = vm_step(m);
+	int exit = vm_step(m, 0);
 
 	CHECK(exit == KVM_EXIT_HLT && AT(m) == CODE + 1, "exit %d at %#x", exit, AT(m));
 	return NULL;
@@ -200,7 +199,7 @@ static const char *hlt_stepped(struct vm *m)
 
 static const char *step_told(struct vm *m)
 {
-	int exit = vm_step(m);
+	int exit = vm_step(m, 0);
 
 	CHECK(stopped_at(m, exit, CODE + 1), "exit %d at %#x", exit, AT(m));
 	CHECK(m->run->debug.arch.exception == DB, "exception %u", m->run->debug.arch.exception);
@@ -211,7 +210,7 @@ static const char *step_told(struct vm *m)
 
 static const char *pushf_shows_tf(struct vm *m)
 {
-	int exit = vm_step(m);
+	int exit = vm_step(m, 0);
 
 	CHECK(stopped_at(m, exit, CODE + 1), "exit %d at %#x", exit, AT(m));
 	CHECK(vm_word(m, STACK - 4) == (FL_ONE | FL_TF), "it pushed %#x", vm_word(m, STACK - 4));
@@ -222,8 +221,8 @@ static const char *popf_loses_tf(struct vm *m)
 {
 	int exit;
 
-	vm_step(m); /* push $0x102 */
-	exit = vm_step(m);
+	vm_step(m, 0); /* push $0x102 */
+	exit = vm_step(m, 0);
 	CHECK(stopped_at(m, exit, CODE + 6), "exit %d at %#x", exit, AT(m));
 	CHECK(!(vm_regs(m).rflags & FL_TF), "TF is there");
 	return NULL;
@@ -231,7 +230,7 @@ static const char *popf_loses_tf(struct vm *m)
 
 static const char *two_at_a_time(struct vm *m, unsigned int len)
 {
-	int exit = vm_step(m);
+	int exit = vm_step(m, 0);
 
 	if (stopped_at(m, exit, CODE + len))
 		return NOT_APPLICABLE "here a step ends behind it";
@@ -258,7 +257,7 @@ static const char *int_runs_handler(struct vm *m)
 	int exit;
 
 	vm_handler(m, 0x10, "\x90\xcf", 2);
-	exit = vm_step(m);
+	exit = vm_step(m, 0);
 	if (gave_up(m, exit))
 		return NOT_APPLICABLE "this KVM can't emulate it";
 	CHECK(stopped_at(m, exit, CODE + 3), "exit %d at %#x", exit, AT(m));
@@ -273,7 +272,7 @@ static const char *rep_by_iterations(struct vm *m)
 	regs.rcx = 3;
 	regs.rdi = DATA;
 	vm_set_regs(m, &regs);
-	exit = vm_step(m);
+	exit = vm_step(m, 0);
 	CHECK(exit == KVM_EXIT_DEBUG, "exit %d", exit);
 	regs = vm_regs(m);
 	if (regs.rcx == 0 && regs.rip == CODE)
@@ -372,7 +371,7 @@ static const char *registers_come_along(struct vm *m)
 	if (have <= 0 || !(have & KVM_SYNC_X86_REGS))
 		return NOT_APPLICABLE "this KVM has no KVM_CAP_SYNC_REGS";
 	m->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
-	vm_step(m);
+	vm_step(m, 0);
 	CHECK(m->run->s.regs.regs.rip == CODE + 1, "%#llx", m->run->s.regs.regs.rip);
 	return NULL;
 }

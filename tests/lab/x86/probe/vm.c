@@ -8,7 +8,7 @@
 
 #include "tests/lab/x86/probe/vm.h"
 
-enum { SEL_CODE = 8, SEL_DATA = 16, GATE = 0x8e00, TSS_ADDR = 0x7ffbd000 };
+enum { SEL_CODE = 8, SEL_DATA = 16, GATE = 0x8e00, TSS_ADDR = 0x7ffbd000, STEP_TRIES = 8 };
 
 static int must(int value, const char *what)
 {
@@ -147,10 +147,19 @@ int vm_run(struct vm *m)
 	return ioctl(m->vcpu, KVM_RUN, 0) < 0 ? -errno : (int)m->run->exit_reason;
 }
 
-int vm_step(struct vm *m)
+int vm_step(struct vm *m, uint32_t control)
 {
-	vm_arm(m, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0, 0);
-	return vm_run(m);
+	const struct kvm_regs before = vm_regs(m);
+	struct kvm_regs after;
+	int tries = STEP_TRIES, exit;
+
+	do {
+		vm_arm(m, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | control, 0, 0);
+		exit = vm_run(m);
+		after = vm_regs(m);
+	} while (--tries && exit == KVM_EXIT_DEBUG && after.rip == before.rip &&
+		 after.rcx == before.rcx);
+	return exit;
 }
 
 uint32_t vm_word(const struct vm *m, uint32_t gpa)

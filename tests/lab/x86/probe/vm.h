@@ -48,8 +48,11 @@ void vm_arm(struct vm *m, uint32_t control, uint64_t dr0, uint64_t dr7);
 
 /* KVM_RUN: the exit reason, or -errno. */
 int vm_run(struct vm *m);
-/* vm_arm() for a step, and vm_run(). */
-int vm_step(struct vm *m);
+/*
+ * vm_arm() for a step, with more control or 0, and vm_run(). Fact 9: where a page is touched first a
+ * step may end before it has begun; it is made again, some times at most.
+ */
+int vm_step(struct vm *m, uint32_t control);
 
 uint32_t vm_word(const struct vm *m, uint32_t gpa);
 
