@@ -265,6 +265,22 @@ def hard_instructions(t):
         equal(got, expected, f"result {i}")
 
 
+@case("arm64")
+def exclusive_watched(t):
+    """a word that ldxr and stxr change is watched by stepping, each change once
+
+    By a watchpoint register it can't be: the exception before the store ends the exclusive access.
+    """
+    vm = t.vm(guest="ldxr")
+    said = t.gdb(vm, "monitor set software-watch on", "watch exclusive_count", "continue",
+                 "continue", "continue", "info symbol $pc", "delete", "detach")
+    values = [[int(n) for n in expect(r"Old value = (\d+)\nNew value = (\d+)", text).groups()]
+              for text in said[2:5]]
+    check(all(new == old + 1 for old, new in values), values)
+    equal([old for old, _ in values[1:]], [new for _, new in values[:-1]], "each once")
+    expect("^exclusive_add", said[5])
+
+
 @case("x86 irq")
 def idle_hlt(t):
     """a step over hlt with no interrupt pending ends behind it, halted, the next one waits for it"""
