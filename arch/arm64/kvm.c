@@ -205,11 +205,22 @@ static void classify_event(const struct kvm_run *run, struct trap *t)
 	t->text = texts[type];
 }
 
+/* An access that has been completed was all of its instruction: there is nothing left of a step. */
+static void classify_settled(const struct arm64_kvm *k, struct trap *t)
+{
+	if (k->armed.step && !arm64_kvm_get_pc(k, &t->pc))
+		t->kind = TRAP_STEP;
+}
+
 static void classify(void *ctx, struct trap *t)
 {
 	struct arm64_kvm *k = ctx;
 
 	*t = (struct trap){ 0 };
+	if (k->settling) {
+		classify_settled(k, t);
+		return;
+	}
 	switch (k->run->exit_reason) {
 	case KVM_EXIT_DEBUG: classify_debug(k, t); break;
 	case KVM_EXIT_SYSTEM_EVENT: classify_event(k->run, t); break;

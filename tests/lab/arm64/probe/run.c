@@ -59,6 +59,8 @@ static const char *mmio_settles_in_step(struct vm *m)
 	CHECK(arm64_kvm_ops.unsettled(m->k), "it is not told to be half done");
 	arm64_kvm_ops.kick(m->k);
 	ioctl(m->vcpu, KVM_RUN, 0);
+	arm64_kvm_ops.classify(m->k, &t);
+	CHECK(t.kind == TRAP_STEP && t.pc == at + 4, "kind %u at %#lx when settled", t.kind, t.pc);
 	vm_flush(m);
 	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at + 4, "PC %#lx when settled", m->state.pc);
 	CHECK(!vm_enter(m, &step, &t) && t.kind == TRAP_STEP && t.pc == at + 8,
