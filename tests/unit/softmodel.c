@@ -865,6 +865,23 @@ static void check_owed(struct model *m, const struct stop *s)
 	c->owed = false;
 }
 
+/* While all are stepped, who came to what is not told has been decided about without running into it:
+ * whatever the debugger puts there now is for the next time. */
+static void note_decided(struct model *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->vm->ncpus && stepped_for_soft(m); i++) {
+		const struct vmgdb_vcpu *v = vcpu_of(m, i);
+		struct model_cpu *c = &m->cpus[i];
+
+		if (c->told || !v->met || v->met_at != c->regs.pc || !silent_at(m, i, c->regs.pc))
+			continue;
+		decided(c);
+		c->told_loose = true;
+	}
+}
+
 /* Is it a stop for a change? */
 static bool told_change(struct model *m, const struct stop *s)
 {
@@ -897,6 +914,7 @@ void model_stopped(struct model *m, const struct stop *s)
 		break;
 	}
 	keep_changes(m);
+	note_decided(m);
 	if (m->ran_free) {
 		verify(m);
 		m->ran = false;
