@@ -212,7 +212,8 @@ class Rsp:
         return self
 
     def _first(self, data):
-        """Asks as gdb does at first: again, if nothing comes. Who leaves takes bytes along."""
+        """Asks as gdb does while there are acks: again, if nothing comes. A kernel can tell of the
+        end of the last debugger when the next one is served already, whom that costs a reply."""
         for patience in (self.timeout / 4, self.timeout / 2):
             try:
                 return self.ask(data, patience)
@@ -222,7 +223,7 @@ class Rsp:
         return self.ask(data)
 
     def no_ack(self):
-        reply = self.ask("QStartNoAckMode")
+        reply = self._first("QStartNoAckMode")
         if reply != "OK":
             raise AssertionError(f"QStartNoAckMode: {reply}")
         self.ack = False
