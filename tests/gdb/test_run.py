@@ -246,7 +246,7 @@ def scheduler_locking(t):
         before = mi.console("output worker_counter[1]")
         for command in commands:
             if command == "-exec-continue":
-                mi.console("ignore 1 300")
+                mi.console(f"ignore 1 {300 if t.host.slow == 1 else 30}")
             mi.command(command)
             mi.stopped()
         return mi.console("output worker_counter[1]") != before
