@@ -20,7 +20,7 @@
 #include "transport/transport.h"
 #include "transport/virtio_ports.h"
 
-enum { BUSY_MS = 1000, BUSY_STEP_MS = 20, DOUBT_MS = 500, AT_ONCE_MS = 1 };
+enum { STEP_MS = 20, BUSY_MS = 1000, BACK_MS = 40, DOUBT_MS = 500, AT_ONCE_MS = 1 };
 
 struct virtio {
 	struct vmgdb_endpoint ep;
@@ -47,17 +47,46 @@ static short awaited(const struct virtio *v)
 	return v->speaks_first ? POLLIN | POLLOUT : POLLIN;
 }
 
+static void wait_a_step(void)
+{
+	const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
+
+	nanosleep(&step, NULL);
+}
+
+/*
+ * The kernel learns of a peer's end by another queue than of bytes: when the next peer is served
+ * already, the end can show after all, for no time. That is no end: the next one is known by what it
+ * says, as on a serial line, and would lose what is on its way.
+ */
+static bool is_back(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int i;
+
+	for (i = 0; i < BACK_MS / STEP_MS; i++) {
+		if (poll(&p, 1, 0) >= 0 && !(p.revents & POLLHUP))
+			return true;
+		wait_a_step();
+	}
+	return false;
+}
+
 static ssize_t virtio_read(struct stream *s, void *buf, size_t len)
 {
 	ssize_t n = fd_read(s->rfd, FD_OTHER, buf, len);
 
+	if (n == 0 && is_back(s->rfd))
+		n = -EAGAIN;
 	virtio_of(s)->drained = n == 0;
 	return n;
 }
 
 static ssize_t virtio_write(struct stream *s, const void *buf, size_t len)
 {
-	return fd_write(s->wfd, FD_OTHER, buf, len);
+	ssize_t n = fd_write(s->wfd, FD_OTHER, buf, len);
+
+	return n == -EPIPE && is_back(s->wfd) ? -EAGAIN : n;
 }
 
 static void virtio_stream_close(struct stream *s)
@@ -174,14 +203,13 @@ static const struct endpoint_ops virtio_ops = {
 /* One process at a time: one that is just leaving is waited for. */
 static int open_port(const char *dev)
 {
-	const struct timespec step = { .tv_nsec = BUSY_STEP_MS * 1000000L };
 	int fd, i;
 
-	for (i = 0; i < BUSY_MS / BUSY_STEP_MS; i++) {
+	for (i = 0; i < BUSY_MS / STEP_MS; i++) {
 		fd = open(dev, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 		if (fd >= 0 || errno != EBUSY)
 			return fd < 0 ? -errno : fd;
-		nanosleep(&step, NULL);
+		wait_a_step();
 	}
 	return -EBUSY;
 }
