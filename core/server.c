@@ -216,7 +216,7 @@ static void serve(struct server *s, struct connection *c)
 
 /*
  * The debugger has gone. If it held the VM and did not say what is to become of it: the policy. But
- * who only asked was no debugger yet for a VM that waits for one.
+ * who only asked was no debugger yet for a VM that waits for one, if another can come.
  */
 static void let_go(struct server *s, struct connection *c)
 {
@@ -228,7 +228,7 @@ static void let_go(struct server *s, struct connection *c)
 		return;
 	engine_log(s->engine, VMGDB_LOG_INFO, "%s: the debugger at %s has left", c->ep->name,
 		   c->stream->peer);
-	if (session_only_asked(c->session) && engine_held(s->engine))
+	if (session_only_asked(c->session) && engine_held(s->engine) && !c->ep->once)
 		how = DETACH_AS_FOUND;
 	else if (c->ep->policy.on_disconnect == DISCONNECT_KILL && !t->ops->kill(t))
 		return;

@@ -97,6 +97,7 @@ int inherited_open(const struct endpoint_spec *s, int rfd, int wfd, struct vmgdb
 	h->rfd = rfd;
 	h->wfd = wfd;
 	h->traits = traits_of(rfd, wfd);
+	h->ep.once = true;
 	ret = make_nonblocking(rfd, &h->rflags);
 	if (ret == 0)
 		ret = make_nonblocking(wfd, &h->wflags);

@@ -78,6 +78,7 @@ struct vmgdb_endpoint {
 	const struct endpoint_ops *ops;
 	struct pollfd pfd;
 	int retry_ms;
+	bool once; /* nobody can come after the first peer */
 	struct stream_policy policy;
 	char name[160];	   /* the endpoint as it was opened: "tcp:127.0.0.1:40123" */
 	char attach[160];  /* what to type after gdb's "target remote", or empty */

@@ -227,7 +227,7 @@ def on_stdio(bench, options=""):
 @case("KVM, a VM on stdio ends with its debugger, unless that lets it go or it is told otherwise")
 def kvm_stdio(bench):
     for options, last, ends in (("", b"+", True), ("", b"+$D#44", False),
-                                (",on-disconnect=resume", b"+", False),
+                                (",wait", b"+", True), (",on-disconnect=resume", b"+", False),
                                 (",on-disconnect=kill", b"+", True)):
         vmm, debugger = on_stdio(bench, options)
         debugger.sendall(last)
