@@ -245,7 +245,7 @@ def add_insn(arch, insn):
         check_insn(t, insn)
 
     test.__doc__ = f"{insn.name} on {arch}, stepped, leaves what it leaves when run free"
-    case(f"{arch} {insn.needs}")(test)
+    case(f"{arch} {insn.needs}", shares=True)(test)
 
 
 for _arch, _insns in INSNS.items():
@@ -253,7 +253,7 @@ for _arch, _insns in INSNS.items():
         add_insn(_arch, _insn)
 
 
-@case()
+@case(shares=True)
 def hard_instructions(t):
     """step_list, stepped instruction by instruction, leaves the state of a free run"""
     s = Stepping.on(t)
@@ -329,7 +329,7 @@ def interrupts_held(t):
     elf = t.elf(vm)
     name, size = VECTORS[t.host.arch]
     vectors = range(elf[name], elf[name] + size)
-    ticks = interrupts_come(t, client, elf["irq_count"])
+    ticks = between_interrupts(t, client, elf["irq_count"])
     for n in range(300):
         pc = pc_of(t, client, client.step())
         check(pc not in vectors, f"step {n} went to {pc:#x}")
@@ -343,6 +343,15 @@ def in_handler(t, client):
     if t.host.arch == "arm64":
         return client.reg("cpsr") & 1 << 7
     return not client.reg("eflags") & 1 << 9
+
+
+def between_interrupts(t, client, address):
+    """Stops where no interrupt is being taken, nor delivered, which is done by the first step."""
+    while True:
+        interrupts_come(t, client, address)
+        client.step()
+        if not in_handler(t, client):
+            return client.long(address)
 
 
 def interrupts_come(t, client, address):
