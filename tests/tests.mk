@@ -37,8 +37,8 @@ $(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/softcpu.[ch] tests/un
 tsan: $(TSAN)
 	@for t in $^; do $$t || exit 1; done
 
-# What this machine's KVM can do (tests/gdb/hosts.py)
-TEST_TOOLS := $(if $(filter x86,$(ARCH)),$(O)/tests/kvmtraits)
+# What this machine's KVM can do (tests/gdb/hosts.py), and what it is relied on for
+TEST_TOOLS := $(if $(filter x86,$(ARCH)),$(O)/tests/kvmtraits $(O)/static/x86-kvm-probe)
 $(O)/tests/kvmtraits: $(O)/obj/tests/gdb/kvmtraits.o
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDFLAGS)
@@ -51,7 +51,8 @@ BUILD_FOR = $(MAKE) --no-print-directory $(JOBS) all $(TEST_TOOLS)
 check:
 	@tests/deps.sh build test
 	@$(BUILD_FOR) unit
-	@O=$(O) tests/check
+	@if tests/deps.sh lab; then $(MAKE) --no-print-directory lab-build; fi
+	@O=$(O) LAB_SCRIPTS="$(LAB_SCRIPTS)" tests/check
 
 # One part of it: check-unit, check-gdb, ...
 check-%:

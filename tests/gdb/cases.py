@@ -45,17 +45,19 @@ class Case(NamedTuple):
     links: object
     cpus: tuple
     alone: bool
+    shares: bool
 
 
-def case(needs="", links=None, cpus=(1,), alone=False):
-    """alone: it measures time, so nothing else runs beside it."""
+def case(needs="", links=None, cpus=(1,), alone=False, shares=False):
+    """alone: it measures time, so nothing else runs beside it. shares: what it looks at is made once
+    for several tests."""
     def add(function):
         name = function.__doc__.strip().splitlines()[0]
         needed = tuple(needs.split())
         assert ": " not in name and " (" not in name, name
         assert set(needed) <= set(TRAITS), needs
         assert name not in [c.name for c in CASES], name
-        CASES.append(Case(name, function, needed, links, cpus, alone))
+        CASES.append(Case(name, function, needed, links, cpus, alone, shares))
         return function
     return add
 
@@ -79,6 +81,13 @@ def variants(host):
         for link, cpus in itertools.product(links, c.cpus):
             if host.slow == 1 or link == host.links[0] or cpus == c.cpus[0]:
                 yield Variant(c, link, cpus)
+
+
+def part(chosen, k, n):
+    """The k-th of n parts; tests that share something are in one, the last."""
+    shared = [v for v in chosen if v.case.shares]
+    others = [v for v in chosen if not v.case.shares]
+    return others[k - 1::n] + (shared if k == n else [])
 
 
 def why_not(host, variant):
