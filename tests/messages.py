@@ -19,7 +19,7 @@ LITERALS = re.compile(r'"(?:[^"\\\n]|\\.)*"(?:\s*(?:PRI\w+\s*)?"(?:[^"\\\n]|\\.)
 DIRECTIVE = re.compile(r"'?%[-#0-9.*]*(?:hh|h|ll|l|z)?[a-zA-Z]'?")
 # What is only an example, and where the system's text or a hint is put behind another
 EXAMPLE = re.compile(r"\.\.\.|'[^']*'|/dev/\S+|\b\d+(?:\.\d+)*\b|: |; | \(")
-FOREIGN = {"Ignoring packet error, continuing"}  # gdb's own
+FOREIGN = {"Ignoring packet error, continuing", "Invalid hex digit"}  # gdb's own
 
 
 def fixed(text, variable):

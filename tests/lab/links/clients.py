@@ -80,11 +80,15 @@ class Noise:
     """Between a line, which is a unix socket, and a pty for a debugger: spoils bytes.
 
     Of rate bytes one is spoilt on average, either way: a bit is flipped, or it is followed by a byte
-    that nobody has sent.
+    that nobody has sent. No more than one of a packet: two can make up for each other in a checksum,
+    and neither gdb nor a stub can tell. And no checksum on its way to gdb, which gives a command up when
+    one has something else than a hexadecimal digit.
     """
 
     def __init__(self, path, rate, seed):
         self.spoilt = 0
+        self._whole = {"in": True, "out": True}  # nothing of the packet under way was spoilt
+        self._checksum = 0  # bytes of one that are still on their way to gdb
         self._rate = rate
         self._random = random.Random(seed)
         self._line = socket.socket(socket.AF_UNIX)
@@ -96,17 +100,25 @@ class Noise:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
-    def _spoil(self, data):
+    def _spares(self, byte, way):
+        self._whole[way] |= byte == ord("$")
+        checksum = way == "out" and self._checksum
+        if way == "out":
+            self._checksum = 2 if byte == ord("#") else max(0, checksum - 1)
+        return checksum or not self._whole[way]
+
+    def _spoil(self, data, way):
         out = bytearray()
         for byte in data:
-            if self._random.randrange(self._rate):
+            if self._spares(byte, way) or self._random.randrange(self._rate):
                 out.append(byte)
                 continue
             self.spoilt += 1
+            self._whole[way] = False
             if self._random.randrange(2):
                 out.append(byte ^ 1 << self._random.randrange(8))
             else:
-                out += bytes([byte, self._random.randrange(256)])
+                out += bytes([byte, self._random.randrange(1, 256)])
         return bytes(out)
 
     def _serve(self):
@@ -118,9 +130,9 @@ class Noise:
                 data = self._line.recv(4096)
                 if not data:
                     return
-                os.write(self._master, self._spoil(data))
+                os.write(self._master, self._spoil(data, "out"))
             if self._master in ready:
-                self._line.sendall(self._spoil(os.read(self._master, 4096)))
+                self._line.sendall(self._spoil(os.read(self._master, 4096), "in"))
 
     def close(self):
         os.write(self._wake, b"x")
