@@ -28,7 +28,8 @@ struct virtio {
 	bool busy;
 	bool speaks_first;
 	bool doubtful;	    /* nobody is there, but a peer may be just coming */
-	bool clean;	    /* nobody is there, and nothing to be read */
+	bool clean;	    /* nobody is there, and nothing to be read: as at the beginning */
+	bool looked;	    /* the edge that opening makes was seen */
 	bool drained;	    /* the last peer's end was read: it has left nothing */
 	unsigned int edges; /* since then; the first is that it is not there */
 	struct retry retry;
@@ -170,7 +171,9 @@ static int virtio_accept(struct vmgdb_endpoint *ep, struct stream **out)
 		return -EAGAIN;
 	if (edge_consume(v->edge)) {
 		v->edges++;
-		v->clean = v->doubtful = false; /* somebody may have come, and gone by now */
+		if (v->looked)
+			v->clean = v->doubtful = false; /* somebody may have come, and gone */
+		v->looked = true;
 	}
 	poll(&p, 1, 0);
 	if (p.revents & POLLHUP)
@@ -252,6 +255,7 @@ int virtio_open(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 	if (!v)
 		return -ENOMEM;
 	v->edge = -1;
+	v->clean = true;
 	v->speaks_first = s->role != VMGDB_STUB;
 	v->fd = open_port(dev);
 	ret = v->fd < 0 ? v->fd : 0;
