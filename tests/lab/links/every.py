@@ -13,7 +13,7 @@ from rsp import SUPPORTED, Closed, Timeout
 
 SEED = 20
 # How often a debugger vanishes; each time takes a second over a pty, and on vtx
-TIMES = {("arm64", "vsock"): 100, ("arm64", "virtio"): 200, ("arm64", "virtio-pty"): 20,
+TIMES = {("arm64", "vsock"): 200, ("arm64", "virtio"): 200, ("arm64", "virtio-pty"): 20,
          ("svm", "virtio-pty"): 5, ("vtx", "serial"): 15}
 DATA = "".join(rf"\s0x{n:02x}" for n in range(8))
 
