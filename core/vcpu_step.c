@@ -36,18 +36,22 @@ static void look_at_rest(struct vmgdb_vcpu *v)
 		vcpu_look_afresh(v);
 }
 
-/* A run to one of these may be stopped right there, before the slot fires: it is over all the same. */
-static bool at_until(struct vmgdb_vcpu *v)
+static bool is_until(const struct vmgdb_vcpu *v, uint64_t pc)
 {
 	unsigned int i;
-	uint64_t pc;
 
-	if (!v->plan.nuntil || vcpu_code(v, &pc))
-		return false;
 	for (i = 0; i < v->plan.nuntil; i++)
 		if (v->plan.until[i] == pc)
 			return true;
 	return false;
+}
+
+/* A run to one of these may be stopped right there, before the slot fires: it is over all the same. */
+static bool at_until(struct vmgdb_vcpu *v)
+{
+	uint64_t pc;
+
+	return v->plan.nuntil && !vcpu_code(v, &pc) && is_until(v, pc);
 }
 
 bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped)
@@ -172,16 +176,6 @@ bool vcpu_begin_step(struct vmgdb_vcpu *v)
 
 /* ---- traps ------------------------------------------------------------------------------- */
 
-static bool until_reached(const struct vmgdb_vcpu *v, const struct trap *t)
-{
-	unsigned int i;
-
-	for (i = 0; i < v->plan.nuntil; i++)
-		if (t->kind & TRAP_EXEC && v->plan.until[i] == t->pc)
-			return true;
-	return false;
-}
-
 /* Which of the armed slots fired; those of a step's own `until` are nobody's. */
 static bool slot_event(struct vmgdb_vcpu *v, const struct trap *t)
 {
@@ -232,7 +226,7 @@ static void own_event(struct vmgdb_vcpu *v, const struct trap *t, bool stepping)
 /* An exit that was the debugger's, while one is attached. */
 static void sort_trap(struct vmgdb_vcpu *v, const struct trap *t)
 {
-	bool step_trap = t->kind & TRAP_STEP || until_reached(v, t);
+	bool step_trap = t->kind & TRAP_STEP || (t->kind & TRAP_EXEC && is_until(v, t->pc));
 	bool ours = v->stepping;
 	bool beneath = v->lifted && t->kind & TRAP_BRK && t->pc == v->stepped_from;
 	bool whole;
