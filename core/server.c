@@ -229,7 +229,7 @@ static void let_go(struct server *s, struct connection *c)
 	engine_log(s->engine, VMGDB_LOG_INFO, "%s: the debugger at %s has left", c->ep->name,
 		   c->stream->peer);
 	if (session_only_asked(c->session) && engine_held(s->engine) && !c->ep->once)
-		how = DETACH_AS_FOUND;
+		how = DETACH_STAY;
 	else if (c->ep->policy.on_disconnect == DISCONNECT_KILL && !t->ops->kill(t))
 		return;
 	t->ops->detach(t, how);
