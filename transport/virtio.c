@@ -65,12 +65,12 @@ static bool is_back(int fd)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int i;
 
-	for (i = 0; i < BACK_MS / STEP_MS; i++) {
-		if (poll(&p, 1, 0) >= 0 && !(p.revents & POLLHUP))
-			return true;
+	for (i = 0; poll(&p, 1, 0) < 0 || p.revents & POLLHUP; i++) {
+		if (i == BACK_MS / STEP_MS)
+			return false;
 		wait_a_step();
 	}
-	return false;
+	return true;
 }
 
 static ssize_t virtio_read(struct stream *s, void *buf, size_t len)
