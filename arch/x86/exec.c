@@ -7,8 +7,6 @@
 
 #include "arch/x86/exec.h"
 
-enum { VEC_BP = 3, VEC_OF = 4 };
-
 #define FLAGS_POPF	0x244dd5ull /* what POPF changes at any level */
 #define FLAGS_SYSRET	0x3c7fd7ull
 #define FLAGS_NOT_IMAGE (X86_FL_VM | X86_FL_RF)
@@ -175,7 +173,7 @@ static int exec_int(struct cpu_view *v, const struct x86_insn *in, uint64_t next
 static int exec_int3(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
 {
 	(void)in;
-	return x86_soft_int(v, VEC_BP, next);
+	return x86_soft_int(v, X86_VEC_BP, next);
 }
 
 static int exec_into(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
@@ -184,7 +182,7 @@ static int exec_into(struct cpu_view *v, const struct x86_insn *in, uint64_t nex
 
 	(void)in;
 	if (s->rflags & X86_FL_OF)
-		return x86_soft_int(v, VEC_OF, next);
+		return x86_soft_int(v, X86_VEC_OF, next);
 	s->rip = next;
 	return 0;
 }

@@ -8,7 +8,6 @@
 enum { GATE_INT = 14, GATE_TRAP = 15, GATE_REAL = 0 };
 enum { TYPE_CONFORMING = 4, TYPE_CODE = 8 };
 enum { SEL_RPL = 3 };
-enum { VECTOR_DB = 1 };
 
 static unsigned int bits(uint64_t value, unsigned int hi, unsigned int lo)
 {
@@ -289,7 +288,7 @@ int x86_debug_exception(struct cpu_view *v, uint64_t causes)
 	int ret = v->need(v, X86_BANK_DEBUG);
 
 	if (!ret)
-		ret = find_gate(v, VECTOR_DB, &g);
+		ret = find_gate(v, X86_VEC_DB, &g);
 	if (!ret)
 		ret = deliver(v, &g, s->rip);
 	if (ret)

@@ -13,13 +13,12 @@
 #include "core/vmgdb.h"
 
 enum { SLOTS = 4, XSAVE_ROOM = 16384 };
-enum { VECTOR_DB = 1, VECTOR_BP = 3, INT3 = 0xcc };
+enum { INT3 = 0xcc };
 
 /* trap.syndrome[0]: the exception of the exit, or this */
 enum { EMULATED_INT3 = 256 };
 
 #define DR6_B(i)   (1ull << (i))
-#define DR6_BS	   (1ull << 14)
 #define DR6_BREAKS 0xfull
 #define DR6_CAUSE  (DR6_BREAKS | 0xe000)
 
@@ -229,14 +228,14 @@ static void classify_debug(struct x86_kvm *k, struct trap *t)
 	t->pc = d->pc;
 	t->syndrome[0] = d->exception;
 	t->syndrome[1] = d->dr6;
-	if (d->exception == VECTOR_BP) {
+	if (d->exception == X86_VEC_BP) {
 		t->kind = TRAP_BRK;
 		return;
 	}
 	t->slots = fired(k, d->dr6, d->pc, &t->kind);
 	if (!k->wish.nhw) /* otherwise the guest's own are out of the way */
 		k->own_hit = d->dr6 & DR6_BREAKS;
-	if (d->dr6 & DR6_BS || !t->kind)
+	if (d->dr6 & X86_DR6_BS || !t->kind)
 		t->kind |= TRAP_STEP;
 }
 
@@ -399,7 +398,7 @@ static int give_back(void *ctx, const struct trap *t)
 		ret = skip_int3(k);
 	if (ret)
 		return ret;
-	return inject(k, t->kind & TRAP_BRK ? VECTOR_BP : VECTOR_DB);
+	return inject(k, t->kind & TRAP_BRK ? X86_VEC_BP : X86_VEC_DB);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------ */

@@ -8,8 +8,6 @@
 
 enum { SLOTS = 4, RW_EXEC = 0 };
 
-#define DR6_BS (1ull << 14)
-
 static bool enabled(const struct x86_debug *d, unsigned int i)
 {
 	return d->dr7 >> 2 * i & 3;
@@ -35,14 +33,15 @@ static uint64_t slots(const struct x86_debug *d, bool exec)
 bool x86_own_break(struct cpu_view *v)
 {
 	const struct x86_state *s = v->state;
-	uint64_t at, hit = 0;
+	uint64_t at, exec, hit = 0;
 	unsigned int i;
 
 	if (v->need(v, X86_BANK_DEBUG) || s->rflags & X86_FL_RF ||
 	    x86_cpu.code_addr(v, s->rip, &at))
 		return false;
+	exec = slots(&s->debug, true);
 	for (i = 0; i < SLOTS; i++)
-		if (slots(&s->debug, true) >> i & 1 && s->debug.dr[i] == at)
+		if (exec >> i & 1 && s->debug.dr[i] == at)
 			hit |= 1u << i;
 	if (!hit || v->need(v, X86_BANK_EVENTS) || s->events.delivering)
 		return false;
@@ -52,7 +51,7 @@ bool x86_own_break(struct cpu_view *v)
 bool x86_own_trap(struct cpu_view *v, bool stepped)
 {
 	const struct x86_state *s = v->state;
-	uint64_t causes = stepped ? DR6_BS : 0;
+	uint64_t causes = stepped ? X86_DR6_BS : 0;
 
 	if (!v->need(v, X86_BANK_DEBUG))
 		causes |= s->debug.hit & slots(&s->debug, false);

@@ -134,8 +134,22 @@ struct x86_state {
 #define X86_EFER_TCE	      (1u << 15)
 #define X86_EFER_AUTOIBRS     (1u << 21)
 
+#define X86_DR6_BS	      (1u << 14)
+
 #define X86_CPUID_7_1_EAX_LAM (1u << 26)
 #define X86_CPUID_1_ECX_AVX   (1u << 28)
+
+/* Exceptions: SDM vol. 3, table 6-1. */
+enum x86_vector {
+	X86_VEC_DE = 0,
+	X86_VEC_DB = 1,
+	X86_VEC_BP = 3,
+	X86_VEC_OF = 4,
+	X86_VEC_UD = 6,
+	X86_VEC_NM = 7,
+	X86_VEC_GP = 13,
+	X86_VEC_PF = 14,
+};
 
 static inline bool x86_long_mode(const struct x86_state *s)
 {

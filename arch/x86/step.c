@@ -15,22 +15,13 @@ enum { REST_CS = 32, REST_OP = 48 };
 
 /* step_plan.kind */
 enum {
-	STEP_MASKED = 1, /* IF was cleared for the step */
-	STEP_IMAGE = 2,	 /* IRET: SAVED_IMAGE are the flags that it will load */
+	STEP_MASKED = 1,  /* IF was cleared for the step */
+	STEP_IMAGE = 2,	  /* IRET: SAVED_IMAGE are the flags that it will load */
+	STEP_WATCHED = 4, /* by the guest's own breakpoints on data */
 };
 
 enum { VECTORS = 4 }; /* as many as there can be slots */
-enum {
-	VEC_DE = 0,
-	VEC_DB = 1,
-	VEC_BP = 3,
-	VEC_OF = 4,
-	VEC_UD = 6,
-	VEC_NM = 7,
-	VEC_GP = 13,
-	VEC_PF = 14,
-	VEC_NONE = 0xff
-};
+enum { VEC_NONE = 0xff };
 
 /* ---- the instruction --------------------------------------------------------------------------- */
 
@@ -58,21 +49,21 @@ static void fetch(struct cpu_view *v, struct x86_insn *in)
  */
 static void likely_vectors(const struct x86_insn *in, uint8_t out[VECTORS])
 {
-	uint8_t first = VEC_NM;
+	uint8_t first = X86_VEC_NM;
 	unsigned int n = 0;
 
 	switch (in->op) {
-	case X86_OP_DIV: first = VEC_DE; break;
+	case X86_OP_DIV: first = X86_VEC_DE; break;
 	case X86_OP_INT: first = in->vector; break;
-	case X86_OP_INT3: first = VEC_BP; break;
-	case X86_OP_INTO: first = VEC_OF; break;
+	case X86_OP_INT3: first = X86_VEC_BP; break;
+	case X86_OP_INTO: first = X86_VEC_OF; break;
 	default: break;
 	}
 	if (in->op != X86_OP_OTHER)
 		out[n++] = first;
-	out[n++] = VEC_PF;
-	out[n++] = VEC_GP;
-	out[n++] = VEC_UD;
+	out[n++] = X86_VEC_PF;
+	out[n++] = X86_VEC_GP;
+	out[n++] = X86_VEC_UD;
 	if (n < VECTORS)
 		out[n] = first;
 }
@@ -95,10 +86,10 @@ static void guard_handlers(struct cpu_view *v, struct step_plan *p, const struct
 	struct x86_gate g;
 	unsigned int i;
 
-	if (!p->room || x86_vm86(v->state) || x86_own_watch(v))
+	if (!p->room || x86_vm86(v->state) || p->kind & STEP_WATCHED)
 		return;
-	if (to_user && !x86_read_gate(v, VEC_DB, &g))
-		guard(v, p, g.linear, VEC_DB);
+	if (to_user && !x86_read_gate(v, X86_VEC_DB, &g))
+		guard(v, p, g.linear, X86_VEC_DB);
 	likely_vectors(in, vectors);
 	for (i = 0; i < VECTORS; i++)
 		if (!x86_read_gate(v, vectors[i], &g))
@@ -205,6 +196,8 @@ int x86_step_begin(struct cpu_view *v, struct step_plan *p)
 	p->emulated = execute(v, p, &in);
 	if (p->emulated)
 		return 0;
+	if (x86_own_watch(v))
+		p->kind |= STEP_WATCHED;
 	user = x86_cpl(s) == 3;
 	if (in.op == X86_OP_IRET)
 		user |= look_at_iret(v, p, &in);
@@ -346,10 +339,20 @@ static bool undo_step_trap(struct cpu_view *v, const struct step_plan *p, unsign
 {
 	const struct x86_state *s = v->state;
 
-	if (vector != VEC_DB || p->saved[SAVED_FLAGS] & X86_FL_TF || x86_undo_exception(v))
+	if (vector != X86_VEC_DB || p->saved[SAVED_FLAGS] & X86_FL_TF || x86_undo_exception(v))
 		return false;
 	set_flags(v, s->rflags & ~(uint64_t)X86_FL_TF);
 	return true;
+}
+
+/* The traps that the guest has had coming behind the step: true when one was taken. */
+static bool take_own_trap(struct cpu_view *v, const struct step_plan *p)
+{
+	bool stepped = p->saved[SAVED_FLAGS] & X86_FL_TF;
+
+	if (op_of(p) == X86_OP_HLT || !(stepped || p->kind & STEP_WATCHED))
+		return false;
+	return x86_own_trap(v, stepped);
 }
 
 /* A trap gate leaves IF on, which was masked when it was entered. */
@@ -385,7 +388,7 @@ int x86_step_end(struct cpu_view *v, struct step_plan *p, bool trapped)
 	set_flags(v, mended_flags(s, p, trapped));
 	if (trapped && no_progress(s, p))
 		return 1;
-	if (trapped && op_of(p) != X86_OP_HLT && x86_own_trap(v, p->saved[SAVED_FLAGS] & X86_FL_TF))
+	if (trapped && take_own_trap(v, p))
 		return 0;
 	return trapped && p->whole_rep && op_of(p) == X86_OP_REP && s->rip == p->pc;
 }
