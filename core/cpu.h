@@ -161,6 +161,12 @@ struct cpu {
 	int (*step_begin)(struct cpu_view *v, struct step_plan *p);
 	int (*step_end)(struct cpu_view *v, struct step_plan *p, bool trapped);
 
+	/*
+	 * Is an exception or an interrupt on its way, which the next entry delivers before the
+	 * instruction at PC? NULL: never; there it is entered by registers.
+	 */
+	bool (*delivers)(struct cpu_view *v);
+
 	/* One line on what the vCPU is doing ("64-bit kernel", "EL0"), for qThreadExtraInfo. */
 	void (*mode)(struct cpu_view *v, char *buf, size_t len);
 };

@@ -240,7 +240,7 @@ static bool leave(struct vmgdb_vcpu *v)
 	}
 	v->parked = v->afresh = false;
 	if (!v->stepping)
-		v->met = v->watched = v->given = false;
+		v->met = v->watched = false;
 	vcpu_state_forget(v);
 	v->ops->unkick(v->ctx);
 	if (e->mode == ENGINE_IDLE)

@@ -46,22 +46,21 @@ struct vmgdb_vcpu {
 	bool parked;	  /* its thread waits in the library */
 
 	struct resume_action action;
-	struct stop event;	 /* what it stopped for and nobody was told yet */
-	unsigned long event_seq; /* which event came first */
-	bool over;		 /* on a planted breakpoint: step with that lifted, alone */
-	bool hop;		 /* on an armed slot: step with that disarmed */
-	bool afresh;		 /* nobody looked at what is at its PC */
-	bool met;		 /* what is at met_at was told, or decided by its rules */
-	bool watched;		 /* ... at watched_at, and was a watchpoint */
-	bool given;		 /* ... at given_at, an exception of its own, still to be taken */
-	uint64_t met_at, watched_at, given_at; /* as vcpu_code() */
-	bool stepping;			       /* a step was begun and has not ended */
-	struct site *lifted;		       /* by that step */
-	uint64_t stepped_from;		       /* where that step began, as vcpu_code() */
-	unsigned int nsteps;		       /* whole ones, in a run that is made of steps */
-	struct step_plan plan;		       /* of that step */
-	struct debug_wish wish;		       /* as it was armed last */
-	uint8_t map[HW_SLOTS_MAX];	       /* wish.hw[] to engine.hw.armed[] */
+	struct stop event;	     /* what it stopped for and nobody was told yet */
+	unsigned long event_seq;     /* which event came first */
+	bool over;		     /* on a planted breakpoint: step with that lifted, alone */
+	bool hop;		     /* on an armed slot: step with that disarmed */
+	bool afresh;		     /* nobody looked at what is at its PC */
+	bool met;		     /* what is at met_at was told, or decided by its rules */
+	bool watched;		     /* ... at watched_at, and was a watchpoint */
+	uint64_t met_at, watched_at; /* as vcpu_code() */
+	bool stepping;		     /* a step was begun and has not ended */
+	struct site *lifted;	     /* by that step */
+	uint64_t stepped_from;	     /* where that step began, as vcpu_code() */
+	unsigned int nsteps;	     /* whole ones, in a run that is made of steps */
+	struct step_plan plan;	     /* of that step */
+	struct debug_wish wish;	     /* as it was armed last */
+	uint8_t map[HW_SLOTS_MAX];   /* wish.hw[] to engine.hw.armed[] */
 };
 
 struct engine {

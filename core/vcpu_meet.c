@@ -57,9 +57,11 @@ void vcpu_meet(struct vmgdb_vcpu *v)
 }
 
 /* Something comes before the instruction at its PC: it has to be woken, or takes an exception. */
-static bool is_elsewhere(const struct vmgdb_vcpu *v, uint64_t pc)
+static bool is_elsewhere(struct vmgdb_vcpu *v)
 {
-	return (v->given && v->given_at == pc) || vcpu_is_idle(v);
+	const struct cpu *cpu = v->view.cpu;
+
+	return vcpu_is_idle(v) || (cpu->delivers && cpu->delivers(&v->view));
 }
 
 /*
@@ -79,7 +81,7 @@ void vcpu_look_at_pc(struct vmgdb_vcpu *v)
 	v->met = v->met && v->met_at == pc;
 	v->watched = v->watched && v->met && v->watched_at == pc;
 	v->afresh = !v->met && !named;
-	if (v->afresh || is_elsewhere(v, pc))
+	if (v->afresh || is_elsewhere(v))
 		return;
 	v->over = vcpu_site_here(v, pc);
 	v->hop = slot_here(v, pc) || (v->view.cpu->watch_before && v->watched);
@@ -143,7 +145,7 @@ bool vcpu_meet_here(struct vmgdb_vcpu *v)
 
 	v->afresh = false;
 	if ((!v->engine->points.sites.count && !v->engine->hw.narmed) || vcpu_code(v, &pc) ||
-	    is_elsewhere(v, pc))
+	    is_elsewhere(v))
 		return false;
 	slot = slot_here(v, pc);
 	if (slot && vcpu_meet_slot(v, slot))
@@ -155,7 +157,7 @@ bool vcpu_meet_here(struct vmgdb_vcpu *v)
 
 void vcpu_look_afresh(struct vmgdb_vcpu *v)
 {
-	v->over = v->hop = v->met = v->watched = v->given = false;
+	v->over = v->hop = v->met = v->watched = false;
 	v->afresh = true;
 }
 

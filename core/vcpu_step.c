@@ -199,7 +199,6 @@ static void give_back(struct vmgdb_vcpu *v, const struct trap *t)
 		ret = v->ops->give_back(v->ctx, t);
 	vcpu_state_forget(v); /* the backend may have changed any of it */
 	v->over = v->hop = v->met = false;
-	v->given = !vcpu_code(v, &v->given_at);
 	if (ret)
 		engine_log(
 			v->engine, VMGDB_LOG_ERROR,
@@ -229,10 +228,7 @@ static void sort_trap(struct vmgdb_vcpu *v, const struct trap *t)
 	bool step_trap = t->kind & TRAP_STEP || (t->kind & TRAP_EXEC && is_until(v, t->pc));
 	bool ours = v->stepping;
 	bool beneath = v->lifted && t->kind & TRAP_BRK && t->pc == v->stepped_from;
-	bool whole;
-
-	v->given = false;
-	whole = vcpu_end_step(v, ours && step_trap);
+	bool whole = vcpu_end_step(v, ours && step_trap);
 
 	if (t->kind & (TRAP_EXEC | TRAP_WATCH) && slot_event(v, t))
 		return;

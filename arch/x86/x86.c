@@ -27,6 +27,13 @@ static int code_addr(struct cpu_view *v, uint64_t offset, uint64_t *addr)
 	return 0;
 }
 
+bool x86_delivers(struct cpu_view *v)
+{
+	const struct x86_state *s = v->state;
+
+	return !v->need(v, X86_BANK_EVENTS) && s->events.delivering;
+}
+
 static void mode(struct cpu_view *v, char *buf, size_t len)
 {
 	static const char *const rings[] = { "kernel", "ring 1", "ring 2", "user" };
@@ -65,5 +72,6 @@ const struct cpu x86_cpu = {
 	.hw_split = x86_hw_split,
 	.step_begin = x86_step_begin,
 	.step_end = x86_step_end,
+	.delivers = x86_delivers,
 	.mode = mode,
 };

@@ -100,7 +100,8 @@ bool x86_own_trap(struct cpu_view *v, bool stepped);
 /* Does the guest watch data by debug registers? They are to stay its own then. */
 bool x86_own_watch(struct cpu_view *v);
 
-/* step.c: see struct cpu. */
+/* x86.c, step.c: see struct cpu. */
+bool x86_delivers(struct cpu_view *v);
 int x86_step_begin(struct cpu_view *v, struct step_plan *p);
 int x86_step_end(struct cpu_view *v, struct step_plan *p, bool trapped);
 

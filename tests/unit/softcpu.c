@@ -386,6 +386,11 @@ static int step_end(struct cpu_view *v, struct step_plan *p, bool trapped)
 	return trapped && (op == SOFT_SHADOW || (op == SOFT_REP && regs_of(v)->pc == p->pc));
 }
 
+static bool delivers(struct cpu_view *v)
+{
+	return !v->need(v, 1) && regs_of(v)->inject;
+}
+
 /* ---- descriptions ------------------------------------------------------------------------ */
 
 #define REG(NAME, FIELD, BANK)                                                         \
@@ -434,6 +439,7 @@ const struct cpu soft8_cpu = {
 	.hw_split = hw_split8,
 	.step_begin = step_begin,
 	.step_end = step_end,
+	.delivers = delivers,
 };
 
 const struct cpu soft32_cpu = {
@@ -451,6 +457,7 @@ const struct cpu soft32_cpu = {
 	.hw_split = hw_split,
 	.step_begin = step_begin,
 	.step_end = step_end,
+	.delivers = delivers,
 };
 
 const struct vcpu_caps soft8_caps = { .shared_slots = 4, .block_irq = true };
@@ -568,8 +575,8 @@ static int op_give_back(void *ctx, const struct trap *t)
 	struct softcpu *c = ctx;
 
 	c->calls.give_back++;
-	c->inject = t->kind & TRAP_BRK ? SOFT_EXC_BRK : SOFT_EXC_STEP;
-	c->inject_epc = t->pc + (t->kind & TRAP_BRK ? SOFT_INSN : 0);
+	c->regs.inject = t->kind & TRAP_BRK ? SOFT_EXC_BRK : SOFT_EXC_STEP;
+	c->regs.inject_epc = t->pc + (t->kind & TRAP_BRK ? SOFT_INSN : 0);
 	return 0;
 }
 
@@ -707,8 +714,8 @@ static int after(struct softcpu *c, uint32_t watched, bool guest_tf)
 		if (c->wish.trap_brk || c->wish.nhw) {
 			kind = TRAP_STEP;
 		} else {
-			c->inject = SOFT_EXC_STEP;
-			c->inject_epc = c->regs.pc;
+			c->regs.inject = SOFT_EXC_STEP;
+			c->regs.inject_epc = c->regs.pc;
 		}
 	}
 	return kind ? leave_trap(c, kind, watched) : RUN_ON;
@@ -854,10 +861,10 @@ static void rest(struct softcpu *c)
 
 static int inject(struct softcpu *c)
 {
-	enum soft_cause cause = c->inject;
+	enum soft_cause cause = c->regs.inject;
 
-	c->inject = 0;
-	return take(c, cause, c->inject_epc);
+	c->regs.inject = 0;
+	return take(c, cause, c->regs.inject_epc);
 }
 
 static int run_one(struct softcpu *c)
@@ -865,7 +872,7 @@ static int run_one(struct softcpu *c)
 	struct soft_retired r = { .pc = c->regs.pc };
 	uint32_t hit;
 
-	if (c->inject)
+	if (c->regs.inject)
 		return inject(c);
 	if (atomic_load(&c->halted)) {
 		rest(c);

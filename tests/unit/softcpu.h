@@ -70,6 +70,7 @@ enum soft_cause {
 struct soft_regs {
 	uint64_t pc, flags, r[SOFT_REGS];	  /* bank 0 */
 	uint64_t ptb, vector, epc, eflags, cause; /* bank 1 */
+	uint64_t inject, inject_epc;		  /* exception for the next entry; 0: none */
 	uint64_t f[2];				  /* bank 2 */
 };
 
@@ -189,10 +190,8 @@ struct softcpu {
 	struct soft_access half_access;
 	unsigned int half_exits; /* that it has yet to make */
 	uint64_t half_value;	 /* what those before have yielded */
-	enum soft_cause inject;	 /* exception for the next entry; 0: none */
-	uint64_t inject_epc;
-	uint64_t io_value; /* OUT: to the VMM; IN: from it */
-	bool monitor;	   /* LDX */
+	uint64_t io_value;	 /* OUT: to the VMM; IN: from it */
+	bool monitor;		 /* LDX */
 	uint64_t monitor_gpa, monitor_value;
 	int fail_arm, fail_store;    /* errno that these ops give; 0: they work */
 	atomic_ulong retired, taken; /* instructions; interrupts */

@@ -451,14 +451,10 @@ static void owe(struct model *m, unsigned int cpu, enum stop_kind kind, uint64_t
 	c->owed_pc = c->regs.pc;
 }
 
-/*
- * It was told here, and has had no occasion to come here again. That one has been given an exception
- * and not taken it is not remembered when it was let go and stopped before it got anywhere.
- */
+/* It was told here, and has had no occasion to come here again. */
 static bool is_known(const struct model_cpu *c)
 {
-	return c->told && c->told_pc == c->regs.pc && !c->told_loose && !c->halted &&
-	       !c->given_back;
+	return c->told && c->told_pc == c->regs.pc && !c->told_loose && !c->halted;
 }
 
 static void check_not_again(const struct model_cpu *c, unsigned int cpu)
@@ -781,7 +777,7 @@ static void compare_all(struct model *m)
 			fibers_fail("vCPU %u can't be read", i);
 		if (m->vm->cpus[i].cpu.incomplete)
 			fibers_fail("vCPU %u is half done", i);
-		if (memcmp(r, &m->cpus[i].regs, offsetof(struct soft_regs, f)) != 0)
+		if (memcmp(r, &m->cpus[i].regs, offsetof(struct soft_regs, inject)) != 0)
 			fibers_fail(
 				"vCPU %u: pc %#llx flags %#llx eflags %#llx, want pc %#llx flags %#llx eflags %#llx",
 				i, (unsigned long long)r->pc, (unsigned long long)r->flags,
@@ -837,7 +833,7 @@ static bool comes_to(struct model *m, const struct stop *s)
 	const struct model_point *slot = slot_at(m, c->regs.pc);
 	uint64_t gpa;
 
-	if (is_known(c) || (c->named && !c->steps && !c->halted) ||
+	if (is_known(c) || c->given_back || (c->named && !c->steps && !c->halted) ||
 	    (s->kind == STOP_SWBREAK && silent_at(m, s->vcpu, c->regs.pc)))
 		return false;
 	if (s->kind == STOP_HWBREAK || (s->kind == STOP_SWBREAK && slot))

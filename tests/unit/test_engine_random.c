@@ -317,7 +317,7 @@ static void write_register(struct schedule *s)
 	if (v->need(v, 0))
 		fibers_fail("no registers");
 	r->r[n] = c->regs.r[n] = rnd(1000);
-	if (one_in(3) && !c->owed && !c->halted && !s->vm.cpus[cpu].cpu.inject)
+	if (one_in(3) && !c->owed && !c->halted && !s->vm.cpus[cpu].cpu.regs.inject)
 		r->pc = c->regs.pc = random_pc();
 	v->dirty(v, 0);
 	if (one_in(2) && target(s)->ops->flush(target(s), cpu))
