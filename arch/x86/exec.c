@@ -262,8 +262,6 @@ bool x86_execute(struct cpu_view *v, const struct x86_insn *in)
 
 	if (!execs[in->op] || in->lock || v->need(v, X86_BANK_EVENTS))
 		return false;
-	if (s->events.delivering)
-		return false;
 	was = s->events;
 	s->events = (struct x86_events){ 0 };
 	if (execs[in->op](v, in, (s->rip + in->len) & ip_mask(s))) {

@@ -15,6 +15,9 @@
 enum { SLOTS = 4, XSAVE_ROOM = 16384 };
 enum { INT3 = 0xcc };
 
+/* What every stop and every step needs. */
+#define SYNCED (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
+
 /* trap.syndrome[0]: the exception of the exit, or this */
 enum { EMULATED_INT3 = 256 };
 
@@ -104,15 +107,13 @@ int x86_kvm_disarm(struct x86_kvm *k)
 	return 0;
 }
 
-/* Have the registers that every stop needs come along with the exit: no calls for them. */
+/* Have it come along with the exit: no calls for it. */
 static void sync_with_exits(struct x86_kvm *k, bool on)
 {
-	uint64_t want = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
-
 	if (!k->sync_regs || on == !!k->valid_regs_added)
 		return;
 	if (on)
-		k->valid_regs_added = want & ~k->run->kvm_valid_regs;
+		k->valid_regs_added = SYNCED & ~k->run->kvm_valid_regs;
 	k->run->kvm_valid_regs ^= k->valid_regs_added;
 	if (!on)
 		k->valid_regs_added = 0;
@@ -280,10 +281,11 @@ static const char *internal_error(uint32_t suberror)
 }
 
 /* KVM may have queued a #UD for the instruction that it could not emulate: it is none. */
-static int drop_exception(const struct x86_kvm *k)
+static int drop_exception(struct x86_kvm *k)
 {
 	struct kvm_vcpu_events e;
 
+	k->synced &= ~(uint64_t)KVM_SYNC_X86_EVENTS;
 	if (ioctl(k->fd, KVM_GET_VCPU_EVENTS, &e) < 0)
 		return -errno;
 	if (!e.exception.injected && !e.exception.pending)
@@ -484,7 +486,7 @@ static size_t probe(struct x86_kvm *k)
 	close(fd);
 	if (flags > 0)
 		k->debug_flags = flags;
-	k->sync_regs = sync > 0 && !(~sync & (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS));
+	k->sync_regs = sync > 0 && !(~sync & SYNCED);
 	k->xsave2 = xsave > 0;
 	return xsave > XSAVE_ROOM ? xsave : XSAVE_ROOM;
 }

@@ -303,17 +303,34 @@ static int store_msrs(struct x86_kvm *k, const struct x86_state *s)
 
 /* ---- events ------------------------------------------------------------------------------------ */
 
+/* At most one is injected. */
+static void find_delivery(const struct kvm_vcpu_events *e, struct x86_events *out)
+{
+	out->delivering = true;
+	if (e->exception.injected || e->exception.pending)
+		out->vector = e->exception.nr;
+	else if (e->nmi.injected)
+		out->vector = X86_VEC_NMI;
+	else if (e->interrupt.injected)
+		out->vector = e->interrupt.nr;
+	else
+		out->delivering = false;
+}
+
 static int fetch_events(struct x86_kvm *k, struct x86_state *s)
 {
 	struct kvm_vcpu_events e;
-	int ret = call(k, KVM_GET_VCPU_EVENTS, &e);
+	int ret = 0;
 
+	if (take_synced(k, KVM_SYNC_X86_EVENTS))
+		e = k->run->s.regs.events;
+	else
+		ret = call(k, KVM_GET_VCPU_EVENTS, &e);
 	if (ret)
 		return ret;
 	s->events.sti_shadow = e.interrupt.shadow & KVM_X86_SHADOW_INT_STI;
 	s->events.mov_ss_shadow = e.interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS;
-	s->events.delivering = e.exception.injected || e.exception.pending ||
-			       e.interrupt.injected || e.nmi.injected;
+	find_delivery(&e, &s->events);
 	return 0;
 }
 

@@ -43,9 +43,7 @@ bool x86_own_break(struct cpu_view *v)
 	for (i = 0; i < SLOTS; i++)
 		if (exec >> i & 1 && s->debug.dr[i] == at)
 			hit |= 1u << i;
-	if (!hit || v->need(v, X86_BANK_EVENTS) || s->events.delivering)
-		return false;
-	return !x86_debug_exception(v, hit);
+	return hit && !x86_debug_exception(v, hit);
 }
 
 bool x86_own_trap(struct cpu_view *v, bool stepped)

@@ -58,7 +58,8 @@ struct x86_msrs {
  */
 struct x86_events {
 	bool sti_shadow, mov_ss_shadow;
-	bool delivering; /* read-only */
+	bool delivering; /* read-only, as is: */
+	uint8_t vector;	 /* of what is delivered */
 };
 
 /* Of these only DR6 is stored. */
@@ -143,6 +144,7 @@ struct x86_state {
 enum x86_vector {
 	X86_VEC_DE = 0,
 	X86_VEC_DB = 1,
+	X86_VEC_NMI = 2,
 	X86_VEC_BP = 3,
 	X86_VEC_OF = 4,
 	X86_VEC_UD = 6,

@@ -41,6 +41,19 @@ static void fetch(struct cpu_view *v, struct x86_insn *in)
 		*in = (struct x86_insn){ .op = X86_OP_OTHER };
 }
 
+/* What comes next: the instruction at RIP, or what is delivered before it. */
+static void look_at_insn(struct cpu_view *v, const struct step_plan *p, struct x86_insn *in)
+{
+	const struct x86_state *s = v->state;
+
+	if (p->idle)
+		*in = (struct x86_insn){ .op = X86_OP_OTHER };
+	else if (x86_delivers(v))
+		*in = (struct x86_insn){ .op = X86_OP_INT, .vector = s->events.vector };
+	else
+		fetch(v, in);
+}
+
 /* ---- what the processor steps ------------------------------------------------------------------ */
 
 /*
@@ -160,9 +173,14 @@ static bool own_step(const struct x86_state *s, const struct step_plan *p, enum 
 	}
 }
 
-/* Without the processor: the instruction, or an exception that the guest has had coming before it. */
+/*
+ * Without the processor: the instruction, or an exception that the guest has had coming before it. Not
+ * when there is one that the processor has begun to deliver.
+ */
 static bool execute(struct cpu_view *v, const struct step_plan *p, const struct x86_insn *in)
 {
+	if (x86_delivers(v))
+		return false;
 	if (x86_own_break(v))
 		return true;
 	if (!x86_execute(v, in))
@@ -183,10 +201,7 @@ int x86_step_begin(struct cpu_view *v, struct step_plan *p)
 		ret = v->need(v, X86_BANK_SREGS);
 	if (ret)
 		return ret;
-	if (p->idle)
-		in = (struct x86_insn){ .op = X86_OP_OTHER };
-	else
-		fetch(v, &in);
+	look_at_insn(v, p, &in);
 	p->saved[SAVED_FLAGS] = s->rflags;
 	p->saved[SAVED_SP] = s->gpr[X86_RSP];
 	p->saved[SAVED_REST] = (uint64_t)in.op << REST_OP |

@@ -746,6 +746,21 @@ Test(step64, faulted,
 	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
 }
 
+Test(step64, delivery_guarded,
+     .description =
+	     "a step that begins with a delivery ends at its handler; IF is not masked for it")
+{
+	p.state.rflags |= X86_FL_IF;
+	p.state.events.delivering = true;
+	p.state.events.vector = 31;
+	memcpy(p.mem + X86_CODE, "\xcc", 1);
+	plan = (struct step_plan){ .room = 1, .pc = X86_CODE };
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	cr_expect_not(plan.emulated);
+	cr_expect_eq(plan.until[0], X86_HANDLERS + 16 * 31);
+	cr_expect(p.state.rflags & X86_FL_IF, "the processor refuses to deliver without");
+}
+
 /* The processor took an interrupt instead of the instruction; its frame has our TF. */
 static void interrupt(void)
 {
