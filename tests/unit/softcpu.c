@@ -516,6 +516,7 @@ static int op_arm(void *ctx, const struct debug_wish *wish)
 
 	c->calls.arm++;
 	c->exit = SOFT_EXIT_NONE;
+	c->wrote = false;
 	if (c->fail_arm)
 		return c->fail_arm;
 	exec -= exec < caps->exec_slots ? exec : caps->exec_slots;
@@ -550,14 +551,22 @@ static void op_unkick(void *ctx)
 	atomic_store(&c->kick, false);
 }
 
+/* A write on soft8: its step goes on behind it, into the next instruction. */
+static bool ends_silently(const struct softcpu *c)
+{
+	return c->wish.step && c->half.op == SOFT_OUT && !c->ops->cpu->watch_before;
+}
+
 static bool op_unsettled(void *ctx)
 {
 	struct softcpu *c = ctx;
 	bool half = c->exit == SOFT_EXIT_IO;
 
 	c->calls.unsettled++;
-	if (half)
+	if (half) {
 		c->exit = SOFT_EXIT_NONE;
+		c->wrote = ends_silently(c);
+	}
 	return half;
 }
 
@@ -568,6 +577,9 @@ static void op_classify(void *ctx, struct trap *out)
 	c->calls.classify++;
 	if (c->exit == SOFT_EXIT_DEBUG || c->exit == SOFT_EXIT_FATAL || c->exit == SOFT_EXIT_EVENT)
 		*out = c->trap;
+	else if (c->exit == SOFT_EXIT_NONE && c->wrote)
+		*out = (struct trap){ .kind = TRAP_STEP, .pc = c->regs.pc };
+	c->wrote = false;
 }
 
 static int op_give_back(void *ctx, const struct trap *t)
@@ -834,7 +846,7 @@ static int complete(struct softcpu *c)
 	soft_complete(&c->regs, &c->half, value);
 	c->incomplete = false;
 	retire(c, &r);
-	return after(c, 0, tf);
+	return ends_silently(c) ? RUN_ON : after(c, 0, tf);
 }
 
 /* An interrupt that can be taken; what wakes from a halt is that, or on soft32 any. */

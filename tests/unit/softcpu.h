@@ -3,9 +3,10 @@
  * A software vCPU: a toy processor that behaves towards the engine as KVM does.
  *
  * It comes in two kinds. soft8 is like x86: a breakpoint of one byte, four slots that can be either
- * kind, data slots that fire after the access, interrupts kept out of a step by the backend. soft32
- * is like arm64: a breakpoint of one instruction, slots of their own for each kind, data slots that
- * fire before the access, interrupts kept out by the stepping rules.
+ * kind, data slots that fire after the access, interrupts kept out of a step by the backend, and no trap
+ * of its own behind a write to the VMM. soft32 is like arm64: a breakpoint of one instruction, slots of
+ * their own for each kind, data slots that fire before the access, interrupts kept out by the stepping
+ * rules.
  *
  * Instructions are four bytes, { op, a, b, c }. Execution (soft_exec) is apart from the processor,
  * so that a test can run the same instructions on memory of its own and compare.
@@ -189,6 +190,7 @@ struct softcpu {
 	struct soft_insn half;
 	struct soft_access half_access;
 	unsigned int half_exits; /* that it has yet to make */
+	bool wrote;		 /* that is all of the step that it was in */
 	uint64_t half_value;	 /* what those before have yielded */
 	uint64_t io_value;	 /* OUT: to the VMM; IN: from it */
 	bool monitor;		 /* LDX */

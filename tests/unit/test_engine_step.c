@@ -242,6 +242,27 @@ SOFT_TEST(engine_step, over_interrupted_mmio,
 	over_interrupted(vm, ops, SOFT_MMIO2);
 }
 
+SOFT_TEST(engine_step, vmm_exits,
+	  "an instruction that the VMM serves is one step, though its completion need not trap")
+{
+	begin(vm, ops, 1);
+	CODE(vm, LOOP, I(OUT, 0, 0, 0), I(IN, 3, 0, 0), I(MMIO2, 4, 0, 0), I(OUT, 0, 0, 0));
+	start(vm);
+	step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	cr_expect_eq(vm->cpus[0].outs, 1);
+	step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	cr_expect_eq(softvm_regs(vm, 0)->r[3], 7);
+	step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
+	cr_expect_eq(softvm_regs(vm, 0)->r[4], 14);
+	step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 16);
+	cr_expect_eq(vm->cpus[0].outs, 2);
+	softvm_fini(vm);
+}
+
 SOFT_TEST(engine_step, over_endless,
 	  "Ctrl-C in a step over a breakpoint that would take for ever; it is not told again")
 {
