@@ -101,6 +101,13 @@ void softvm_init(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncp
 	softvm_init_sized(vm, ops, ncpus, hooks, SOFTVM_MEM);
 }
 
+void softvm_init_loops(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus,
+		       const struct soft_hooks *hooks)
+{
+	softvm_init(vm, ops, ncpus, hooks);
+	softvm_loops(vm);
+}
+
 struct softvm_cpu *softvm_add(struct softvm *vm, unsigned int index)
 {
 	struct softvm_cpu *c = &vm->cpus[vm->ncpus];
@@ -245,6 +252,13 @@ void softvm_attach(struct softvm *vm)
 	cr_assert_eq(vm->t->ops->attach(vm->t), 0);
 }
 
+void softvm_begin(struct softvm *vm)
+{
+	vm->engine.held = true;
+	softvm_start(vm);
+	softvm_attach(vm);
+}
+
 void softvm_detach(struct softvm *vm)
 {
 	vm->t->ops->detach(vm->t, DETACH_RUN);
@@ -284,6 +298,22 @@ void softvm_resume(struct softvm *vm, enum resume_kind kind)
 	softvm_resume_one(vm, 0, kind, kind);
 }
 
+void softvm_continue(struct softvm *vm)
+{
+	softvm_resume(vm, RESUME_CONTINUE);
+}
+
+void softvm_step(struct softvm *vm, unsigned int vcpu)
+{
+	softvm_resume_one(vm, vcpu, RESUME_STEP, RESUME_HOLD);
+	expect_stop(softvm_stopped(vm), STOP_STEP, vcpu);
+}
+
+void softvm_interrupt(struct softvm *vm)
+{
+	vm->t->ops->interrupt(vm->t);
+}
+
 const struct soft_regs *softvm_regs(struct softvm *vm, unsigned int vcpu)
 {
 	struct cpu_view *view = vm->t->ops->view(vm->t, vcpu);
@@ -313,6 +343,12 @@ void softvm_store(struct softvm *vm, unsigned int vcpu)
 uint64_t softvm_pc(struct softvm *vm, unsigned int vcpu)
 {
 	return softvm_regs(vm, vcpu)->pc;
+}
+
+void softvm_go_to(struct softvm *vm, unsigned int vcpu, uint64_t pc)
+{
+	softvm_change(vm, vcpu, 0)->pc = pc;
+	softvm_store(vm, vcpu);
 }
 
 void softvm_until(bool (*fn)(void *opaque), void *opaque)

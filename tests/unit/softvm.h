@@ -49,7 +49,10 @@ struct softvm {
  * when something fails, as all of these do. */
 void softvm_init(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus,
 		 const struct soft_hooks *hooks);
-/* The same with so much memory, a multiple of 4096. */
+/* The same, with each vCPU in its loop: softvm_loops(). */
+void softvm_init_loops(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus,
+		       const struct soft_hooks *hooks);
+/* The same as softvm_init() with so much memory, a multiple of 4096. */
 void softvm_init_sized(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus,
 		       const struct soft_hooks *hooks, size_t size);
 
@@ -78,6 +81,8 @@ bool softvm_wait(struct softvm *vm, struct stop *out, int ms);
 struct stop softvm_stopped(struct softvm *vm);
 
 void softvm_attach(struct softvm *vm);
+/* Started, and attached before the first instruction. */
+void softvm_begin(struct softvm *vm);
 void softvm_detach(struct softvm *vm);
 void softvm_insert(struct softvm *vm, enum point_type type, uint64_t addr, uint64_t len);
 void softvm_remove(struct softvm *vm, enum point_type type, uint64_t addr, uint64_t len);
@@ -88,12 +93,22 @@ void softvm_resume(struct softvm *vm, enum resume_kind kind);
 void softvm_resume_one(struct softvm *vm, unsigned int vcpu, enum resume_kind kind,
 		       enum resume_kind others);
 
+/* All continue. */
+void softvm_continue(struct softvm *vm);
+
+/* One steps, the others held, and its step is the next stop. */
+void softvm_step(struct softvm *vm, unsigned int vcpu);
+
+/* Ctrl-C. */
+void softvm_interrupt(struct softvm *vm);
+
 /* Registers as the debugger sees them: the vCPU is stopped. */
 const struct soft_regs *softvm_regs(struct softvm *vm, unsigned int vcpu);
 /* The same, to be changed: store with softvm_store(). */
 struct soft_regs *softvm_change(struct softvm *vm, unsigned int vcpu, unsigned int bank);
 void softvm_store(struct softvm *vm, unsigned int vcpu);
 uint64_t softvm_pc(struct softvm *vm, unsigned int vcpu);
+void softvm_go_to(struct softvm *vm, unsigned int vcpu, uint64_t pc);
 
 /* ---- programs and tests ------------------------------------------------------------------ */
 

@@ -8,30 +8,6 @@
 
 #include "tests/unit/softvm.h"
 
-static void loops(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus)
-{
-	softvm_init(vm, ops, ncpus, NULL);
-	softvm_loops(vm);
-}
-
-static void cont(struct softvm *vm)
-{
-	softvm_resume(vm, RESUME_CONTINUE);
-}
-
-static void interrupt(struct softvm *vm)
-{
-	vm->t->ops->interrupt(vm->t);
-}
-
-/* Attached before the first instruction. */
-static void start(struct softvm *vm)
-{
-	vm->engine.held = true;
-	softvm_start(vm);
-	softvm_attach(vm);
-}
-
 static uint64_t now_ms(void)
 {
 	struct timespec t;
@@ -75,19 +51,19 @@ SOFT_TEST(engine, interrupt_spinning,
 	unsigned int i;
 	struct stop s;
 
-	loops(vm, ops, 4);
+	softvm_init_loops(vm, ops, 4, NULL);
 	softvm_start(vm);
 	softvm_attach(vm);
 	for (i = 0; i < 50; i++) {
-		cont(vm);
+		softvm_continue(vm);
 		softvm_run_on(vm, i % 4, 1);
 		from = now_ms();
-		interrupt(vm);
-		interrupt(vm);
+		softvm_interrupt(vm);
+		softvm_interrupt(vm);
 		expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 		cr_expect_lt(now_ms() - from, 1000);
 		cr_expect_not(softvm_wait(vm, &s, 0));
-		interrupt(vm); /* stopped already */
+		softvm_interrupt(vm); /* stopped already */
 		cr_expect_not(softvm_wait(vm, &s, 0));
 	}
 	expect_standstill(vm);
@@ -114,18 +90,18 @@ SOFT_TEST(engine, interrupt_halted, "Ctrl-C stops halted vCPUs, and they are sti
 {
 	unsigned int i;
 
-	loops(vm, ops, 3);
+	softvm_init_loops(vm, ops, 3, NULL);
 	for (i = 0; i < 3; i++)
 		CODE(vm, loop_of(i), I(STI, 0, 0, 0), I(HLT, 0, 0, 0), JMP(-2));
 	softvm_start(vm);
 	softvm_attach(vm);
-	cont(vm);
+	softvm_continue(vm);
 	softvm_until(all_halted, vm);
 	for (i = 0; i < 20; i++) {
-		interrupt(vm);
+		softvm_interrupt(vm);
 		expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 		cr_expect_str_eq(vm->t->ops->idle(vm->t, i % 3), "halted");
-		cont(vm);
+		softvm_continue(vm);
 	}
 	cr_expect(all_halted(vm));
 	softcpu_irq(&vm->cpus[1].cpu);
@@ -140,12 +116,12 @@ SOFT_TEST(engine, interrupt_and_hit,
 	uint64_t laps;
 	struct stop s;
 
-	loops(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	softvm_break(vm, loop_of(1) + 8);
 	for (i = 0; i < 300; i++) {
-		cont(vm);
-		interrupt(vm);
+		softvm_continue(vm);
+		softvm_interrupt(vm);
 		s = softvm_stopped(vm);
 		if (s.kind == STOP_SWBREAK)
 			hits++;
@@ -168,13 +144,13 @@ SOFT_TEST(engine, detach_running, "detach from a running VM: breakpoints out, it
 {
 	uint8_t before[SOFTVM_MEM / 8];
 
-	loops(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	memcpy(before, vm->mem, sizeof(before));
 	softvm_start(vm);
 	softvm_attach(vm);
 	softvm_break(vm, 0x800 - 4);
 	softvm_break(vm, VECTOR);
-	cont(vm);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 10);
 	softvm_detach(vm);
 	cr_expect_eq(memcmp(vm->mem, before, sizeof(before)), 0);
@@ -189,14 +165,14 @@ SOFT_TEST(engine, detach_at_hits,
 	uint8_t before[SOFTVM_MEM / 8];
 	unsigned int i, round;
 
-	loops(vm, ops, 3);
+	softvm_init_loops(vm, ops, 3, NULL);
 	memcpy(before, vm->mem, sizeof(before));
 	softvm_start(vm);
 	for (round = 0; round < 100; round++) {
 		softvm_attach(vm);
 		for (i = 0; i < 3; i++)
 			softvm_break(vm, loop_of(i) + 4 * (round % 4));
-		cont(vm);
+		softvm_continue(vm);
 		if (round % 2)
 			pass(1);
 		softvm_detach(vm);
@@ -210,18 +186,18 @@ SOFT_TEST(engine, detach_at_hits,
 
 SOFT_TEST(engine, stay, "detach and stay: nothing runs until the next debugger says so")
 {
-	loops(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_start(vm);
 	softvm_attach(vm);
 	softvm_break(vm, LOOP + 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	vm->t->ops->detach(vm->t, DETACH_STAY);
 	cr_expect_not(softvm_planted(vm, LOOP + 8));
 	expect_standstill(vm);
 	softvm_attach(vm);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
-	cont(vm);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 20);
 	vm->t->ops->detach(vm->t, DETACH_STAY); /* running */
 	expect_standstill(vm);
@@ -233,7 +209,7 @@ SOFT_TEST(engine, stay, "detach and stay: nothing runs until the next debugger s
 
 SOFT_TEST(engine, hold, "held from the first instruction until a debugger lets it run")
 {
-	loops(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	vm->engine.held = true;
 	softvm_start(vm);
 	expect_standstill(vm);
@@ -241,7 +217,7 @@ SOFT_TEST(engine, hold, "held from the first instruction until a debugger lets i
 	softvm_attach(vm);
 	cr_expect_eq(softvm_pc(vm, 0), loop_of(0));
 	cr_expect_eq(softvm_pc(vm, 1), loop_of(1));
-	cont(vm);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 10);
 	softvm_fini(vm);
 }
@@ -249,17 +225,15 @@ SOFT_TEST(engine, hold, "held from the first instruction until a debugger lets i
 SOFT_TEST(engine, as_found,
 	  "a debugger that withdraws leaves a VM that was held held, and one that ran running")
 {
-	loops(vm, ops, 2);
-	vm->engine.held = true;
-	softvm_start(vm);
-	softvm_attach(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	cr_expect_eq(softvm_pc(vm, 1), loop_of(1));
 	vm->t->ops->detach(vm->t, DETACH_AS_FOUND);
 	expect_standstill(vm);
 	cr_expect_eq(retired(vm), 0);
 	cr_expect_eq(vm->paused, 1);
 	softvm_attach(vm);
-	cont(vm); /* it is held no more */
+	softvm_continue(vm); /* it is held no more */
 	softvm_run_on(vm, 0, 10);
 	vm->t->ops->detach(vm->t, DETACH_AS_FOUND);
 	softvm_run_on(vm, 0, 10);
@@ -276,16 +250,16 @@ SOFT_TEST(
 {
 	struct stop s;
 
-	loops(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	softvm_break(vm, loop_of(0) + 8);
 	softvm_insert(vm, POINT_WRITE, data_of(1), 8);
-	cont(vm);
+	softvm_continue(vm);
 	s = softvm_stopped(vm);
 	vm->t->ops->renew(vm->t);
 	expect_standstill(vm);
 	cr_expect_not(softvm_planted(vm, loop_of(0) + 8));
-	cont(vm);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 50);
 	softvm_run_on(vm, 1, 50);
 	cr_expect_not(softvm_wait(vm, &s, 0));
@@ -296,14 +270,14 @@ SOFT_TEST(engine, again_and_again, "1,000 debuggers one after the other")
 {
 	unsigned int i;
 
-	loops(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_start(vm);
 	for (i = 0; i < 1000; i++) {
 		softvm_attach(vm);
 		if (i % 3 == 1)
 			softvm_break(vm, 0x800);
 		if (i % 3)
-			cont(vm);
+			softvm_continue(vm);
 		softvm_detach(vm);
 	}
 	softvm_run_on(vm, 0, 100);
@@ -313,7 +287,7 @@ SOFT_TEST(engine, again_and_again, "1,000 debuggers one after the other")
 
 SOFT_TEST(engine, one_at_a_time, "a second debugger is refused while one holds the VM")
 {
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_start(vm);
 	softvm_attach(vm);
 	cr_expect_eq(vm->t->ops->attach(vm->t), -EBUSY);
@@ -324,11 +298,11 @@ SOFT_TEST(engine, one_at_a_time, "a second debugger is refused while one holds t
 
 SOFT_TEST(engine, vmm_hears, "the VMM hears of stops and resumes in turns, whoever comes and goes")
 {
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_start(vm);
 	softvm_attach(vm);
 	cr_expect_eq(vm->paused, 1);
-	cont(vm);
+	softvm_continue(vm);
 	cr_expect_eq(vm->paused, 0);
 	softvm_detach(vm); /* running */
 	cr_expect_eq(vm->paused, 0);
@@ -341,8 +315,8 @@ SOFT_TEST(engine, vmm_hears, "the VMM hears of stops and resumes in turns, whoev
 	cr_expect_eq(vm->paused, 1, "it stays stopped");
 	softvm_attach(vm);
 	cr_expect_eq(vm->paused, 1);
-	cont(vm);
-	interrupt(vm);
+	softvm_continue(vm);
+	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	cr_expect_eq(vm->paused, 1);
 	softvm_fini(vm);
@@ -381,7 +355,7 @@ Test(engine, stuck,
 	static struct softvm vm;
 	struct hang h = { 0 };
 
-	loops(&vm, &soft8_ops, 2);
+	softvm_init_loops(&vm, &soft8_ops, 2, NULL);
 	out_loop(&vm);
 	vm.on_exit = hang;
 	vm.opaque = &h;
@@ -393,10 +367,10 @@ Test(engine, stuck,
 	softvm_run_on(&vm, 0, 10);
 	softvm_attach(&vm);
 	softvm_break(&vm, LOOP + 4);
-	cont(&vm);
+	softvm_continue(&vm);
 	expect_stop(softvm_stopped(&vm), STOP_SWBREAK, 0);
 	h.there = h.go = false;
-	cont(&vm); /* steps over the OUT, which hangs with the breakpoint lifted */
+	softvm_continue(&vm); /* steps over the OUT, which hangs with the breakpoint lifted */
 	softvm_until(hangs, &h);
 	softvm_detach(&vm);
 	cr_expect_geq(vm.logs, 1, "said in the log");
@@ -449,14 +423,14 @@ SOFT_TEST(engine, no_cost,
 	static const struct debug_wish none;
 	const struct debug_wish *w;
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	out_loop(vm);
 	softvm_start(vm);
 	expect_no_calls(vm);
 	softvm_attach(vm);
 	softvm_break(vm, 0x800);
 	softvm_insert(vm, POINT_WRITE, DATA, 8);
-	cont(vm);
+	softvm_continue(vm);
 	softvm_detach(vm);
 	expect_no_calls(vm);
 	softvm_stop(vm);
@@ -475,11 +449,11 @@ SOFT_TEST(engine, read_once,
 	unsigned int i, bank, was[SOFT_BANKS];
 	uint64_t byte;
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_paging(vm);
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	softvm_regs(vm, 0);
 	n = &vm->cpus[0].cpu.calls;
@@ -493,7 +467,7 @@ SOFT_TEST(engine, read_once,
 		softvm_unbreak(vm, LOOP + 4);
 		for (bank = 0; bank < SOFT_BANKS; bank++)
 			cr_assert_leq(n->fetch[bank] - was[bank], vm->cpus[0].entries - entries);
-		cont(vm);
+		softvm_continue(vm);
 		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	}
 	cr_expect_eq(n->store[1] + n->store[2], 0);
@@ -504,19 +478,18 @@ SOFT_TEST(engine, read_once,
 
 SOFT_TEST(engine, registers, "what the debugger writes is what the guest runs with, and reads back")
 {
-	loops(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	softvm_change(vm, 1, 0)->r[0] = 1000; /* stored by the resume alone */
 	softvm_change(vm, 0, 2)->f[1] = 42;
 	softvm_break(vm, loop_of(1) + 4);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
 	cr_expect_eq(softvm_regs(vm, 1)->r[0], 1001);
 	cr_expect_eq(softvm_regs(vm, 0)->f[1], 42);
-	softvm_change(vm, 1, 0)->pc = loop_of(1);
-	softvm_store(vm, 1);
+	softvm_go_to(vm, 1, loop_of(1));
 	cr_expect_eq(vm->cpus[1].cpu.regs.pc, loop_of(1), "stored by flush");
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
 	cr_expect_eq(softvm_regs(vm, 1)->r[0], 1002);
 	softvm_fini(vm);
@@ -527,23 +500,23 @@ SOFT_TEST(engine, refused_registers,
 {
 	struct stop s;
 
-	loops(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_start(vm);
 	softvm_attach(vm);
 	vm->cpus[1].cpu.fail_store = -EINVAL;
 	softvm_change(vm, 1, 0)->r[2] = 1;
-	cont(vm);
+	softvm_continue(vm);
 	s = softvm_stopped(vm);
 	expect_stop(s, STOP_FATAL, 1);
 	cr_expect_not_null(s.text);
 	vm->cpus[1].cpu.fail_store = 0;
 	vm->cpus[0].cpu.fail_arm = -EIO;
-	cont(vm);
+	softvm_continue(vm);
 	s = softvm_stopped(vm);
 	expect_stop(s, STOP_FATAL, 0);
 	cr_expect_not_null(s.text);
 	vm->cpus[0].cpu.fail_arm = 0;
-	cont(vm);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 10);
 	softvm_run_on(vm, 1, 10);
 	softvm_fini(vm);
@@ -557,14 +530,14 @@ static void half_done(struct softvm *vm, const struct vcpu_ops *ops, enum soft_o
 	const struct soft_regs *r;
 	unsigned int i;
 
-	loops(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	CODE(vm, LOOP, { op, 3, 0, 0 }, I(ADDI, 0, 0, 1), JMP(-3));
 	vm->cpus[0].cpu.regs.r[3] = value;
 	softvm_start(vm);
 	softvm_attach(vm);
 	for (i = 0; i < 300; i++) {
-		cont(vm);
-		interrupt(vm);
+		softvm_continue(vm);
+		softvm_interrupt(vm);
 		expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 		r = softvm_regs(vm, 0);
 		cr_assert_not(vm->cpus[0].cpu.incomplete, "nothing is half done in a stop");
@@ -572,7 +545,7 @@ static void half_done(struct softvm *vm, const struct vcpu_ops *ops, enum soft_o
 		if (vm->cpus[0].cpu.retired)
 			cr_assert_eq(r->r[3], value);
 	}
-	cont(vm);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 10);
 	softvm_fini(vm);
 }
@@ -600,7 +573,7 @@ SOFT_TEST(engine, added_stopped,
 	unsigned int index[4];
 	struct softvm_cpu *c;
 
-	loops(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_start(vm);
 	softvm_attach(vm);
 	c = softvm_add(vm, 2);
@@ -613,7 +586,7 @@ SOFT_TEST(engine, added_stopped,
 	cr_expect_eq(index[2], 2);
 	cr_expect_eq(softvm_pc(vm, 2), loop_of(2));
 	softvm_break(vm, loop_of(2) + 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 2);
 	softvm_fini(vm);
 }
@@ -623,11 +596,11 @@ SOFT_TEST(engine, added_running,
 {
 	struct softvm_cpu *c;
 
-	loops(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_start(vm);
 	softvm_attach(vm);
 	softvm_break(vm, loop_of(4) + 8);
-	cont(vm);
+	softvm_continue(vm);
 	c = softvm_add(vm, 4);
 	c->cpu.regs.pc = loop_of(4);
 	c->cpu.regs.r[1] = data_of(4);
@@ -636,7 +609,7 @@ SOFT_TEST(engine, added_running,
 	cr_expect_eq(softvm_regs(vm, 4)->r[0], 1);
 	expect_standstill(vm);
 	c = softvm_add(vm, 3); /* between the others, never started */
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 4);
 	softvm_detach(vm);
 	softvm_fini(vm);
@@ -660,11 +633,10 @@ SOFT_TEST(engine, added_before_resume,
 					   { .vcpu = 3, .kind = RESUME_HOLD } };
 	unsigned int i;
 
-	softvm_init(vm, ops, 0, NULL);
-	softvm_loops(vm);
+	softvm_init_loops(vm, ops, 0, NULL);
 	add(vm, 1);
 	add(vm, 3);
-	start(vm);
+	softvm_begin(vm);
 	for (i = 0; i <= 4; i += 2)
 		softvm_start_cpu(add(vm, i));
 	cr_assert_eq(vm->t->ops->resume(vm->t, a, 2, &hold), 0);
@@ -679,15 +651,15 @@ SOFT_TEST(engine, added_locked,
 {
 	struct softvm_cpu *c;
 
-	loops(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	softvm_resume_one(vm, 1, RESUME_CONTINUE, RESUME_HOLD);
 	c = add(vm, 2);
 	softvm_start_cpu(c);
 	softvm_run_on(vm, 1, 100);
 	pass(10);
 	cr_expect_eq(c->cpu.retired, 0);
-	interrupt(vm);
+	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	cr_expect_eq(softvm_pc(vm, 2), loop_of(2));
 	softvm_resume_one(vm, 1, RESUME_HOLD, RESUME_CONTINUE);
@@ -702,14 +674,14 @@ SOFT_TEST(engine, added_on_breakpoint,
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
-		loops(vm, ops, 1);
+		softvm_init_loops(vm, ops, 1, NULL);
 		CODE(vm, loop_of(2), I(RDF, 3, 0, 0)); /* stepping emulates it */
-		start(vm);
+		softvm_begin(vm);
 		vm->engine.options[OPTION_SOFTWARE_WATCH] = true;
 		if (i)
 			softvm_insert(vm, POINT_WRITE, DATA + 0x200, 8);
 		softvm_break(vm, loop_of(2));
-		cont(vm);
+		softvm_continue(vm);
 		c = add(vm, 2);
 		softvm_start_cpu(c);
 		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 2);
@@ -726,15 +698,15 @@ SOFT_TEST(engine, added_during_step_over,
 	struct softvm_cpu *c;
 	struct stop s;
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	out_loop(vm);
 	vm->on_exit = hang;
 	vm->opaque = &h;
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 4);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
-	cont(vm);
+	softvm_continue(vm);
 	softvm_until(hangs, &h);
 	cr_assert_not(softvm_planted(vm, LOOP + 4), "in the middle of it");
 	c = add(vm, 1);
@@ -754,7 +726,7 @@ SOFT_TEST(engine, added_twice, "an index that is taken, or another kind of CPU, 
 	struct vmgdb_vcpu *v;
 	struct softcpu c;
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	cr_assert_eq(softcpu_init(&c, ops, 0, vm->phys, NULL), 0);
 	cr_expect_eq(engine_add_vcpu(&vm->engine, 0, ops, &c.caps, &c, &v), -EEXIST);
 	ops = ops == &soft8_ops ? &soft32_ops : &soft8_ops;
@@ -772,18 +744,18 @@ SOFT_TEST(engine, shutdown,
 	unsigned int i;
 
 	for (i = 0; i < 40; i++) {
-		loops(vm, ops, 3);
+		softvm_init_loops(vm, ops, 3, NULL);
 		softvm_start(vm);
 		softvm_attach(vm);
 		softvm_break(vm, loop_of(0) + 8);
 		if (i % 4)
-			cont(vm);
+			softvm_continue(vm);
 		if (i % 4 == 2) {
 			softvm_stopped(vm);
-			cont(vm);
+			softvm_continue(vm);
 		}
 		if (i % 4 == 3)
-			interrupt(vm);
+			softvm_interrupt(vm);
 		softvm_stop(vm);
 		cr_expect_eq(vmgdb_vcpu_enter(vm->cpus[0].vcpu), -ESHUTDOWN);
 		softvm_detach(vm);
@@ -799,13 +771,13 @@ SOFT_TEST(engine, exited, "the VM ends by itself: told at once, once, and the de
 	uint64_t from;
 	struct stop s;
 
-	loops(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	CODE(vm, LOOP, I(NOP, 0, 0, 0), I(EVENT, 0, 0, 0));
-	start(vm);
-	cont(vm);
+	softvm_begin(vm);
+	softvm_continue(vm);
 	s = softvm_stopped(vm);
 	expect_stop(s, STOP_EVENT, 0);
-	cont(vm); /* vCPU 0's thread leaves its loop */
+	softvm_continue(vm); /* vCPU 0's thread leaves its loop */
 	engine_exited(&vm->engine, 3);
 	s = softvm_stopped(vm);
 	cr_expect_eq(s.kind, STOP_EXITED);
@@ -821,7 +793,7 @@ SOFT_TEST(engine, killed, "kill is the VMM's to allow")
 {
 	struct stop s;
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_start(vm);
 	softvm_attach(vm);
 	cr_expect_eq(vm->t->ops->kill(vm->t), 0);
@@ -865,12 +837,12 @@ static void ending(struct softvm *vm, const struct vcpu_ops *ops, enum soft_op o
 	struct seen seen = { .wait = true };
 	struct stop s;
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP + 8, { op, 0, 0, 0 });
 	vm->on_exit = reset;
 	vm->opaque = &seen;
-	start(vm);
-	cont(vm);
+	softvm_begin(vm);
+	softvm_continue(vm);
 	s = softvm_stopped(vm);
 	expect_stop(s, kind, 0);
 	cr_expect_not_null(s.text);
@@ -878,9 +850,9 @@ static void ending(struct softvm *vm, const struct vcpu_ops *ops, enum soft_op o
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1);
 	cr_expect_eq(seen.times, 0, "the debugger sees it first");
 	softvm_change(vm, 0, 0)->r[5] = 55;
-	cont(vm);
+	softvm_continue(vm);
 	softvm_until(was_seen, &seen);
-	interrupt(vm);
+	softvm_interrupt(vm);
 	seen.wait = false;
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	cr_expect_eq(softvm_pc(vm, 0), loop_of(1), "as the VMM reset it");
@@ -907,18 +879,18 @@ SOFT_TEST(
 {
 	struct seen seen = { 0 };
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP + 8, I(FATAL, 0, 0, 0));
 	vm->on_exit = reset;
 	vm->opaque = &seen;
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
 	softvm_break(vm, loop_of(1));
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_FATAL, 0);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), loop_of(1));
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 500, "the first time that it comes there");
@@ -930,7 +902,7 @@ SOFT_TEST(engine, fatal_alone, "without a debugger fatal exits are the VMM's alo
 {
 	struct seen seen = { 0 };
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP + 8, I(FATAL, 0, 0, 0));
 	vm->on_exit = reset;
 	vm->opaque = &seen;
@@ -957,15 +929,14 @@ SOFT_TEST(engine, fatal_both, "two vCPUs end at once: both are told, the second 
 	struct stop a, b;
 
 	pthread_barrier_init(&both, NULL, 2);
-	softvm_init(vm, ops, 2, &hooks);
-	softvm_loops(vm);
+	softvm_init_loops(vm, ops, 2, &hooks);
 	CODE(vm, loop_of(0) + 8, I(FATAL, 0, 0, 0));
 	CODE(vm, loop_of(1) + 8, I(FATAL, 0, 0, 0));
-	start(vm);
-	cont(vm);
+	softvm_begin(vm);
+	softvm_continue(vm);
 	expect_stop(a = softvm_stopped(vm), STOP_FATAL, a.vcpu);
 	ran = retired(vm);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(b = softvm_stopped(vm), STOP_FATAL, !a.vcpu);
 	cr_expect_eq(retired(vm), ran);
 	softvm_detach(vm);
@@ -976,16 +947,16 @@ SOFT_TEST(engine, fatal_both, "two vCPUs end at once: both are told, the second 
 SOFT_TEST(engine, fatal_over,
 	  "a vCPU that ends while it steps over a breakpoint does not keep the others from running")
 {
-	loops(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	CODE(vm, LOOP + 8, I(FATAL, 0, 0, 0));
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_FATAL, 0);
 	cr_expect(softvm_planted(vm, LOOP + 8));
-	cont(vm); /* the VMM ends that thread */
+	softvm_continue(vm); /* the VMM ends that thread */
 	softvm_run_on(vm, 1, 100);
 	softvm_fini(vm);
 }
@@ -998,8 +969,8 @@ SOFT_TEST(engine, two_vms,
 	static struct softvm other;
 	unsigned int i;
 
-	loops(vm, ops, 2);
-	loops(&other, ops == &soft8_ops ? &soft32_ops : &soft8_ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_init_loops(&other, ops == &soft8_ops ? &soft32_ops : &soft8_ops, 2, NULL);
 	softvm_start(vm);
 	softvm_start(&other);
 	softvm_attach(vm);
@@ -1008,13 +979,13 @@ SOFT_TEST(engine, two_vms,
 	softvm_break(vm, loop_of(0) + 8);
 	softvm_break(&other, loop_of(1) + 4);
 	for (i = 0; i < 20; i++) {
-		cont(vm);
-		cont(&other);
+		softvm_continue(vm);
+		softvm_continue(&other);
 		expect_stop(softvm_stopped(&other), STOP_SWBREAK, 1);
 		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	}
 	softvm_fini(vm);
-	cont(&other);
+	softvm_continue(&other);
 	expect_stop(softvm_stopped(&other), STOP_SWBREAK, 1);
 	softvm_fini(&other);
 }

@@ -7,26 +7,6 @@
 
 #include "tests/unit/softvm.h"
 
-static struct softvm *loops(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus)
-{
-	softvm_init(vm, ops, ncpus, NULL);
-	softvm_loops(vm);
-	return vm;
-}
-
-/* Attached before the first instruction. */
-static void start(struct softvm *vm)
-{
-	vm->engine.held = true;
-	softvm_start(vm);
-	softvm_attach(vm);
-}
-
-static void cont(struct softvm *vm)
-{
-	softvm_resume(vm, RESUME_CONTINUE);
-}
-
 /* ---- software breakpoints ---------------------------------------------------------------- */
 
 SOFT_TEST(engine_points, hit,
@@ -37,17 +17,17 @@ SOFT_TEST(engine_points, hit,
 	unsigned int i;
 	struct stop s;
 
-	loops(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	softvm_break(vm, at);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
 	laps = softvm_regs(vm, 1)->r[0];
 	for (i = 1; i <= 20; i++) {
 		cr_assert_eq(softvm_pc(vm, 1), at);
 		cr_assert_eq(softvm_regs(vm, 1)->r[0], laps + i - 1, "one lap between hits");
 		cr_expect_not(softvm_wait(vm, &s, 0), "told once");
-		cont(vm);
+		softvm_continue(vm);
 		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
 	}
 	softvm_fini(vm);
@@ -59,11 +39,11 @@ SOFT_TEST(engine_points, hidden, "a debugger never sees an inserted breakpoint")
 	uint8_t before[16], now[16];
 	unsigned int off;
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	memcpy(before, vm->mem + at - 8, sizeof(before));
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, at);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_assert(softvm_planted(vm, at));
 	for (off = 0; off < 12; off++) {
@@ -82,15 +62,15 @@ SOFT_TEST(engine_points, write_under,
 	const struct soft_insn add = I(ADDI, 2, 0, 1);
 	uint8_t now[4];
 
-	loops(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
 	softvm_break(vm, at);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_assert_eq(vm->t->ops->write(vm->t, 0, at, &add, 4), 0);
 	cr_assert_eq(vm->t->ops->read(vm->t, 0, at, now, 4), 4);
 	cr_expect_eq(memcmp(now, &add, 4), 0);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[2], 1, "the new instruction ran, stepped over");
 	softvm_detach(vm);
@@ -103,8 +83,8 @@ SOFT_TEST(engine_points, hole, "reads stop at a hole, writes into one are refuse
 {
 	uint8_t buf[16] = { 0 }, was[8];
 
-	loops(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
 	memcpy(was, vm->mem + SOFTVM_MEM - 8, 8);
 	cr_expect_eq(vm->t->ops->read(vm->t, 0, SOFTVM_MEM - 8, buf, 16), 8);
 	cr_expect_eq(vm->t->ops->read(vm->t, 0, SOFTVM_MEM, buf, 16), -EFAULT);
@@ -121,7 +101,7 @@ static void overwriting_loop(struct softvm *vm, const struct soft_insn *insn)
 	struct soft_regs *r = &vm->cpus[0].cpu.regs;
 	uint32_t word;
 
-	loops(vm, vm->ops, 1);
+	softvm_init_loops(vm, vm->ops, 1, NULL);
 	memcpy(&word, insn, sizeof(word));
 	r->r[2] = word;
 	r->r[3] = LOOP;
@@ -152,24 +132,23 @@ SOFT_TEST(engine_points, overwritten,
 
 	vm->ops = ops;
 	overwriting_loop(vm, &add);
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, at);
 	softvm_break(vm, LOOP + 12);
-	cont(vm); /* written over on the way to +8 */
+	softvm_continue(vm); /* written over on the way to +8 */
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_assert_eq(softvm_pc(vm, 0), LOOP + 12, "what the guest wrote ran");
 	cr_expect(shows(vm, at, &add));
 	softvm_unbreak(vm, LOOP + 12);
 	softvm_break(vm, LOOP + 16);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 16);
 	cr_expect(softvm_planted(vm, at), "set anew when it was let run");
 	cr_expect_eq(softvm_regs(vm, 0)->r[4], 1);
-	softvm_change(vm, 0, 0)->pc = at;
-	softvm_store(vm, 0);
+	softvm_go_to(vm, 0, at);
 	cr_assert_eq(softvm_pc(vm, 0), at);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), at);
 	cr_expect_eq(softvm_regs(vm, 0)->r[4], 1, "hit where it was put, not a lap later");
@@ -187,17 +166,14 @@ SOFT_TEST(engine_points, overwritten_by_step,
 
 	vm->ops = ops;
 	overwriting_loop(vm, &add);
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, at);
-	softvm_change(vm, 0, 0)->pc = LOOP + 4;
-	softvm_store(vm, 0);
-	softvm_resume(vm, RESUME_STEP);
-	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	softvm_go_to(vm, 0, LOOP + 4);
+	softvm_step(vm, 0);
 	cr_expect(shows(vm, at, &add), "the new instruction");
-	softvm_change(vm, 0, 0)->pc = LOOP + 16;
-	softvm_store(vm, 0);
+	softvm_go_to(vm, 0, LOOP + 16);
 	vm->mem[LOOP + 4] = SOFT_NOP;
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), at);
 	softvm_detach(vm);
@@ -214,12 +190,10 @@ SOFT_TEST(engine_points, overwritten_shares_bytes,
 
 	vm->ops = ops;
 	overwriting_loop(vm, &like);
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, at);
-	softvm_change(vm, 0, 0)->pc = LOOP + 4;
-	softvm_store(vm, 0);
-	softvm_resume(vm, RESUME_STEP);
-	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	softvm_go_to(vm, 0, LOOP + 4);
+	softvm_step(vm, 0);
 	cr_expect(shows(vm, at, &like));
 	softvm_fini(vm);
 }
@@ -231,28 +205,27 @@ SOFT_TEST(
 	struct stop s;
 	unsigned int i;
 
-	loops(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_paging(vm);
 	softvm_map(vm, 0x800, LOOP); /* all loops are there once more */
-	start(vm);
-	softvm_change(vm, 0, 0)->pc = 0x800;
-	softvm_store(vm, 0);
+	softvm_begin(vm);
+	softvm_go_to(vm, 0, 0x800);
 	softvm_break(vm, loop_of(0) + 8);
 	softvm_break(vm, loop_of(1) + 8);
 	for (i = 1; i <= 5; i++) {
-		cont(vm);
+		softvm_continue(vm);
 		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
 		cr_expect_eq(softvm_regs(vm, 1)->r[0], i);
 	}
 	softvm_resume_one(vm, 0, RESUME_CONTINUE, RESUME_HOLD);
 	softvm_run_on(vm, 0, 100);
 	cr_expect_not(softvm_wait(vm, &s, 0));
-	vm->t->ops->interrupt(vm->t);
+	softvm_interrupt(vm);
 	expect_stop(s = softvm_stopped(vm), STOP_INTERRUPT, s.vcpu);
 	cr_expect_eq(softvm_pc(vm, 0) & ~0xfULL, 0x800);
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 0, "no exception reached the guest");
 	softvm_break(vm, 0x808);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(s = softvm_stopped(vm), STOP_SWBREAK, s.vcpu);
 	softvm_resume_one(vm, 0, RESUME_CONTINUE, RESUME_HOLD);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
@@ -268,21 +241,20 @@ SOFT_TEST(
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
-		loops(vm, ops, 1);
+		softvm_init_loops(vm, ops, 1, NULL);
 		softvm_paging(vm);
 		memcpy(vm->mem + copy, vm->mem + LOOP, SOFT_PAGE);
-		start(vm);
+		softvm_begin(vm);
 		softvm_break(vm, LOOP + 8);
-		cont(vm);
+		softvm_continue(vm);
 		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 		softvm_map(vm, LOOP, copy);
-		softvm_resume(vm, RESUME_STEP);
-		expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+		softvm_step(vm, 0);
 		cr_expect(softvm_planted(vm, LOOP + 8) && !softvm_planted(vm, copy + 8));
 		if (i) /* gdb takes all out at each stop, lldb leaves them in */
 			softvm_unbreak(vm, LOOP + 8);
 		softvm_break(vm, LOOP + 8);
-		cont(vm);
+		softvm_continue(vm);
 		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 		cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
 		cr_expect(!softvm_planted(vm, LOOP + 8) && softvm_planted(vm, copy + 8));
@@ -297,25 +269,24 @@ SOFT_TEST(engine_points, two_names,
 {
 	struct stop s;
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_paging(vm);
 	softvm_map(vm, 0x800, LOOP);
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
 	softvm_break(vm, 0x808);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	softvm_unbreak(vm, LOOP + 8);
-	softvm_change(vm, 0, 0)->pc = 0x800;
-	softvm_store(vm, 0);
-	cont(vm);
+	softvm_go_to(vm, 0, 0x800);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), 0x808);
 	softvm_unbreak(vm, 0x808);
-	cont(vm);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 100);
 	cr_expect_not(softvm_wait(vm, &s, 0));
-	vm->t->ops->interrupt(vm->t);
+	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	cr_expect_not(softvm_planted(vm, LOOP + 8));
 	softvm_fini(vm);
@@ -360,20 +331,18 @@ static void meet_at(struct softvm *vm, const struct vcpu_ops *ops, enum point_ty
 {
 	unsigned int i;
 
-	softvm_init(vm, ops, 2, &meeting_hooks);
-	softvm_loops(vm);
+	softvm_init_loops(vm, ops, 2, &meeting_hooks);
 	pthread_barrier_init(&meeting.both, NULL, 2);
 	meeting.left = 2;
 	meeting.retired = 0;
 	for (i = 0; i < 2; i++)
 		vm->cpus[i].cpu.regs.pc = LOOP;
-	start(vm);
+	softvm_begin(vm);
 	for (i = 0; i < 2; i++) {
-		softvm_change(vm, i, 0)->pc = LOOP;
-		softvm_store(vm, i);
+		softvm_go_to(vm, i, LOOP);
 	}
 	softvm_insert(vm, type, LOOP + 8, ops->cpu->brk_kind);
-	cont(vm);
+	softvm_continue(vm);
 }
 
 static void part(struct softvm *vm)
@@ -393,14 +362,14 @@ static void both_told(struct softvm *vm, const struct vcpu_ops *ops, enum point_
 	a = softvm_stopped(vm);
 	expect_stop(a, kind_of[type], a.vcpu);
 	ran = meeting.retired;
-	cont(vm);
+	softvm_continue(vm);
 	b = softvm_stopped(vm);
 	expect_stop(b, kind_of[type], !a.vcpu);
 	cr_expect_eq(meeting.retired, ran, "nothing runs before the second is told");
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
 	cr_expect_eq(softvm_pc(vm, 1), LOOP + 8);
 	softvm_remove(vm, type, LOOP + 8, ops->cpu->brk_kind);
-	cont(vm);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 50);
 	softvm_run_on(vm, 1, 50);
 	cr_expect_not(softvm_wait(vm, &a, 0), "neither is told twice");
@@ -452,14 +421,13 @@ SOFT_TEST(engine_points, first_told_first, "of several stops the one that came f
 	static const struct soft_hooks in_turn = { .opaque = &turns, .trapped = come_in_turn };
 
 	turns = (struct in_turn){ .vm = vm };
-	softvm_init(vm, ops, 2, &in_turn);
-	softvm_loops(vm);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, &in_turn);
+	softvm_begin(vm);
 	softvm_break(vm, loop_of(0) + 8);
 	softvm_break(vm, loop_of(1) + 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	softvm_fini(vm);
 }
@@ -471,7 +439,7 @@ SOFT_TEST(engine_points, both_hit_dropped, "the second is dropped when the break
 	meet_at(vm, ops, POINT_SW);
 	expect_stop(a = softvm_stopped(vm), STOP_SWBREAK, a.vcpu);
 	softvm_unbreak(vm, LOOP + 8);
-	cont(vm);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 50);
 	softvm_run_on(vm, 1, 50);
 	cr_expect_not(softvm_wait(vm, &a, 0));
@@ -487,7 +455,7 @@ SOFT_TEST(engine_points, both_hit_held, "the second is kept while its vCPU is he
 	softvm_resume_one(vm, a.vcpu, RESUME_STEP, RESUME_HOLD);
 	expect_stop(b = softvm_stopped(vm), STOP_STEP, a.vcpu);
 	cr_expect_eq(softvm_pc(vm, a.vcpu), LOOP + 12);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(b = softvm_stopped(vm), STOP_SWBREAK, !a.vcpu);
 	cr_expect_eq(softvm_pc(vm, b.vcpu), LOOP + 8);
 	part(vm);
@@ -516,18 +484,16 @@ SOFT_TEST(engine_points, stopped_on_it,
 {
 	uint64_t laps;
 
-	loops(vm, ops, 2);
-	start(vm);
-	softvm_change(vm, 1, 0)->pc = loop_of(1) + 8;
-	softvm_store(vm, 1);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_go_to(vm, 1, loop_of(1) + 8);
 	laps = softvm_regs(vm, 1)->r[0];
 	softvm_break(vm, loop_of(1) + 8);
-	softvm_resume_one(vm, 0, RESUME_STEP, RESUME_HOLD);
-	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
-	cont(vm);
+	softvm_step(vm, 0);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
 	cr_expect_eq(softvm_regs(vm, 1)->r[0], laps, "the first time that it comes there");
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
 	cr_expect_eq(softvm_regs(vm, 1)->r[0], laps + 1);
 	softvm_fini(vm);
@@ -538,15 +504,14 @@ SOFT_TEST(engine_points, told_here,
 {
 	uint64_t laps;
 
-	loops(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	softvm_break(vm, loop_of(0) + 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	laps = softvm_regs(vm, 0)->r[0];
-	softvm_resume_one(vm, 1, RESUME_STEP, RESUME_HOLD);
-	expect_stop(softvm_stopped(vm), STOP_STEP, 1);
-	cont(vm);
+	softvm_step(vm, 1);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], laps + 1, "not told twice");
 	softvm_fini(vm);
@@ -557,14 +522,13 @@ SOFT_TEST(engine_points, inserted_here,
 {
 	uint64_t laps, at;
 
-	loops(vm, ops, 1);
-	start(vm);
-	softvm_resume(vm, RESUME_STEP);
-	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	softvm_step(vm, 0);
 	at = softvm_pc(vm, 0);
 	softvm_break(vm, at);
 	laps = softvm_regs(vm, 0)->r[0];
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), at);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], laps + 1);
@@ -581,7 +545,7 @@ static void mapping_loop(struct softvm *vm, const struct vcpu_ops *ops, unsigned
 	const int to_page = (PAGE_VA - (LOOP + 8)) / SOFT_INSN;
 	unsigned int i;
 
-	loops(vm, ops, ncpus);
+	softvm_init_loops(vm, ops, ncpus, NULL);
 	softvm_paging(vm);
 	softvm_unmap(vm, PAGE_VA);
 	CODE(vm, LOOP, I(ST, 2, 3, 0), JMP(to_page));
@@ -597,13 +561,13 @@ SOFT_TEST(engine_points, pending,
 	  "a breakpoint on a page that is not mapped yet is hit the first time, by a slot")
 {
 	mapping_loop(vm, ops, 1);
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, PAGE_VA);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), PAGE_VA);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 0, "the first time");
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1);
 	cr_expect(softvm_planted(vm, PAGE_GPA), "it is a software one by now");
@@ -619,16 +583,16 @@ SOFT_TEST(engine_points, pending_without_slot,
 	unsigned int i, slots = ops == &soft8_ops ? 4 : 3;
 
 	mapping_loop(vm, ops, 1);
-	start(vm);
+	softvm_begin(vm);
 	for (i = 0; i < slots; i++)
 		softvm_insert(vm, POINT_HW, 0x700 + 4 * i, ops->cpu->brk_kind);
 	softvm_break(vm, PAGE_VA);
-	cont(vm);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 100);
-	vm->t->ops->interrupt(vm->t);
+	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	cr_expect_gt(softvm_regs(vm, 0)->r[0], 0);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), PAGE_VA);
 	softvm_fini(vm);
@@ -640,22 +604,20 @@ SOFT_TEST(engine_points, pending_slot_both,
 	struct stop a, b;
 	unsigned int i;
 
-	softvm_init(vm, ops, 2, &meeting_hooks);
-	softvm_loops(vm);
+	softvm_init_loops(vm, ops, 2, &meeting_hooks);
 	softvm_paging(vm);
 	softvm_unmap(vm, PAGE_VA);
 	pthread_barrier_init(&meeting.both, NULL, 2);
 	meeting.left = 2;
 	meeting.retired = 0;
-	start(vm);
+	softvm_begin(vm);
 	for (i = 0; i < 2; i++) {
-		softvm_change(vm, i, 0)->pc = PAGE_VA;
-		softvm_store(vm, i);
+		softvm_go_to(vm, i, PAGE_VA);
 	}
 	softvm_break(vm, PAGE_VA);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(a = softvm_stopped(vm), STOP_SWBREAK, a.vcpu);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(b = softvm_stopped(vm), STOP_SWBREAK, !a.vcpu);
 	cr_expect_eq(meeting.retired, 0, "neither has gone on");
 	part(vm);
@@ -664,16 +626,16 @@ SOFT_TEST(engine_points, pending_slot_both,
 SOFT_TEST(engine_points, memory_taken_and_given,
 	  "breakpoints in memory that the VMM removes and adds again: a slot, then set again")
 {
-	loops(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
 	cr_assert_eq(memory_remove(&vm->engine.mem, 0), 0);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_not(softvm_planted(vm, LOOP + 8));
 	cr_expect_eq(vm->engine.hw.narmed, 1);
 	cr_assert_eq(memory_add(&vm->engine.mem, 0, vm->mem, SOFTVM_MEM), 0);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect(softvm_planted(vm, LOOP + 8));
 	cr_expect_eq(vm->engine.hw.narmed, 0);
@@ -689,14 +651,14 @@ SOFT_TEST(engine_points, hardware, "a hardware breakpoint is hit each time round
 	const uint64_t at = loop_of(1) + 4;
 	uint64_t laps;
 
-	loops(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	softvm_insert(vm, POINT_HW, at, ops->cpu->brk_kind);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 1);
 	laps = softvm_regs(vm, 1)->r[0];
 	cr_expect_eq(softvm_pc(vm, 1), at);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 1);
 	cr_expect_eq(softvm_regs(vm, 1)->r[0], laps + 1);
 	softvm_resume_one(vm, 1, RESUME_STEP, RESUME_CONTINUE);
@@ -722,10 +684,10 @@ SOFT_TEST(
 	struct stop s;
 	unsigned int i;
 
-	loops(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	softvm_insert(vm, POINT_WRITE, data_of(1), 8);
-	cont(vm);
+	softvm_continue(vm);
 	for (i = 0; i < 5; i++) {
 		s = softvm_stopped(vm);
 		expect_stop(s, STOP_WATCH, 1);
@@ -734,7 +696,7 @@ SOFT_TEST(
 		cr_expect_eq(softvm_pc(vm, 1), loop_of(1) + (before ? 4 : 8));
 		laps = softvm_regs(vm, 1)->r[0];
 		cr_expect_eq(data_now(vm, 1), before ? laps - 1 : laps);
-		cont(vm);
+		softvm_continue(vm);
 	}
 	softvm_fini(vm);
 }
@@ -745,26 +707,25 @@ SOFT_TEST(engine_points, watch_slots,
 	struct stop s;
 	unsigned int i;
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	vm->cpus[0].cpu.regs.r[1] = DATA + 8;
-	start(vm);
+	softvm_begin(vm);
 	softvm_insert(vm, POINT_ACCESS, DATA + 4, 12);
 	for (i = 0; i < 2; i++) {
 		softvm_change(vm, 0, 0)->r[1] = DATA + 8 * i;
 		softvm_store(vm, 0);
-		cont(vm);
+		softvm_continue(vm);
 		s = softvm_stopped(vm);
 		expect_stop(s, STOP_WATCH, 0);
 		cr_expect_eq(s.addr, DATA + 4);
 		cr_expect_eq(s.watch, HW_ACCESS);
 		if (ops->cpu->watch_before) { /* past the store */
-			softvm_resume(vm, RESUME_STEP);
-			expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+			softvm_step(vm, 0);
 		}
 	}
 	softvm_change(vm, 0, 0)->r[1] = DATA + 16;
 	softvm_store(vm, 0);
-	cont(vm);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 40);
 	cr_expect_not(softvm_wait(vm, &s, 0), "not beyond its end");
 	softvm_fini(vm);
@@ -776,15 +737,15 @@ SOFT_TEST(engine_points, watch_refused,
 	unsigned int i, slots = ops == &soft8_ops ? 4 : 2;
 	const char *why = NULL;
 
-	loops(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
 	for (i = 0; i < slots; i++)
 		softvm_insert(vm, POINT_WRITE, DATA + 0x100 + 8 * i, 8);
 	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_WRITE, DATA, 8, &why), -ENOSPC);
 	cr_expect_not_null(why);
 	softvm_remove(vm, POINT_WRITE, DATA + 0x100, 8);
 	softvm_insert(vm, POINT_WRITE, data_of(0), 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_WATCH, 0);
 	why = NULL;
 	if (ops == &soft8_ops) {
@@ -800,18 +761,16 @@ SOFT_TEST(engine_points, watch_removed,
 	struct stop a, b;
 	unsigned int i;
 
-	softvm_init(vm, ops, 2, &meeting_hooks);
-	softvm_loops(vm);
+	softvm_init_loops(vm, ops, 2, &meeting_hooks);
 	pthread_barrier_init(&meeting.both, NULL, 2);
 	meeting.left = 2;
 	meeting.retired = 0;
-	start(vm);
+	softvm_begin(vm);
 	for (i = 0; i < 2; i++) {
-		softvm_change(vm, i, 0)->pc = loop_of(i);
-		softvm_store(vm, i);
+		softvm_go_to(vm, i, loop_of(i));
 		softvm_insert(vm, POINT_WRITE, data_of(i), 8);
 	}
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(a = softvm_stopped(vm), STOP_WATCH, a.vcpu);
 	softvm_remove(vm, POINT_WRITE, data_of(!a.vcpu), 8);
 	softvm_insert(vm, POINT_ACCESS, data_of(!a.vcpu), 4);
@@ -830,15 +789,15 @@ SOFT_TEST(engine_points, watch_removed,
 SOFT_TEST(engine_points, guests_own,
 	  "the guest's own breakpoint is its exception, with ours set or not")
 {
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP, I(ADDI, 0, 0, 1), I(BRK, 0, 0, 0), I(NOP, 0, 0, 0), JMP(-4));
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1);
 	cr_expect_eq(softvm_regs(vm, 0)->cause, SOFT_EXC_BRK);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 2);
 	softvm_fini(vm);
@@ -849,12 +808,12 @@ SOFT_TEST(engine_points, on_guests_own,
 {
 	unsigned int i;
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP, I(ADDI, 0, 0, 1), I(BRK, 0, 0, 0), I(NOP, 0, 0, 0), JMP(-4));
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 4);
 	for (i = 0; i < 3; i++) {
-		cont(vm);
+		softvm_continue(vm);
 		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 		cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
 		cr_expect_eq(softvm_regs(vm, 0)->r[0], i + 1, "a lap each");
@@ -871,7 +830,7 @@ static void interrupt_given(void *opaque, struct softcpu *c)
 	struct softvm *vm = opaque;
 
 	if (c->regs.inject)
-		vm->t->ops->interrupt(vm->t);
+		softvm_interrupt(vm);
 }
 
 SOFT_TEST(engine_points, on_guests_own_stopped,
@@ -881,15 +840,14 @@ SOFT_TEST(engine_points, on_guests_own_stopped,
 	unsigned int i;
 
 	given = (struct soft_hooks){ .opaque = vm, .point = interrupt_given };
-	softvm_init(vm, ops, 1, &given);
-	softvm_loops(vm);
+	softvm_init_loops(vm, ops, 1, &given);
 	CODE(vm, LOOP, I(ADDI, 0, 0, 1), I(BRK, 0, 0, 0), I(NOP, 0, 0, 0), JMP(-4));
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 4);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	for (i = 0; i < 3; i++) {
-		cont(vm);
+		softvm_continue(vm);
 		expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 		cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
 		cr_expect_eq(softvm_regs(vm, 0)->r[7], 0);
@@ -898,7 +856,7 @@ SOFT_TEST(engine_points, on_guests_own_stopped,
 	given.point = NULL;
 	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, true);
 	softvm_insert(vm, POINT_WRITE, DATA, 8); /* from here on it steps */
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1, "the exception first");
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2, "the next lap");
@@ -908,12 +866,12 @@ SOFT_TEST(engine_points, on_guests_own_stopped,
 SOFT_TEST(engine_points, guests_steps,
 	  "the guest's own single-step traps are its own while a breakpoint is set")
 {
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP, I(TF, 1, 0, 0), I(NOP, 0, 0, 0), I(NOP, 0, 0, 0), I(TF, 0, 0, 0),
 	     I(ADDI, 0, 0, 1), JMP(-6));
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 16);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 3, "one after each but the first");
 	cr_expect_eq(softvm_regs(vm, 0)->cause, SOFT_EXC_STEP);
@@ -981,20 +939,18 @@ static struct work cost_among(struct softvm *vm, const struct vcpu_ops *ops, uns
 	softvm_loops(vm);
 	for (i = 0; i < n; i++)
 		CODE(vm, MANY_AT + 4 * i, I(NOP, 0, 0, 0));
-	start(vm);
+	softvm_begin(vm);
 	for (i = 0; i < n; i++)
 		softvm_break(vm, MANY_AT + 4 * i);
-	softvm_resume(vm, RESUME_STEP);
-	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	softvm_step(vm, 0);
 	from = work_so_far(vm);
 	softvm_break(vm, LOOP + 8);
 	for (i = 0; i < 2; i++) {
-		cont(vm);
+		softvm_continue(vm);
 		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	}
 	softvm_unbreak(vm, LOOP + 8);
-	softvm_resume(vm, RESUME_STEP);
-	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	softvm_step(vm, 0);
 	to = work_so_far(vm);
 	cr_expect_leq(longest_chain(&vm->engine.points.sites), 8);
 	cr_expect_leq(longest_chain(&vm->engine.points.points), 8);

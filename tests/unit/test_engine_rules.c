@@ -20,24 +20,6 @@ enum {
 
 enum { REG_R0 = 2 }; /* as softcpu.c describes it */
 
-static void loops(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus)
-{
-	softvm_init(vm, ops, ncpus, NULL);
-	softvm_loops(vm);
-}
-
-static void start(struct softvm *vm)
-{
-	vm->engine.held = true;
-	softvm_start(vm);
-	softvm_attach(vm);
-}
-
-static void cont(struct softvm *vm)
-{
-	softvm_resume(vm, RESUME_CONTINUE);
-}
-
 static void rule(struct softvm *vm, enum point_type type, uint64_t at, bool command,
 		 const uint8_t *code, size_t len)
 {
@@ -53,14 +35,14 @@ static void conditional(struct softvm *vm, const struct vcpu_ops *ops, enum poin
 {
 	unsigned int i;
 
-	loops(vm, ops, 3);
+	softvm_init_loops(vm, ops, 3, NULL);
 	for (i = 0; i < 3; i++)
 		vm->cpus[i].cpu.regs.pc = LOOP; /* all in one loop */
-	start(vm);
+	softvm_begin(vm);
 	softvm_insert(vm, type, LOOP + 8, ops->cpu->brk_kind);
 	rule(vm, type, LOOP + 8, false, r0_is_5, sizeof(r0_is_5));
 	for (i = 0; i < 3; i++) {
-		cont(vm);
+		softvm_continue(vm);
 		const struct stop s = softvm_stopped(vm);
 
 		expect_stop(s, kind, s.vcpu);
@@ -89,20 +71,20 @@ SOFT_TEST(engine_rules, memory,
 					     CONST8,  7,	 EQUAL,	      END };
 	static const uint8_t nowhere[] = { CONST16, 0xff, 0xf0, REF64, END };
 
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_paging(vm);
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
 	rule(vm, POINT_SW, LOOP + 8, false, data_is_7, sizeof(data_is_7));
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 7);
 	rule(vm, POINT_SW, LOOP + 8, false, nowhere, sizeof(nowhere));
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 8, "better one stop too many");
 	cr_assert_eq(vm->t->ops->rules(vm->t, POINT_SW, LOOP + 8, ops->cpu->brk_kind, NULL, 0), 0);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	softvm_fini(vm);
 }
@@ -111,11 +93,11 @@ SOFT_TEST(engine_rules, endless, "a condition that does not end is ended")
 {
 	static const uint8_t loop[] = { 0x21, 0, 0 }; /* goto 0 */
 
-	loops(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
 	rule(vm, POINT_SW, LOOP + 8, false, loop, sizeof(loop));
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	softvm_fini(vm);
 }
@@ -140,18 +122,18 @@ SOFT_TEST(engine_rules, commands, "commands print and the guest runs on; nobody 
 	char text[64] = "";
 	struct stop s;
 
-	loops(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	softvm_break(vm, loop_of(1) + 8);
 	rule(vm, POINT_SW, loop_of(1) + 8, true, print_r0, sizeof(print_r0));
-	cont(vm);
+	softvm_continue(vm);
 	softvm_until(has_printed, vm);
 	cr_expect_not(softvm_wait(vm, &s, 0));
 	cr_assert_eq(vm->t->ops->console(vm->t, text, 6), 6);
 	cr_expect_str_eq(text, "1;2;3;");
 	cr_assert_eq(vm->t->ops->console(vm->t, text, 2), 2);
 	cr_expect_eq(memcmp(text, "4;", 2), 0, "taken in parts");
-	vm->t->ops->interrupt(vm->t);
+	softvm_interrupt(vm);
 	expect_stop(s = softvm_stopped(vm), STOP_INTERRUPT, s.vcpu);
 	softvm_fini(vm);
 }
@@ -160,8 +142,8 @@ SOFT_TEST(engine_rules, refused, "rules for what is not there, or for a watchpoi
 {
 	const struct agent_code c = { false, r0_is_5, sizeof(r0_is_5) };
 
-	loops(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
 	cr_expect_eq(vm->t->ops->rules(vm->t, POINT_SW, LOOP, ops->cpu->brk_kind, &c, 1), -ENOENT);
 	softvm_insert(vm, POINT_WRITE, DATA, 8);
 	cr_expect_eq(vm->t->ops->rules(vm->t, POINT_WRITE, DATA, 8, &c, 1), -EOPNOTSUPP);

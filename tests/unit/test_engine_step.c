@@ -8,39 +8,6 @@
 
 #include "tests/unit/softvm.h"
 
-static const struct soft_hooks *hooks;
-
-/* Loops, attached before the first instruction. */
-static void begin(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus)
-{
-	softvm_init(vm, ops, ncpus, hooks);
-	softvm_loops(vm);
-}
-
-static void start(struct softvm *vm)
-{
-	vm->engine.held = true;
-	softvm_start(vm);
-	softvm_attach(vm);
-}
-
-static void step(struct softvm *vm, unsigned int cpu)
-{
-	softvm_resume_one(vm, cpu, RESUME_STEP, RESUME_HOLD);
-	expect_stop(softvm_stopped(vm), STOP_STEP, cpu);
-}
-
-static void go_to(struct softvm *vm, unsigned int cpu, uint64_t pc)
-{
-	softvm_change(vm, cpu, 0)->pc = pc;
-	softvm_store(vm, cpu);
-}
-
-static void interrupt(struct softvm *vm)
-{
-	vm->t->ops->interrupt(vm->t);
-}
-
 /* ---- over breakpoints -------------------------------------------------------------------- */
 
 /* What no vCPU may see: a breakpoint that is not there while another vCPU steps over it. */
@@ -68,14 +35,11 @@ static void look_at_site(void *opaque, struct softcpu *c, const struct soft_reti
 
 static const struct soft_hooks site_hooks = { .opaque = &site, .retired = look_at_site };
 
-static void watch_at(struct softvm *vm, uint64_t at)
+static void init_watched(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus,
+			 uint64_t at)
 {
-	site.vm = vm;
-	site.at = at;
-	memset(site.passed, 0, sizeof(site.passed));
-	site.lifted = 0;
-	site.on = false;
-	hooks = &site_hooks;
+	site = (struct watch_site){ .vm = vm, .at = at };
+	softvm_init_loops(vm, ops, ncpus, &site_hooks);
 }
 
 SOFT_TEST(engine_step, over_alone,
@@ -84,19 +48,18 @@ SOFT_TEST(engine_step, over_alone,
 	unsigned int i, hits[3] = { 0 };
 	struct stop s;
 
-	watch_at(vm, LOOP + 8);
-	begin(vm, ops, 3);
+	init_watched(vm, ops, 3, LOOP + 8);
 	for (i = 0; i < 3; i++)
 		vm->cpus[i].cpu.regs.pc = LOOP; /* all in one loop */
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	site.on = true;
 	for (i = 0; i < 300; i++) {
 		expect_stop(s = softvm_stopped(vm), STOP_SWBREAK, s.vcpu);
 		cr_assert_eq(softvm_pc(vm, s.vcpu), LOOP + 8);
 		hits[s.vcpu]++;
-		softvm_resume(vm, RESUME_CONTINUE);
+		softvm_continue(vm);
 	}
 	expect_stop(s = softvm_stopped(vm), STOP_SWBREAK, s.vcpu);
 	cr_expect_eq(site.lifted, 0);
@@ -115,11 +78,10 @@ SOFT_TEST(engine_step, over_by_step,
 	unsigned int i;
 	struct stop s;
 
-	watch_at(vm, loop_of(0) + 8);
-	begin(vm, ops, 3);
-	start(vm);
+	init_watched(vm, ops, 3, loop_of(0) + 8);
+	softvm_begin(vm);
 	softvm_break(vm, loop_of(0) + 8);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	site.on = true;
 	for (i = 0; i < 100; i++) {
 		s = softvm_stopped(vm);
@@ -128,7 +90,7 @@ SOFT_TEST(engine_step, over_by_step,
 		s = softvm_stopped(vm);
 		expect_stop(s, STOP_STEP, 0);
 		cr_assert_eq(softvm_pc(vm, 0), loop_of(0) + 12);
-		softvm_resume(vm, RESUME_CONTINUE);
+		softvm_continue(vm);
 	}
 	cr_expect_eq(site.lifted, 0);
 	site.on = false;
@@ -138,28 +100,27 @@ SOFT_TEST(engine_step, over_by_step,
 SOFT_TEST(engine_step, over_faults,
 	  "the step over a breakpoint faults: it ends in the handler, the breakpoint is back")
 {
-	watch_at(vm, LOOP + 4);
-	begin(vm, ops, 2);
+	init_watched(vm, ops, 2, LOOP + 4);
 	softvm_paging(vm);
 	softvm_unmap(vm, data_of(0));
 	vm->cpus[0].cpu.regs.flags = SOFT_IE;
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 4);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	site.on = true;
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
-	step(vm, 0);
+	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), VECTOR);
 	cr_expect_eq(softvm_regs(vm, 0)->epc, LOOP + 4);
 	cr_expect_eq(softvm_regs(vm, 0)->eflags, SOFT_IE,
 		     "the flags that it returns to are its own");
 	cr_expect_eq(softvm_regs(vm, 0)->flags, 0);
 	cr_expect(softvm_planted(vm, LOOP + 4));
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4, "the handler returned to it");
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1);
-	softvm_resume(vm, RESUME_CONTINUE); /* faults again, while vCPU 1 is let run */
+	softvm_continue(vm); /* faults again, while vCPU 1 is let run */
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(site.lifted, 0);
 	site.on = false;
@@ -194,22 +155,21 @@ static void over_interrupted(struct softvm *vm, const struct vcpu_ops *ops, enum
 	struct slow_exit wait = { 0 };
 	unsigned long ran;
 
-	watch_at(vm, LOOP + 8);
-	begin(vm, ops, 2);
+	init_watched(vm, ops, 2, LOOP + 8);
 	vm->on_exit = slow;
 	vm->opaque = &wait;
 	CODE(vm, LOOP + 8, { op, 3, 0, 0 });
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	site.on = true;
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	softvm_until(is_there, &wait);
 	ran = vm->cpus[1].cpu.retired;
 	cr_expect_not(softvm_planted(vm, LOOP + 8), "in the middle of it");
-	interrupt(vm);
-	interrupt(vm);
+	softvm_interrupt(vm);
+	softvm_interrupt(vm);
 	cr_expect_eq(vm->cpus[1].cpu.retired, ran, "the other is held");
 	wait.go = true;
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
@@ -217,7 +177,7 @@ static void over_interrupted(struct softvm *vm, const struct vcpu_ops *ops, enum
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12, "what was half done is done");
 	cr_expect_eq(softvm_regs(vm, 0)->r[3], op == SOFT_IN ? 5 : op == SOFT_MMIO2 ? 10 : 0);
 	cr_expect_eq(site.lifted, 0);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2);
 	site.on = false;
@@ -245,19 +205,19 @@ SOFT_TEST(engine_step, over_interrupted_mmio,
 SOFT_TEST(engine_step, vmm_exits,
 	  "an instruction that the VMM serves is one step, though its completion need not trap")
 {
-	begin(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP, I(OUT, 0, 0, 0), I(IN, 3, 0, 0), I(MMIO2, 4, 0, 0), I(OUT, 0, 0, 0));
-	start(vm);
-	step(vm, 0);
+	softvm_begin(vm);
+	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
 	cr_expect_eq(vm->cpus[0].outs, 1);
-	step(vm, 0);
+	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
 	cr_expect_eq(softvm_regs(vm, 0)->r[3], 7);
-	step(vm, 0);
+	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
 	cr_expect_eq(softvm_regs(vm, 0)->r[4], 14);
-	step(vm, 0);
+	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 16);
 	cr_expect_eq(vm->cpus[0].outs, 2);
 	softvm_fini(vm);
@@ -269,31 +229,30 @@ SOFT_TEST(engine_step, over_endless,
 	uint64_t left;
 	struct stop s;
 
-	watch_at(vm, LOOP + 4);
-	begin(vm, ops, 2);
+	init_watched(vm, ops, 2, LOOP + 4);
 	CODE(vm, LOOP + 4, I(REP, 3, 4, 0));
 	vm->cpus[0].cpu.regs.r[3] = 1ULL << 60;
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 4);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	site.on = true;
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 50);
 	cr_expect_not(softvm_wait(vm, &s, 0));
-	interrupt(vm);
+	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
 	left = softvm_regs(vm, 0)->r[3];
 	cr_expect_eq(softvm_regs(vm, 0)->r[4] + left, 1ULL << 60);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 50);
 	cr_expect_not(softvm_wait(vm, &s, 0), "it was told where it is");
-	interrupt(vm);
+	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	softvm_change(vm, 0, 0)->r[3] = 3;
 	softvm_store(vm, 0);
-	step(vm, 0);
+	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "a step is the whole of it");
 	cr_expect(softvm_planted(vm, LOOP + 4));
 	cr_expect_eq(site.lifted, 0);
@@ -308,15 +267,14 @@ SOFT_TEST(engine_step, emulated,
 {
 	unsigned int i;
 
-	hooks = NULL;
 	for (i = 1; i <= 2; i++) {
-		begin(vm, ops, i);
+		softvm_init_loops(vm, ops, i, NULL);
 		CODE(vm, LOOP, I(STI, 0, 0, 0), I(RDF, 3, 0, 0), I(RDF, 4, 0, 0), JMP(-4));
-		start(vm);
-		step(vm, 0);
-		step(vm, 0);
+		softvm_begin(vm);
+		softvm_step(vm, 0);
+		softvm_step(vm, 0);
 		cr_expect_eq(softvm_regs(vm, 0)->r[3], SOFT_IE, "no flag of ours");
-		step(vm, 0);
+		softvm_step(vm, 0);
 		cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
 		cr_expect_eq(softvm_regs(vm, 0)->r[4], SOFT_IE);
 		softvm_fini(vm);
@@ -325,16 +283,15 @@ SOFT_TEST(engine_step, emulated,
 
 SOFT_TEST(engine_step, emulated_over, "the same with a breakpoint on it")
 {
-	hooks = NULL;
-	begin(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	CODE(vm, LOOP + 8, I(RDF, 3, 0, 0));
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	softvm_change(vm, 0, 0)->r[3] = 77;
 	softvm_store(vm, 0);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[3], 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2);
@@ -344,18 +301,17 @@ SOFT_TEST(engine_step, emulated_over, "the same with a breakpoint on it")
 SOFT_TEST(engine_step, shadow,
 	  "where two instructions are one step, a breakpoint on the second is still hit")
 {
-	hooks = NULL;
-	begin(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP, I(SHADOW, 0, 0, 0), I(ADDI, 0, 0, 1));
-	start(vm);
-	step(vm, 0);
+	softvm_begin(vm);
+	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "one step");
-	go_to(vm, 0, LOOP);
+	softvm_go_to(vm, 0, LOOP);
 	softvm_break(vm, LOOP);
 	softvm_break(vm, LOOP + 4);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1);
@@ -364,10 +320,9 @@ SOFT_TEST(engine_step, shadow,
 
 SOFT_TEST(engine_step, shadow_slot, "the same with a hardware breakpoint on the second")
 {
-	hooks = NULL;
-	begin(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP, I(SHADOW, 0, 0, 0), I(ADDI, 0, 0, 1));
-	start(vm);
+	softvm_begin(vm);
 	softvm_insert(vm, POINT_HW, LOOP + 4, ops->cpu->brk_kind);
 	softvm_resume(vm, RESUME_STEP);
 	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 0);
@@ -380,8 +335,7 @@ static void exclusive_loop(struct softvm *vm, const struct vcpu_ops *ops, unsign
 {
 	unsigned int i;
 
-	hooks = NULL;
-	begin(vm, ops, ncpus);
+	softvm_init_loops(vm, ops, ncpus, NULL);
 	CODE(vm, LOOP, I(LDX, 2, 1, 0), I(ADDI, 2, 0, 1), I(STX, 2, 1, 3), JNZ(3, -4),
 	     I(ADDI, 0, 0, 1), JMP(-6));
 	for (i = 0; i < ncpus; i++) {
@@ -395,13 +349,13 @@ SOFT_TEST(engine_step, exclusive, "an exclusive sequence is one step, and it suc
 	unsigned int i;
 
 	exclusive_loop(vm, ops, 1);
-	start(vm);
+	softvm_begin(vm);
 	for (i = 1; i <= 5; i++) {
-		step(vm, 0);
+		softvm_step(vm, 0);
 		cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
 		cr_expect_eq(softvm_regs(vm, 0)->r[3], 0, "stored");
 		cr_expect_eq(softvm_regs(vm, 0)->r[2], i);
-		go_to(vm, 0, LOOP);
+		softvm_go_to(vm, 0, LOOP);
 	}
 	softvm_fini(vm);
 }
@@ -412,7 +366,7 @@ static void interrupt_at_end(void *opaque, struct softcpu *c)
 	struct softvm *vm = opaque;
 
 	if (c->regs.pc == LOOP + 12 && c->wish.nhw)
-		vm->t->ops->interrupt(vm->t);
+		softvm_interrupt(vm);
 }
 
 SOFT_TEST(engine_step, exclusive_stopped_at_end,
@@ -423,8 +377,8 @@ SOFT_TEST(engine_step, exclusive_stopped_at_end,
 	at_end = (struct soft_hooks){ .opaque = vm, .point = interrupt_at_end };
 	exclusive_loop(vm, ops, 1);
 	vm->cpus[0].cpu.hooks = &at_end;
-	start(vm);
-	step(vm, 0);
+	softvm_begin(vm);
+	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
 	cr_expect_eq(softvm_regs(vm, 0)->r[3], 0, "stored");
 	softvm_fini(vm);
@@ -438,10 +392,10 @@ SOFT_TEST(engine_step, exclusive_over,
 	struct stop s;
 
 	exclusive_loop(vm, ops, 3);
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP);
 	for (i = 0; i < 60; i++) {
-		softvm_resume(vm, RESUME_CONTINUE);
+		softvm_continue(vm);
 		expect_stop(s = softvm_stopped(vm), STOP_SWBREAK, s.vcpu);
 	}
 	softvm_unbreak(vm, LOOP);
@@ -463,17 +417,17 @@ SOFT_TEST(engine_step, exclusive_no_slots,
 	unsigned int i;
 
 	exclusive_loop(vm, ops, 1);
-	start(vm);
+	softvm_begin(vm);
 	for (i = 0; i < (ops == &soft8_ops ? 4 : 3); i++)
 		softvm_insert(vm, POINT_HW, 0x800 + 4 * i, ops->cpu->brk_kind);
-	step(vm, 0);
+	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
 	cr_expect_eq(softvm_regs(vm, 0)->r[3], 0);
-	go_to(vm, 0, 0x808);
+	softvm_go_to(vm, 0, 0x808);
 	memset(vm->mem + 0x800, 0, 16);
-	go_to(vm, 0, LOOP + 16);
+	softvm_go_to(vm, 0, LOOP + 16);
 	CODE(vm, LOOP + 20, JMP((0x808 - (LOOP + 24)) / 4));
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), 0x808, "all of them are back");
 	softvm_fini(vm);
@@ -482,14 +436,14 @@ SOFT_TEST(engine_step, exclusive_no_slots,
 SOFT_TEST(engine_step, exclusive_inside, "a breakpoint inside the sequence is hit")
 {
 	exclusive_loop(vm, ops, 1);
-	start(vm);
+	softvm_begin(vm);
 	softvm_break(vm, LOOP + 4);
 	softvm_resume(vm, RESUME_STEP);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
 	softvm_unbreak(vm, LOOP + 4);
 	softvm_insert(vm, POINT_HW, LOOP + 8, ops->cpu->brk_kind);
-	go_to(vm, 0, LOOP);
+	softvm_go_to(vm, 0, LOOP);
 	softvm_resume(vm, RESUME_STEP);
 	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
@@ -501,7 +455,7 @@ SOFT_TEST(engine_step, exclusive_inside, "a breakpoint inside the sequence is hi
 static void run_without_debugger(struct softvm *vm, const struct vcpu_ops *ops,
 				 const struct soft_insn *code, size_t n, struct soft_regs *out)
 {
-	begin(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_code(vm, LOOP, code, n);
 	CODE(vm, LOOP + n * SOFT_INSN, JMP(-1));
 	softvm_start(vm);
@@ -525,14 +479,13 @@ SOFT_TEST(
 	struct soft_regs is, want;
 	unsigned int i;
 
-	hooks = NULL;
 	run_without_debugger(vm, ops, code, n - 2, &want);
-	begin(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_code(vm, LOOP, code, n - 2);
 	CODE(vm, LOOP + (n - 2) * SOFT_INSN, JMP(-1));
-	start(vm);
+	softvm_begin(vm);
 	for (i = 0; i < 40 && softvm_pc(vm, 0) != LOOP + (n - 2) * SOFT_INSN; i++)
-		step(vm, 0);
+		softvm_step(vm, 0);
 	is = *softvm_regs(vm, 0);
 	cr_expect_eq(memcmp(&is, &want, sizeof(is)), 0);
 	cr_expect_eq(i, n - 2 + 2 * 2, "the two handlers of two instructions were stepped through");
@@ -544,18 +497,17 @@ SOFT_TEST(engine_step, irq_kept_out,
 {
 	unsigned int i;
 
-	hooks = NULL;
-	begin(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	vm->cpus[0].cpu.regs.flags = SOFT_IE;
-	start(vm);
+	softvm_begin(vm);
 	softcpu_irq(&vm->cpus[0].cpu);
 	for (i = 1; i <= 8; i++) {
-		step(vm, 0);
+		softvm_step(vm, 0);
 		cr_expect_eq(softvm_pc(vm, 0), LOOP + i % 4 * 4);
 		cr_expect_eq(softvm_regs(vm, 0)->flags, SOFT_IE);
 	}
 	softvm_break(vm, LOOP + 8);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1);
 	cr_expect_eq(vm->cpus[0].cpu.taken, 1);
@@ -567,18 +519,17 @@ SOFT_TEST(engine_step, halted,
 {
 	struct stop s;
 
-	hooks = NULL;
-	begin(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP, I(STI, 0, 0, 0), I(HLT, 0, 0, 0), I(NOP, 0, 0, 0));
-	start(vm);
-	step(vm, 0);
-	step(vm, 0);
+	softvm_begin(vm);
+	softvm_step(vm, 0);
+	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
 	cr_expect_str_eq(vm->t->ops->idle(vm->t, 0), "halted");
 	softvm_break(vm, LOOP + 8);
 	softvm_resume(vm, RESUME_STEP);
 	cr_expect_not(softvm_wait(vm, &s, 50));
-	interrupt(vm);
+	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	cr_expect_str_eq(vm->t->ops->idle(vm->t, 0), "halted");
 	softvm_resume(vm, RESUME_STEP);
@@ -586,7 +537,7 @@ SOFT_TEST(engine_step, halted,
 	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
 	cr_expect_eq(softvm_pc(vm, 0), VECTOR);
 	cr_expect_eq(softvm_regs(vm, 0)->eflags, SOFT_IE);
-	softvm_resume(vm, RESUME_CONTINUE);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "it comes there when it was woken");
 	softvm_fini(vm);
@@ -599,13 +550,12 @@ Test(engine_step, halted_masked_by_rules,
 {
 	static struct softvm vm;
 
-	hooks = NULL;
-	begin(&vm, &soft8_ops, 1);
+	softvm_init_loops(&vm, &soft8_ops, 1, NULL);
 	vm.engine.hw.caps.block_irq = false;
 	CODE(&vm, LOOP, I(STI, 0, 0, 0), I(HLT, 0, 0, 0), I(NOP, 0, 0, 0));
-	start(&vm);
-	step(&vm, 0);
-	step(&vm, 0);
+	softvm_begin(&vm);
+	softvm_step(&vm, 0);
+	softvm_step(&vm, 0);
 	cr_expect_eq(softvm_regs(&vm, 0)->flags, SOFT_IE);
 	softvm_resume(&vm, RESUME_STEP);
 	softcpu_irq(&vm.cpus[0].cpu);
@@ -630,17 +580,16 @@ SOFT_TEST(
 	static const struct soft_hooks storm_hooks = { .retired = storm };
 	unsigned int i;
 
-	hooks = &storm_hooks;
-	begin(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, &storm_hooks);
 	CODE(vm, LOOP, I(ADDI, 1, 0, 1), I(ST, 1, 2, 0), JMP(-3));
 	vm->cpus[0].cpu.regs.flags = SOFT_IE;
 	vm->cpus[0].cpu.regs.r[2] = 0x800;
-	start(vm);
+	softvm_begin(vm);
 	vm->engine.options[OPTION_SOFTWARE_WATCH] = true;
 	softvm_insert(vm, POINT_WRITE, 0x800, 8);
 	softcpu_irq(&vm->cpus[0].cpu);
 	for (i = 0; i < 1000; i++) {
-		softvm_resume(vm, RESUME_CONTINUE);
+		softvm_continue(vm);
 		expect_stop(softvm_stopped(vm), STOP_WATCH, 0);
 	}
 	cr_expect_gt(vm->cpus[0].cpu.taken, 0);
@@ -655,15 +604,14 @@ SOFT_TEST(engine_step, guests_own,
 {
 	unsigned int i;
 
-	hooks = NULL;
 	for (i = 0; i < 2; i++) {
-		begin(vm, ops, 1);
+		softvm_init_loops(vm, ops, 1, NULL);
 		CODE(vm, LOOP, I(NOP, 0, 0, 0), I(BRK, 0, 0, 0), I(ADDI, 0, 0, 1));
-		start(vm);
+		softvm_begin(vm);
 		softvm_break(vm, i ? LOOP + 4 : 0x800); /* makes breakpoints trap at all */
-		step(vm, 0);
+		softvm_step(vm, 0);
 		cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
-		step(vm, 0);
+		softvm_step(vm, 0);
 		cr_expect_eq(softvm_pc(vm, 0), VECTOR);
 		cr_expect_eq(softvm_regs(vm, 0)->epc, LOOP + 8);
 		softvm_fini(vm);
@@ -676,16 +624,15 @@ SOFT_TEST(engine_step, held, "vCPUs that are held do nothing while another steps
 {
 	unsigned int i;
 
-	hooks = NULL;
-	begin(vm, ops, 3);
-	start(vm);
+	softvm_init_loops(vm, ops, 3, NULL);
+	softvm_begin(vm);
 	for (i = 0; i < 20; i++)
-		step(vm, 1);
+		softvm_step(vm, 1);
 	cr_expect_eq(softvm_pc(vm, 1), loop_of(1));
 	cr_expect_eq(softvm_regs(vm, 1)->r[0], 5);
 	softvm_resume_one(vm, 1, RESUME_CONTINUE, RESUME_HOLD);
 	softvm_run_on(vm, 1, 1000);
-	interrupt(vm);
+	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 1);
 	cr_expect_eq(vm->cpus[0].cpu.retired, 0);
 	cr_expect_eq(vm->cpus[2].cpu.retired, 0);
@@ -696,12 +643,11 @@ SOFT_TEST(engine_step, all_held, "with all held nothing runs, and Ctrl-C is answ
 {
 	struct stop s;
 
-	hooks = NULL;
-	begin(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	softvm_resume(vm, RESUME_HOLD);
 	cr_expect_not(softvm_wait(vm, &s, 20));
-	interrupt(vm);
+	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	cr_expect_eq(vm->cpus[0].cpu.retired + vm->cpus[1].cpu.retired, 0);
 	softvm_fini(vm);
@@ -712,11 +658,10 @@ SOFT_TEST(engine_step, others_run, "the others run while one steps, and what the
 	struct stop s;
 	unsigned int i;
 
-	hooks = NULL;
-	begin(vm, ops, 2);
+	softvm_init_loops(vm, ops, 2, NULL);
 	CODE(vm, LOOP, I(HLT, 0, 0, 0)); /* vCPU 0 steps into a halt, and stays in it */
-	start(vm);
-	step(vm, 0);
+	softvm_begin(vm);
+	softvm_step(vm, 0);
 	softvm_break(vm, loop_of(1) + 8);
 	for (i = 0; i < 10; i++) {
 		softvm_resume_one(vm, 0, RESUME_STEP, RESUME_CONTINUE);
@@ -740,9 +685,8 @@ static void range(struct softvm *vm, unsigned int cpu, uint64_t start_pc, uint64
 SOFT_TEST(engine_step, range_left,
 	  "a range is stepped through with one stop, at the first PC outside")
 {
-	hooks = NULL;
-	begin(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	range(vm, 0, LOOP, LOOP + 12, RESUME_HOLD);
 	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
@@ -755,9 +699,8 @@ SOFT_TEST(engine_step, range_left,
 
 SOFT_TEST(engine_step, range_empty, "an empty range is one step")
 {
-	hooks = NULL;
-	begin(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
 	range(vm, 0, LOOP, LOOP, RESUME_HOLD);
 	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
@@ -768,10 +711,9 @@ SOFT_TEST(engine_step, range_breakpoint, "a breakpoint in a range ends it, but n
 {
 	enum point_type type;
 
-	hooks = NULL;
 	for (type = POINT_SW; type <= POINT_HW; type++) {
-		begin(vm, ops, 2);
-		start(vm);
+		softvm_init_loops(vm, ops, 2, NULL);
+		softvm_begin(vm);
 		softvm_insert(vm, type, LOOP, ops->cpu->brk_kind);
 		softvm_insert(vm, type, LOOP + 8, ops->cpu->brk_kind);
 		range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
@@ -788,13 +730,12 @@ SOFT_TEST(engine_step, range_others, "another vCPU's stop ends a range, and so d
 {
 	struct stop s;
 
-	hooks = NULL;
-	begin(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
 	range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
 	softvm_run_on(vm, 0, 100);
 	cr_expect_not(softvm_wait(vm, &s, 0));
-	interrupt(vm);
+	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	softvm_break(vm, loop_of(1) + 8);
 	range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
@@ -804,9 +745,8 @@ SOFT_TEST(engine_step, range_others, "another vCPU's stop ends a range, and so d
 
 SOFT_TEST(engine_step, range_watch, "a watchpoint ends a range")
 {
-	hooks = NULL;
-	begin(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
 	softvm_insert(vm, POINT_WRITE, data_of(0), 8);
 	range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
 	expect_stop(softvm_stopped(vm), STOP_WATCH, 0);

@@ -8,26 +8,11 @@
 
 #include "tests/unit/softvm.h"
 
-static const struct soft_hooks *hooks;
-
-static void loops(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus)
+/* New watchpoints are software ones. */
+static void begin(struct softvm *vm)
 {
-	softvm_init(vm, ops, ncpus, hooks);
-	softvm_loops(vm);
-}
-
-/* Attached before the first instruction; new watchpoints are software ones. */
-static void start(struct softvm *vm)
-{
-	vm->engine.held = true;
-	softvm_start(vm);
-	softvm_attach(vm);
+	softvm_begin(vm);
 	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, true);
-}
-
-static void cont(struct softvm *vm)
-{
-	softvm_resume(vm, RESUME_CONTINUE);
 }
 
 static void watch(struct softvm *vm, uint64_t addr, uint64_t len)
@@ -55,10 +40,10 @@ static void expect_no_more(struct softvm *vm)
 {
 	struct stop s;
 
-	cont(vm);
+	softvm_continue(vm);
 	softvm_run_on(vm, 0, 40);
 	cr_expect_not(softvm_wait(vm, &s, 0));
-	vm->t->ops->interrupt(vm->t);
+	softvm_interrupt(vm);
 	expect_stop(s = softvm_stopped(vm), STOP_INTERRUPT, s.vcpu);
 }
 
@@ -67,12 +52,12 @@ SOFT_TEST(engine_watch, each, "each change is told, with its vCPU, right behind 
 	unsigned int i, last[2] = { 0 };
 	struct stop s;
 
-	loops(vm, ops, 2);
-	start(vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	begin(vm);
 	watch(vm, data_of(0), 8);
 	watch(vm, data_of(1), 4);
 	for (i = 0; i < 40; i++) {
-		cont(vm);
+		softvm_continue(vm);
 		s = softvm_stopped(vm);
 		expect_stop(s, STOP_WATCH, s.vcpu);
 		cr_assert_eq(s.addr, data_of(s.vcpu), "by the one whose data it is");
@@ -87,13 +72,13 @@ SOFT_TEST(engine_watch, each, "each change is told, with its vCPU, right behind 
 
 SOFT_TEST(engine_watch, by_any_name, "a store by another name of the memory is a change, too")
 {
-	loops(vm, ops, 1);
+	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_paging(vm);
 	softvm_map(vm, 0x800, data_of(0));
 	vm->cpus[0].cpu.regs.r[1] = 0x800 + data_of(0) % SOFT_PAGE;
-	start(vm);
+	begin(vm);
 	watch(vm, data_of(0), 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_watch(vm, 0, data_of(0));
 	softvm_fini(vm);
 }
@@ -102,8 +87,8 @@ SOFT_TEST(engine_watch, refused, "reads, lengths and addresses that can't be wat
 {
 	const char *why = NULL;
 
-	loops(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	begin(vm);
 	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_READ, DATA, 8, &why), -EOPNOTSUPP);
 	cr_expect_not_null(why);
 	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_WRITE, DATA, 65, &why), -EINVAL);
@@ -116,16 +101,15 @@ SOFT_TEST(engine_watch, many, "more of them than there are slots, each exact")
 {
 	unsigned int i;
 
-	loops(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	begin(vm);
 	for (i = 0; i < 32; i++)
 		watch(vm, DATA + 0x100 + i, 1);
 	for (i = 0; i < 32; i += 8) {
 		softvm_change(vm, 0, 0)->r[1] = DATA + 0x100 + i;
 		softvm_change(vm, 0, 0)->r[0] = 0x100 - 1; /* the store changes the second byte */
-		softvm_change(vm, 0, 0)->pc = LOOP;
-		softvm_store(vm, 0);
-		cont(vm);
+		softvm_go_to(vm, 0, LOOP);
+		softvm_continue(vm);
 		expect_watch(vm, 0, DATA + 0x100 + i + 1);
 	}
 	softvm_fini(vm);
@@ -134,16 +118,14 @@ SOFT_TEST(engine_watch, many, "more of them than there are slots, each exact")
 SOFT_TEST(engine_watch, debuggers_write, "what the debugger writes is no news to it")
 {
 	const uint64_t value = 0x1122334455667788;
-	struct stop s;
 
-	loops(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	begin(vm);
 	watch(vm, DATA + 0x100, 8);
 	cr_assert_eq(vm->t->ops->write(vm->t, 0, DATA + 0x100, &value, 8), 0);
 	cr_assert_eq(vm->t->ops->write(vm->t, 0, DATA + 0xfc, &value, 8), 0);
 	cr_assert_eq(vm->t->ops->write(vm->t, 0, DATA + 0x106, &value, 8), 0);
-	softvm_resume(vm, RESUME_STEP);
-	expect_stop(s = softvm_stopped(vm), STOP_STEP, 0);
+	softvm_step(vm, 0);
 	expect_no_more(vm);
 	softvm_fini(vm);
 }
@@ -153,20 +135,20 @@ SOFT_TEST(engine_watch, two_by_one,
 {
 	unsigned long ran;
 
-	loops(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	begin(vm);
 	softvm_change(vm, 0, 0)->r[0] = 0x0101010101010101;
 	watch(vm, data_of(0), 2);
 	watch(vm, data_of(0) + 4, 4);
-	cont(vm);
+	softvm_continue(vm);
 	expect_watch(vm, 0, data_of(0));
 	ran = vm->cpus[0].cpu.retired;
 	reinsert(vm, data_of(0), 2);
 	reinsert(vm, data_of(0) + 4, 4);
-	cont(vm);
+	softvm_continue(vm);
 	expect_watch(vm, 0, data_of(0) + 4);
 	cr_expect_eq(vm->cpus[0].cpu.retired, ran);
-	cont(vm);
+	softvm_continue(vm);
 	expect_watch(vm, 0, data_of(0));
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 0x0101010101010103, "the next lap");
 	softvm_fini(vm);
@@ -177,16 +159,16 @@ SOFT_TEST(engine_watch, with_a_slot,
 {
 	struct stop s;
 
-	loops(vm, ops, 1);
-	start(vm);
+	softvm_init_loops(vm, ops, 1, NULL);
+	begin(vm);
 	watch(vm, data_of(0), 8);
 	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, false);
 	softvm_insert(vm, POINT_ACCESS, data_of(0), 8);
-	cont(vm);
+	softvm_continue(vm);
 	s = softvm_stopped(vm);
 	expect_stop(s, STOP_WATCH, 0);
 	cr_expect_eq(s.watch, HW_ACCESS);
-	cont(vm);
+	softvm_continue(vm);
 	expect_watch(vm, 0, data_of(0));
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1);
@@ -223,19 +205,17 @@ static void stop_in_sequence(struct softvm *vm, const struct vcpu_ops *ops)
 	static const struct soft_hooks stalling = { .retired = wait_behind_store };
 
 	stall = (struct pause){ .on = true };
-	hooks = &stalling;
-	loops(vm, ops, 1);
-	hooks = NULL;
+	softvm_init_loops(vm, ops, 1, &stalling);
 	CODE(vm, LOOP, I(LDX, 2, 1, 0), I(ST, 0, 3, 0), I(ADDI, 2, 0, 1), I(STX, 2, 1, 4),
 	     JNZ(4, -5), JMP(-1));
 	vm->cpus[0].cpu.regs.r[0] = 42;
 	vm->cpus[0].cpu.regs.r[3] = DATA + 0x100;
-	start(vm);
+	begin(vm);
 	watch(vm, DATA + 0x100, 8);
 	watch(vm, data_of(0), 8);
-	cont(vm);
+	softvm_continue(vm);
 	softvm_until(is_there, NULL);
-	vm->t->ops->interrupt(vm->t);
+	softvm_interrupt(vm);
 	stall.go = true;
 }
 
@@ -245,7 +225,7 @@ SOFT_TEST(engine_watch, half_a_step,
 	stop_in_sequence(vm, ops);
 	expect_watch(vm, 0, DATA + 0x100);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "in the middle of it");
-	cont(vm);
+	softvm_continue(vm);
 	expect_watch(vm, 0, data_of(0));
 	expect_no_more(vm);
 	softvm_fini(vm);
@@ -262,13 +242,13 @@ SOFT_TEST(engine_watch, half_a_step_and_hit,
 	softvm_change(vm, 0, 0)->r[0] = 43;
 	softvm_store(vm, 0);
 	softvm_break(vm, LOOP + 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
 	ran = vm->cpus[0].cpu.retired;
 	reinsert(vm, DATA + 0x100, 8);
 	reinsert(vm, data_of(0), 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_watch(vm, 0, DATA + 0x100);
 	cr_expect_eq(vm->cpus[0].cpu.retired, ran, "before anything runs");
 	softvm_fini(vm);
@@ -290,7 +270,7 @@ SOFT_TEST(
 	softvm_store(vm, 0);
 	softvm_break(vm, LOOP + 8);
 	cr_assert_eq(vm->t->ops->rules(vm->t, POINT_SW, LOOP + 8, ops->cpu->brk_kind, &code, 1), 0);
-	cont(vm);
+	softvm_continue(vm);
 	expect_watch(vm, 0, DATA + 0x100);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "no instruction later");
 	softvm_fini(vm);
@@ -305,12 +285,12 @@ SOFT_TEST(engine_watch, held,
 	softvm_change(vm, 0, 0)->r[0] = 44;
 	softvm_store(vm, 0);
 	softvm_break(vm, LOOP + 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	softvm_resume(vm, RESUME_HOLD);
-	vm->t->ops->interrupt(vm->t);
+	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
-	cont(vm);
+	softvm_continue(vm);
 	expect_watch(vm, 0, DATA + 0x100);
 	softvm_fini(vm);
 }
@@ -323,11 +303,11 @@ SOFT_TEST(engine_watch, removed_untold, "a change that waits is dropped when its
 	softvm_change(vm, 0, 0)->r[0] = 45;
 	softvm_store(vm, 0);
 	softvm_break(vm, LOOP + 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	softvm_unbreak(vm, LOOP + 8);
 	softvm_remove(vm, POINT_WRITE, DATA + 0x100, 8);
-	cont(vm);
+	softvm_continue(vm);
 	expect_watch(vm, 0, data_of(0));
 	expect_no_more(vm);
 	softvm_fini(vm);
@@ -352,16 +332,14 @@ Test(engine_watch, run_and_interrupts,
 	static struct softvm vm;
 
 	in_run = 0;
-	hooks = &counting;
-	loops(&vm, &soft32_ops, 1);
-	hooks = NULL;
+	softvm_init_loops(&vm, &soft32_ops, 1, &counting);
 	CODE(&vm, LOOP, I(LDX, 2, 1, 0), I(ADDI, 2, 0, 1), I(STX, 2, 1, 3), JNZ(3, -4), JMP(-5));
 	vm.cpus[0].cpu.regs.flags = SOFT_IE;
-	start(&vm);
+	begin(&vm);
 	watch(&vm, DATA + 0x200, 8);
-	cont(&vm);
+	softvm_continue(&vm);
 	softvm_run_on(&vm, 0, 5000);
-	vm.t->ops->interrupt(vm.t);
+	softvm_interrupt(&vm);
 	expect_stop(softvm_stopped(&vm), STOP_INTERRUPT, 0);
 	cr_expect_gt(vm.cpus[0].cpu.taken, 0);
 	cr_expect_eq(in_run, 0, "%u in the middle", atomic_load(&in_run));
@@ -386,17 +364,15 @@ Test(engine_watch, woken,
 	static struct softvm vm;
 	unsigned int i;
 
-	hooks = &kicked;
-	loops(&vm, &soft32_ops, 2);
-	hooks = NULL;
+	softvm_init_loops(&vm, &soft32_ops, 2, &kicked);
 	/* stepping makes the last but one without running it */
 	CODE(&vm, LOOP, I(ADDI, 0, 0, 1), I(HLT, 0, 0, 0), I(RDF, 3, 0, 0), JMP(-4));
 	softcpu_irq(&vm.cpus[0].cpu); /* never taken: it wakes, again and again */
-	start(&vm);
+	begin(&vm);
 	watch(&vm, DATA + 0x200, 8);
 	softvm_break(&vm, LOOP + 8);
 	for (i = 1; i <= 30; i++) {
-		cont(&vm);
+		softvm_continue(&vm);
 		expect_stop(softvm_stopped(&vm), STOP_SWBREAK, 0);
 		cr_assert_eq(softvm_pc(&vm, 0), LOOP + 8);
 		cr_assert_eq(softvm_regs(&vm, 0)->r[0], i, "it has passed it");
@@ -408,13 +384,13 @@ SOFT_TEST(engine_watch, alone, "while memory is watched one vCPU runs at a time,
 {
 	unsigned int i;
 
-	loops(vm, ops, 4);
-	start(vm);
+	softvm_init_loops(vm, ops, 4, NULL);
+	begin(vm);
 	watch(vm, DATA + 0x200, 8);
-	cont(vm);
+	softvm_continue(vm);
 	for (i = 0; i < 4; i++)
 		softvm_run_on(vm, i, 200);
-	vm->t->ops->interrupt(vm->t);
+	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	softvm_detach(vm);
 	for (i = 0; i < 4; i++)
