@@ -24,9 +24,14 @@ FIBERS_WRAP := $(foreach f,create join mutex_lock mutex_unlock cond_wait cond_ti
 	cond_broadcast rwlock_rdlock rwlock_wrlock rwlock_unlock,-Wl,--wrap=pthread_$(f))
 $(O)/tests/test_engine_random: override LDFLAGS += $(FIBERS_WRAP)
 
-# The engine's tests under ThreadSanitizer.
-TSAN := $(patsubst %,$(O)/tsan/%,test_engine test_engine_points test_engine_rules test_engine_step \
-	test_engine_watch)
+# The same under AddressSanitizer and UndefinedBehaviorSanitizer.
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+.PHONY: asan
+asan:
+	@$(MAKE) --no-print-directory O=$(O)/asan CFLAGS='-O1 -g $(ASAN)' LDFLAGS='$(ASAN)' unit
+
+# The engine's tests under ThreadSanitizer; the random one has no threads.
+TSAN := $(patsubst tests/unit/%.c,$(O)/tsan/%,$(filter-out %_random.c,$(wildcard tests/unit/test_engine*.c)))
 $(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/softcpu.[ch] tests/unit/softvm.[ch] core/*.[ch]) \
 		tests/tsan/criterion/criterion.h
 	@mkdir -p $(@D)
@@ -35,7 +40,6 @@ $(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/softcpu.[ch] tests/un
 
 .PHONY: tsan
 tsan: $(TSAN)
-	@for t in $^; do $$t || exit 1; done
 
 # What this machine's KVM can do (tests/gdb/hosts.py), and what it is relied on for
 TEST_TOOLS := $(if $(filter x86,$(ARCH)),$(O)/tests/kvmtraits $(O)/static/x86-kvm-probe)
@@ -47,17 +51,18 @@ $(O)/tests/kvmtraits: $(O)/obj/tests/gdb/kvmtraits.o
 .PHONY: check demo
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 BUILD_FOR = $(MAKE) --no-print-directory $(JOBS) all $(TEST_TOOLS)
+RUN_CHECK = O=$(O) LAB_SCRIPTS="$(LAB_SCRIPTS)" TSAN="$(notdir $(TSAN))" tests/check
 
 check:
 	@tests/deps.sh build test
-	@$(BUILD_FOR) unit
+	@$(BUILD_FOR) unit asan tsan
 	@if tests/deps.sh lab; then $(MAKE) --no-print-directory lab-build; fi
-	@O=$(O) LAB_SCRIPTS="$(LAB_SCRIPTS)" tests/check
+	@$(RUN_CHECK)
 
 # One part of it: check-unit, check-gdb, ...
 check-%:
-	@$(BUILD_FOR) $(if $(filter unit,$*),unit)
-	@O=$(O) LAB_SCRIPTS="$(LAB_SCRIPTS)" tests/check $*
+	@$(BUILD_FOR) $(filter unit asan tsan,$*)
+	@$(RUN_CHECK) $*
 
 demo:
 	@tests/deps.sh build demo
