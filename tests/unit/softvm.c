@@ -351,6 +351,14 @@ void softvm_go_to(struct softvm *vm, unsigned int vcpu, uint64_t pc)
 	softvm_store(vm, vcpu);
 }
 
+uint64_t softvm_read(struct softvm *vm, unsigned int vcpu, uint64_t addr)
+{
+	uint64_t value;
+
+	cr_assert_eq(vm->t->ops->read(vm->t, vcpu, addr, &value, 8), 8);
+	return value;
+}
+
 void softvm_until(bool (*fn)(void *opaque), void *opaque)
 {
 	const struct timespec nap = { 0, NAP_MS * 1000000L };

@@ -109,6 +109,8 @@ struct soft_regs *softvm_change(struct softvm *vm, unsigned int vcpu, unsigned i
 void softvm_store(struct softvm *vm, unsigned int vcpu);
 uint64_t softvm_pc(struct softvm *vm, unsigned int vcpu);
 void softvm_go_to(struct softvm *vm, unsigned int vcpu, uint64_t pc);
+/* Eight bytes of memory, the same way. */
+uint64_t softvm_read(struct softvm *vm, unsigned int vcpu, uint64_t addr);
 
 /* ---- programs and tests ------------------------------------------------------------------ */
 

@@ -913,37 +913,6 @@ SOFT_TEST(engine, fatal_alone, "without a debugger fatal exits are the VMM's alo
 	softvm_fini(vm);
 }
 
-/* Two vCPUs do not leave the guest before both have come to their end. */
-static void meet(void *opaque, struct softcpu *c, const struct trap *t)
-{
-	(void)c;
-	if (t->kind & TRAP_FATAL)
-		pthread_barrier_wait(opaque);
-}
-
-SOFT_TEST(engine, fatal_both, "two vCPUs end at once: both are told, the second at the next resume")
-{
-	static pthread_barrier_t both;
-	static const struct soft_hooks hooks = { .opaque = &both, .trapped = meet };
-	unsigned long ran;
-	struct stop a, b;
-
-	pthread_barrier_init(&both, NULL, 2);
-	softvm_init_loops(vm, ops, 2, &hooks);
-	CODE(vm, loop_of(0) + 8, I(FATAL, 0, 0, 0));
-	CODE(vm, loop_of(1) + 8, I(FATAL, 0, 0, 0));
-	softvm_begin(vm);
-	softvm_continue(vm);
-	expect_stop(a = softvm_stopped(vm), STOP_FATAL, a.vcpu);
-	ran = retired(vm);
-	softvm_continue(vm);
-	expect_stop(b = softvm_stopped(vm), STOP_FATAL, !a.vcpu);
-	cr_expect_eq(retired(vm), ran);
-	softvm_detach(vm);
-	softvm_fini(vm);
-	pthread_barrier_destroy(&both);
-}
-
 SOFT_TEST(engine, fatal_over,
 	  "a vCPU that ends while it steps over a breakpoint does not keep the others from running")
 {

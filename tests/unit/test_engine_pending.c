@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+/* Breakpoints in memory that is not there yet, or no more: slots stand in for them. */
+#include <criterion/criterion.h>
+
+#include "tests/unit/softvm.h"
+
+enum { PAGE_VA = 0x900, PAGE_GPA = 0xc00 };
+
+/* A loop that maps the page at PAGE_VA and jumps there; that comes back and goes round. */
+static void mapping_loop(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus)
+{
+	const int to_page = (PAGE_VA - (LOOP + 8)) / SOFT_INSN;
+	unsigned int i;
+
+	softvm_init_loops(vm, ops, ncpus, NULL);
+	softvm_paging(vm);
+	softvm_unmap(vm, PAGE_VA);
+	CODE(vm, LOOP, I(ST, 2, 3, 0), JMP(to_page));
+	CODE(vm, PAGE_GPA, I(NOP, 0, 0, 0), I(ADDI, 0, 0, 1), JMP(-to_page - 4));
+	for (i = 0; i < ncpus; i++) {
+		vm->cpus[i].cpu.regs.pc = LOOP;
+		vm->cpus[i].cpu.regs.r[2] = PAGE_GPA | 1;
+		vm->cpus[i].cpu.regs.r[3] = TABLE + PAGE_VA / SOFT_PAGE * 8;
+	}
+}
+
+SOFT_TEST(engine_pending, pending,
+	  "a breakpoint on a page that is not mapped yet is hit the first time, by a slot")
+{
+	mapping_loop(vm, ops, 1);
+	softvm_begin(vm);
+	softvm_break(vm, PAGE_VA);
+	softvm_continue(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), PAGE_VA);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 0, "the first time");
+	softvm_continue(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1);
+	cr_expect(softvm_planted(vm, PAGE_GPA), "it is a software one by now");
+	cr_expect_eq(vm->engine.hw.narmed, 0);
+	softvm_detach(vm);
+	cr_expect_not(softvm_planted(vm, PAGE_GPA));
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_pending, pending_without_slot,
+	  "with all slots in use it is set at the next stop and resume")
+{
+	unsigned int i, slots = ops == &soft8_ops ? 4 : 3;
+
+	mapping_loop(vm, ops, 1);
+	softvm_begin(vm);
+	for (i = 0; i < slots; i++)
+		softvm_insert(vm, POINT_HW, 0x700 + 4 * i, ops->cpu->brk_kind);
+	softvm_break(vm, PAGE_VA);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 100);
+	softvm_interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	cr_expect_gt(softvm_regs(vm, 0)->r[0], 0);
+	softvm_continue(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), PAGE_VA);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_pending, memory_taken_and_given,
+	  "breakpoints in memory that the VMM removes and adds again: a slot, then set again")
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
+	cr_assert_eq(memory_remove(&vm->engine.mem, 0), 0);
+	softvm_continue(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_not(softvm_planted(vm, LOOP + 8));
+	cr_expect_eq(vm->engine.hw.narmed, 1);
+	cr_assert_eq(memory_add(&vm->engine.mem, 0, vm->mem, SOFTVM_MEM), 0);
+	softvm_continue(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect(softvm_planted(vm, LOOP + 8));
+	cr_expect_eq(vm->engine.hw.narmed, 0);
+	softvm_detach(vm);
+	cr_expect_not(softvm_planted(vm, LOOP + 8));
+	softvm_fini(vm);
+}

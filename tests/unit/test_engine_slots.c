@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/* Hardware breakpoints and watchpoints. */
+#include <errno.h>
+
+#include <criterion/criterion.h>
+
+#include "tests/unit/softvm.h"
+
+SOFT_TEST(engine_slots, hardware, "a hardware breakpoint is hit each time round, and gone on from")
+{
+	const uint64_t at = loop_of(1) + 4;
+	uint64_t laps;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_insert(vm, POINT_HW, at, ops->cpu->brk_kind);
+	softvm_continue(vm);
+	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 1);
+	laps = softvm_regs(vm, 1)->r[0];
+	cr_expect_eq(softvm_pc(vm, 1), at);
+	softvm_continue(vm);
+	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 1);
+	cr_expect_eq(softvm_regs(vm, 1)->r[0], laps + 1);
+	softvm_resume_one(vm, 1, RESUME_STEP, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_STEP, 1);
+	cr_expect_eq(softvm_pc(vm, 1), at + 4);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(
+	engine_slots, watch,
+	"a watchpoint tells vCPU, address and kind: after the access on soft8, before it on soft32")
+{
+	bool before = ops->cpu->watch_before;
+	uint64_t laps;
+	struct stop s;
+	unsigned int i;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_insert(vm, POINT_WRITE, data_of(1), 8);
+	softvm_continue(vm);
+	for (i = 0; i < 5; i++) {
+		s = softvm_stopped(vm);
+		expect_stop(s, STOP_WATCH, 1);
+		cr_expect_eq(s.watch, HW_WRITE);
+		cr_expect_eq(s.addr, data_of(1));
+		cr_expect_eq(softvm_pc(vm, 1), loop_of(1) + (before ? 4 : 8));
+		laps = softvm_regs(vm, 1)->r[0];
+		cr_expect_eq(softvm_read(vm, 1, data_of(1)), before ? laps - 1 : laps);
+		softvm_continue(vm);
+	}
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_slots, watch_slots,
+	  "a watch that takes several slots fires in each, and tells the address it was named by")
+{
+	struct stop s;
+	unsigned int i;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	vm->cpus[0].cpu.regs.r[1] = DATA + 8;
+	softvm_begin(vm);
+	softvm_insert(vm, POINT_ACCESS, DATA + 4, 12);
+	for (i = 0; i < 2; i++) {
+		softvm_change(vm, 0, 0)->r[1] = DATA + 8 * i;
+		softvm_store(vm, 0);
+		softvm_continue(vm);
+		s = softvm_stopped(vm);
+		expect_stop(s, STOP_WATCH, 0);
+		cr_expect_eq(s.addr, DATA + 4);
+		cr_expect_eq(s.watch, HW_ACCESS);
+		if (ops->cpu->watch_before) { /* past the store */
+			softvm_step(vm, 0);
+		}
+	}
+	softvm_change(vm, 0, 0)->r[1] = DATA + 16;
+	softvm_store(vm, 0);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 40);
+	cr_expect_not(softvm_wait(vm, &s, 0), "not beyond its end");
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_slots, watch_refused,
+	  "what can't be watched is refused with a reason, and nothing is silently dead")
+{
+	unsigned int i, slots = ops == &soft8_ops ? 4 : 2;
+	const char *why = NULL;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	for (i = 0; i < slots; i++)
+		softvm_insert(vm, POINT_WRITE, DATA + 0x100 + 8 * i, 8);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_WRITE, DATA, 8, &why), -ENOSPC);
+	cr_expect_not_null(why);
+	softvm_remove(vm, POINT_WRITE, DATA + 0x100, 8);
+	softvm_insert(vm, POINT_WRITE, data_of(0), 8);
+	softvm_continue(vm);
+	expect_stop(softvm_stopped(vm), STOP_WATCH, 0);
+	why = NULL;
+	if (ops == &soft8_ops) {
+		cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_READ, DATA, 8, &why), -EOPNOTSUPP);
+		cr_expect_not_null(why);
+	}
+	softvm_fini(vm);
+}
