@@ -4,9 +4,9 @@
 
 LAB := python3 tests/lab/lab.py
 LAB_KINDS := arm64 svm vtx
-LAB_SCRIPTS += tests/lab/selftest.py tests/gdb/run tests/lab/transports.py
+LAB_SCRIPTS += tests/lab/selftest.py tests/gdb/run tests/lab/transports.py tests/lab/arm64_facts.py tests/lab/x86_facts.py
 
-include tests/lab/arm64/probe/probe.mk tests/lab/x86/probe/probe.mk
+include tests/lab/facts.mk
 
 .PHONY: lab-programs
 lab-programs: static $(LAB_PROGRAMS)

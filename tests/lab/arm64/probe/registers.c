@@ -338,21 +338,21 @@ static const char *pauth(struct vm *m)
 	return NULL;
 }
 
-const struct test register_tests[] = {
-	{ "registers, all that are listed can be read", all_read, false },
-	{ "registers, written and read back", general_round_trip, false },
-	{ "registers, system ones take their own values", system_rewrite, false },
-	{ "registers, system ones written", system_write, false },
-	{ "registers, never set: KVM's pattern", unset, false },
-	{ "registers that have core ids only", core_ids_only, false },
-	{ "registers, V by core id not with SVE", vector_ids, false },
-	{ "registers, KVM's swapped timer ids", timer, false },
-	{ "sp by mode", stack_pointers, false },
-	{ "cpsr: no EL2, SS masked", modes, false },
-	{ "cpsr: AArch32 refused", aarch32, false },
-	{ "ioctls that arm64 does not have", no_ioctls, false },
-	{ "vectors as the guest has them", simd, false },
-	{ "SVE as the guest has it", sve, false },
-	{ "pointer authentication masks", pauth, false },
+const struct fact register_facts[] = {
+	{ "registers, all that are listed can be read", all_read, NULL },
+	{ "registers, written and read back", general_round_trip, NULL },
+	{ "registers, system ones take their own values", system_rewrite, NULL },
+	{ "registers, system ones written", system_write, NULL },
+	{ "registers, never set: KVM's pattern", unset, NULL },
+	{ "registers that have core ids only", core_ids_only, NULL },
+	{ "registers, V by core id not with SVE", vector_ids, NULL },
+	{ "registers, KVM's swapped timer ids", timer, NULL },
+	{ "sp by mode", stack_pointers, NULL },
+	{ "cpsr: no EL2, SS masked", modes, NULL },
+	{ "cpsr: AArch32 refused", aarch32, NULL },
+	{ "ioctls that arm64 does not have", no_ioctls, NULL },
+	{ "vectors as the guest has them", simd, NULL },
+	{ "SVE as the guest has it", sve, NULL },
+	{ "pointer authentication masks", pauth, NULL },
 	{ 0 },
 };

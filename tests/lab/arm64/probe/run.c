@@ -250,18 +250,20 @@ static const char *ioctl_waits(struct vm *m)
 	return text;
 }
 
-const struct test run_tests[] = {
-	{ "mmio settles before registers are read", mmio_settles, false },
-	{ "mmio settles in the middle of a step", mmio_settles_in_step, false },
-	{ "mmio stepped over", mmio_in_step, false },
-	{ "exit is forgotten by the next entry", exit_forgotten, false },
-	{ "power-off is told", power_off, false },
-	{ "code that was patched is run", patched, false },
-	{ "code that was patched needs the caches cleaned", icache, false },
-	{ "kick, a spinning vCPU", kick_spin, false },
-	{ "kick, a vCPU that waits for interrupts", kick_wfi, false },
-	{ "kick, a vCPU that is powered off", kick_off, true },
-	{ "kick before it enters", kick_early, false },
-	{ "ioctl from another thread waits for the vCPU", ioctl_waits, false },
+static const struct setup powered_off = { .off = true };
+
+const struct fact run_facts[] = {
+	{ "mmio settles before registers are read", mmio_settles, NULL },
+	{ "mmio settles in the middle of a step", mmio_settles_in_step, NULL },
+	{ "mmio stepped over", mmio_in_step, NULL },
+	{ "exit is forgotten by the next entry", exit_forgotten, NULL },
+	{ "power-off is told", power_off, NULL },
+	{ "code that was patched is run", patched, NULL },
+	{ "code that was patched needs the caches cleaned", icache, NULL },
+	{ "kick, a spinning vCPU", kick_spin, NULL },
+	{ "kick, a vCPU that waits for interrupts", kick_wfi, NULL },
+	{ "kick, a vCPU that is powered off", kick_off, &powered_off },
+	{ "kick before it enters", kick_early, NULL },
+	{ "ioctl from another thread waits for the vCPU", ioctl_waits, NULL },
 	{ 0 },
 };

@@ -286,16 +286,16 @@ static const char *stepped_as_free_irq(struct vm *m)
 	return all_as_free(m, true);
 }
 
-const struct test step_tests[] = {
-	{ "step, one instruction each", raw_steps, false },
-	{ "step into an interrupt that waits, without rules", raw_irq, false },
-	{ "step of exclusives never ends, without rules", raw_exclusive, false },
-	{ "step without enable does nothing", without_enable, false },
-	{ "step rules keep interrupts out", irq_held, false },
-	{ "step rules take exclusives as one", exclusive_once, false },
-	{ "step rules go past wfi", wait_stepped, false },
-	{ "step rules end at the vector", exception_ends_step, false },
-	{ "stepped code ends as free code", stepped_as_free, false },
-	{ "stepped code ends as free code, with an interrupt waiting", stepped_as_free_irq, false },
+const struct fact step_facts[] = {
+	{ "step, one instruction each", raw_steps, NULL },
+	{ "step into an interrupt that waits, without rules", raw_irq, NULL },
+	{ "step of exclusives never ends, without rules", raw_exclusive, NULL },
+	{ "step without enable does nothing", without_enable, NULL },
+	{ "step rules keep interrupts out", irq_held, NULL },
+	{ "step rules take exclusives as one", exclusive_once, NULL },
+	{ "step rules go past wfi", wait_stepped, NULL },
+	{ "step rules end at the vector", exception_ends_step, NULL },
+	{ "stepped code ends as free code", stepped_as_free, NULL },
+	{ "stepped code ends as free code, with an interrupt waiting", stepped_as_free_irq, NULL },
 	{ 0 },
 };

@@ -300,11 +300,11 @@ static const char *translate_off(struct vm *m)
 	return text;
 }
 
-const struct test translation_tests[] = {
-	{ "translation as AT has it, 4K", translate_4k, false },
-	{ "translation as AT has it, 16K", translate_16k, false },
-	{ "translation as AT has it, 64K", translate_64k, false },
-	{ "translation as AT has it, 52 bits", translate_52, false },
-	{ "translation as AT has it, MMU off", translate_off, false },
+const struct fact translation_facts[] = {
+	{ "translation as AT has it, 4K", translate_4k, NULL },
+	{ "translation as AT has it, 16K", translate_16k, NULL },
+	{ "translation as AT has it, 64K", translate_64k, NULL },
+	{ "translation as AT has it, 52 bits", translate_52, NULL },
+	{ "translation as AT has it, MMU off", translate_off, NULL },
 	{ 0 },
 };

@@ -12,12 +12,6 @@ enum { SW = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP };
 enum { HW = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP };
 enum { DR7_EXEC0 = 2, DR7_WRITE0 = 0xd0002, DR7_EXEC1 = 8 };
 
-#define CHECK(condition, ...)                    \
-	do {                                     \
-		if (!(condition))                \
-			return why(__VA_ARGS__); \
-	} while (0)
-
 #define AT(m) ((unsigned int)vm_regs(m).rip)
 
 /* Is the exit a debug exit with PC there? */
@@ -389,9 +383,12 @@ static const char *triple_fault(struct vm *m)
 	return NULL;
 }
 
-#define ROW(name, on, holds, code)                       \
-	{                                                \
-		name, on, holds, code, sizeof(code) - 1, \
+#define ROW(name, on, holds, code)                 \
+	{                                          \
+		name, holds, &(const struct setup) \
+		{                                  \
+			on, code, sizeof(code) - 1 \
+		}                                  \
 	}
 #define NOPS  "\x90\x90\x90\x90\x90\x90\x90\xf4"
 #define STORE "\xa3\x00\x90\x00\x00\x90\xf4" /* mov %eax, DATA; nop; hlt */

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+# ARCH-kvm-probe, for tests/lab/ARCH_facts.py: what arch/ relies on; arm64's asks through its KVM layer
+
+PROBE := $(O)/static/$(ARCH)-kvm-probe
+PROBE_DIR := tests/lab/$(ARCH)/probe
+PROBE_SRC := tests/lab/facts.c $(wildcard $(PROBE_DIR)/*.c) $(if $(filter arm64,$(ARCH)),$(LIB_SRC))
+LAB_PROGRAMS += $(PROBE)
+
+$(O)/obj/$(PROBE_DIR)/%.o: $(PROBE_DIR)/%.S
+	@mkdir -p $(@D)
+	$(call say,AS)
+	$(CC) -c -o $@ $<
+
+$(PROBE): $(call obj,$(PROBE_SRC)) $(patsubst %.S,$(O)/obj/%.o,$(wildcard $(PROBE_DIR)/*.S))
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(CC) -static -pthread -o $@ $^ $(LDFLAGS)
