@@ -42,7 +42,7 @@ $(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/softcpu.[ch] tests/un
 tsan: $(TSAN)
 
 # What this machine's KVM can do (tests/gdb/hosts.py), and what it is relied on for
-TEST_TOOLS := $(if $(filter x86,$(ARCH)),$(O)/tests/kvmtraits $(O)/static/x86-kvm-probe)
+TEST_TOOLS := $(if $(filter x86,$(ARCH)),$(O)/tests/kvmtraits) $(O)/static/$(ARCH)-kvm-probe
 $(O)/tests/kvmtraits: $(O)/obj/tests/gdb/kvmtraits.o
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDFLAGS)

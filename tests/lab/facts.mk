@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# ARCH-kvm-probe, for tests/lab/ARCH_facts.py: what arch/ relies on; arm64's asks through its KVM layer
+# ARCH-kvm-probe, for tests/lab/facts.py: what arch/ relies on; arm64's asks through its KVM layer
 
 PROBE := $(O)/static/$(ARCH)-kvm-probe
 PROBE_DIR := tests/lab/$(ARCH)/probe

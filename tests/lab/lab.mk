@@ -4,7 +4,7 @@
 
 LAB := python3 tests/lab/lab.py
 LAB_KINDS := arm64 svm vtx
-LAB_SCRIPTS += tests/lab/selftest.py tests/gdb/run tests/lab/transports.py tests/lab/arm64_facts.py tests/lab/x86_facts.py
+LAB_SCRIPTS += tests/lab/selftest.py tests/gdb/run tests/lab/transports.py tests/lab/facts.py
 
 include tests/lab/facts.mk
 
