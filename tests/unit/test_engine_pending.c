@@ -7,28 +7,25 @@
 enum { PAGE_VA = 0x900, PAGE_GPA = 0xc00 };
 
 /* A loop that maps the page at PAGE_VA and jumps there; that comes back and goes round. */
-static void mapping_loop(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus)
+static void begin_mapping(struct softvm *vm, const struct vcpu_ops *ops)
 {
 	const int to_page = (PAGE_VA - (LOOP + 8)) / SOFT_INSN;
-	unsigned int i;
+	struct soft_regs *r = &vm->cpus[0].cpu.regs;
 
-	softvm_init_loops(vm, ops, ncpus, NULL);
+	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_paging(vm);
 	softvm_unmap(vm, PAGE_VA);
 	CODE(vm, LOOP, I(ST, 2, 3, 0), JMP(to_page));
 	CODE(vm, PAGE_GPA, I(NOP, 0, 0, 0), I(ADDI, 0, 0, 1), JMP(-to_page - 4));
-	for (i = 0; i < ncpus; i++) {
-		vm->cpus[i].cpu.regs.pc = LOOP;
-		vm->cpus[i].cpu.regs.r[2] = PAGE_GPA | 1;
-		vm->cpus[i].cpu.regs.r[3] = TABLE + PAGE_VA / SOFT_PAGE * 8;
-	}
+	r->r[2] = PAGE_GPA | 1;
+	r->r[3] = TABLE + PAGE_VA / SOFT_PAGE * 8;
+	softvm_begin(vm);
 }
 
-SOFT_TEST(engine_pending, pending,
+SOFT_TEST(engine_pending, mapped_later,
 	  "a breakpoint on a page that is not mapped yet is hit the first time, by a slot")
 {
-	mapping_loop(vm, ops, 1);
-	softvm_begin(vm);
+	begin_mapping(vm, ops);
 	softvm_break(vm, PAGE_VA);
 	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
@@ -44,13 +41,12 @@ SOFT_TEST(engine_pending, pending,
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_pending, pending_without_slot,
+SOFT_TEST(engine_pending, without_slot,
 	  "with all slots in use it is set at the next stop and resume")
 {
 	unsigned int i, slots = ops == &soft8_ops ? 4 : 3;
 
-	mapping_loop(vm, ops, 1);
-	softvm_begin(vm);
+	begin_mapping(vm, ops);
 	for (i = 0; i < slots; i++)
 		softvm_insert(vm, POINT_HW, 0x700 + 4 * i, ops->cpu->brk_kind);
 	softvm_break(vm, PAGE_VA);

@@ -56,6 +56,15 @@ SOFT_TEST(engine_points, hidden, "a debugger never sees an inserted breakpoint")
 	softvm_fini(vm);
 }
 
+/* The debugger leaves, and what it leaves behind there is this. */
+static void end_with(struct softvm *vm, uint64_t at, const struct soft_insn *insn)
+{
+	softvm_detach(vm);
+	softvm_stop(vm);
+	cr_expect_eq(memcmp(vm->mem + at, insn, sizeof(*insn)), 0);
+	softvm_fini(vm);
+}
+
 SOFT_TEST(engine_points, write_under,
 	  "a debugger's write goes under a breakpoint, and it still works")
 {
@@ -74,10 +83,7 @@ SOFT_TEST(engine_points, write_under,
 	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[2], 1, "the new instruction ran, stepped over");
-	softvm_detach(vm);
-	softvm_stop(vm);
-	cr_expect_eq(memcmp(vm->mem + at, &add, 4), 0);
-	softvm_fini(vm);
+	end_with(vm, at, &add);
 }
 
 SOFT_TEST(engine_points, hole, "reads stop at a hole, writes into one are refused whole")
@@ -96,18 +102,21 @@ SOFT_TEST(engine_points, hole, "reads stop at a hole, writes into one are refuse
 	softvm_fini(vm);
 }
 
-/* r2 holds an instruction; each lap writes it over the one at +8. */
-static void overwriting_loop(struct softvm *vm, const struct soft_insn *insn)
+/* r2 holds an instruction; each lap writes it over the one at +8, and the breakpoint there. */
+static void begin_overwriting(struct softvm *vm, const struct vcpu_ops *ops,
+			      const struct soft_insn *insn)
 {
 	struct soft_regs *r = &vm->cpus[0].cpu.regs;
 	uint32_t word;
 
-	softvm_init_loops(vm, vm->ops, 1, NULL);
+	softvm_init_loops(vm, ops, 1, NULL);
 	memcpy(&word, insn, sizeof(word));
 	r->r[2] = word;
 	r->r[3] = LOOP;
 	CODE(vm, LOOP, I(ADDI, 0, 0, 1), I(STW, 2, 3, 8), I(NOP, 0, 0, 0), I(NOP, 0, 0, 0),
 	     JMP(-5));
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
 }
 
 static bool shows(struct softvm *vm, uint64_t at, const struct soft_insn *insn)
@@ -131,10 +140,7 @@ SOFT_TEST(engine_points, overwritten,
 	const struct soft_insn add = I(ADDI, 4, 0x3c, 1);
 	const uint64_t at = LOOP + 8;
 
-	vm->ops = ops;
-	overwriting_loop(vm, &add);
-	softvm_begin(vm);
-	softvm_break(vm, at);
+	begin_overwriting(vm, ops, &add);
 	softvm_break(vm, LOOP + 12);
 	softvm_continue(vm); /* written over on the way to +8 */
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
@@ -153,10 +159,7 @@ SOFT_TEST(engine_points, overwritten,
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), at);
 	cr_expect_eq(softvm_regs(vm, 0)->r[4], 1, "hit where it was put, not a lap later");
-	softvm_detach(vm);
-	softvm_stop(vm);
-	cr_expect_eq(memcmp(vm->mem + at, &add, 4), 0);
-	softvm_fini(vm);
+	end_with(vm, at, &add);
 }
 
 SOFT_TEST(engine_points, overwritten_by_step,
@@ -165,10 +168,7 @@ SOFT_TEST(engine_points, overwritten_by_step,
 	const struct soft_insn add = I(ADDI, 4, 0x3c, 1);
 	const uint64_t at = LOOP + 8;
 
-	vm->ops = ops;
-	overwriting_loop(vm, &add);
-	softvm_begin(vm);
-	softvm_break(vm, at);
+	begin_overwriting(vm, ops, &add);
 	softvm_go_to(vm, 0, LOOP + 4);
 	softvm_step(vm, 0);
 	cr_expect(shows(vm, at, &add), "the new instruction");
@@ -177,10 +177,7 @@ SOFT_TEST(engine_points, overwritten_by_step,
 	softvm_continue(vm);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), at);
-	softvm_detach(vm);
-	softvm_stop(vm);
-	cr_expect_eq(memcmp(vm->mem + at, &add, 4), 0);
-	softvm_fini(vm);
+	end_with(vm, at, &add);
 }
 
 SOFT_TEST(engine_points, overwritten_shares_bytes,
@@ -189,10 +186,7 @@ SOFT_TEST(engine_points, overwritten_shares_bytes,
 	const struct soft_insn like = I(NOP, 0x20, 0x3c, 0xd4); /* as soft32's, but for the first */
 	const uint64_t at = LOOP + 8;
 
-	vm->ops = ops;
-	overwriting_loop(vm, &like);
-	softvm_begin(vm);
-	softvm_break(vm, at);
+	begin_overwriting(vm, ops, &like);
 	softvm_go_to(vm, 0, LOOP + 4);
 	softvm_step(vm, 0);
 	cr_expect(shows(vm, at, &like));
