@@ -174,6 +174,13 @@ bool softvm_planted(const struct softvm *vm, uint64_t gpa);
 		cr_assert_eq(stop_.vcpu, (unsigned int)(VCPU), "vCPU %u", stop_.vcpu); \
 	} while (0)
 
+/* All continue, and the next stop is this. */
+#define continue_to(VM, KIND, VCPU)                          \
+	do {                                                 \
+		softvm_continue(VM);                         \
+		expect_stop(softvm_stopped(VM), KIND, VCPU); \
+	} while (0)
+
 /* Until a vCPU has done n more instructions. */
 void softvm_run_on(struct softvm *vm, unsigned int cpu, unsigned long n);
 

@@ -190,8 +190,7 @@ SOFT_TEST(engine, stay, "detach and stay: nothing runs until the next debugger s
 	softvm_start(vm);
 	softvm_attach(vm);
 	softvm_break(vm, LOOP + 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	vm->t->ops->detach(vm->t, DETACH_STAY);
 	cr_expect_not(softvm_planted(vm, LOOP + 8));
 	expect_standstill(vm);
@@ -367,8 +366,7 @@ Test(engine, stuck,
 	softvm_run_on(&vm, 0, 10);
 	softvm_attach(&vm);
 	softvm_break(&vm, LOOP + 4);
-	softvm_continue(&vm);
-	expect_stop(softvm_stopped(&vm), STOP_SWBREAK, 0);
+	continue_to(&vm, STOP_SWBREAK, 0);
 	h.there = h.go = false;
 	softvm_continue(&vm); /* steps over the OUT, which hangs with the breakpoint lifted */
 	softvm_until(hangs, &h);
@@ -453,8 +451,7 @@ SOFT_TEST(engine, read_once,
 	softvm_paging(vm);
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_regs(vm, 0);
 	n = &vm->cpus[0].cpu.calls;
 	entries = vm->cpus[0].entries;
@@ -467,8 +464,7 @@ SOFT_TEST(engine, read_once,
 		softvm_unbreak(vm, LOOP + 4);
 		for (bank = 0; bank < SOFT_BANKS; bank++)
 			cr_assert_leq(n->fetch[bank] - was[bank], vm->cpus[0].entries - entries);
-		softvm_continue(vm);
-		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+		continue_to(vm, STOP_SWBREAK, 0);
 	}
 	cr_expect_eq(n->store[1] + n->store[2], 0);
 	softvm_fini(vm);
@@ -483,14 +479,12 @@ SOFT_TEST(engine, registers, "what the debugger writes is what the guest runs wi
 	softvm_change(vm, 1, 0)->r[0] = 1000; /* stored by the resume alone */
 	softvm_change(vm, 0, 2)->f[1] = 42;
 	softvm_break(vm, loop_of(1) + 4);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
+	continue_to(vm, STOP_SWBREAK, 1);
 	cr_expect_eq(softvm_regs(vm, 1)->r[0], 1001);
 	cr_expect_eq(softvm_regs(vm, 0)->f[1], 42);
 	softvm_go_to(vm, 1, loop_of(1));
 	cr_expect_eq(vm->cpus[1].cpu.regs.pc, loop_of(1), "stored by flush");
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
+	continue_to(vm, STOP_SWBREAK, 1);
 	cr_expect_eq(softvm_regs(vm, 1)->r[0], 1002);
 	softvm_fini(vm);
 }
@@ -586,8 +580,7 @@ SOFT_TEST(engine, added_stopped,
 	cr_expect_eq(index[2], 2);
 	cr_expect_eq(softvm_pc(vm, 2), loop_of(2));
 	softvm_break(vm, loop_of(2) + 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 2);
+	continue_to(vm, STOP_SWBREAK, 2);
 	softvm_fini(vm);
 }
 
@@ -609,8 +602,7 @@ SOFT_TEST(engine, added_running,
 	cr_expect_eq(softvm_regs(vm, 4)->r[0], 1);
 	expect_standstill(vm);
 	c = softvm_add(vm, 3); /* between the others, never started */
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 4);
+	continue_to(vm, STOP_SWBREAK, 4);
 	softvm_detach(vm);
 	softvm_fini(vm);
 }
@@ -704,8 +696,7 @@ SOFT_TEST(engine, added_during_step_over,
 	vm->opaque = &h;
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 4);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_continue(vm);
 	softvm_until(hangs, &h);
 	cr_assert_not(softvm_planted(vm, LOOP + 4), "in the middle of it");
@@ -886,12 +877,9 @@ SOFT_TEST(
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
 	softvm_break(vm, loop_of(1));
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_FATAL, 0);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
+	continue_to(vm, STOP_FATAL, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), loop_of(1));
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 500, "the first time that it comes there");
 	cr_expect_eq(seen.times, 1);
@@ -920,10 +908,8 @@ SOFT_TEST(engine, fatal_over,
 	CODE(vm, LOOP + 8, I(FATAL, 0, 0, 0));
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_FATAL, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
+	continue_to(vm, STOP_FATAL, 0);
 	cr_expect(softvm_planted(vm, LOOP + 8));
 	softvm_continue(vm); /* the VMM ends that thread */
 	softvm_run_on(vm, 1, 100);
@@ -949,12 +935,10 @@ SOFT_TEST(engine, two_vms,
 	softvm_break(&other, loop_of(1) + 4);
 	for (i = 0; i < 20; i++) {
 		softvm_continue(vm);
-		softvm_continue(&other);
-		expect_stop(softvm_stopped(&other), STOP_SWBREAK, 1);
+		continue_to(&other, STOP_SWBREAK, 1);
 		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	}
 	softvm_fini(vm);
-	softvm_continue(&other);
-	expect_stop(softvm_stopped(&other), STOP_SWBREAK, 1);
+	continue_to(&other, STOP_SWBREAK, 1);
 	softvm_fini(&other);
 }

@@ -140,10 +140,8 @@ SOFT_TEST(engine_at_once, first_told_first,
 	softvm_begin(vm);
 	softvm_break(vm, loop_of(0) + 8);
 	softvm_break(vm, loop_of(1) + 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 1);
+	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_fini(vm);
 }
 

@@ -70,8 +70,7 @@ static struct work cost_among(struct softvm *vm, const struct vcpu_ops *ops, uns
 	from = work_so_far(vm);
 	softvm_break(vm, LOOP + 8);
 	for (i = 0; i < 2; i++) {
-		softvm_continue(vm);
-		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+		continue_to(vm, STOP_SWBREAK, 0);
 	}
 	softvm_unbreak(vm, LOOP + 8);
 	softvm_step(vm, 0);

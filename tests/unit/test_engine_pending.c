@@ -27,12 +27,10 @@ SOFT_TEST(engine_pending, mapped_later,
 {
 	begin_mapping(vm, ops);
 	softvm_break(vm, PAGE_VA);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), PAGE_VA);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 0, "the first time");
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1);
 	cr_expect(softvm_planted(vm, PAGE_GPA), "it is a software one by now");
 	cr_expect_eq(vm->engine.hw.narmed, 0);
@@ -55,8 +53,7 @@ SOFT_TEST(engine_pending, without_slot,
 	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	cr_expect_gt(softvm_regs(vm, 0)->r[0], 0);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), PAGE_VA);
 	softvm_fini(vm);
 }
@@ -68,13 +65,11 @@ SOFT_TEST(engine_pending, memory_taken_and_given,
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
 	cr_assert_eq(memory_remove(&vm->engine.mem, 0), 0);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_not(softvm_planted(vm, LOOP + 8));
 	cr_expect_eq(vm->engine.hw.narmed, 1);
 	cr_assert_eq(memory_add(&vm->engine.mem, 0, vm->mem, SOFTVM_MEM), 0);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect(softvm_planted(vm, LOOP + 8));
 	cr_expect_eq(vm->engine.hw.narmed, 0);
 	softvm_detach(vm);

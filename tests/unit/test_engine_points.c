@@ -21,15 +21,13 @@ SOFT_TEST(engine_points, hit,
 	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_begin(vm);
 	softvm_break(vm, at);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
+	continue_to(vm, STOP_SWBREAK, 1);
 	laps = softvm_regs(vm, 1)->r[0];
 	for (i = 1; i <= 20; i++) {
 		cr_assert_eq(softvm_pc(vm, 1), at);
 		cr_assert_eq(softvm_regs(vm, 1)->r[0], laps + i - 1, "one lap between hits");
 		cr_expect_not(softvm_wait(vm, &s, 0), "told once");
-		softvm_continue(vm);
-		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
+		continue_to(vm, STOP_SWBREAK, 1);
 	}
 	softvm_fini(vm);
 }
@@ -44,8 +42,7 @@ SOFT_TEST(engine_points, hidden, "a debugger never sees an inserted breakpoint")
 	memcpy(before, vm->mem + at - 8, sizeof(before));
 	softvm_begin(vm);
 	softvm_break(vm, at);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_assert(softvm_planted(vm, at));
 	for (off = 0; off < 12; off++) {
 		cr_assert_eq(vm->t->ops->read(vm->t, 0, at - 8 + off, now, 4), 4);
@@ -75,13 +72,11 @@ SOFT_TEST(engine_points, write_under,
 	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_begin(vm);
 	softvm_break(vm, at);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_assert_eq(vm->t->ops->write(vm->t, 0, at, &add, 4), 0);
 	cr_assert_eq(vm->t->ops->read(vm->t, 0, at, now, 4), 4);
 	cr_expect_eq(memcmp(now, &add, 4), 0);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[2], 1, "the new instruction ran, stepped over");
 	end_with(vm, at, &add);
 }
@@ -142,21 +137,18 @@ SOFT_TEST(engine_points, overwritten,
 
 	begin_overwriting(vm, ops, &add);
 	softvm_break(vm, LOOP + 12);
-	softvm_continue(vm); /* written over on the way to +8 */
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0); /* written over on the way to +8 */
 	cr_assert_eq(softvm_pc(vm, 0), LOOP + 12, "what the guest wrote ran");
 	cr_expect(shows(vm, at, &add));
 	softvm_unbreak(vm, LOOP + 12);
 	softvm_break(vm, LOOP + 16);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 16);
 	cr_expect(softvm_planted(vm, at), "set anew when it was let run");
 	cr_expect_eq(softvm_regs(vm, 0)->r[4], 1);
 	softvm_go_to(vm, 0, at);
 	cr_assert_eq(softvm_pc(vm, 0), at);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), at);
 	cr_expect_eq(softvm_regs(vm, 0)->r[4], 1, "hit where it was put, not a lap later");
 	end_with(vm, at, &add);
@@ -174,8 +166,7 @@ SOFT_TEST(engine_points, overwritten_by_step,
 	cr_expect(shows(vm, at, &add), "the new instruction");
 	softvm_go_to(vm, 0, LOOP + 16);
 	vm->mem[LOOP + 4] = SOFT_NOP;
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), at);
 	end_with(vm, at, &add);
 }
@@ -208,8 +199,7 @@ SOFT_TEST(
 	softvm_break(vm, loop_of(0) + 8);
 	softvm_break(vm, loop_of(1) + 8);
 	for (i = 1; i <= 5; i++) {
-		softvm_continue(vm);
-		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
+		continue_to(vm, STOP_SWBREAK, 1);
 		cr_expect_eq(softvm_regs(vm, 1)->r[0], i);
 	}
 	softvm_resume_one(vm, 0, RESUME_CONTINUE, RESUME_HOLD);
@@ -241,16 +231,14 @@ SOFT_TEST(
 		memcpy(vm->mem + copy, vm->mem + LOOP, SOFT_PAGE);
 		softvm_begin(vm);
 		softvm_break(vm, LOOP + 8);
-		softvm_continue(vm);
-		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+		continue_to(vm, STOP_SWBREAK, 0);
 		softvm_map(vm, LOOP, copy);
 		softvm_step(vm, 0);
 		cr_expect(softvm_planted(vm, LOOP + 8) && !softvm_planted(vm, copy + 8));
 		if (i) /* gdb takes all out at each stop, lldb leaves them in */
 			softvm_unbreak(vm, LOOP + 8);
 		softvm_break(vm, LOOP + 8);
-		softvm_continue(vm);
-		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+		continue_to(vm, STOP_SWBREAK, 0);
 		cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
 		cr_expect(!softvm_planted(vm, LOOP + 8) && softvm_planted(vm, copy + 8));
 		softvm_detach(vm);
@@ -270,12 +258,10 @@ SOFT_TEST(engine_points, two_names,
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
 	softvm_break(vm, 0x808);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_unbreak(vm, LOOP + 8);
 	softvm_go_to(vm, 0, 0x800);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), 0x808);
 	softvm_unbreak(vm, 0x808);
 	softvm_continue(vm);
@@ -298,11 +284,9 @@ SOFT_TEST(engine_points, stopped_on_it,
 	laps = softvm_regs(vm, 1)->r[0];
 	softvm_break(vm, loop_of(1) + 8);
 	softvm_step(vm, 0);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
+	continue_to(vm, STOP_SWBREAK, 1);
 	cr_expect_eq(softvm_regs(vm, 1)->r[0], laps, "the first time that it comes there");
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
+	continue_to(vm, STOP_SWBREAK, 1);
 	cr_expect_eq(softvm_regs(vm, 1)->r[0], laps + 1);
 	softvm_fini(vm);
 }
@@ -315,12 +299,10 @@ SOFT_TEST(engine_points, told_here,
 	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_begin(vm);
 	softvm_break(vm, loop_of(0) + 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	laps = softvm_regs(vm, 0)->r[0];
 	softvm_step(vm, 1);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], laps + 1, "not told twice");
 	softvm_fini(vm);
 }
@@ -336,8 +318,7 @@ SOFT_TEST(engine_points, inserted_here,
 	at = softvm_pc(vm, 0);
 	softvm_break(vm, at);
 	laps = softvm_regs(vm, 0)->r[0];
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), at);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], laps + 1);
 	softvm_fini(vm);
@@ -352,12 +333,10 @@ SOFT_TEST(engine_points, guests_own,
 	CODE(vm, LOOP, I(ADDI, 0, 0, 1), I(BRK, 0, 0, 0), I(NOP, 0, 0, 0), JMP(-4));
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1);
 	cr_expect_eq(softvm_regs(vm, 0)->cause, SOFT_EXC_BRK);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 2);
 	softvm_fini(vm);
 }
@@ -372,8 +351,7 @@ SOFT_TEST(engine_points, on_guests_own,
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 4);
 	for (i = 0; i < 3; i++) {
-		softvm_continue(vm);
-		expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+		continue_to(vm, STOP_SWBREAK, 0);
 		cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
 		cr_expect_eq(softvm_regs(vm, 0)->r[0], i + 1, "a lap each");
 		cr_expect_eq(softvm_regs(vm, 0)->r[7], i, "an exception each");
@@ -403,11 +381,9 @@ SOFT_TEST(engine_points, on_guests_own_stopped,
 	CODE(vm, LOOP, I(ADDI, 0, 0, 1), I(BRK, 0, 0, 0), I(NOP, 0, 0, 0), JMP(-4));
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 4);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	for (i = 0; i < 3; i++) {
-		softvm_continue(vm);
-		expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+		continue_to(vm, STOP_INTERRUPT, 0);
 		cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
 		cr_expect_eq(softvm_regs(vm, 0)->r[7], 0);
 		vm->engine.vcpus[0]->met = false; /* another vCPU was told of in between */
@@ -415,8 +391,7 @@ SOFT_TEST(engine_points, on_guests_own_stopped,
 	given.point = NULL;
 	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, true);
 	softvm_insert(vm, POINT_WRITE, DATA, 8); /* from here on it steps */
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1, "the exception first");
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2, "the next lap");
 	softvm_fini(vm);
@@ -430,8 +405,7 @@ SOFT_TEST(engine_points, guests_steps,
 	     I(ADDI, 0, 0, 1), JMP(-6));
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 16);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 3, "one after each but the first");
 	cr_expect_eq(softvm_regs(vm, 0)->cause, SOFT_EXC_STEP);
 	softvm_fini(vm);

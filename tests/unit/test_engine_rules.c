@@ -76,16 +76,13 @@ SOFT_TEST(engine_rules, memory,
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
 	rule(vm, POINT_SW, LOOP + 8, false, data_is_7, sizeof(data_is_7));
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 7);
 	rule(vm, POINT_SW, LOOP + 8, false, nowhere, sizeof(nowhere));
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 8, "better one stop too many");
 	cr_assert_eq(vm->t->ops->rules(vm->t, POINT_SW, LOOP + 8, ops->cpu->brk_kind, NULL, 0), 0);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_fini(vm);
 }
 
@@ -97,8 +94,7 @@ SOFT_TEST(engine_rules, endless, "a condition that does not end is ended")
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
 	rule(vm, POINT_SW, LOOP + 8, false, loop, sizeof(loop));
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_fini(vm);
 }
 

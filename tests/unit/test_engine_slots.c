@@ -14,12 +14,10 @@ SOFT_TEST(engine_slots, hardware, "a hardware breakpoint is hit each time round,
 	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_begin(vm);
 	softvm_insert(vm, POINT_HW, at, ops->cpu->brk_kind);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 1);
+	continue_to(vm, STOP_HWBREAK, 1);
 	laps = softvm_regs(vm, 1)->r[0];
 	cr_expect_eq(softvm_pc(vm, 1), at);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 1);
+	continue_to(vm, STOP_HWBREAK, 1);
 	cr_expect_eq(softvm_regs(vm, 1)->r[0], laps + 1);
 	softvm_resume_one(vm, 1, RESUME_STEP, RESUME_CONTINUE);
 	expect_stop(softvm_stopped(vm), STOP_STEP, 1);
@@ -97,8 +95,7 @@ SOFT_TEST(engine_slots, watch_refused,
 	cr_expect_not_null(why);
 	softvm_remove(vm, POINT_WRITE, DATA + 0x100, 8);
 	softvm_insert(vm, POINT_WRITE, data_of(0), 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_WATCH, 0);
+	continue_to(vm, STOP_WATCH, 0);
 	why = NULL;
 	if (ops == &soft8_ops) {
 		cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_READ, DATA, 8, &why), -EOPNOTSUPP);

@@ -116,12 +116,10 @@ SOFT_TEST(engine_step, over_faults,
 		     "the flags that it returns to are its own");
 	cr_expect_eq(softvm_regs(vm, 0)->flags, 0);
 	cr_expect(softvm_planted(vm, LOOP + 4));
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4, "the handler returned to it");
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1);
-	softvm_continue(vm); /* faults again, while vCPU 1 is let run */
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0); /* faults again, while vCPU 1 is let run */
 	cr_expect_eq(site.lifted, 0);
 	site.on = false;
 	softvm_fini(vm);
@@ -177,8 +175,7 @@ static void over_interrupted(struct softvm *vm, const struct vcpu_ops *ops, enum
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12, "what was half done is done");
 	cr_expect_eq(softvm_regs(vm, 0)->r[3], op == SOFT_IN ? 5 : op == SOFT_MMIO2 ? 10 : 0);
 	cr_expect_eq(site.lifted, 0);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2);
 	site.on = false;
 	softvm_fini(vm);
@@ -234,8 +231,7 @@ SOFT_TEST(engine_step, over_endless,
 	vm->cpus[0].cpu.regs.r[3] = 1ULL << 60;
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 4);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	site.on = true;
 	softvm_continue(vm);
 	softvm_run_on(vm, 0, 50);
@@ -287,12 +283,10 @@ SOFT_TEST(engine_step, emulated_over, "the same with a breakpoint on it")
 	CODE(vm, LOOP + 8, I(RDF, 3, 0, 0));
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_change(vm, 0, 0)->r[3] = 77;
 	softvm_store(vm, 0);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[3], 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2);
 	softvm_fini(vm);
@@ -309,10 +303,8 @@ SOFT_TEST(engine_step, shadow,
 	softvm_go_to(vm, 0, LOOP);
 	softvm_break(vm, LOOP);
 	softvm_break(vm, LOOP + 4);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1);
 	softvm_fini(vm);
@@ -427,8 +419,7 @@ SOFT_TEST(engine_step, exclusive_no_slots,
 	memset(vm->mem + 0x800, 0, 16);
 	softvm_go_to(vm, 0, LOOP + 16);
 	CODE(vm, LOOP + 20, JMP((0x808 - (LOOP + 24)) / 4));
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 0);
+	continue_to(vm, STOP_HWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), 0x808, "all of them are back");
 	softvm_fini(vm);
 }
@@ -507,8 +498,7 @@ SOFT_TEST(engine_step, irq_kept_out,
 		cr_expect_eq(softvm_regs(vm, 0)->flags, SOFT_IE);
 	}
 	softvm_break(vm, LOOP + 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1);
 	cr_expect_eq(vm->cpus[0].cpu.taken, 1);
 	softvm_fini(vm);
@@ -537,8 +527,7 @@ SOFT_TEST(engine_step, halted,
 	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
 	cr_expect_eq(softvm_pc(vm, 0), VECTOR);
 	cr_expect_eq(softvm_regs(vm, 0)->eflags, SOFT_IE);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "it comes there when it was woken");
 	softvm_fini(vm);
 }
@@ -589,8 +578,7 @@ SOFT_TEST(
 	softvm_insert(vm, POINT_WRITE, 0x800, 8);
 	softcpu_irq(&vm->cpus[0].cpu);
 	for (i = 0; i < 1000; i++) {
-		softvm_continue(vm);
-		expect_stop(softvm_stopped(vm), STOP_WATCH, 0);
+		continue_to(vm, STOP_WATCH, 0);
 	}
 	cr_expect_gt(vm->cpus[0].cpu.taken, 0);
 	cr_expect_lt(vm->cpus[0].cpu.taken, 1000);

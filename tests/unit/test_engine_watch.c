@@ -242,8 +242,7 @@ SOFT_TEST(engine_watch, half_a_step_and_hit,
 	softvm_change(vm, 0, 0)->r[0] = 43;
 	softvm_store(vm, 0);
 	softvm_break(vm, LOOP + 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
 	ran = vm->cpus[0].cpu.retired;
 	reinsert(vm, DATA + 0x100, 8);
@@ -285,8 +284,7 @@ SOFT_TEST(engine_watch, held,
 	softvm_change(vm, 0, 0)->r[0] = 44;
 	softvm_store(vm, 0);
 	softvm_break(vm, LOOP + 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_resume(vm, RESUME_HOLD);
 	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
@@ -303,8 +301,7 @@ SOFT_TEST(engine_watch, removed_untold, "a change that waits is dropped when its
 	softvm_change(vm, 0, 0)->r[0] = 45;
 	softvm_store(vm, 0);
 	softvm_break(vm, LOOP + 8);
-	softvm_continue(vm);
-	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_unbreak(vm, LOOP + 8);
 	softvm_remove(vm, POINT_WRITE, DATA + 0x100, 8);
 	softvm_continue(vm);
@@ -372,8 +369,7 @@ Test(engine_watch, woken,
 	watch(&vm, DATA + 0x200, 8);
 	softvm_break(&vm, LOOP + 8);
 	for (i = 1; i <= 30; i++) {
-		softvm_continue(&vm);
-		expect_stop(softvm_stopped(&vm), STOP_SWBREAK, 0);
+		continue_to(&vm, STOP_SWBREAK, 0);
 		cr_assert_eq(softvm_pc(&vm, 0), LOOP + 8);
 		cr_assert_eq(softvm_regs(&vm, 0)->r[0], i, "it has passed it");
 	}
