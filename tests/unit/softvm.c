@@ -8,7 +8,7 @@
 
 #include "tests/unit/softvm.h"
 
-enum { STOP_LIMIT_MS = 20000, NAP_MS = 1 };
+enum { STOP_LIMIT_MS = 20000, NAP_MS = 1, STAND_MS = 20 };
 
 /* ---- the VMM ----------------------------------------------------------------------------- */
 
@@ -127,6 +127,8 @@ static bool serve(struct softvm_cpu *c)
 		return c->vm->on_exit(c);
 	if (c->cpu.exit != SOFT_EXIT_IO)
 		return true;
+	while (atomic_load(&c->vm->hang))
+		c->vm->hangs = true;
 	if (c->cpu.half.op == SOFT_OUT)
 		c->outs++;
 	else
@@ -190,6 +192,16 @@ void softvm_fini(struct softvm *vm)
 	pthread_cond_destroy(&vm->news);
 	pthread_mutex_destroy(&vm->lock);
 	free(vm->mem);
+}
+
+unsigned long softvm_retired(const struct softvm *vm)
+{
+	unsigned long n = 0;
+	unsigned int i;
+
+	for (i = 0; i < vm->ncpus; i++)
+		n += atomic_load(&vm->cpus[i].cpu.retired);
+	return n;
 }
 
 void softvm_code(struct softvm *vm, uint64_t gpa, const struct soft_insn *code, size_t n)
@@ -359,13 +371,35 @@ uint64_t softvm_read(struct softvm *vm, unsigned int vcpu, uint64_t addr)
 	return value;
 }
 
+void softvm_pass(int ms)
+{
+	const struct timespec t = { 0, ms * 1000000L };
+
+	nanosleep(&t, NULL);
+}
+
+bool softvm_stands(const struct softvm *vm)
+{
+	unsigned long n = softvm_retired(vm);
+
+	softvm_pass(STAND_MS);
+	return softvm_retired(vm) == n;
+}
+
+uint64_t softvm_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 void softvm_until(bool (*fn)(void *opaque), void *opaque)
 {
-	const struct timespec nap = { 0, NAP_MS * 1000000L };
 	int left = STOP_LIMIT_MS;
 
 	while (!fn(opaque) && left--)
-		nanosleep(&nap, NULL);
+		softvm_pass(NAP_MS);
 	cr_assert_gt(left, 0, "it does not come about");
 }
 
@@ -444,4 +478,14 @@ void softvm_run_on(struct softvm *vm, unsigned int cpu, unsigned long n)
 
 	r.until = atomic_load(&r.cpu->retired) + n;
 	softvm_until(has_run, &r);
+}
+
+static bool hangs(void *opaque)
+{
+	return atomic_load(&((struct softvm *)opaque)->hangs);
+}
+
+void softvm_until_hangs(struct softvm *vm)
+{
+	softvm_until(hangs, vm);
 }

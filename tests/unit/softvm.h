@@ -42,7 +42,8 @@ struct softvm {
 	/* What the VMM does at these exits, from the vCPU's thread; true: leave the loop. NULL: OUT is
 	 * counted, IN yields 7, fatal exits and events end the loop. */
 	bool (*on_exit)(struct softvm_cpu *c);
-	void *opaque; /* the test's */
+	void *opaque;		 /* the test's */
+	atomic_bool hang, hangs; /* the VMM keeps I/O exits; one was kept */
 };
 
 /* A VM with ncpus vCPUs of the kind that ops tell; their threads do not run yet. Aborts the test
@@ -68,6 +69,9 @@ void softvm_start(struct softvm *vm);
 
 /* Tell all to end, and wait until they have. */
 void softvm_stop(struct softvm *vm);
+
+/* How many instructions all vCPUs have done. */
+unsigned long softvm_retired(const struct softvm *vm);
 
 /* Write a program at gpa; pc of all vCPUs stays. */
 void softvm_code(struct softvm *vm, uint64_t gpa, const struct soft_insn *code, size_t n);
@@ -183,6 +187,18 @@ bool softvm_planted(const struct softvm *vm, uint64_t gpa);
 
 /* Until a vCPU has done n more instructions. */
 void softvm_run_on(struct softvm *vm, unsigned int cpu, unsigned long n);
+
+/* Until an exit is kept: vm->hang. */
+void softvm_until_hangs(struct softvm *vm);
+
+/* A while in which what can run does. */
+void softvm_pass(int ms);
+
+/* Nothing runs for a while. */
+bool softvm_stands(const struct softvm *vm);
+
+/* Of the monotonic clock. */
+uint64_t softvm_now_ms(void);
 
 /* A test that runs on both kinds of processor. */
 #define SOFT_TEST(SUITE, NAME, WHAT)                                     \

@@ -125,37 +125,12 @@ SOFT_TEST(engine_step, over_faults,
 	softvm_fini(vm);
 }
 
-/* The VMM holds an OUT back until it is let go. */
-struct slow_exit {
-	atomic_bool there, go;
-};
-
-static bool slow(struct softvm_cpu *c)
-{
-	struct slow_exit *s = c->vm->opaque;
-
-	if (c->cpu.index)
-		return false;
-	s->there = true;
-	while (!atomic_load(&s->go))
-		;
-	c->cpu.io_value = 5;
-	return false;
-}
-
-static bool is_there(void *opaque)
-{
-	return atomic_load(&((struct slow_exit *)opaque)->there);
-}
-
 static void over_interrupted(struct softvm *vm, const struct vcpu_ops *ops, enum soft_op op)
 {
-	struct slow_exit wait = { 0 };
 	unsigned long ran;
 
 	init_watched(vm, ops, 2, LOOP + 8);
-	vm->on_exit = slow;
-	vm->opaque = &wait;
+	vm->hang = true;
 	CODE(vm, LOOP + 8, { op, 3, 0, 0 });
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
@@ -163,17 +138,17 @@ static void over_interrupted(struct softvm *vm, const struct vcpu_ops *ops, enum
 	site.on = true;
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	softvm_continue(vm);
-	softvm_until(is_there, &wait);
+	softvm_until_hangs(vm);
 	ran = vm->cpus[1].cpu.retired;
 	cr_expect_not(softvm_planted(vm, LOOP + 8), "in the middle of it");
 	softvm_interrupt(vm);
 	softvm_interrupt(vm);
 	cr_expect_eq(vm->cpus[1].cpu.retired, ran, "the other is held");
-	wait.go = true;
+	vm->hang = false;
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	cr_expect(softvm_planted(vm, LOOP + 8));
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12, "what was half done is done");
-	cr_expect_eq(softvm_regs(vm, 0)->r[3], op == SOFT_IN ? 5 : op == SOFT_MMIO2 ? 10 : 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[3], op == SOFT_IN ? 7 : op == SOFT_MMIO2 ? 14 : 0);
 	cr_expect_eq(site.lifted, 0);
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2);

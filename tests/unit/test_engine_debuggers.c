@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+/* Debuggers that come and go, and what they find and leave behind. */
+#include <errno.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "tests/unit/softvm.h"
+
+SOFT_TEST(engine_debuggers, detach_running, "detach from a running VM: breakpoints out, it runs on")
+{
+	uint8_t before[SOFTVM_MEM / 8];
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	memcpy(before, vm->mem, sizeof(before));
+	softvm_start(vm);
+	softvm_attach(vm);
+	softvm_break(vm, 0x800 - 4);
+	softvm_break(vm, VECTOR);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 10);
+	softvm_detach(vm);
+	cr_expect_eq(memcmp(vm->mem, before, sizeof(before)), 0);
+	softvm_run_on(vm, 0, 100);
+	softvm_run_on(vm, 1, 100);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_debuggers, detach_at_hits,
+	  "detach while vCPUs are being hit: no vCPU is left on a breakpoint")
+{
+	uint8_t before[SOFTVM_MEM / 8];
+	unsigned int i, round;
+
+	softvm_init_loops(vm, ops, 3, NULL);
+	memcpy(before, vm->mem, sizeof(before));
+	softvm_start(vm);
+	for (round = 0; round < 100; round++) {
+		softvm_attach(vm);
+		for (i = 0; i < 3; i++)
+			softvm_break(vm, loop_of(i) + 4 * (round % 4));
+		softvm_continue(vm);
+		if (round % 2)
+			softvm_pass(1);
+		softvm_detach(vm);
+		cr_assert_eq(memcmp(vm->mem, before, sizeof(before)), 0);
+	}
+	for (i = 0; i < 3; i++)
+		softvm_run_on(vm, i, 100);
+	cr_expect_eq(vm->cpus[0].cpu.regs.r[7], 0, "no exception reached the guest");
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_debuggers, stay, "detach and stay: nothing runs until the next debugger says so")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_start(vm);
+	softvm_attach(vm);
+	softvm_break(vm, LOOP + 8);
+	continue_to(vm, STOP_SWBREAK, 0);
+	vm->t->ops->detach(vm->t, DETACH_STAY);
+	cr_expect_not(softvm_planted(vm, LOOP + 8));
+	cr_expect(softvm_stands(vm));
+	softvm_attach(vm);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 20);
+	vm->t->ops->detach(vm->t, DETACH_STAY); /* running */
+	cr_expect(softvm_stands(vm));
+	softvm_attach(vm);
+	softvm_detach(vm);
+	softvm_run_on(vm, 0, 20);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_debuggers, hold, "held from the first instruction until a debugger lets it run")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	vm->engine.held = true;
+	softvm_start(vm);
+	cr_expect(softvm_stands(vm));
+	cr_expect_eq(softvm_retired(vm), 0);
+	softvm_attach(vm);
+	cr_expect_eq(softvm_pc(vm, 0), loop_of(0));
+	cr_expect_eq(softvm_pc(vm, 1), loop_of(1));
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 10);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_debuggers, as_found,
+	  "a debugger that withdraws leaves a VM that was held held, and one that ran running")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	cr_expect_eq(softvm_pc(vm, 1), loop_of(1));
+	vm->t->ops->detach(vm->t, DETACH_AS_FOUND);
+	cr_expect(softvm_stands(vm));
+	cr_expect_eq(softvm_retired(vm), 0);
+	cr_expect_eq(vm->paused, 1);
+	softvm_attach(vm);
+	softvm_continue(vm); /* it is held no more */
+	softvm_run_on(vm, 0, 10);
+	vm->t->ops->detach(vm->t, DETACH_AS_FOUND);
+	softvm_run_on(vm, 0, 10);
+	softvm_attach(vm);
+	vm->t->ops->detach(vm->t, DETACH_AS_FOUND);
+	softvm_run_on(vm, 1, 10);
+	cr_expect_eq(vm->paused, 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(
+	engine_debuggers, renewed,
+	"a debugger in place of another finds it stopped, without breakpoints and stops of the other")
+{
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_break(vm, loop_of(0) + 8);
+	softvm_insert(vm, POINT_WRITE, data_of(1), 8);
+	softvm_continue(vm);
+	s = softvm_stopped(vm);
+	vm->t->ops->renew(vm->t);
+	cr_expect(softvm_stands(vm));
+	cr_expect_not(softvm_planted(vm, loop_of(0) + 8));
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 50);
+	softvm_run_on(vm, 1, 50);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_debuggers, again_and_again, "1,000 debuggers one after the other")
+{
+	unsigned int i;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_start(vm);
+	for (i = 0; i < 1000; i++) {
+		softvm_attach(vm);
+		if (i % 3 == 1)
+			softvm_break(vm, 0x800);
+		if (i % 3)
+			softvm_continue(vm);
+		softvm_detach(vm);
+	}
+	softvm_run_on(vm, 0, 100);
+	softvm_run_on(vm, 1, 100);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_debuggers, one_at_a_time, "a second debugger is refused while one holds the VM")
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_start(vm);
+	softvm_attach(vm);
+	cr_expect_eq(vm->t->ops->attach(vm->t), -EBUSY);
+	softvm_detach(vm);
+	softvm_attach(vm);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_debuggers, vmm_hears,
+	  "the VMM hears of stops and resumes in turns, whoever comes and goes")
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_start(vm);
+	softvm_attach(vm);
+	cr_expect_eq(vm->paused, 1);
+	softvm_continue(vm);
+	cr_expect_eq(vm->paused, 0);
+	softvm_detach(vm); /* running */
+	cr_expect_eq(vm->paused, 0);
+	softvm_attach(vm);
+	cr_expect_eq(vm->paused, 1);
+	softvm_detach(vm);
+	cr_expect_eq(vm->paused, 0);
+	softvm_attach(vm);
+	vm->t->ops->detach(vm->t, DETACH_STAY);
+	cr_expect_eq(vm->paused, 1, "it stays stopped");
+	softvm_attach(vm);
+	cr_expect_eq(vm->paused, 1);
+	softvm_continue(vm);
+	softvm_interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	cr_expect_eq(vm->paused, 1);
+	softvm_fini(vm);
+}
+
+Test(engine_debuggers, stuck,
+     .description =
+	     "a vCPU that does not come back: attach gives up, detach goes on; nothing is left behind",
+     .timeout = 60)
+{
+	static struct softvm vm;
+
+	softvm_init_loops(&vm, &soft8_ops, 2, NULL);
+	CODE(&vm, LOOP, I(NOP, 0, 0, 0), I(OUT, 0, 0, 0), JMP(-3));
+	vm.hang = true;
+	softvm_start(&vm);
+	softvm_until_hangs(&vm);
+	cr_expect_eq(vm.t->ops->attach(vm.t), -ETIMEDOUT);
+	softvm_run_on(&vm, 1, 10);
+	vm.hang = false;
+	softvm_run_on(&vm, 0, 10);
+	softvm_attach(&vm);
+	softvm_break(&vm, LOOP + 4);
+	continue_to(&vm, STOP_SWBREAK, 0);
+	vm.hangs = false;
+	vm.hang = true;
+	softvm_continue(&vm); /* steps over the OUT, which hangs with the breakpoint lifted */
+	softvm_until_hangs(&vm);
+	softvm_detach(&vm);
+	cr_expect_geq(vm.logs, 1, "said in the log");
+	cr_expect_eq(vm.mem[LOOP + 4], SOFT_OUT);
+	vm.hang = false;
+	softvm_run_on(&vm, 0, 100);
+	softvm_run_on(&vm, 1, 100);
+	cr_expect_eq(vm.mem[LOOP + 4], SOFT_OUT);
+	softvm_fini(&vm);
+}

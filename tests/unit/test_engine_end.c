@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+/* The end of a VM, and of a vCPU, under its debugger. */
+#include <errno.h>
+
+#include <criterion/criterion.h>
+
+#include "tests/unit/softvm.h"
+
+SOFT_TEST(engine_end, shutdown,
+	  "a VM taken down under its debugger: stopped, running, in the middle of steps")
+{
+	unsigned int i;
+
+	for (i = 0; i < 40; i++) {
+		softvm_init_loops(vm, ops, 3, NULL);
+		softvm_start(vm);
+		softvm_attach(vm);
+		softvm_break(vm, loop_of(0) + 8);
+		if (i % 4)
+			softvm_continue(vm);
+		if (i % 4 == 2) {
+			softvm_stopped(vm);
+			softvm_continue(vm);
+		}
+		if (i % 4 == 3)
+			softvm_interrupt(vm);
+		softvm_stop(vm);
+		cr_expect_eq(vmgdb_vcpu_enter(vm->cpus[0].vcpu), -ESHUTDOWN);
+		softvm_detach(vm);
+		cr_expect_not(softvm_planted(vm, loop_of(0) + 8));
+		softvm_fini(vm);
+		for (unsigned int c = 0; c < 3; c++)
+			cr_expect_eq(vm->cpus[c].cpu.calls.release, 1);
+	}
+}
+
+SOFT_TEST(engine_end, exited,
+	  "the VM ends by itself: told at once, once, and the debugger can leave")
+{
+	uint64_t from;
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	CODE(vm, LOOP, I(NOP, 0, 0, 0), I(EVENT, 0, 0, 0));
+	softvm_begin(vm);
+	softvm_continue(vm);
+	s = softvm_stopped(vm);
+	expect_stop(s, STOP_EVENT, 0);
+	softvm_continue(vm); /* vCPU 0's thread leaves its loop */
+	engine_exited(&vm->engine, 3);
+	s = softvm_stopped(vm);
+	cr_expect_eq(s.kind, STOP_EXITED);
+	cr_expect_eq(s.status, 3);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	from = softvm_now_ms();
+	softvm_detach(vm);
+	cr_expect_lt(softvm_now_ms() - from, 1000, "it waits for nobody who has gone");
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_end, killed, "kill is the VMM's to allow")
+{
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_start(vm);
+	softvm_attach(vm);
+	cr_expect_eq(vm->t->ops->kill(vm->t), 0);
+	cr_expect_eq(vm->kills, 1);
+	s = softvm_stopped(vm);
+	cr_expect_eq(s.kind, STOP_EXITED);
+	cr_expect_eq(s.status, 137);
+	vm->engine.config.kill = NULL;
+	cr_expect_eq(vm->t->ops->kill(vm->t), -EOPNOTSUPP);
+	softvm_fini(vm);
+}
+
+struct seen {
+	atomic_uint times;
+	atomic_bool wait;
+};
+
+/* The VMM resets a vCPU that came to its end. */
+static bool reset(struct softvm_cpu *c)
+{
+	struct seen *s = c->vm->opaque;
+
+	s->times++;
+	if (c->cpu.exit != SOFT_EXIT_FATAL && c->cpu.exit != SOFT_EXIT_EVENT)
+		return false;
+	c->cpu.regs.pc = loop_of(1);
+	c->cpu.regs.r[0] = 500;
+	while (atomic_load(&s->wait))
+		;
+	return false;
+}
+
+static bool was_seen(void *opaque)
+{
+	return atomic_load(&((struct seen *)opaque)->times) > 0;
+}
+
+/* One vCPU, which comes to its end at LOOP + 8. */
+static void init_ending(struct softvm *vm, const struct vcpu_ops *ops, enum soft_op op,
+			struct seen *seen)
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP + 8, { op, 0, 0, 0 });
+	vm->on_exit = reset;
+	vm->opaque = seen;
+}
+
+static void ending(struct softvm *vm, const struct vcpu_ops *ops, enum soft_op op,
+		   enum stop_kind kind)
+{
+	struct seen seen = { .wait = true };
+	struct stop s;
+
+	init_ending(vm, ops, op, &seen);
+	softvm_begin(vm);
+	softvm_continue(vm);
+	s = softvm_stopped(vm);
+	expect_stop(s, kind, 0);
+	cr_expect_not_null(s.text);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "registers as they were");
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1);
+	cr_expect_eq(seen.times, 0, "the debugger sees it first");
+	softvm_change(vm, 0, 0)->r[5] = 55;
+	softvm_continue(vm);
+	softvm_until(was_seen, &seen);
+	softvm_interrupt(vm);
+	seen.wait = false;
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	cr_expect_eq(softvm_pc(vm, 0), loop_of(1), "as the VMM reset it");
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 500);
+	cr_expect_eq(softvm_regs(vm, 0)->r[5], 55, "what the debugger wrote before");
+	cr_expect_eq(seen.times, 1);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_end, fatal,
+	  "what a vCPU can't go on from is the debugger's first, then the VMM's, each once")
+{
+	ending(vm, ops, SOFT_FATAL, STOP_FATAL);
+}
+
+SOFT_TEST(engine_end, event, "the same for a power-off")
+{
+	ending(vm, ops, SOFT_EVENT, STOP_EVENT);
+}
+
+SOFT_TEST(
+	engine_end, reset_onto_breakpoint,
+	"a vCPU that the VMM resets when it was to step over a breakpoint hits the one that it comes to")
+{
+	struct seen seen = { 0 };
+
+	init_ending(vm, ops, SOFT_FATAL, &seen);
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
+	softvm_break(vm, loop_of(1));
+	continue_to(vm, STOP_SWBREAK, 0);
+	continue_to(vm, STOP_FATAL, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), loop_of(1));
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 500, "the first time that it comes there");
+	cr_expect_eq(seen.times, 1);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_end, fatal_alone, "without a debugger fatal exits are the VMM's alone")
+{
+	struct seen seen = { 0 };
+
+	init_ending(vm, ops, SOFT_FATAL, &seen);
+	softvm_start(vm);
+	softvm_until(was_seen, &seen);
+	softvm_run_on(vm, 0, 10);
+	cr_expect_eq(seen.times, 1);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_end, fatal_over,
+	  "a vCPU that ends while it steps over a breakpoint does not keep the others from running")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	CODE(vm, LOOP + 8, I(FATAL, 0, 0, 0));
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
+	continue_to(vm, STOP_SWBREAK, 0);
+	continue_to(vm, STOP_FATAL, 0);
+	cr_expect(softvm_planted(vm, LOOP + 8));
+	softvm_continue(vm); /* the VMM ends that thread */
+	softvm_run_on(vm, 1, 100);
+	softvm_fini(vm);
+}
