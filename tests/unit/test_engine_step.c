@@ -42,6 +42,13 @@ static void init_watched(struct softvm *vm, const struct vcpu_ops *ops, unsigned
 	softvm_init_loops(vm, ops, ncpus, &site_hooks);
 }
 
+static void end_watched(struct softvm *vm)
+{
+	cr_expect_eq(site.lifted, 0);
+	site.on = false;
+	softvm_fini(vm);
+}
+
 SOFT_TEST(engine_step, over_alone,
 	  "nobody runs while a breakpoint is lifted, and nobody passes it without a hit")
 {
@@ -62,14 +69,12 @@ SOFT_TEST(engine_step, over_alone,
 		softvm_continue(vm);
 	}
 	expect_stop(s = softvm_stopped(vm), STOP_SWBREAK, s.vcpu);
-	cr_expect_eq(site.lifted, 0);
 	hits[s.vcpu]++;
 	for (i = 0; i < 3; i++) {
 		cr_expect_leq(site.passed[i], hits[i], "vCPU %u passed without a hit", i);
 		cr_expect_leq(hits[i], site.passed[i] + 1, "vCPU %u was told twice", i);
 	}
-	site.on = false;
-	softvm_fini(vm);
+	end_watched(vm);
 }
 
 SOFT_TEST(engine_step, over_by_step,
@@ -92,9 +97,7 @@ SOFT_TEST(engine_step, over_by_step,
 		cr_assert_eq(softvm_pc(vm, 0), loop_of(0) + 12);
 		softvm_continue(vm);
 	}
-	cr_expect_eq(site.lifted, 0);
-	site.on = false;
-	softvm_fini(vm);
+	end_watched(vm);
 }
 
 SOFT_TEST(engine_step, over_faults,
@@ -120,9 +123,7 @@ SOFT_TEST(engine_step, over_faults,
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4, "the handler returned to it");
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1);
 	continue_to(vm, STOP_SWBREAK, 0); /* faults again, while vCPU 1 is let run */
-	cr_expect_eq(site.lifted, 0);
-	site.on = false;
-	softvm_fini(vm);
+	end_watched(vm);
 }
 
 static void over_interrupted(struct softvm *vm, const struct vcpu_ops *ops, enum soft_op op)
@@ -149,11 +150,9 @@ static void over_interrupted(struct softvm *vm, const struct vcpu_ops *ops, enum
 	cr_expect(softvm_planted(vm, LOOP + 8));
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12, "what was half done is done");
 	cr_expect_eq(softvm_regs(vm, 0)->r[3], op == SOFT_IN ? 7 : op == SOFT_MMIO2 ? 14 : 0);
-	cr_expect_eq(site.lifted, 0);
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2);
-	site.on = false;
-	softvm_fini(vm);
+	end_watched(vm);
 }
 
 SOFT_TEST(engine_step, over_interrupted_out,
@@ -226,9 +225,7 @@ SOFT_TEST(engine_step, over_endless,
 	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "a step is the whole of it");
 	cr_expect(softvm_planted(vm, LOOP + 4));
-	cr_expect_eq(site.lifted, 0);
-	site.on = false;
-	softvm_fini(vm);
+	end_watched(vm);
 }
 
 /* ---- instructions with rules of their own ------------------------------------------------ */

@@ -219,6 +219,16 @@ static void stop_in_sequence(struct softvm *vm, const struct vcpu_ops *ops)
 	stall.go = true;
 }
 
+/* The same, told of; and once more, to a breakpoint behind the store, which ends the step there. */
+static void break_in_sequence(struct softvm *vm, const struct vcpu_ops *ops)
+{
+	stop_in_sequence(vm, ops);
+	expect_watch(vm, 0, DATA + 0x100);
+	softvm_change(vm, 0, 0)->r[0] = 43;
+	softvm_go_to(vm, 0, LOOP);
+	softvm_break(vm, LOOP + 8);
+}
+
 SOFT_TEST(engine_watch, half_a_step,
 	  "a change by a step that Ctrl-C ended before it was whole is told, not swallowed")
 {
@@ -236,12 +246,7 @@ SOFT_TEST(engine_watch, half_a_step_and_hit,
 {
 	unsigned long ran;
 
-	stop_in_sequence(vm, ops);
-	expect_watch(vm, 0, DATA + 0x100);
-	softvm_change(vm, 0, 0)->pc = LOOP;
-	softvm_change(vm, 0, 0)->r[0] = 43;
-	softvm_store(vm, 0);
-	softvm_break(vm, LOOP + 8);
+	break_in_sequence(vm, ops);
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
 	ran = vm->cpus[0].cpu.retired;
@@ -262,12 +267,7 @@ SOFT_TEST(
 {
 	const struct agent_code code = { false, never, sizeof(never) };
 
-	stop_in_sequence(vm, ops);
-	expect_watch(vm, 0, DATA + 0x100);
-	softvm_change(vm, 0, 0)->pc = LOOP;
-	softvm_change(vm, 0, 0)->r[0] = 46;
-	softvm_store(vm, 0);
-	softvm_break(vm, LOOP + 8);
+	break_in_sequence(vm, ops);
 	cr_assert_eq(vm->t->ops->rules(vm->t, POINT_SW, LOOP + 8, ops->cpu->brk_kind, &code, 1), 0);
 	softvm_continue(vm);
 	expect_watch(vm, 0, DATA + 0x100);
@@ -278,12 +278,7 @@ SOFT_TEST(
 SOFT_TEST(engine_watch, held,
 	  "a change that waits for its vCPU's other stop is kept while that vCPU is held")
 {
-	stop_in_sequence(vm, ops);
-	expect_watch(vm, 0, DATA + 0x100);
-	softvm_change(vm, 0, 0)->pc = LOOP;
-	softvm_change(vm, 0, 0)->r[0] = 44;
-	softvm_store(vm, 0);
-	softvm_break(vm, LOOP + 8);
+	break_in_sequence(vm, ops);
 	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_resume(vm, RESUME_HOLD);
 	softvm_interrupt(vm);
@@ -295,12 +290,7 @@ SOFT_TEST(engine_watch, held,
 
 SOFT_TEST(engine_watch, removed_untold, "a change that waits is dropped when its watch is gone")
 {
-	stop_in_sequence(vm, ops);
-	expect_watch(vm, 0, DATA + 0x100);
-	softvm_change(vm, 0, 0)->pc = LOOP;
-	softvm_change(vm, 0, 0)->r[0] = 45;
-	softvm_store(vm, 0);
-	softvm_break(vm, LOOP + 8);
+	break_in_sequence(vm, ops);
 	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_unbreak(vm, LOOP + 8);
 	softvm_remove(vm, POINT_WRITE, DATA + 0x100, 8);
