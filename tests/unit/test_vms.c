@@ -220,6 +220,22 @@ static void quit(struct debugger *d)
 	close(d->fd);
 }
 
+/* A VM that runs, with a socket of these options, and a debugger there. */
+static void boot_joined(struct machine *m, const char *options, unsigned int ncpus,
+			struct debugger *d)
+{
+	boot(m, "m", options, ncpus);
+	join(d, m);
+}
+
+/* The VM is taken down under its debugger. */
+static void end_under(struct machine *m, struct debugger *d)
+{
+	end(m);
+	cr_expect_str_eq(get(d), "(gone)");
+	quit(d);
+}
+
 static void expect_hit(struct debugger *d, unsigned int vcpu)
 {
 	char want[32];
@@ -288,8 +304,7 @@ VMS_TEST(added_stopped,
 	static struct machine m;
 	struct debugger d;
 
-	boot(&m, "m", "", 2);
-	join(&d, &m);
+	boot_joined(&m, "", 2, &d);
 	cr_expect_str_eq(ask(&d, "qfThreadInfo"), "m1,2");
 	add_cpu(&m, 3);
 	cr_expect(stands(&m, 2));
@@ -298,8 +313,7 @@ VMS_TEST(added_stopped,
 	set_break(&d, loop_of(3) + 4);
 	put(&d, "vCont;c");
 	expect_hit(&d, 3);
-	end(&m);
-	quit(&d);
+	end_under(&m, &d);
 }
 
 VMS_TEST(added_running, "a vCPU added while all run hits breakpoints, and stops with the others")
@@ -307,16 +321,14 @@ VMS_TEST(added_running, "a vCPU added while all run hits breakpoints, and stops 
 	static struct machine m;
 	struct debugger d;
 
-	boot(&m, "m", "", 1);
-	join(&d, &m);
+	boot_joined(&m, "", 1, &d);
 	set_break(&d, loop_of(2) + 4);
 	put(&d, "vCont;c");
 	add_cpu(&m, 2);
 	expect_hit(&d, 2);
 	cr_expect(stands(&m, 0));
 	cr_expect_str_eq(ask(&d, "qfThreadInfo"), "m1,3");
-	end(&m);
-	quit(&d);
+	end_under(&m, &d);
 }
 
 VMS_TEST(added_locked,
@@ -325,8 +337,7 @@ VMS_TEST(added_locked,
 	static struct machine m;
 	struct debugger d;
 
-	boot(&m, "m", "", 2);
-	join(&d, &m);
+	boot_joined(&m, "", 2, &d);
 	put(&d, "vCont;c:2");
 	cr_expect(runs(&m, 1));
 	add_cpu(&m, 2);
@@ -340,8 +351,7 @@ VMS_TEST(added_locked,
 	cr_expect(strstr(get(&d), "T02"));
 	put(&d, "vCont;c");
 	cr_expect(runs(&m, 0) && runs(&m, 2) && runs(&m, 3));
-	end(&m);
-	quit(&d);
+	end_under(&m, &d);
 }
 
 /* ---- the end ----------------------------------------------------------------------------- */
@@ -353,8 +363,7 @@ VMS_TEST(torn_down_running, "a VM that is taken down under a debugger that waits
 	unsigned int i;
 
 	for (i = 0; i < 4; i++) {
-		boot(&m, "m", "", 3);
-		join(&d, &m);
+		boot_joined(&m, "", 3, &d);
 		if (i % 2)
 			set_break(&d, 0x800);
 		if (i < 2)
@@ -362,9 +371,7 @@ VMS_TEST(torn_down_running, "a VM that is taken down under a debugger that waits
 		else
 			put(&d, "vCont;r100,110:1;c");
 		cr_expect(runs(&m, 1));
-		end(&m);
-		cr_expect_str_eq(get(&d), "(gone)");
-		quit(&d);
+		end_under(&m, &d);
 	}
 }
 
@@ -373,8 +380,7 @@ VMS_TEST(ended_running, "one that ends by itself says so first")
 	static struct machine m;
 	struct debugger d;
 
-	boot(&m, "m", "", 2);
-	join(&d, &m);
+	boot_joined(&m, "", 2, &d);
 	put(&d, "vCont;c");
 	cr_expect(runs(&m, 1));
 	vmgdb_exited(m.stub, 7);
@@ -389,8 +395,7 @@ VMS_TEST(torn_down_in_step_over, "one that is taken down in the middle of a step
 	static struct machine m;
 	struct debugger d;
 
-	boot(&m, "m", "", 3);
-	join(&d, &m);
+	boot_joined(&m, "", 3, &d);
 	set_break(&d, loop_of(0) + 8);
 	put(&d, "vCont;c");
 	expect_hit(&d, 0);
@@ -399,9 +404,7 @@ VMS_TEST(torn_down_in_step_over, "one that is taken down in the middle of a step
 	while (!atomic_load(&m.hangs))
 		poll(NULL, 0, 1);
 	cr_expect_eq(m.mem[loop_of(0) + 8], SOFT_OUT, "in the middle of it");
-	end(&m);
-	cr_expect_str_eq(get(&d), "(gone)");
-	quit(&d);
+	end_under(&m, &d);
 }
 
 /* ---- held for a debugger ----------------------------------------------------------------- */
@@ -444,15 +447,13 @@ VMS_TEST(held_for_one_that_acts, "wait: one that has set a breakpoint, or resume
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
-		boot(&m, "m", ",wait", 1);
-		join(&d, &m);
+		boot_joined(&m, ",wait", 1, &d);
 		cr_expect_str_eq(ask(&d, packets[i]), "OK", "%s", packets[i]);
 		quit(&d);
 		cr_expect(runs(&m, 0), "%s", packets[i]);
 		end(&m);
 	}
-	boot(&m, "m", ",wait,on-disconnect=kill", 1);
-	join(&d, &m);
+	boot_joined(&m, ",wait,on-disconnect=kill", 1, &d);
 	put(&d, "vCont;c");
 	cr_expect(runs(&m, 0));
 	quit(&d);
@@ -468,8 +469,7 @@ VMS_TEST(asked_while_it_runs,
 	static struct machine m;
 	struct debugger d;
 
-	boot(&m, "m", ",on-disconnect=stay", 1);
-	join(&d, &m);
+	boot_joined(&m, ",on-disconnect=stay", 1, &d);
 	cr_expect(stands(&m, 0));
 	cr_expect_str_eq(ask(&d, "QVmgdb.Withdraw"), "OK");
 	cr_expect(runs(&m, 0));
