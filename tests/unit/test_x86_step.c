@@ -165,12 +165,23 @@ TestSuite(step64, .init = setup_64, .fini = fini);
 TestSuite(step32, .init = setup_32, .fini = fini);
 TestSuite(step_real, .init = setup_real, .fini = fini);
 
-static void begin(const char *code, size_t n, bool block_irq)
+static void begin_as(const char *code, size_t n, struct step_plan how)
 {
 	memcpy(p.mem + X86_CODE, code, n);
-	plan = (struct step_plan){ .block_irq = block_irq, .pc = p.state.rip };
+	plan = how;
+	plan.pc = p.state.rip;
 	p.dirty = 0;
 	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+}
+
+static void begin(const char *code, size_t n, bool block_irq)
+{
+	begin_as(code, n, (struct step_plan){ .block_irq = block_irq });
+}
+
+static void end(bool trapped)
+{
+	cr_expect_eq(x86_step_end(&p.view, &plan, trapped), 0);
 }
 
 /* Carried out: nothing is left for the processor, and the vCPU is n bytes further. */
@@ -182,7 +193,7 @@ static void executes(const char *code, size_t n)
 	cr_expect(plan.emulated);
 	cr_expect_eq(p.state.rip, pc + n);
 	cr_expect(p.dirty & 1u << X86_BANK_GPR);
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	end(true);
 }
 
 static uint64_t stack(unsigned int n, unsigned int size)
@@ -341,14 +352,9 @@ Test(step_real, mov_ss_memory, .description = "by BP in the stack segment, with 
 	cr_expect_eq(p.state.seg[X86_SS].base, 0x12340);
 }
 
-Test(step64, idle, .description = "a halted vCPU begins with an interrupt: its frame is mended")
+/* The processor took an interrupt instead of the instruction; its frame has our TF. */
+static void take_interrupt(void)
 {
-	p.state.rflags |= X86_FL_IF;
-	memcpy(p.mem + X86_CODE, "\xfa", 1);
-	plan = (struct step_plan){ .idle = true, .block_irq = true, .room = 4, .pc = X86_CODE };
-	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
-	cr_expect_not(plan.emulated);
-	cr_expect_eq(plan.nuntil, 0);
 	p.state.gpr[X86_RSP] = X86_STACK - 40;
 	memcpy(p.mem + X86_STACK - 40,
 	       (uint64_t[]){ X86_CODE, X86_SEL_CODE64, X86_FL_ONE | X86_FL_IF | X86_FL_TF,
@@ -356,7 +362,16 @@ Test(step64, idle, .description = "a halted vCPU begins with an interrupt: its f
 	       40);
 	p.state.rip = X86_HANDLERS + 16 * 31;
 	p.state.rflags = X86_FL_ONE;
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+}
+
+Test(step64, idle, .description = "a halted vCPU begins with an interrupt: its frame is mended")
+{
+	p.state.rflags |= X86_FL_IF;
+	begin_as("\xfa", 1, (struct step_plan){ .idle = true, .block_irq = true, .room = 4 });
+	cr_expect_not(plan.emulated);
+	cr_expect_eq(plan.nuntil, 0);
+	take_interrupt();
+	end(true);
 	cr_expect_eq(stack(2, 8), X86_FL_ONE | X86_FL_IF);
 }
 
@@ -542,7 +557,7 @@ Test(step64, masked, .description = "interrupts are kept out by IF, which comes 
 	cr_expect_not(plan.emulated);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE);
 	p.state.rip++;
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	end(true);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
 }
 
@@ -552,7 +567,7 @@ Test(step64, not_masked, .description = "where the backend keeps them out nothin
 	begin("\x90", 1, true);
 	cr_expect_eq(p.dirty, 0);
 	p.state.rip++;
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	end(true);
 	cr_expect_eq(p.dirty, 0);
 	p.state.rip = X86_CODE;
 	begin("\xf4", 1, false);
@@ -563,11 +578,11 @@ Test(step64, interrupted, .description = "a step that did not come off gives IF 
 {
 	p.state.rflags |= X86_FL_IF;
 	begin("\x90", 1, false);
-	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0);
+	end(false);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
 	begin("\x90", 1, false);
 	p.state.rip = X86_HANDLERS;
-	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0);
+	end(false);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE, "somewhere else entirely: its IF is not ours");
 }
 
@@ -580,7 +595,7 @@ Test(step64, iret, .description = "iret's IF stays as it was popped, and its TF 
 	cr_expect_eq(p.state.rflags, X86_FL_ONE);
 	p.state.rip = X86_CODE + 0x100;
 	p.state.rflags = X86_FL_ONE;
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	end(true);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_TF);
 }
 
@@ -590,9 +605,9 @@ Test(step64, no_progress,
 	begin("\x90", 1, true);
 	cr_expect_eq(x86_step_end(&p.view, &plan, true), 1);
 	begin("\xeb\xfe", 2, true);
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	end(true);
 	begin("\xf3\xaa", 2, true);
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	end(true);
 }
 
 Test(step64, whole_rep,
@@ -627,7 +642,7 @@ Test(step64, guest_tf, .description = "behind an instruction under the guest's o
 	begin("\x90", 1, true);
 	p.state.rip++;
 	p.state.rflags &= ~(uint64_t)X86_FL_TF; /* as KVM shows it after a step */
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	end(true);
 	has_debug_exception(X86_CODE + 1, X86_FL_ONE | X86_FL_TF, DR6_BS);
 }
 
@@ -636,7 +651,7 @@ Test(step64, guest_tf_stopped, .description = "without one if the instruction wa
 	p.state.rflags |= X86_FL_TF;
 	begin("\x90", 1, true);
 	p.state.rflags &= ~(uint64_t)X86_FL_TF;
-	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0);
+	end(false);
 	cr_expect_eq(p.state.rip, X86_CODE);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_TF);
 }
@@ -686,13 +701,11 @@ Test(step64, own_break,
 Test(step64, own_watch, .description = "the guest's own watchpoints stay armed, and give their #DB")
 {
 	p.state.debug.dr7 = 1 | 1 << 16;
-	memcpy(p.mem + X86_CODE, "\x48\x89\x00", 3);
-	plan = (struct step_plan){ .room = 4, .pc = X86_CODE };
-	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	begin_as("\x48\x89\x00", 3, (struct step_plan){ .room = 4 });
 	cr_expect_eq(plan.nuntil, 0, "a slot of ours would take their place");
 	p.state.rip += 3;
 	p.state.debug.hit = 3; /* KVM tells of one that is not enabled, too */
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	end(true);
 	has_debug_exception(X86_CODE + 3, X86_FL_ONE, 1 << 0);
 }
 
@@ -702,7 +715,7 @@ Test(step64, own_unhandled, .description = "without a handler to go to the step 
 	p.state.rflags |= X86_FL_TF;
 	begin("\x90", 1, true);
 	p.state.rip++;
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	end(true);
 	cr_expect_eq(p.state.rip, X86_CODE + 1);
 	cr_expect_eq(p.state.debug.dr6, 0);
 }
@@ -711,20 +724,15 @@ Test(step64, own_unhandled, .description = "without a handler to go to the step 
 
 Test(step64, guards, .description = "slots stand where exceptions go, as many as there is room for")
 {
-	memcpy(p.mem + X86_CODE, "\x48\x8b\x00", 3);
-	plan = (struct step_plan){ .room = 2, .pc = X86_CODE };
-	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	begin_as("\x48\x8b\x00", 3, (struct step_plan){ .room = 2 });
 	cr_expect_eq(plan.nuntil, 2);
 	cr_expect(plan.until_too);
 	cr_expect_eq(plan.until[0], X86_HANDLERS + 16 * 14);
 	cr_expect_eq(plan.until[1], X86_HANDLERS + 16 * 13);
 	p.mem[X86_IDT + 16 * 14 + 5] &= 0x7f;
-	plan = (struct step_plan){ .room = 4, .pc = X86_CODE };
-	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	begin_as("\x48\x8b\x00", 3, (struct step_plan){ .room = 4 });
 	cr_expect_eq(plan.nuntil, 3, "the page fault has no gate");
-	memcpy(p.mem + X86_CODE, "\xf7\xf1", 2);
-	plan = (struct step_plan){ .room = 1, .pc = X86_CODE };
-	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	begin_as("\xf7\xf1", 2, (struct step_plan){ .room = 1 });
 	cr_expect_eq(plan.until[0], X86_HANDLERS, "divide error");
 }
 
@@ -733,15 +741,13 @@ Test(step64, faulted,
 {
 	p.state.rflags |= X86_FL_IF;
 	p.mem[X86_IDT + 16 * 14 + 5] |= 1; /* a trap gate */
-	memcpy(p.mem + X86_CODE, "\x48\x8b\x00", 3);
-	plan = (struct step_plan){ .room = 4, .pc = X86_CODE };
-	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	begin_as("\x48\x8b\x00", 3, (struct step_plan){ .room = 4 });
 	/* the processor pushes SS, RSP, RFLAGS, CS, RIP and the error code */
 	p.state.gpr[X86_RSP] -= 48;
 	memcpy(p.mem + p.state.gpr[X86_RSP],
 	       (uint64_t[]){ 0, X86_CODE, X86_SEL_CODE64, 0x10102, X86_STACK, X86_SEL_DATA }, 48);
 	p.state.rip = X86_HANDLERS + 16 * 14;
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	end(true);
 	cr_expect_eq(stack(3, 8), 0x10202, "flags %#lx", stack(3, 8));
 	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
 }
@@ -753,26 +759,17 @@ Test(step64, delivery_guarded,
 	p.state.rflags |= X86_FL_IF;
 	p.state.events.delivering = true;
 	p.state.events.vector = 31;
-	memcpy(p.mem + X86_CODE, "\xcc", 1);
-	plan = (struct step_plan){ .room = 1, .pc = X86_CODE };
-	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	begin_as("\xcc", 1, (struct step_plan){ .room = 1 });
 	cr_expect_not(plan.emulated);
 	cr_expect_eq(plan.until[0], X86_HANDLERS + 16 * 31);
 	cr_expect(p.state.rflags & X86_FL_IF, "the processor refuses to deliver without");
 }
 
-/* The processor took an interrupt instead of the instruction; its frame has our TF. */
-static void interrupt(void)
+static void step_into_interrupt(void)
 {
 	p.state.rflags |= X86_FL_IF;
 	begin("\x90", 1, true);
-	p.state.gpr[X86_RSP] = X86_STACK - 40;
-	memcpy(p.mem + X86_STACK - 40,
-	       (uint64_t[]){ X86_CODE, X86_SEL_CODE64, X86_FL_ONE | X86_FL_IF | X86_FL_TF,
-			     X86_STACK, X86_SEL_DATA },
-	       40);
-	p.state.rip = X86_HANDLERS + 16 * 31;
-	p.state.rflags = X86_FL_ONE;
+	take_interrupt();
 }
 
 static uint64_t saved_flags(void)
@@ -786,24 +783,24 @@ static uint64_t saved_flags(void)
 Test(step64, interrupt_let_in,
      .description = "an interrupt's frame has no TF of ours, wherever its handler is by then")
 {
-	interrupt();
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	step_into_interrupt();
+	end(true);
 	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE);
 	p.state.rip = X86_CODE;
 	p.state.gpr[X86_RSP] = X86_STACK;
-	interrupt();
+	step_into_interrupt();
 	p.state.rip += 7;
 	p.state.gpr[X86_RSP] -= 80;
-	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0);
+	end(false);
 	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF);
 }
 
 Test(step64, foreign_frames, .description = "frames that are not of this step are left alone")
 {
-	interrupt();
+	step_into_interrupt();
 	p.mem[X86_STACK - 40] ^= 0x40;
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	end(true);
 	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF | X86_FL_TF);
 }
 
@@ -815,20 +812,18 @@ Test(step64, iret_unmended,
 	memcpy(p.mem + X86_STACK - 8, (uint64_t[]){ X86_FL_ONE | X86_FL_TF }, 8);
 	begin("\x48\xcf", 2, true);
 	p.state.rip = X86_CODE + 0x100;
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0);
+	end(true);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE);
 }
 
 Test(step64, unreadable_code, .description = "code that can't be read is left to the processor")
 {
 	p.state.rip = 2 * X86_MEM_SIZE;
-	plan = (struct step_plan){ .block_irq = true, .pc = p.state.rip };
-	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	begin("", 0, true);
 	cr_expect_not(plan.emulated);
 	p.state.rip = X86_MEM_SIZE - 1; /* the last byte there is */
 	p.mem[X86_MEM_SIZE - 1] = 0xfa;
-	plan = (struct step_plan){ .block_irq = true, .pc = p.state.rip };
-	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	begin("", 0, true);
 	cr_expect(plan.emulated);
 	p.broken = 1u << X86_BANK_GPR;
 	cr_expect_eq(x86_step_begin(&p.view, &plan), -EIO);
