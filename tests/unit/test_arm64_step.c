@@ -157,12 +157,20 @@ static void code(unsigned int n, uint32_t word)
 static void begin(uint32_t word)
 {
 	code(0, word);
+	plan = (struct step_plan){ 0 };
 	cr_assert_eq(arm64_step_begin(&t.view, &plan), 0);
 }
 
 static void end(bool trapped)
 {
 	cr_assert_eq(arm64_step_end(&t.view, &plan, trapped), 0);
+}
+
+/* The processor has run the instruction. */
+static void retire(void)
+{
+	t.state.pc += 4;
+	end(true);
 }
 
 /* What the processor does for an exception from where the vCPU is. */
@@ -174,7 +182,16 @@ static void take_exception(uint64_t vector, uint64_t elr, bool ss)
 	t.state.pstate = PSTATE_EL1H | PSTATE_DAIF;
 }
 
-enum { NOP = 0xd503201f, LDR = 0xf9400020, SVC = 0xd4000001 };
+enum {
+	NOP = 0xd503201f,
+	WFI = 0xd503207f,
+	ERET = 0xd69f03e0,
+	SVC = 0xd4000001,
+	BRK = 0xd4200020,
+	LDR = 0xf9400020,
+	LDXR = 0x885f7c20, /* w0, [x1] */
+	STXR = 0x88027c20, /* w2, w0, [x1] */
+};
 
 Test(arm64_step, masks, .description = "I and F are set for the step, and put back one by one")
 {
@@ -189,8 +206,7 @@ Test(arm64_step, masks, .description = "I and F are set for the step, and put ba
 		cr_expect_eq(t.state.pstate, other | PSTATE_IRQS);
 		cr_expect_eq(arm64_test_dirty(&t, ARM64_BANK_CORE), masks[i] != PSTATE_IRQS,
 			     "nothing is stored when nothing changed");
-		t.state.pc += 4;
-		end(true);
+		retire();
 		cr_expect_eq(t.state.pstate, other | masks[i]);
 		teardown();
 	}
@@ -198,8 +214,9 @@ Test(arm64_step, masks, .description = "I and F are set for the step, and put ba
 
 Test(arm64_step, host_blocks, .description = "a backend that keeps interrupts out needs no mask")
 {
-	plan.block_irq = true;
-	begin(NOP);
+	code(0, NOP);
+	plan = (struct step_plan){ .block_irq = true };
+	cr_assert_eq(arm64_step_begin(&t.view, &plan), 0);
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
@@ -208,7 +225,7 @@ Test(arm64_step, not_run, .description = "a step that ended before it began leav
 	begin(0xd50342df);
 	end(false);
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
-	begin(0xd69f03e0);
+	begin(ERET);
 	end(false);
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 	cr_expect_eq(t.state.spsr_el1, 0xbad);
@@ -233,8 +250,7 @@ Test(arm64_step, branch_to_self, .description = "PC where it was, and trapped: a
 Test(arm64_step, daifset, .description = "msr daifset: its bits stay, the others go back")
 {
 	begin(0xd50342df); /* I */
-	t.state.pc += 4;
-	end(true);
+	retire();
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_I);
 }
 
@@ -243,8 +259,7 @@ Test(arm64_step, daifclr, .description = "msr daifclr: what it cleared stays cle
 	t.state.pstate |= PSTATE_IRQS;
 	begin(0xd50342ff); /* I */
 	t.state.pstate &= ~(uint64_t)PSTATE_I;
-	t.state.pc += 4;
-	end(true);
+	retire();
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_F);
 }
 
@@ -253,8 +268,7 @@ Test(arm64_step, msr_daif, .description = "msr daif, x7 and x30: the register's 
 	t.state.x[7] = PSTATE_F | PSTATE_D;
 	begin(0xd51b4227);
 	t.state.pstate = PSTATE_EL1H | PSTATE_F | PSTATE_D;
-	t.state.pc += 4;
-	end(true);
+	retire();
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_F | PSTATE_D);
 	cr_expect_not(arm64_test_dirty(&t, ARM64_BANK_X));
 	teardown();
@@ -262,8 +276,7 @@ Test(arm64_step, msr_daif, .description = "msr daif, x7 and x30: the register's 
 	t.state.pstate |= PSTATE_IRQS;
 	begin(0xd51b423f); /* xzr */
 	t.state.pstate = PSTATE_EL1H;
-	t.state.pc += 4;
-	end(true);
+	retire();
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
@@ -272,8 +285,7 @@ Test(arm64_step, mrs_daif, .description = "mrs x9, daif: the guest does not see 
 	t.state.pstate |= PSTATE_F;
 	begin(0xd53b4229);
 	t.state.x[9] = t.state.pstate & PSTATE_DAIF;
-	t.state.pc += 4;
-	end(true);
+	retire();
 	cr_expect_eq(t.state.x[9], PSTATE_F);
 	cr_expect(arm64_test_dirty(&t, ARM64_BANK_X));
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_F);
@@ -283,17 +295,14 @@ Test(arm64_step, mrs_daif_banks, .description = "x28 and x29 are mended where th
 {
 	begin(0xd53b423c);
 	t.state.x[28] = PSTATE_IRQS;
-	t.state.pc += 4;
-	end(true);
+	retire();
 	cr_expect_eq(t.state.x[28], 0);
 	cr_expect(arm64_test_dirty(&t, ARM64_BANK_X));
 	cr_expect_not(arm64_test_dirty(&t, ARM64_BANK_FRAME));
-	plan = (struct step_plan){ 0 };
 	t.state.pc = CODE;
 	begin(0xd53b423d);
 	t.state.x[29] = PSTATE_IRQS;
-	t.state.pc += 4;
-	end(true);
+	retire();
 	cr_expect_eq(t.state.x[29], 0);
 	cr_expect(arm64_test_dirty(&t, ARM64_BANK_FRAME));
 }
@@ -305,7 +314,7 @@ Test(arm64_step, eret, .description = "eret: PSTATE from SPSR_EL1, which the gue
 	t.state.elr_el1 = DEST;
 	t.state.spsr_el1 = spsr;
 	t.state.pstate |= PSTATE_I;
-	begin(0xd69f03e0);
+	begin(ERET);
 	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T | PSTATE_IRQS, "nothing gets in behind it");
 	cr_expect(arm64_test_dirty(&t, ARM64_BANK_EL1));
 	t.state.pstate = t.state.spsr_el1;
@@ -387,7 +396,7 @@ Test(arm64_step, other_exception, .description = "nor is it one that was saved f
 Test(arm64_step, aarch32, .description = "AArch32 code is not decoded as A64, and is masked alike")
 {
 	t.state.pstate = 0x10;
-	begin(0xd503207f);
+	begin(WFI);
 	cr_expect_not(plan.emulated);
 	take_exception(VBAR + 0x600, CODE, true);
 	end(true);
@@ -399,7 +408,7 @@ Test(arm64_step, aarch32, .description = "AArch32 code is not decoded as A64, an
 Test(arm64_step, wait, .description = "wfi and wfe are stepped as nops, without running")
 {
 	t.state.pstate |= PSTATE_BTYPE;
-	begin(0xd503207f);
+	begin(WFI);
 	cr_expect(plan.emulated);
 	cr_expect_eq(t.state.pc, CODE + 4);
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H, "BTYPE as after any instruction");
@@ -413,23 +422,21 @@ Test(arm64_step, wait_trapped, .description = "at EL0 they are run when EL1 want
 	const uint64_t ntwi = 1 << 16, ntwe = 1 << 18;
 
 	t.state.pstate = PSTATE_EL0T;
-	begin(0xd503207f);
+	begin(WFI);
 	cr_expect_not(plan.emulated);
 	t.state.pstate = PSTATE_EL0T;
 	t.state.sys[ARM64_SCTLR] = ntwe;
-	plan = (struct step_plan){ 0 };
-	begin(0xd503207f);
+	begin(WFI);
 	cr_expect_not(plan.emulated);
 	t.state.sys[ARM64_SCTLR] = ntwi;
-	plan = (struct step_plan){ 0 };
-	begin(0xd503207f);
+	begin(WFI);
 	cr_expect(plan.emulated);
 }
 
 Test(arm64_step, wait_illegal, .description = "with PSTATE.IL set it is the exception that comes")
 {
 	t.state.pstate |= PSTATE_IL;
-	begin(0xd503207f);
+	begin(WFI);
 	cr_expect_not(plan.emulated);
 }
 
@@ -438,7 +445,7 @@ Test(arm64_step, wait_illegal, .description = "with PSTATE.IL set it is the exce
 Test(arm64_step, own_brk, .description = "the guest's own brk takes its exception, without running")
 {
 	t.state.pstate = PSTATE_EL0T | 1U << 29;
-	begin(0xd4200020);
+	begin(BRK);
 	cr_expect(plan.emulated);
 	cr_expect_eq(t.state.pc, VBAR + 0x400);
 	cr_expect_eq(t.state.elr_el1, CODE);
@@ -454,7 +461,7 @@ Test(arm64_step, own_brk, .description = "the guest's own brk takes its exceptio
 Test(arm64_step, brk_illegal, .description = "with PSTATE.IL set it is another exception")
 {
 	t.state.pstate |= PSTATE_IL;
-	begin(0xd4200020);
+	begin(BRK);
 	cr_expect_not(plan.emulated);
 }
 
@@ -462,7 +469,7 @@ Test(arm64_step, brk_unreadable,
      .description = "brk is left to the backend if a register is missing")
 {
 	t.broken = ARM64_BANK_SYS + ARM64_VBAR;
-	begin(0xd4200020);
+	begin(BRK);
 	cr_expect_not(plan.emulated);
 	cr_expect_eq(t.state.pc, CODE);
 }
@@ -493,8 +500,7 @@ Test(arm64_step, own_step,
 	steps_itself(true);
 	begin(NOP);
 	cr_expect_not(plan.emulated);
-	t.state.pc += 4;
-	end(true);
+	retire();
 	has_own_step(CODE + 4, ESR_STEPPED);
 }
 
@@ -513,8 +519,7 @@ Test(arm64_step, own_step_el0, .description = "of EL0 it is of another class, an
 	t.state.sys[ARM64_MDSCR] = MDSCR_SS;
 	t.state.pstate = PSTATE_EL0T | PSTATE_D;
 	begin(NOP);
-	t.state.pc += 4;
-	end(true);
+	retire();
 	cr_expect_eq(t.state.pc, VBAR + 0x400);
 	cr_expect_eq(t.state.sys[ARM64_ESR], 0xcb000022, "%#lx", t.state.sys[ARM64_ESR]);
 }
@@ -539,8 +544,7 @@ Test(arm64_step, own_step_masked,
 		t.state.pstate = offs[i].pstate;
 		begin(NOP);
 		cr_expect_not(plan.emulated, "%zu", i);
-		t.state.pc += 4;
-		end(true);
+		retire();
 		cr_expect_eq(t.state.pc, CODE + 4, "%zu", i);
 		teardown();
 	}
@@ -552,8 +556,7 @@ Test(arm64_step, own_step_unmasked, .description = "msr daifclr that lets it in 
 	t.state.pstate |= PSTATE_D;
 	begin(0xd50348ff);
 	t.state.pstate &= ~(uint64_t)PSTATE_D;
-	t.state.pc += 4;
-	end(true);
+	retire();
 	has_own_step(CODE + 4, ESR_STEP);
 }
 
@@ -563,7 +566,7 @@ Test(arm64_step, own_step_eret,
 	steps_itself(false);
 	t.state.pstate |= PSTATE_D;
 	t.state.spsr_el1 = PSTATE_EL1H | PSTATE_SS;
-	begin(0xd69f03e0);
+	begin(ERET);
 	t.state.pstate = t.state.spsr_el1 & ~(uint64_t)PSTATE_SS;
 	t.state.pc = DEST;
 	end(true);
@@ -604,14 +607,14 @@ static bool ends_at(uint64_t pc)
 static void put_sequence(void)
 {
 	code(1, 0x11000400); /* add w0, w0, #1 */
-	code(2, 0x88027c20); /* stxr w2, w0, [x1] */
+	code(2, STXR);	     /* stxr w2, w0, [x1] */
 	code(3, 0x35ffffa2); /* cbnz w2, CODE */
 }
 
 Test(arm64_step, exclusive, .description = "load, change, store, try again: one step")
 {
 	put_sequence();
-	begin(0x885f7c20);
+	begin(LDXR);
 	cr_expect_eq(plan.nuntil, 2);
 	cr_expect(ends_at(CODE + 16));
 	cr_expect(ends_at(VBAR + 0x200));
@@ -626,9 +629,9 @@ Test(arm64_step, exclusive_leaves, .description = "a branch out of the sequence 
 	/* ldxr; cmp; b.ne CODE + 24; stxr; cbnz CODE; dmb; here: */
 	code(1, 0x6b03001f);
 	code(2, 0x54000081);
-	code(3, 0x88027c20);
+	code(3, STXR);
 	code(4, 0x35ffff82);
-	begin(0x885f7c20);
+	begin(LDXR);
 	cr_expect_eq(plan.nuntil, 3);
 	cr_expect(ends_at(CODE + 20));
 	cr_expect(ends_at(CODE + 24));
@@ -640,12 +643,11 @@ Test(arm64_step, exclusive_no_retry,
 {
 	put_sequence();
 	code(3, NOP);
-	begin(0x885f7c20);
+	begin(LDXR);
 	cr_expect(ends_at(CODE + 12));
 	code(3, 0x35000062); /* cbnz forward */
 	t.state.pstate = PSTATE_EL0T;
-	plan = (struct step_plan){ 0 };
-	begin(0x885f7c20);
+	begin(LDXR);
 	cr_expect(ends_at(CODE + 12));
 	cr_expect(ends_at(VBAR + 0x400), "the vector is that of EL0");
 }
@@ -654,7 +656,7 @@ Test(arm64_step, exclusive_fault,
      .description = "a fault in the sequence ends it at the vector, mended")
 {
 	put_sequence();
-	begin(0x885f7c20);
+	begin(LDXR);
 	take_exception(VBAR + 0x200, CODE + 8, false);
 	end(true);
 	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H);
@@ -664,7 +666,7 @@ Test(arm64_step, exclusive_stopped,
      .description = "stopped in the middle: interrupts are as before")
 {
 	put_sequence();
-	begin(0x885f7c20);
+	begin(LDXR);
 	t.state.pc = CODE + 4;
 	end(false);
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
@@ -676,26 +678,23 @@ Test(arm64_step, exclusive_alone, .description = "a load with no store near is s
 
 	for (i = 1; i < 32; i++)
 		code(i, NOP);
-	code(17, 0x88027c20);
-	begin(0x885f7c20);
+	code(17, STXR);
+	begin(LDXR);
 	cr_expect_eq(plan.nuntil, 0);
-	code(16, 0x88027c20);
-	plan = (struct step_plan){ 0 };
-	begin(0x885f7c20);
+	code(16, STXR);
+	begin(LDXR);
 	cr_expect(ends_at(CODE + 68));
 }
 
 Test(arm64_step, exclusive_calls, .description = "a sequence that goes elsewhere is stepped singly")
 {
-	static const uint32_t words[] = { 0x97fffffa, 0xd65f03c0, SVC,
-					  0xd4200020, 0x885f7c20, 0xd503205f };
+	static const uint32_t words[] = { 0x97fffffa, 0xd65f03c0, SVC, BRK, LDXR, 0xd503205f };
 	size_t i;
 
 	put_sequence();
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		code(1, words[i]);
-		plan = (struct step_plan){ 0 };
-		begin(0x885f7c20);
+		begin(LDXR);
 		cr_expect_eq(plan.nuntil, 0, "%08x", words[i]);
 		end(false);
 	}
@@ -707,16 +706,14 @@ Test(arm64_step, exclusive_many, .description = "more ends than there is room fo
 
 	for (i = 1; i < 4; i++)
 		code(i, 0x54000000 | (0x100 * i) << 5);
-	code(4, 0x88027c20);
-	begin(0x885f7c20);
+	code(4, STXR);
+	begin(LDXR);
 	cr_expect_eq(plan.nuntil, 0);
 	code(3, NOP);
-	plan = (struct step_plan){ 0 };
-	begin(0x885f7c20);
+	begin(LDXR);
 	cr_expect_eq(plan.nuntil, 4);
 	code(3, 0x54000000 | (0x200 - 1) << 5); /* where the second one goes */
-	plan = (struct step_plan){ 0 };
-	begin(0x885f7c20);
+	begin(LDXR);
 	cr_expect_eq(plan.nuntil, 4, "one place counts once");
 }
 
