@@ -225,7 +225,9 @@ static bool leave(struct vmgdb_vcpu *v)
 	struct engine *e = v->engine;
 	int ret;
 
-	if (e->mode == ENGINE_RUNNING && vcpu_must_step(v) && !v->stepping && !vcpu_begin_step(v))
+	if (e->mode == ENGINE_IDLE)
+		vcpu_end_step(v, false); /* of a debugger that did not wait for it */
+	else if (vcpu_must_step(v) && !v->stepping && !vcpu_begin_step(v))
 		return false;
 	vcpu_make_wish(v);
 	ret = vcpu_state_flush(v);
@@ -292,6 +294,19 @@ static void fatal_event(struct vmgdb_vcpu *v, const struct trap *t)
 	vcpu_set_event(v, &event);
 }
 
+static bool is_told(const struct engine *e, const struct trap *t)
+{
+	return t->kind & TRAP_FATAL || e->options[OPTION_STOP_ON_RESET];
+}
+
+static void wait_told(struct vmgdb_vcpu *v, const struct trap *t)
+{
+	fatal_event(v, t);
+	while (stop_gate(v) == GATE_WAIT)
+		park(v);
+	v->parked = v->engine->down;
+}
+
 /*
  * An exit that ends the VM, or can't be gone on from: the debugger sees it while the vCPU waits
  * here, and then the VMM gets to see it too.
@@ -300,13 +315,13 @@ static bool hold_fatal(struct vmgdb_vcpu *v, const struct trap *t)
 {
 	const struct engine *e = v->engine;
 
-	if (e->mode == ENGINE_IDLE || (t->kind == TRAP_EVENT && !e->options[OPTION_STOP_ON_RESET]))
+	if (e->mode == ENGINE_IDLE)
 		return false;
 	vcpu_end_step(v, false);
-	fatal_event(v, t);
-	while (stop_gate(v) == GATE_WAIT)
-		park(v);
-	v->parked = e->down;
+	if (is_told(e, t))
+		wait_told(v, t);
+	else
+		vcpu_soft_event(v);
 	if (vcpu_state_flush(v))
 		engine_log(e, VMGDB_LOG_ERROR, "vCPU %u: changed registers are refused", v->index);
 	vcpu_state_forget(v); /* the VMM may reset it now */

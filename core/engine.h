@@ -106,6 +106,9 @@ void engine_fini(struct engine *e);
 int engine_add_vcpu(struct engine *e, unsigned int index, const struct vcpu_ops *ops,
 		    const struct vcpu_caps *caps, void *ctx, struct vmgdb_vcpu **out);
 
+/* As vmgdb_remove_memory(). */
+int engine_remove_memory(struct engine *e, uint64_t gpa);
+
 /* As vmgdb_exited() and vmgdb_shutdown(). */
 void engine_exited(struct engine *e, int status);
 void engine_shutdown(struct engine *e);

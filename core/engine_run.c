@@ -25,23 +25,30 @@ static bool is_watched(const struct engine *e, const struct stop *s)
 	       is_armed(e, POINT_ACCESS, s->watch, s->addr);
 }
 
-/* Also while the breakpoint waits for its memory. */
-static bool is_broken(struct vmgdb_vcpu *v)
+/* The debugger may have moved it. */
+static bool is_at(struct vmgdb_vcpu *v, uint64_t addr)
 {
 	uint64_t pc;
 
-	return !vcpu_code(v, &pc) && points_find(&v->engine->points, pc);
+	return !vcpu_code(v, &pc) && pc == addr;
+}
+
+/* Of an access that is yet to be made. */
+static bool is_before(const struct vmgdb_vcpu *v)
+{
+	return v->view.cpu->watch_before && v->watched;
 }
 
 /* What was not told yet: does it still hold, now that the debugger may have changed all? */
 static bool still_true(struct vmgdb_vcpu *v)
 {
+	const struct engine *e = v->engine;
 	const struct stop *s = &v->event;
 
 	switch (s->kind) {
-	case STOP_SWBREAK: return is_broken(v);
-	case STOP_HWBREAK: return is_armed(v->engine, POINT_HW, HW_EXEC, s->addr);
-	case STOP_WATCH: return is_watched(v->engine, s);
+	case STOP_SWBREAK: return is_at(v, s->addr) && points_find(&e->points, s->addr);
+	case STOP_HWBREAK: return is_at(v, s->addr) && is_armed(e, POINT_HW, HW_EXEC, s->addr);
+	case STOP_WATCH: return is_watched(e, s) && (!is_before(v) || is_at(v, v->watched_at));
 	case STOP_FATAL:
 	case STOP_EVENT: return true;
 	default: return false; /* a step that nobody waits for any more */

@@ -65,9 +65,15 @@ static ssize_t op_read(struct target *t, unsigned int vcpu, uint64_t addr, void 
 
 static int op_write(struct target *t, unsigned int vcpu, uint64_t addr, const void *buf, size_t len)
 {
-	struct vmgdb_vcpu *v = find(engine_of(t), vcpu);
+	struct engine *e = engine_of(t);
+	struct vmgdb_vcpu *v;
+	int ret;
 
-	return v ? vcpu_write(v, addr, buf, len) : -EFAULT;
+	pthread_mutex_lock(&e->lock);
+	v = engine_vcpu(e, vcpu);
+	ret = v ? vcpu_write(v, addr, buf, len) : -EFAULT;
+	pthread_mutex_unlock(&e->lock);
+	return ret;
 }
 
 /* ---- breakpoints ------------------------------------------------------------------------- */
@@ -96,8 +102,6 @@ static int insert_sw(struct engine *e, unsigned int vcpu, uint64_t addr, uint64_
 		return -EINVAL;
 	}
 	ret = points_insert(&e->points, vcpu, addr);
-	if (ret == -EFAULT)
-		*why = "there is no memory at that address";
 	if (ret == -EINVAL)
 		*why = "the address is not aligned to an instruction";
 	return ret;

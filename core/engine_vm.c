@@ -134,6 +134,17 @@ free:
 	return ret;
 }
 
+int engine_remove_memory(struct engine *e, uint64_t gpa)
+{
+	int ret;
+
+	pthread_mutex_lock(&e->lock);
+	points_leave(&e->points, gpa, memory_size(&e->mem, gpa));
+	ret = memory_remove(&e->mem, gpa);
+	pthread_mutex_unlock(&e->lock);
+	return ret;
+}
+
 void engine_exited(struct engine *e, int status)
 {
 	pthread_mutex_lock(&e->lock);

@@ -68,21 +68,39 @@ int memory_add(struct memory *m, uint64_t gpa, void *hva, uint64_t size)
 	return ret;
 }
 
+/* The slot that starts at gpa, or NULL. */
+static struct memslot *slot_from(const struct memory *m, uint64_t gpa)
+{
+	size_t i = slot_at_or_after(m, gpa);
+
+	return i < m->nslots && m->slots[i].gpa == gpa ? &m->slots[i] : NULL;
+}
+
+uint64_t memory_size(struct memory *m, uint64_t gpa)
+{
+	const struct memslot *s;
+	uint64_t size;
+
+	pthread_rwlock_rdlock(&m->lock);
+	s = slot_from(m, gpa);
+	size = s ? s->size : 0;
+	pthread_rwlock_unlock(&m->lock);
+	return size;
+}
+
 int memory_remove(struct memory *m, uint64_t gpa)
 {
-	int ret = -ENOENT;
-	size_t i;
+	struct memslot *s;
 
 	pthread_rwlock_wrlock(&m->lock);
-	i = slot_at_or_after(m, gpa);
-	if (i < m->nslots && m->slots[i].gpa == gpa) {
+	s = slot_from(m, gpa);
+	if (s) {
 		m->nslots--;
 		m->generation++;
-		memmove(&m->slots[i], &m->slots[i + 1], (m->nslots - i) * sizeof(*m->slots));
-		ret = 0;
+		memmove(s, s + 1, (size_t)(m->slots + m->nslots - s) * sizeof(*s));
 	}
 	pthread_rwlock_unlock(&m->lock);
-	return ret;
+	return s ? 0 : -ENOENT;
 }
 
 uint8_t *memory_hva(const struct memory *m, uint64_t gpa, size_t *len)

@@ -31,6 +31,9 @@ void memory_fini(struct memory *m);
 int memory_add(struct memory *m, uint64_t gpa, void *hva, uint64_t size);
 int memory_remove(struct memory *m, uint64_t gpa);
 
+/* How many bytes the slot has that starts at gpa; 0: none does. Any thread. */
+uint64_t memory_size(struct memory *m, uint64_t gpa);
+
 /*
  * The host address of gpa, and in *len how many bytes from there on are contiguous; NULL for a hole.
  * The caller holds the lock for reading as long as it uses the address.

@@ -59,17 +59,12 @@ static bool is_brk(const struct points *p, const uint8_t *bytes)
 	return insn_at(p, bytes) == insn_at(p, p->cpu->brk);
 }
 
-/* Is the breakpoint instruction still where it was planted? */
+/* Is the breakpoint instruction where it was planted? Lock held. */
 static bool in_memory(const struct points *p, const struct site *s)
 {
-	const uint8_t *hva;
-	bool yes;
+	const uint8_t *hva = s->planted ? site_hva(p, s) : NULL;
 
-	pthread_rwlock_rdlock(&p->mem->lock);
-	hva = site_hva(p, s);
-	yes = hva && is_brk(p, hva);
-	pthread_rwlock_unlock(&p->mem->lock);
-	return yes;
+	return hva && is_brk(p, hva);
 }
 
 /* A whole instruction at once: another vCPU may be fetching it. */
@@ -129,16 +124,20 @@ void points_plant(struct points *p, struct site *s)
 	pthread_rwlock_unlock(&p->mem->lock);
 }
 
-/* What the guest wrote over a breakpoint stays. */
-void points_lift(struct points *p, struct site *s)
+/* What the guest wrote over a breakpoint stays. Lock held. */
+static void take_out(struct points *p, struct site *s)
 {
-	uint8_t *hva;
+	uint8_t *hva = site_hva(p, s);
 
-	pthread_rwlock_rdlock(&p->mem->lock);
-	hva = site_hva(p, s);
 	if (hva && s->planted && is_brk(p, hva))
 		patch(p, hva, s->saved);
 	set_unplanted(p, s);
+}
+
+void points_lift(struct points *p, struct site *s)
+{
+	pthread_rwlock_rdlock(&p->mem->lock);
+	take_out(p, s);
 	pthread_rwlock_unlock(&p->mem->lock);
 }
 
@@ -206,17 +205,15 @@ static void del_pending(struct points *p, struct point *pt)
 	p->npending--;
 }
 
-/* Give a pending point its site if it is mapped by now. */
+/* Give a pending point its site if it is mapped to memory by now. */
 static int resolve(struct points *p, struct point *pt)
 {
 	struct table_node *n;
 	struct site *s;
 	uint64_t gpa;
 
-	if (p->mmu.translate(p->mmu.opaque, pt->vcpu, pt->node.key, &gpa))
+	if (p->mmu.translate(p->mmu.opaque, pt->vcpu, pt->node.key, &gpa) || !is_memory(p, gpa))
 		return 0;
-	if (!is_memory(p, gpa))
-		return -EFAULT;
 	n = table_find(&p->sites, gpa);
 	s = n ? site_of(n) : new_site(p, gpa);
 	if (!s)
@@ -323,7 +320,7 @@ static int resolve_pending(struct points *p)
 
 	for (pt = p->pending; pt; pt = next) {
 		next = pt->next;
-		if (resolve(p, pt) == -ENOMEM)
+		if (resolve(p, pt))
 			return -ENOMEM;
 	}
 	return 0;
@@ -441,8 +438,10 @@ static void hide(struct points *p, struct site *s, const struct range *r)
 	uint64_t from = start > r->gpa ? start : r->gpa;
 	uint64_t to = end < r->gpa + r->len ? end : r->gpa + r->len;
 
-	if (s->planted && in_memory(p, s))
+	pthread_rwlock_rdlock(&p->mem->lock);
+	if (in_memory(p, s))
 		memcpy(r->buf + (from - r->gpa), s->saved + (from - start), to - from);
+	pthread_rwlock_unlock(&p->mem->lock);
 }
 
 static void lift_in_range(struct points *p, struct site *s, const struct range *r)
@@ -477,4 +476,24 @@ size_t points_write(struct points *p, uint64_t gpa, const void *buf, size_t len)
 	n = memory_write(p->mem, gpa, buf, len);
 	each_site(p, &r, plant_in_range);
 	return n;
+}
+
+/* ---- memory that goes -------------------------------------------------------------------- */
+
+static void leave_site(struct points *p, struct site *s, const struct range *r)
+{
+	(void)r;
+	take_out(p, s);
+	lose(p, s);
+}
+
+void points_leave(struct points *p, uint64_t gpa, size_t len)
+{
+	const struct range r = { gpa, len, NULL };
+
+	if (!p->sites.count)
+		return;
+	pthread_rwlock_wrlock(&p->mem->lock);
+	each_site(p, &r, leave_site);
+	pthread_rwlock_unlock(&p->mem->lock);
 }

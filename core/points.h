@@ -15,8 +15,8 @@
  * and a debugger that takes out all its breakpoints at each stop and puts them back before each
  * resume costs no write to guest memory at all.
  *
- * Not locked. While vCPUs run they call it under the engine's lock; while all are parked only the
- * server's thread does.
+ * Under the engine's lock; but for points_read(), which the server's thread may call without it while
+ * all vCPUs are parked.
  */
 #ifndef VMGDB_CORE_POINTS_H
 #define VMGDB_CORE_POINTS_H
@@ -82,9 +82,9 @@ struct points {
 void points_fini(struct points *p);
 
 /*
- * Wish for a breakpoint at va. 0, also when it is not mapped yet (it is tried again at each commit)
- * and when it is there already: then it goes where va is mapped now. -EFAULT: mapped to something
- * that is no memory; -EINVAL: not aligned; -ENOMEM.
+ * Wish for a breakpoint at va. 0, also when it is not mapped to memory yet (it is tried again at each
+ * commit) and when it is there already: then it goes where va is mapped now. -EINVAL: not aligned;
+ * -ENOMEM.
  */
 int points_insert(struct points *p, unsigned int vcpu, uint64_t va);
 
@@ -115,5 +115,8 @@ void points_plant(struct points *p, struct site *s);
  * writes go under the breakpoints. */
 size_t points_read(struct points *p, uint64_t gpa, void *buf, size_t len);
 size_t points_write(struct points *p, uint64_t gpa, const void *buf, size_t len);
+
+/* That memory is about to go: breakpoints are taken out of it, and wait for other memory. */
+void points_leave(struct points *p, uint64_t gpa, size_t len);
 
 #endif

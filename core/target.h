@@ -34,7 +34,7 @@ struct stop {
 	enum stop_kind kind;
 	unsigned int vcpu;
 	enum hw_kind watch;
-	uint64_t addr;
+	uint64_t addr;	  /* of what was come to: a breakpoint, a watchpoint */
 	const char *text; /* static, or NULL */
 	int status;
 };

@@ -112,7 +112,7 @@ bool vcpu_is_told(struct vmgdb_vcpu *v, uint64_t addr)
 
 void vcpu_meet_break(struct vmgdb_vcpu *v, uint64_t addr)
 {
-	const struct stop event = { .kind = STOP_SWBREAK };
+	const struct stop event = { .kind = STOP_SWBREAK, .addr = addr };
 
 	v->over = !vcpu_is_told(v, addr);
 	if (v->over)

@@ -73,7 +73,7 @@ int vmgdb_add_memory(struct vmgdb *v, uint64_t gpa, void *hva, uint64_t size)
 
 int vmgdb_remove_memory(struct vmgdb *v, uint64_t gpa)
 {
-	return memory_remove(&v->engine.mem, gpa);
+	return engine_remove_memory(&v->engine, gpa);
 }
 
 int vmgdb_add_vcpu(struct vmgdb *v, unsigned int index, const struct vcpu_ops *ops,

@@ -73,8 +73,10 @@ int vmgdb_create(struct vmgdb **out, const struct vmgdb_config *config);
  */
 int vmgdb_add_memory(struct vmgdb *v, uint64_t gpa, void *hva, uint64_t size);
 
-/* Forget the memory that starts at gpa. Breakpoints in it are forgotten, not written back. Any
- * thread. Returns 0 or -ENOENT. */
+/*
+ * Forget the memory that starts at gpa, before it is unmapped: breakpoints are taken out of it, and are
+ * set again in what is added there later. Any thread. Returns 0 or -ENOENT.
+ */
 int vmgdb_remove_memory(struct vmgdb *v, uint64_t gpa);
 
 /*

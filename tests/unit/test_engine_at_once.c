@@ -159,6 +159,56 @@ SOFT_TEST(engine_at_once, both_hit_dropped, "the second is dropped when the brea
 	part(vm);
 }
 
+/* The debugger moves the second vCPU to where nothing is, and steps it there. */
+static void expect_dropped(struct softvm *vm, unsigned int vcpu)
+{
+	softvm_go_to(vm, vcpu, loop_of(3));
+	softvm_resume_one(vm, vcpu, RESUME_STEP, RESUME_HOLD);
+	expect_stop(softvm_stopped(vm), STOP_STEP, vcpu);
+	cr_expect_eq(softvm_pc(vm, vcpu), loop_of(3) + 4);
+}
+
+static void moved(struct softvm *vm, const struct vcpu_ops *ops, enum point_type type)
+{
+	meet_at(vm, ops, type);
+	expect_dropped(vm, !softvm_stopped(vm).vcpu);
+	part(vm);
+}
+
+SOFT_TEST(engine_at_once, moved_away,
+	  "the second is dropped when the debugger has moved its vCPU away from the breakpoint")
+{
+	moved(vm, ops, POINT_SW);
+}
+
+SOFT_TEST(engine_at_once, moved_away_slot, "the same with a hardware breakpoint")
+{
+	moved(vm, ops, POINT_HW);
+}
+
+SOFT_TEST(engine_at_once, moved_away_watch,
+	  "a kept watchpoint stop is dropped so only if the access was not made yet")
+{
+	struct stop a;
+
+	init_meeting(vm, ops);
+	softvm_begin(vm);
+	softvm_insert(vm, POINT_WRITE, data_of(0), 8);
+	softvm_insert(vm, POINT_WRITE, data_of(1), 8);
+	softvm_continue(vm);
+	a = softvm_stopped(vm);
+	expect_stop(a, STOP_WATCH, a.vcpu);
+	if (ops->cpu->watch_before) {
+		expect_dropped(vm, !a.vcpu);
+	} else {
+		softvm_go_to(vm, !a.vcpu, loop_of(3));
+		softvm_resume_one(vm, !a.vcpu, RESUME_STEP, RESUME_HOLD);
+		expect_stop(softvm_stopped(vm), STOP_WATCH, !a.vcpu);
+		cr_expect_eq(softvm_pc(vm, !a.vcpu), loop_of(3));
+	}
+	part(vm);
+}
+
 SOFT_TEST(engine_at_once, both_hit_held, "the second is kept while its vCPU is held")
 {
 	struct stop a, b;

@@ -189,35 +189,35 @@ SOFT_TEST(engine_debuggers, vmm_hears,
 	softvm_fini(vm);
 }
 
-Test(engine_debuggers, stuck,
-     .description =
-	     "a vCPU that does not come back: attach gives up, detach goes on; nothing is left behind",
-     .timeout = 60)
+SOFT_TEST(engine_debuggers, stuck,
+	  "a vCPU that does not come back: attach gives up, detach goes on; nothing is left behind")
 {
-	static struct softvm vm;
-
-	softvm_init_loops(&vm, &soft8_ops, 2, NULL);
-	CODE(&vm, LOOP, I(NOP, 0, 0, 0), I(OUT, 0, 0, 0), JMP(-3));
-	vm.hang = true;
-	softvm_start(&vm);
-	softvm_until_hangs(&vm);
-	cr_expect_eq(vm.t->ops->attach(vm.t), -ETIMEDOUT);
-	softvm_run_on(&vm, 1, 10);
-	vm.hang = false;
-	softvm_run_on(&vm, 0, 10);
-	softvm_attach(&vm);
-	softvm_break(&vm, LOOP + 4);
-	continue_to(&vm, STOP_SWBREAK, 0);
-	vm.hangs = false;
-	vm.hang = true;
-	softvm_continue(&vm); /* steps over the OUT, which hangs with the breakpoint lifted */
-	softvm_until_hangs(&vm);
-	softvm_detach(&vm);
-	cr_expect_geq(vm.logs, 1, "said in the log");
-	cr_expect_eq(vm.mem[LOOP + 4], SOFT_OUT);
-	vm.hang = false;
-	softvm_run_on(&vm, 0, 100);
-	softvm_run_on(&vm, 1, 100);
-	cr_expect_eq(vm.mem[LOOP + 4], SOFT_OUT);
-	softvm_fini(&vm);
+	softvm_init_loops(vm, ops, 2, NULL);
+	vm->cpus[0].cpu.regs.flags = SOFT_IE;
+	CODE(vm, LOOP, I(NOP, 0, 0, 0), I(OUT, 0, 0, 0), JMP(-3));
+	vm->hang = true;
+	softvm_start(vm);
+	softvm_until_hangs(vm);
+	cr_expect_eq(vm->t->ops->attach(vm->t), -ETIMEDOUT);
+	softvm_run_on(vm, 1, 10);
+	vm->hang = false;
+	softvm_run_on(vm, 0, 10);
+	softvm_attach(vm);
+	softvm_break(vm, LOOP + 4);
+	continue_to(vm, STOP_SWBREAK, 0);
+	vm->hangs = false;
+	vm->hang = true;
+	softvm_continue(vm); /* steps over the OUT, which hangs with the breakpoint lifted */
+	softvm_until_hangs(vm);
+	softvm_detach(vm);
+	cr_expect_geq(vm->logs, 1, "said in the log");
+	cr_expect_eq(vm->mem[LOOP + 4], SOFT_OUT);
+	vm->hang = false;
+	softvm_run_on(vm, 0, 100);
+	softvm_run_on(vm, 1, 100);
+	cr_expect_eq(vm->mem[LOOP + 4], SOFT_OUT);
+	softvm_attach(vm);
+	cr_expect_eq(softvm_regs(vm, 0)->flags, SOFT_IE, "the step has ended with its debugger");
+	cr_expect_eq(vm->mem[LOOP + 4], SOFT_OUT);
+	softvm_fini(vm);
 }

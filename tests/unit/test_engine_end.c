@@ -194,3 +194,40 @@ SOFT_TEST(engine_end, fatal_over,
 	softvm_run_on(vm, 1, 100);
 	softvm_fini(vm);
 }
+
+/* A reset, which puts the vCPU into the other one's loop. */
+static bool reset_elsewhere(struct softvm_cpu *c)
+{
+	atomic_uint *seen = c->vm->opaque;
+
+	if (c->cpu.exit != SOFT_EXIT_EVENT)
+		return false;
+	cr_expect(softvm_planted(c->vm, LOOP + 8), "the VMM sees no step under way");
+	c->cpu.regs.pc = loop_of(1);
+	c->cpu.regs.flags = 0;
+	(*seen)++;
+	return false;
+}
+
+SOFT_TEST(engine_end, reset_untold,
+	  "a reset in the step over a breakpoint, which the debugger does not want to hear of")
+{
+	atomic_uint seen = 0;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP + 8, I(EVENT, 0, 0, 0));
+	vm->cpus[0].cpu.regs.flags = SOFT_IE;
+	vm->on_exit = reset_elsewhere;
+	vm->opaque = &seen;
+	softvm_begin(vm);
+	vm->t->ops->set_option(vm->t, OPTION_STOP_ON_RESET, false);
+	softvm_break(vm, LOOP + 8);
+	softvm_break(vm, loop_of(1));
+	continue_to(vm, STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(seen, 1);
+	cr_expect_eq(softvm_pc(vm, 0), loop_of(1));
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1, "it was not gone past");
+	cr_expect_eq(softvm_regs(vm, 0)->flags, 0, "nothing of before the reset");
+	softvm_fini(vm);
+}

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Breakpoints in memory that is not there yet, or no more: slots stand in for them. */
+#include <errno.h>
+
 #include <criterion/criterion.h>
 
 #include "tests/unit/softvm.h"
@@ -64,7 +66,12 @@ SOFT_TEST(engine_pending, memory_taken_and_given,
 	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	cr_assert_eq(memory_remove(&vm->engine.mem, 0), 0);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect(softvm_planted(vm, LOOP + 8));
+	cr_assert_eq(engine_remove_memory(&vm->engine, 4096), -ENOENT);
+	cr_expect(softvm_planted(vm, LOOP + 8));
+	cr_assert_eq(engine_remove_memory(&vm->engine, 0), 0);
+	cr_expect_not(softvm_planted(vm, LOOP + 8), "it goes without our breakpoint");
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_not(softvm_planted(vm, LOOP + 8));
 	cr_expect_eq(vm->engine.hw.narmed, 1);
@@ -74,5 +81,38 @@ SOFT_TEST(engine_pending, memory_taken_and_given,
 	cr_expect_eq(vm->engine.hw.narmed, 0);
 	softvm_detach(vm);
 	cr_expect_not(softvm_planted(vm, LOOP + 8));
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_pending, taken_out_meanwhile,
+	  "a breakpoint that is taken out while its memory is gone is not there when that is back")
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_assert_eq(engine_remove_memory(&vm->engine, 0), 0);
+	softvm_unbreak(vm, LOOP + 8);
+	softvm_break(vm, LOOP + 12);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_assert_eq(memory_add(&vm->engine.mem, 0, vm->mem, SOFTVM_MEM), 0);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
+	cr_expect_not(softvm_planted(vm, LOOP + 8));
+	cr_expect_eq(softvm_regs(vm, 0)->r[7], 0, "no exception of ours");
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_pending, no_memory,
+	  "a breakpoint where no memory is, as while paging is off, waits for it in a slot")
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	softvm_break(vm, 0xffff800000000000);
+	softvm_break(vm, LOOP + 8);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	cr_expect_eq(vm->engine.points.npending, 1);
+	cr_expect_eq(vm->engine.hw.narmed, 1);
 	softvm_fini(vm);
 }

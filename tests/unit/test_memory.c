@@ -102,8 +102,11 @@ Test(memory, removed, .description = "removed memory is a hole, and its place ca
 
 	cr_assert_eq(memory_add(&m, 0, host, PAGE), 0);
 	cr_assert_eq(memory_add(&m, PAGE, host + PAGE, PAGE), 0);
+	cr_expect_eq(memory_size(&m, PAGE), PAGE);
+	cr_expect_eq(memory_size(&m, PAGE / 2), 0);
 	cr_expect_eq(memory_remove(&m, PAGE / 2), -ENOENT);
 	cr_expect_eq(memory_remove(&m, 0), 0);
+	cr_expect_eq(memory_size(&m, 0), 0);
 	cr_expect_eq(memory_remove(&m, 0), -ENOENT);
 	cr_expect_eq(memory_read(&m, 0, &byte, 1), 0);
 	cr_expect_eq(memory_read(&m, PAGE, &byte, 1), 1);

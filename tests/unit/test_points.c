@@ -359,10 +359,8 @@ POINTS_TEST(pending_removed, "one that never was set leaves nothing")
 	cr_expect_eq(memcmp(host, before, SIZE), 0);
 }
 
-POINTS_TEST(refused, "no memory at the address: refused; a bad alignment too")
+POINTS_TEST(refused, "a bad alignment is refused")
 {
-	map[5] = SIZE / PAGE + 4; /* mapped to a device */
-	cr_expect_eq(points_insert(&p, 0, 5 * PAGE), -EFAULT);
 	cr_expect_eq(points_insert(&p, 0, 0x102), p.cpu->brk_size == 4 ? -EINVAL : 0);
 	points_remove(&p, 0x102);
 	cr_expect_eq(p.points.count, 0);
@@ -386,6 +384,53 @@ POINTS_TEST(memory_gone,
 	points_remove_all(&p);
 	commit();
 	cr_expect_eq(memcmp(host, before, SIZE), 0);
+}
+
+POINTS_TEST(no_memory_yet,
+	    "an address that is mapped to what is no memory waits until it is mapped to some")
+{
+	map[5] = SIZE / PAGE + 4; /* a device */
+	insert(5 * PAGE);
+	commit();
+	cr_expect_eq(p.npending, 1);
+	map[5] = 5;
+	commit();
+	cr_expect_eq(p.npending, 0);
+	cr_expect(planted_at(5 * PAGE));
+	points_remove_all(&p);
+	commit();
+	cr_expect_eq(memcmp(host, before, SIZE), 0);
+}
+
+POINTS_TEST(leave, "memory that is left has no breakpoint in it; back as it was, they are set anew")
+{
+	insert(0x100);
+	insert(0x200);
+	insert(5 * PAGE);
+	commit();
+	points_leave(&p, 0, PAGE);
+	cr_expect_eq(memcmp(host, before, PAGE), 0);
+	cr_expect(planted_at(5 * PAGE), "that is other memory");
+	points_remove(&p, 0x200);
+	points_verify(&p);
+	commit();
+	cr_expect(planted_at(0x100));
+	cr_expect_eq(memcmp(host + 0x200, before + 0x200, p.cpu->brk_size), 0);
+	points_remove_all(&p);
+	commit();
+	cr_expect_eq(memcmp(host, before, SIZE), 0);
+}
+
+POINTS_TEST(leave_overwritten, "what the guest wrote over a breakpoint goes with the memory")
+{
+	insert(0x100);
+	commit();
+	overwrite(0x100, 0x44);
+	points_leave(&p, 0, PAGE);
+	cr_expect_eq(host[0x100], 0x44);
+	points_remove_all(&p);
+	commit();
+	cr_expect_eq(host[0x100], 0x44);
 }
 
 POINTS_TEST(memory_elsewhere,
