@@ -98,3 +98,27 @@ Test(server, all_of_a_newcomer,
 	}
 	end(&b);
 }
+
+/* GDB manual, "Bytecode Descriptions": a condition, and a command that is printf("%d;", r0). */
+Test(server, output, .description = "what a breakpoint's commands print comes as O packets")
+{
+	const char *got;
+	struct bench b;
+	int i;
+
+	begin(&b);
+	say(&b, "+$QStartNoAckMode#b0");
+	cr_assert(strstr(hear(&b, "OK#9a"), "OK#9a"));
+	say(&b, "$Z0,104,1;X3,220127;"
+		"cmds:0,X10,260002220022003401000425643b0027#92");
+	cr_assert(strstr(hear(&b, "OK#9a"), "$OK#9a"));
+	say(&b, "$vCont;c#a8");
+	for (i = 0; i < 5; i++) {
+		got = hear(&b, "$O303b");
+		cr_assert(strstr(got, "$O303b"));
+		cr_assert_null(strstr(got, "$T"), "it is no stop");
+	}
+	say(&b, "\003");
+	cr_assert(strstr(hear(&b, "$T02"), "$T02"));
+	end(&b);
+}
