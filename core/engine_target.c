@@ -110,17 +110,11 @@ static int insert_sw(struct engine *e, unsigned int vcpu, uint64_t addr, uint64_
 static int insert_soft(struct engine *e, unsigned int vcpu, enum point_type type, uint64_t addr,
 		       uint64_t len, const char **why)
 {
-	uint64_t gpa;
-
 	if (type != POINT_WRITE) {
 		*why = "a software watchpoint sees changes only, not reads";
 		return -EOPNOTSUPP;
 	}
-	if (engine_translate(e, vcpu, addr, &gpa)) {
-		*why = "the address is not mapped";
-		return -EFAULT;
-	}
-	return softwatch_insert(&e->soft, &e->points, addr, gpa, len, why);
+	return softwatch_insert(&e->soft, &e->points, vcpu, addr, len, why);
 }
 
 /* Why this type never hits on this host, or NULL. */

@@ -41,21 +41,66 @@ static int append(struct softwatches *s, const struct softwatch *w)
 	return 0;
 }
 
-int softwatch_insert(struct softwatches *s, struct points *mem, uint64_t addr, uint64_t gpa,
+/* Where the bytes are: 0 or -EFAULT. */
+static int find_runs(struct softwatch *w, const struct points_mmu *mmu, unsigned int vcpu)
+{
+	struct softwatch_run *r = w->run;
+	uint64_t i, gpa;
+
+	for (i = 0; i < w->len; i++) {
+		if (mmu->translate(mmu->opaque, vcpu, w->addr + i, &gpa))
+			return -EFAULT;
+		if (r->len && gpa != r->gpa + r->len)
+			r++;
+		if (r == w->run + SOFTWATCH_RUNS)
+			return -EFAULT;
+		if (!r->len)
+			r->gpa = gpa;
+		r->len++;
+	}
+	return 0;
+}
+
+static bool same_runs(const struct softwatch *a, const struct softwatch *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < SOFTWATCH_RUNS; i++)
+		if (a->run[i].gpa != b->run[i].gpa || a->run[i].len != b->run[i].len)
+			return false;
+	return true;
+}
+
+/* All of it, or false. */
+static bool read_runs(const struct softwatch *w, struct points *mem, uint8_t *buf)
+{
+	const struct softwatch_run *r;
+
+	for (r = w->run; r < w->run + SOFTWATCH_RUNS; buf += r->len, r++)
+		if (points_read(mem, r->gpa, buf, r->len) < r->len)
+			return false;
+	return true;
+}
+
+int softwatch_insert(struct softwatches *s, struct points *mem, unsigned int vcpu, uint64_t addr,
 		     uint64_t len, const char **why)
 {
-	struct softwatch w = { .addr = addr, .gpa = gpa, .len = len, .wished = true };
+	struct softwatch w = { .addr = addr, .len = len, .wished = true };
 	struct softwatch *there = find(s, addr, len);
 
-	if (there && there->gpa == gpa) {
-		there->wished = true;
-		return 0;
-	}
 	if (!len || len > sizeof(w.old)) {
 		*why = "a software watchpoint is 1 to 64 bytes long";
 		return -EINVAL;
 	}
-	if (points_read(mem, gpa, w.old, len) < len) {
+	if (find_runs(&w, &mem->mmu, vcpu)) {
+		*why = "the address is not mapped";
+		return -EFAULT;
+	}
+	if (there && same_runs(there, &w)) {
+		there->wished = true;
+		return 0;
+	}
+	if (!read_runs(&w, mem, w.old)) {
 		*why = "there is no memory at that address";
 		return -EFAULT;
 	}
@@ -87,17 +132,24 @@ void softwatch_commit(struct softwatches *s)
 			s->w[i] = s->w[--s->n];
 }
 
+/* What of [gpa, gpa + len) is in a run. */
+static void wrote(uint8_t *old, const struct softwatch_run *r, uint64_t gpa, const uint8_t *buf,
+		  size_t len)
+{
+	uint64_t from = gpa > r->gpa ? gpa : r->gpa;
+	uint64_t to = gpa + len < r->gpa + r->len ? gpa + len : r->gpa + r->len;
+
+	if (from < to)
+		memcpy(old + (from - r->gpa), buf + (from - gpa), to - from);
+}
+
 void softwatch_wrote(struct softwatches *s, uint64_t gpa, const void *buf, size_t len)
 {
 	struct softwatch *w;
-	uint64_t from, to;
 
 	for (w = s->w; w < s->w + s->n; w++) {
-		from = gpa > w->gpa ? gpa : w->gpa;
-		to = gpa + len < w->gpa + w->len ? gpa + len : w->gpa + w->len;
-		if (from < to)
-			memcpy(w->old + (from - w->gpa), (const uint8_t *)buf + (from - gpa),
-			       to - from);
+		wrote(w->old, &w->run[0], gpa, buf, len);
+		wrote(w->old + w->run[0].len, &w->run[1], gpa, buf, len);
 	}
 }
 
@@ -106,7 +158,7 @@ static bool changed(struct softwatch *w, struct points *mem)
 {
 	uint8_t now[SOFTWATCH_LEN_MAX];
 
-	if (points_read(mem, w->gpa, now, w->len) < w->len || !memcmp(now, w->old, w->len))
+	if (!read_runs(w, mem, now) || !memcmp(now, w->old, w->len))
 		return false;
 	memcpy(w->old, now, w->len);
 	return true;

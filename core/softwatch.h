@@ -18,12 +18,17 @@
 #include "core/points.h"
 #include "core/target.h"
 
-enum { SOFTWATCH_LEN_MAX = 64 };
+enum { SOFTWATCH_LEN_MAX = 64, SOFTWATCH_RUNS = 2 };
 
-struct softwatch {
-	uint64_t addr; /* as the debugger named it */
+/* Memory in one piece. */
+struct softwatch_run {
 	uint64_t gpa;
 	size_t len;
+};
+
+struct softwatch {
+	uint64_t addr, len;			  /* as the debugger named it */
+	struct softwatch_run run[SOFTWATCH_RUNS]; /* the second where the next page is elsewhere */
 	bool wished;
 	uint8_t old[SOFTWATCH_LEN_MAX]; /* what is there, as far as the debugger knows */
 };
@@ -36,10 +41,10 @@ struct softwatches {
 void softwatch_fini(struct softwatches *s);
 
 /*
- * Watch len bytes at gpa for a change. 0, also when it is watched already; -EINVAL: too long;
- * -EFAULT: no memory there; -ENOMEM. *why tells a person.
+ * Watch len bytes at addr, as that vCPU's tables have it, for a change. 0, also when it is watched
+ * already; -EINVAL: too long; -EFAULT: not mapped, or no memory there; -ENOMEM. *why tells a person.
  */
-int softwatch_insert(struct softwatches *s, struct points *mem, uint64_t addr, uint64_t gpa,
+int softwatch_insert(struct softwatches *s, struct points *mem, unsigned int vcpu, uint64_t addr,
 		     uint64_t len, const char **why);
 
 /* Removing what is not there is no error. */

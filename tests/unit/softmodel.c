@@ -831,9 +831,10 @@ static bool comes_to(struct model *m, const struct stop *s)
 {
 	const struct model_cpu *c = &m->cpus[s->vcpu];
 	const struct model_point *slot = slot_at(m, c->regs.pc);
+	bool delivery = m->vm->cpus[s->vcpu].cpu.regs.inject; /* comes first */
 	uint64_t gpa;
 
-	if (is_known(c) || c->given_back || (c->named && !c->steps && !c->halted) ||
+	if (is_known(c) || delivery || (c->named && !c->steps && !c->halted) ||
 	    (s->kind == STOP_SWBREAK && silent_at(m, s->vcpu, c->regs.pc)))
 		return false;
 	if (s->kind == STOP_HWBREAK || (s->kind == STOP_SWBREAK && slot))

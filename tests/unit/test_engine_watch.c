@@ -83,6 +83,35 @@ SOFT_TEST(engine_watch, by_any_name, "a store by another name of the memory is a
 	softvm_fini(vm);
 }
 
+SOFT_TEST(
+	engine_watch, over_pages,
+	"a watch over two pages that lie apart in memory sees both, and what the debugger writes there")
+{
+	enum { VA = 0x1100, ELSEWHERE = 0x1500 }; /* the second page */
+	const uint8_t news[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	const char *why = NULL;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_paging(vm);
+	softvm_map(vm, VA, ELSEWHERE);
+	CODE(vm, LOOP + 4, I(STB, 0, 1, 0));
+	vm->cpus[0].cpu.regs.r[1] = VA + 2;
+	begin(vm);
+	watch(vm, VA - 4, 8);
+	softvm_continue(vm);
+	expect_watch(vm, 0, VA - 4);
+	cr_expect_eq(vm->mem[ELSEWHERE + 2], 1);
+	cr_assert_eq(vm->t->ops->write(vm->t, 0, VA - 4, news, 8), 0);
+	softvm_step(vm, 0);
+	softvm_change(vm, 0, 0)->r[1] = VA - 1;
+	softvm_continue(vm);
+	expect_watch(vm, 0, VA - 4);
+	cr_expect_eq(vm->mem[VA - 1], 2);
+	softvm_unmap(vm, VA);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_WRITE, VA - 4, 8, &why), -EFAULT);
+	softvm_fini(vm);
+}
+
 SOFT_TEST(engine_watch, refused, "reads, lengths and addresses that can't be watched are refused")
 {
 	const char *why = NULL;
