@@ -892,6 +892,23 @@ static bool told_change(struct model *m, const struct stop *s)
 	return true;
 }
 
+/* Is it a stop at something that is ahead? */
+static bool is_ahead(const struct model *m, const struct stop *s)
+{
+	return s->kind == STOP_SWBREAK || s->kind == STOP_HWBREAK ||
+	       (s->kind == STOP_WATCH && m->vm->ops->cpu->watch_before);
+}
+
+void model_move(struct model *m, unsigned int cpu, uint64_t pc)
+{
+	struct model_cpu *c = &m->cpus[cpu];
+
+	if (c->owed && pc != c->regs.pc && is_ahead(m, &c->owes))
+		c->owed = false;
+	c->owed_pc = pc;
+	c->regs.pc = pc;
+}
+
 void model_stopped(struct model *m, const struct stop *s)
 {
 	struct model_cpu *c = &m->cpus[s->vcpu];

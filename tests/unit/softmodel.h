@@ -97,6 +97,7 @@ void model_reset(struct model *m, unsigned int cpu, uint64_t pc);
 void model_insert(struct model *m, const struct model_point *p);
 void model_remove(struct model *m, unsigned int i);
 void model_write(struct model *m, uint64_t gpa, const void *bytes, size_t n);
+void model_move(struct model *m, unsigned int cpu, uint64_t pc);
 void model_resume(struct model *m, const struct resume_action *actions,
 		  const struct resume_action *rest);
 void model_attaching(struct model *m);

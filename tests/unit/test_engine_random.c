@@ -317,8 +317,10 @@ static void write_register(struct schedule *s)
 	if (v->need(v, 0))
 		fibers_fail("no registers");
 	r->r[n] = c->regs.r[n] = rnd(1000);
-	if (one_in(3) && !c->owed && !c->halted && !s->vm.cpus[cpu].cpu.regs.inject)
-		r->pc = c->regs.pc = random_pc();
+	if (one_in(3) && !c->halted && !s->vm.cpus[cpu].cpu.regs.inject) {
+		r->pc = random_pc();
+		model_move(&s->model, cpu, r->pc);
+	}
 	v->dirty(v, 0);
 	if (one_in(2) && target(s)->ops->flush(target(s), cpu))
 		fibers_fail("registers are refused");
