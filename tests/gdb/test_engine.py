@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""What the stub does by itself: ranges, breakpoints before their page is there, rules of breakpoints."""
+
+import re
+
+from cases import case, check, equal, expect, pc_of
+from test_breakpoints import worker_loop
+
+
+@case("swbreak", cpus=(2,))
+def range_steps(t):
+    """vCont;r has one stop, where the range is left, at a breakpoint, another vCPU's or by Ctrl-C"""
+    vm = t.vm()
+    client = t.client(vm)
+    leaf, worker = (f"{place:x},{t.kind}" for place in (t.elf(vm)["leaf"], worker_loop(t, vm)))
+    text = t.elf(vm).section(".text")
+    everywhere = f"vCont;r{text.address:x},{text.address + len(text.data):x}:p1.1;c"
+    patience = 20 * t.host.slow
+
+    equal(client.ask(f"Z0,{leaf}"), "OK")
+    expect("^T05thread:p1.1;.*swbreak", client.resume(timeout=patience))
+    start = client.reg(t.pc)
+    reply = client.resume(f"vCont;r{start:x},{start + 8:x}:p1.1")
+    expect("^T05thread:p1.1;(?!.*break)", reply, "the range is left")
+    check(start + 8 <= pc_of(t, client, reply) < start + 16, reply)
+    check(client.quiet(0.1), "a second stop")
+    reply = client.resume(everywhere, timeout=patience)
+    expect("^T05thread:p1.1;", reply, "a breakpoint in the range")
+    equal(pc_of(t, client, reply), start)
+    equal(client.ask(f"z0,{leaf}"), "OK")
+    client.go(everywhere)
+    check(client.quiet(0.3 * t.host.slow), "a stop in the range")
+    expect("^T02", client.interrupt())
+    equal(client.ask(f"Z0,{worker}"), "OK")
+    expect("^T05thread:p1.2;.*swbreak", client.resume(everywhere, timeout=patience))
+
+
+@case("swbreak hwbreak")
+def before_its_page(t):
+    """a breakpoint in a kernel whose page is not mapped yet is hit at its first call, and each"""
+    vm = t.vm(guest="user", wait=True)
+    client = t.client(vm)
+    elf = t.elf(vm)
+    place = elf["do_syscall"]
+    equal(client.read(place, t.kind), None, "it is mapped already")
+    equal(client.ask(f"Z0,{place:x},{t.kind}"), "OK")
+    for calls in range(3):
+        expect("^T05.*swbreak", client.resume(timeout=20 * t.host.slow))
+        equal(client.reg(t.pc), place)
+        equal(client.long(elf["syscall_count"]), calls, "calls before this one")
+    text = elf.section(".text")
+    code = text.data[place - text.address:][:t.kind]
+    equal(client.read(place, t.kind), code, "memory")
+
+
+@case("swbreak", cpus=(1, 2))
+def rules(t):
+    """gdb leaves a condition to the stub, and what a dprintf prints comes from there, once each"""
+    # global data: gdb 13 makes no bytecode of arm64's locals
+    said = t.gdb(t.vm(), "set breakpoint condition-evaluation target",
+                 "set dprintf-style agent", "break leaf if counter % 20 == 7", "continue",
+                 "print counter % 20", "info breakpoints", "print counter", "delete",
+                 'dprintf leaf,"call %d\\n", (int) counter', "break tick if counter % 20 == 11",
+                 "continue", "detach")
+    expect("= 7", said[4])
+    expect("target evals", said[5])
+    first = int(said[6].split()[-1])
+    printed = re.findall(r"^call (\d+)$", said[10], re.M)
+    equal(printed, [str(first + i) for i in range(1, 5)], "it printed")
