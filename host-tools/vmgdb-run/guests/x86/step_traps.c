@@ -34,8 +34,8 @@ enum {
 	RING = 3,
 };
 
-#define DR6_INIT  0xffff0ff0UL
-#define PTE_ADDR  0x000ffffffffff000UL
+#define DR6_INIT 0xffff0ff0UL
+#define PTE_ADDR 0x000ffffffffff000UL
 
 void step_syscall_entry(void);
 void step_done(void);
