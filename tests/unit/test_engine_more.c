@@ -217,3 +217,54 @@ SOFT_TEST(engine_more, fatal_all_the_same,
 	cr_expect_eq(d.acted, 0);
 	softvm_fini(vm);
 }
+
+SOFT_TEST(engine_more, exit_wakes,
+	  "a VM that ends by itself while all run: whoever serves the debugger is woken for it")
+{
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_continue(vm);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	cr_assert_not(vm->notified);
+	engine_exited(&vm->engine, 0);
+	cr_expect(vm->notified);
+	cr_expect_eq(softvm_stopped(vm).kind, STOP_EXITED);
+	softvm_fini(vm);
+}
+
+/* ---- conditions and commands ------------------------------------------------------------- */
+
+/* GDB manual, "Bytecode Descriptions": const8 N, end. */
+static const uint8_t holds[] = { 0x22, 1, 0x27 }, holds_not[] = { 0x22, 0, 0x27 };
+
+static void set_rules(struct softvm *vm, uint64_t at, const struct agent_code *codes,
+		      unsigned int n)
+{
+	cr_assert_eq(vm->t->ops->rules(vm->t, POINT_SW, at, vm->ops->cpu->brk_kind, codes, n), 0);
+}
+
+SOFT_TEST(engine_more, several_conditions,
+	  "of several conditions one that holds is enough, whichever; of none a stop is not told")
+{
+	const struct agent_code no = { false, holds_not, sizeof(holds_not) };
+	const struct agent_code yes = { false, holds, sizeof(holds) };
+	const struct agent_code first[] = { yes, no }, last[] = { no, no, yes },
+				none[] = { no, no };
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
+	set_rules(vm, LOOP + 8, first, 2);
+	continue_to(vm, STOP_SWBREAK, 0);
+	set_rules(vm, LOOP + 8, last, 3);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2, "each time round");
+	set_rules(vm, LOOP + 8, none, 2);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 100);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	softvm_fini(vm);
+}
