@@ -125,6 +125,11 @@ def pc_of(t, client, reply):
     return number(expect(rf";{n:02x}:([0-9a-f]+);", reply, "pc in the stop reply,").group(1))
 
 
+def old_and_new(text):
+    """The two values that gdb tells when a watchpoint is hit."""
+    return tuple(map(int, expect(r"Old value = (\d+)\nNew value = (\d+)", text).groups()))
+
+
 def line_of(text, file="host-tools/vmgdb-run/guests/demo.c"):
     """The number of the line of a source file that has this text."""
     lines = (ROOT / file).read_text().splitlines()

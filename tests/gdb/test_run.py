@@ -6,11 +6,11 @@ import pty
 import re
 import select
 import signal
-import subprocess
 import time
 
 import debugger
-from cases import ALL, case, check, equal, expect, line_of, pc_of
+from cases import ALL, case, check, equal, expect, line_of
+from drive import goes_on, hit, steps_to
 from rsp import INTERRUPT
 
 
@@ -161,29 +161,17 @@ def step_exact(t):
     client = t.client(vm)
     leaf = t.elf(vm)["leaf"]
     if "hwbreak" in t.host.traits:
-        equal(client.ask(f"Z1,{leaf:x},{t.kind}"), "OK", "Z1")
-        expect("hwbreak", client.resume(timeout=10 * t.host.slow))
-        equal(client.ask(f"z1,{leaf:x},{t.kind}"), "OK", "z1")
+        hit(t, client, leaf, point=1)
     else:
-        step_to(t, client, leaf)
+        steps_to(t, client, leaf, limit=20000)
     count = client.long(t.elf(vm)["counter"])
     rounds = []
     # a round in which the guest prints is longer
     while len(set(rounds)) == len(rounds) and len(rounds) < 8:
-        rounds.append(step_to(t, client, leaf))
+        rounds.append(len(steps_to(t, client, leaf, limit=20000)))
         equal(client.long(t.elf(vm)["counter"]), count + len(rounds), "counter")
     check(min(rounds) > 10, rounds)
     check(len(set(rounds)) < len(rounds), f"instructions a round {rounds}")
-
-
-def step_to(t, client, address, limit=20000):
-    """Steps at least once, until PC is at the address; returns how many steps it took."""
-    for n in range(1, limit):
-        reply = client.step()
-        expect("^T05(?!.*break)", reply, "a step")
-        if pc_of(t, client, reply) == address:
-            return n
-    raise AssertionError(f"not at {address:#x} after {limit} steps")
 
 
 @case("swbreak", cpus=(1, 2))
@@ -341,11 +329,7 @@ def call_function(t):
     expect("= 7", said[5])
     check(re.match(r"#0  leaf .*\n#1  .*tick .*\n#2  .*main ", said[6]), said[6])
     with t.client(vm) as client:
-        before = client.long(t.elf(vm)["counter"])
-        client.go()
-        time.sleep(0.1 * t.host.slow)
-        client.interrupt()
-        check(client.long(t.elf(vm)["counter"]) > before, "the guest does not go on")
+        goes_on(t, client, t.elf(vm)["counter"])
 
 
 @case("swbreak")

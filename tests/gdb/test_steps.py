@@ -3,10 +3,10 @@
 
 import struct
 import threading
-import time
 from typing import NamedTuple
 
-from cases import case, check, equal, expect, pc_of
+from cases import case, check, equal, expect, old_and_new
+from drive import run_to, run_until, step, steps_to
 
 VECTORS = {"arm64": ("vectors", 0x800), "x86": ("trap_stubs", 0x1000)}  # where interrupts go
 
@@ -96,46 +96,6 @@ class Pass(NamedTuple):
     results: list
 
 
-def spin_until(t, client, address):
-    """A jump to itself stands there meanwhile."""
-    jump = {"x86": b"\xeb\xfe", "arm64": b"\0\0\0\x14"}[t.host.arch]
-    code = client.read(address, len(jump))
-    equal(client.write(address, jump), "OK")
-    end = time.monotonic() + 20 * t.host.slow
-    while client.reg(t.pc) != address:
-        check(time.monotonic() < end, f"the guest did not come to {address:#x}")
-        client.go()
-        time.sleep(0.01)
-        client.interrupt()
-    equal(client.write(address, code), "OK")
-
-
-def run_to(t, client, address):
-    """Without a debugger's feature that the guest could miss: arm64's KVM holds back a guest's own
-    steps while there is a breakpoint."""
-    if t.host.arch == "arm64" or "swbreak" not in t.host.traits:
-        spin_until(t, client, address)
-        return
-    equal(client.ask(f"Z0,{address:x},{t.kind}"), "OK")
-    reply = client.resume(timeout=20 * t.host.slow)
-    while reply.startswith("T06") and "int-n" not in t.host.traits:  # vmgdb-run mends it
-        reply = client.resume(timeout=20 * t.host.slow)
-    expect("break", reply)
-    equal(client.ask(f"z0,{address:x},{t.kind}"), "OK")
-    equal(client.reg(t.pc), address)
-
-
-def steps_to(t, client, address, limit=2000):
-    """Steps until PC is there; returns where each step ended."""
-    trace = []
-    while not trace or trace[-1] != address:
-        check(len(trace) < limit, f"not at {address:#x} after {limit} steps")
-        reply = client.step()
-        expect("^T05(?!.*break)", reply, "a step")
-        trace.append(pc_of(t, client, reply))
-    return trace
-
-
 def shot(t, vm, client):
     elf = t.elf(vm)
     memory = {name: client.read_all(elf[name], size).hex()
@@ -146,12 +106,8 @@ def shot(t, vm, client):
 def rounds_go_on(t, vm, client, elf):
     """Two more rounds, and none so far went wrong."""
     rounds = client.long(elf["step_rounds"])
-    end = time.monotonic() + 20 * t.host.slow
-    while client.long(elf["step_rounds"]) < rounds + 2:
-        check(time.monotonic() < end, "the guest does not go on")
-        client.go()
-        time.sleep(0.05)
-        client.interrupt()
+    run_until(t, client, lambda: client.long(elf["step_rounds"]) >= rounds + 2,
+              "the guest does not go on")
     equal(client.long(elf["step_bad"]), 0, "rounds that went wrong")
     check("lost" not in vm.console, vm.console)
 
@@ -274,8 +230,7 @@ def exclusive_watched(t):
     vm = t.vm(guest="ldxr")
     said = t.gdb(vm, "monitor set software-watch on", "watch exclusive_count", "continue",
                  "continue", "continue", "info symbol $pc", "delete", "detach")
-    values = [[int(n) for n in expect(r"Old value = (\d+)\nNew value = (\d+)", text).groups()]
-              for text in said[2:5]]
+    values = [old_and_new(text) for text in said[2:5]]
     check(all(new == old + 1 for old, new in values), values)
     equal([old for old, _ in values[1:]], [new for _, new in values[:-1]], "each once")
     expect("^exclusive_add", said[5])
@@ -331,7 +286,7 @@ def interrupts_held(t):
     vectors = range(elf[name], elf[name] + size)
     ticks = between_interrupts(t, client, elf["irq_count"])
     for n in range(300):
-        pc = pc_of(t, client, client.step())
+        pc = step(t, client)
         check(pc not in vectors, f"step {n} went to {pc:#x}")
     now = client.long(elf["irq_count"])
     equal(now, ticks, "timer interrupts that were taken during steps")
@@ -355,12 +310,7 @@ def between_interrupts(t, client, address):
 
 
 def interrupts_come(t, client, address):
-    """Runs until there are more of them than there were, and none is under way; how many."""
+    """Runs until there are more of them than there were, and none is under way."""
     before = client.long(address)
-    end = time.monotonic() + 5 * t.host.slow
-    while (count := client.long(address)) == before or in_handler(t, client):
-        check(time.monotonic() < end, "no timer interrupt comes")
-        client.go()
-        time.sleep(0.05)
-        client.interrupt()
-    return count
+    run_until(t, client, lambda: client.long(address) > before and not in_handler(t, client),
+              "no timer interrupt comes", seconds=5)
