@@ -3,7 +3,8 @@
 
 import re
 
-from cases import ALL, case, check, equal, expect, pc_of
+from cases import ALL, case, check, equal, expect
+from drive import goes_on, hit, runs, step
 
 GENERAL = [f"x{n}" for n in range(31)] + ["sp", "pc", "cpsr"]
 SYSTEM = ("SCTLR_EL1", "TCR_EL1", "TTBR0_EL1", "TTBR1_EL1", "VBAR_EL1", "ESR_EL1", "ELR_EL1",
@@ -62,8 +63,7 @@ def written_and_read_back(t):
         equal(client.ask(f"P{client.registers[name].number:x}={before[name]}"), "OK", name)
     equal(client.set_reg("pc", place), "OK")
     equal(client.all(), before, "all as before")
-    client.go()
-    check(client.quiet(0.2), "the guest does not run")
+    runs(client)
 
 
 @case("arm64", links=ALL)
@@ -126,13 +126,9 @@ def write_general(t):
     """an arm64 function runs with the argument that was written, and its result is seen"""
     vm = t.vm()
     client = t.client(vm)
-    equal(client.ask(f"Z0,{t.elf(vm)['leaf']:x},4"), "OK")
-    expect("swbreak", client.resume())
+    hit(t, client, t.elf(vm)["leaf"])
     equal(client.set_reg("x0", 123), "OK")
-    back = client.reg("x30")
-    equal(client.ask(f"Z0,{back:x},4"), "OK")
-    expect("swbreak", client.resume())
-    equal(client.reg("pc"), back)
+    hit(t, client, client.reg("x30"))
     equal(client.reg("x0"), 247, "leaf(123)")
 
 
@@ -231,13 +227,11 @@ def user_mode_steps(t):
     client = t.client(vm)
     elf = t.elf(vm)
     start, end = elf["user_text_start"], elf["user_text_end"]
-    equal(client.ask(f"Z0,{elf['user_loop']:x},4"), "OK")
-    expect("swbreak", client.resume())
-    equal(client.ask(f"z0,{elf['user_loop']:x},4"), "OK")
+    hit(t, client, elf["user_loop"])
     count = client.long(elf["user_count"])
     levels = [True]
     for _ in range(20000):
-        pc = pc_of(t, client, client.step())
+        pc = step(t, client)
         user = start <= pc < end
         if levels[-1] != user:
             levels.append(user)
@@ -246,11 +240,7 @@ def user_mode_steps(t):
             break
     equal(levels, [True, False, True], "the program's and the kernel's turns")
     check(count < client.long(elf["user_count"]) < count + 10, "the program's rounds")
-    count = client.long(elf["user_count"])
-    client.go()
-    check(client.quiet(0.2), "the guest does not run")
-    client.interrupt()
-    check(client.long(elf["user_count"]) > count, "the program does not go on")
+    goes_on(t, client, elf["user_count"])
 
 
 @case("arm64")
@@ -259,8 +249,7 @@ def user_stack(t):
     vm = t.vm(guest="user")
     client = t.client(vm)
     elf = t.elf(vm)
-    equal(client.ask(f"Z0,{elf['user_loop']:x},4"), "OK")
-    expect("swbreak", client.resume())
+    hit(t, client, elf["user_loop"])
     sp = client.reg("sp")
     check(elf["user_stack"] <= sp <= elf["user_stack"] + 4096, hex(sp))
     equal(client.reg("SP_EL0"), sp)
@@ -283,9 +272,7 @@ def own_brk(t):
     expect("= 0", said[5])
     expect("= 0x1234", said[6])
     with t.client(vm) as client:
-        client.go()
-        check(client.quiet(0.3), "the guest's BRK was reported as a stop")
-        client.interrupt()
+        runs(client, "the guest's BRK was reported as a stop")
     equal(vm.process.status, None, vm.messages)
 
 
@@ -303,14 +290,11 @@ def own_brk_and_ours(t):
         equal(client.reg("pc"), place)
         count, rounds = client.long(elf["own_brk_count"]), client.long(elf["rounds"])
         equal(count, rounds - 1, "the guest's handler has run for each but this one")
-    expect("^T05(?!.*break)", client.step())
+    step(t, client)
     equal(client.reg("pc"), client.reg("VBAR_EL1") + 0x200, "a step over it ends at its vector")
     equal(client.ask(f"z0,{place:x},4"), "OK")
     equal(client.read(place, 4), code, "the guest's own BRK is there")
-    client.go()
-    check(client.quiet(0.3), "the guest's BRK was reported as a stop")
-    client.interrupt()
-    check(client.long(elf["rounds"]) > rounds, "the guest does not go on")
+    goes_on(t, client, elf["rounds"], "the guest's BRK was reported as a stop")
     equal(vm.process.status, None, vm.messages)
 
 
@@ -327,7 +311,7 @@ def exclusives(t):
     for _ in range(5):
         expect("swbreak", client.resume())
         count = client.long(elf["exclusive_count"])
-        expect("^T05(?!.*break)", client.step())
+        step(t, client)
         equal(client.reg("pc"), elf["exclusive_done"], "a step from ldxr ends behind the loop")
         equal(client.long(elf["exclusive_count"]), count + 1)
 

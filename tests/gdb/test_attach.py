@@ -6,6 +6,7 @@ import signal
 import time
 
 from cases import ALL, case, check, equal, expect
+from drive import goes_on, text_is_right
 from rsp import frame
 
 FRAMES = r"#0  .*leaf \(n=\d+\) at .*demo\.c:\d+\n#1  .*tick \(n=\d+\) at .*\n#2  .*main \(\) at .*\n"
@@ -15,22 +16,6 @@ BYTES = "".join(rf"\s0x{n:02x}" for n in range(8)), "".join(rf"\s0x{n:02x}" for 
 def text(t, vm):
     """The guest's code as it must be."""
     return t.elf(vm).section(".text")
-
-
-def check_text(t, vm, client):
-    section = text(t, vm)
-    equal(client.read_all(section.address, len(section.data)) == section.data, True, ".text is right")
-
-
-def check_alive(t, vm, client):
-    """The guest goes on: it counts between one stop and the next."""
-    counter = t.elf(vm)["counter"]
-    before = client.long(counter)
-    client.go()
-    time.sleep(0.1 * t.host.slow)
-    client.interrupt()
-    after = client.long(counter)
-    check(after > before, f"counter was {before}, is {after}")
 
 
 @case(links=ALL, cpus=(1, 2))
@@ -112,7 +97,7 @@ def reattach(t):
     # two may come so soon one after the other that the guest is at the same place
     check(counts == sorted(counts) and counts[-1] > counts[0], counts)
     with t.client(vm) as client:
-        check_text(t, vm, client)
+        text_is_right(t, vm, client)
 
 
 @case("swbreak", links=ALL)
@@ -132,8 +117,8 @@ def detach_leaves_text(t):
     t.gdb(vm, "set breakpoint always-inserted on", "break leaf", "break tick", "break main",
           "continue", "detach")
     client = t.client(vm)
-    check_text(t, vm, client)
-    check_alive(t, vm, client)
+    text_is_right(t, vm, client)
+    goes_on(t, client, t.elf(vm)["counter"])
 
 
 @case("swbreak local hangup")
@@ -188,8 +173,8 @@ def gdb_killed(t):
             time.sleep(0.05)
         mi.kill()
         client = t.client(vm)
-        check_text(t, vm, client)
-        check_alive(t, vm, client)
+        text_is_right(t, vm, client)
+        goes_on(t, client, t.elf(vm)["counter"])
         equal(client.ask("D"), "OK")
         client.close()
 
@@ -206,8 +191,8 @@ def lost_in_a_packet(t):
             client.ask("?")
             client.raw(packet[:cut])
     client = t.client(vm)
-    check_text(t, vm, client)
-    check_alive(t, vm, client)
+    text_is_right(t, vm, client)
+    goes_on(t, client, t.elf(vm)["counter"])
 
 
 @case(links=ALL)
@@ -218,7 +203,7 @@ def lost_before_a_word(t):
         with vm.rsp() as client:
             client.raw(said)
     client = t.client(vm)
-    check_alive(t, vm, client)
+    goes_on(t, client, t.elf(vm)["counter"])
 
 
 @case("connects")
@@ -232,10 +217,10 @@ def second_debugger(t):
             check(second.hung_up(3 * t.host.slow), f"the second one, by {vm.links[link]}, stays")
     said = t.gdb(vm, "p 1", attach=True, timeout=30)
     expect(r"= 1", said[0])
-    check_alive(t, vm, first)
+    goes_on(t, first, t.elf(vm)["counter"])
     equal(first.ask("D"), "OK")
     first.close()
-    check_alive(t, vm, t.client(vm, len(vm.links) - 1))
+    goes_on(t, t.client(vm, len(vm.links) - 1), t.elf(vm)["counter"])
 
 
 @case("hangup", links=ALL)
@@ -250,7 +235,7 @@ def disconnect_policies(t):
         client = t.client(vm)
         grown = client.long(counter) > before
         equal(grown, policy == "resume", f"{policy}: the guest went on")
-        check_alive(t, vm, client)
+        goes_on(t, client, counter)
     vm = t.vm(links=[f"{t.link},on-disconnect=kill"])
     t.client(vm).close()
     equal(vm.process.wait(5 * t.host.slow), 128 + signal.SIGKILL, "kill: exit status")
@@ -269,7 +254,7 @@ def read_only(t):
                    f"P{client.registers[t.pc].number:x}=0000000000000000"):
         expect("^E", client.ask(packet), packet)
     equal(client.read(data, 16), before, "memory")
-    check_alive(t, vm, client)
+    goes_on(t, client, elf["counter"])
     _, data_shown, bye = t.gdb(t.vm(links=[f"{t.link},ro"]), "info threads", "x/2xb &test_data",
                                "detach")
     expect("0x00\t0x01", data_shown)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Breakpoints of all kinds, and what memory looks like with them in it."""
 
-from cases import ALL, case, check, equal, expect, line_of
+from cases import ALL, case, check, equal, expect, line_of, old_and_new
+from drive import goes_on, runs, text_is_right
+
 UNUSED = 1 << 20  # so far after its data nobody uses the demo guest's memory
 
 
@@ -56,9 +58,7 @@ def hardware_raw(t):
         expect("^T05thread:p1.1;.*hwbreak:;", client.resume())
         equal(client.reg(t.pc), leaf)
     equal(client.ask(f"z1,{leaf:x},{t.kind}"), "OK")
-    client.go()
-    check(client.quiet(0.3), "hit although it was removed")
-    client.interrupt()
+    runs(client, "hit although it was removed")
 
 
 @case("hwbreak")
@@ -129,7 +129,7 @@ def never_visible(t):
     places = range(section.address, section.address + 400, size)
     for place in places:
         equal(client.ask(f"Z0,{place:x},{size}"), "OK")
-    equal(client.read_all(section.address, len(section.data)) == section.data, True, "m over all")
+    text_is_right(t, vm, client)
     for start in (0, 1, 7, 399):
         for length in (1, 2, 3, 5, 64):
             equal(client.read(section.address + start, length),
@@ -143,7 +143,7 @@ def never_visible(t):
         equal(client.ask(f"z0,{at:x},{size}"), "OK")
     equal(client.read(place, 8), data, "the same without them")
     equal(client.write(place, section.data[100:108]), "OK")
-    equal(client.read_all(section.address, len(section.data)) == section.data, True, ".text")
+    text_is_right(t, vm, client)
 
 
 @case("swbreak")
@@ -168,9 +168,7 @@ def inserted_twice(t):
     place = f"{t.elf(vm)['leaf']:x},{t.kind}"
     for packet in ("Z0", "Z0", "z0", "z0"):
         equal(client.one(f"{packet},{place}"), "OK", packet)
-    client.go()
-    check(client.quiet(0.3), "hit although it was removed")
-    client.interrupt()
+    runs(client, "hit although it was removed")
 
 
 @case("swbreak bulk")
@@ -214,9 +212,7 @@ def unmapped(t):
     reply = client.one(f"Z0,7fff00000000,{t.kind}")
     check(reply == "OK" or reply.startswith("E"), reply)
     equal(client.one(f"z0,7fff00000000,{t.kind}"), "OK")
-    client.go()
-    check(client.quiet(0.2), "the guest does not run")
-    client.interrupt()
+    runs(client)
 
 
 @case("swbreak x86")
@@ -231,9 +227,7 @@ def own_int3(t):
     expect("= 1$|= 100$", said[4])
     expect("= 1", said[7])
     with t.client(vm) as client:
-        client.go()
-        check(client.quiet(0.3), "the guest's int3 was reported as a stop")
-        client.interrupt()
+        runs(client, "the guest's int3 was reported as a stop")
     equal(vm.process.status, None, vm.messages)
 
 
@@ -253,10 +247,7 @@ def own_int3_and_ours(t):
         equal(count, rounds - 1, "the guest's handler has run for each but this one")
     equal(client.ask(f"z0,{place:x},1"), "OK")
     equal(client.read(place, 1), b"\xcc", "the guest's own int3 is there")
-    client.go()
-    check(client.quiet(0.3), "the guest's int3 was reported as a stop")
-    client.interrupt()
-    check(client.long(elf["rounds"]) > rounds, "the guest does not go on")
+    goes_on(t, client, elf["rounds"], "the guest's int3 was reported as a stop")
     equal(vm.process.status, None, vm.messages)
 
 
@@ -270,8 +261,8 @@ def watch(t):
                  "continue", "detach")
     expect("Hardware watchpoint 1: counter", said[0])
     for text in said[1:4]:
-        old, new = expect(r"Old value = (\d+)\nNew value = (\d+)", text).groups()
-        equal(int(new), int(old) + 1)
+        old, new = old_and_new(text)
+        equal(new, old + 1)
     expect(r"Hardware watchpoint 2: last(.|\n)*tick", said[6])
 
 
@@ -303,9 +294,7 @@ def watch_raw(t):
             found = expect(rf"^T05thread:p1\.{thread};.*{name}:([0-9a-f]+);", reply)
             equal(int(found.group(1), 16), address, reply)
         equal(client.ask(f"z{packet},{address:x},8"), "OK")
-    client.go()
-    check(client.quiet(0.3), "hit although it was removed")
-    client.interrupt()
+    runs(client, "hit although it was removed")
 
 
 @case("watch")
@@ -328,8 +317,8 @@ def watch_in_software(t):
     said = t.gdb(t.vm(), "set can-use-hw-watchpoints 0", "break tick", "continue", "delete",
                  "watch counter", "continue", "detach", timeout=60)
     expect("^Watchpoint 2: counter", said[4])
-    old, new = expect(r"Old value = (\d+)\nNew value = (\d+)", said[5]).groups()
-    equal(int(new), int(old) + 1)
+    old, new = old_and_new(said[5])
+    equal(new, old + 1)
 
 
 @case("x86")
@@ -350,9 +339,8 @@ def watch_by_stepping(t):
                  "monitor set software-watch off", "detach", timeout=60)
     expect("software-watch +on", said[1])
     expect("Hardware watchpoint 1: counter", said[2])
-    values = [[int(n) for n in expect(r"Old value = (\d+)\nNew value = (\d+)", text).groups()]
-              for text in said[3:6]]
-    equal(values, [[values[0][0] + i, values[0][0] + i + 1] for i in range(3)])
+    values = [old_and_new(text) for text in said[3:6]]
+    equal(values, [(values[0][0] + i, values[0][0] + i + 1) for i in range(3)])
     expect(r"Hardware watchpoint 2: last(.|\n)*tick", said[8])
 
 
@@ -372,6 +360,4 @@ def watch_by_stepping_raw(t):
             equal(int(found.group(1), 16), address, reply)
             equal(client.long(address), before + 1, "the value after it")
         equal(client.ask(f"z2,{address:x},8"), "OK")
-    client.go()
-    check(client.quiet(0.3), "hit although it was removed")
-    client.interrupt()
+    runs(client, "hit although it was removed")

@@ -2,6 +2,7 @@
 """Guest memory as the debugger reads and writes it."""
 
 from cases import ALL, case, check, equal, expect
+from drive import hit
 from rsp import frame, unframe
 
 BYTES = bytes(range(256))
@@ -96,8 +97,7 @@ def user_mappings(t):
     vm = t.vm(guest="user", wait=True)
     client = t.client(vm)
     elf = t.elf(vm)
-    equal(client.ask(f"Z1,{elf['do_syscall']:x},1"), "OK")
-    expect("^T05.*hwbreak", client.resume())
+    hit(t, client, elf["do_syscall"], point=1)
     start, end = elf["user_text_start"], elf["user_text_end"]
     code = elf.section(".user.text").data
     equal(client.read_all(start, len(code)) == code, True, "the program's code")

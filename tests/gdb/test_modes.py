@@ -4,6 +4,7 @@
 import time
 
 from cases import ALL, case, check, equal, expect, line_of
+from drive import goes_on
 
 
 def no_long_reply(said):
@@ -209,8 +210,4 @@ def user_mode_stopped(t):
         expect("^T05", client.step())
         if client.reg("cs") & 3 == 3:
             check(start <= client.reg("rip") < end, hex(client.reg("rip")))
-    count = client.long(elf["user_count"])
-    client.go()
-    check(client.quiet(0.2), "the guest does not run")
-    client.interrupt()
-    check(client.long(elf["user_count"]) > count, "the program does not go on")
+    goes_on(t, client, elf["user_count"])

@@ -4,6 +4,7 @@
 import re
 
 from cases import ALL, case, check, equal, expect
+from drive import hit, runs
 from rsp import little
 
 GENERAL = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip eflags cs ss ds es fs gs"
@@ -65,14 +66,9 @@ def write_general(t):
         equal(client.reg(name), 0x1122334455667788, name)
     equal(client.ask(f"G{before}"), "OK")
     equal(client.ask("g"), before, "g after G")
-    leaf = t.elf(vm)["leaf"]
-    client.ask(f"Z0,{leaf:x},1")
-    client.resume()
+    hit(t, client, t.elf(vm)["leaf"])
     equal(client.set_reg("rdi", 123), "OK")
-    back = client.long(client.reg("rsp"))
-    equal(client.ask(f"Z0,{back:x},1"), "OK")
-    client.resume()
-    equal(client.reg("rip"), back)
+    hit(t, client, client.long(client.reg("rsp")))
     equal(client.reg("rax"), 247, "leaf(123)")
 
 
@@ -130,9 +126,7 @@ def write_segments(t):
         equal(client.reg(name), value, name)
     equal(client.ask(f"G{before}"), "OK")
     check(client.step().startswith("T05"), "a step after it")
-    client.go()
-    check(client.quiet(0.2), "the guest does not run")
-    client.interrupt()
+    runs(client)
     equal(vm.process.status, None, vm.messages)
 
 

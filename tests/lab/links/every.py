@@ -7,6 +7,7 @@ import re
 import time
 
 from cases import ALL, case, check, equal, expect, line_of
+from drive import run_until, text_is_right
 from links.bench import CONNECT, eventually, probe_here
 from links.clients import Gone, Vanishing, greet
 from rsp import SUPPORTED, Closed, Timeout
@@ -16,12 +17,6 @@ SEED = 20
 TIMES = {("arm64", "vsock"): 200, ("arm64", "virtio"): 200, ("arm64", "virtio-pty"): 20,
          ("svm", "virtio-pty"): 5, ("vtx", "serial"): 15}
 DATA = "".join(rf"\s0x{n:02x}" for n in range(8))
-
-
-def text_is_right(t, vm, client):
-    section = t.elf(vm).section(".text")
-    equal(client.read_all(section.address, len(section.data)) == section.data, True,
-          "the guest's code is what it was")
 
 
 # Links over which what was on its way to the last debugger may reach the next one
@@ -46,13 +41,8 @@ def come(t, client):
 def goes_on(t, vm, client):
     counter = t.elf(vm)["counter"]
     before = client.long(counter)
-    for _ in range(20):
-        client.go()
-        time.sleep(0.2)
-        client.interrupt()
-        if client.long(counter) > before:
-            return
-    raise AssertionError("the guest does not go on")
+    run_until(t, client, lambda: client.long(counter) > before, "the guest does not go on",
+              seconds=2, pause=0.2)
 
 
 def look_again(t, vm):
