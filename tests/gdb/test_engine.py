@@ -67,3 +67,22 @@ def rules(t):
     first = int(said[6].split()[-1])
     printed = re.findall(r"^call (\d+)$", said[10], re.M)
     equal(printed, [str(first + i) for i in range(1, 5)], "it printed")
+
+
+@case()
+def never_silently_dead(t):
+    """a hardware breakpoint and a watchpoint are hit, or refused with a text that says why"""
+    vm = t.vm()
+    client = t.client(vm)
+    elf = t.elf(vm)
+    for packet, reason in ((f"1,{elf['leaf']:x},{t.kind}", "hwbreak"),
+                           (f"2,{elf['counter']:x},8", "watch"),
+                           (f"4,{elf['counter']:x},8", "awatch")):
+        reply = client.one(f"Z{packet}")
+        fires = reason.removeprefix("a") in t.host.traits
+        if reply == "OK":
+            expect(f"^T05.*;{reason}:", client.resume(timeout=5 * t.host.slow))
+            equal(client.ask(f"z{packet}"), "OK")
+        else:
+            expect(r"^E\..*never hit", reply, packet)
+        equal(reply == "OK", fires, packet)
