@@ -335,7 +335,7 @@ def watch_refused(t):
         expect(r"^E\..{8}", client.one(packet), packet)
 
 
-@case("swbreak", links=ALL, cpus=(1, 2))
+@case(links=ALL, cpus=(1, 2))
 def watch_by_stepping(t):
     """with monitor set software-watch on, watchpoints work on any host"""
     said = t.gdb(t.vm(), "monitor set software-watch on", "monitor show", "watch counter",
@@ -348,7 +348,7 @@ def watch_by_stepping(t):
     expect(r"Hardware watchpoint 2: last(.|\n)*tick", said[8])
 
 
-@case("swbreak", cpus=(2,))
+@case(cpus=(2,))
 def watch_by_stepping_raw(t):
     """a watchpoint carried by stepping tells the address, and the vCPU that wrote"""
     vm = t.vm()
