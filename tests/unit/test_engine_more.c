@@ -268,3 +268,28 @@ SOFT_TEST(engine_more, several_conditions,
 	cr_expect_not(softvm_wait(vm, &s, 0));
 	softvm_fini(vm);
 }
+
+/* ---- a debugger that does not wait ------------------------------------------------------- */
+
+Test(engine_more, step_left_behind,
+     .description =
+	     "a step that is kept by the VMM until its debugger has gone leaves the guest its flags",
+     .timeout = 60)
+{
+	static struct softvm vm;
+
+	softvm_init_loops(&vm, &soft32_ops, 1, NULL);
+	CODE(&vm, LOOP, I(OUT, 0, 0, 0));
+	vm.cpus[0].cpu.regs.flags = SOFT_IE;
+	softvm_begin(&vm);
+	vm.hang = true;
+	softvm_resume(&vm, RESUME_STEP);
+	softvm_until_hangs(&vm);
+	softvm_detach(&vm);
+	vm.hang = false;
+	softvm_run_on(&vm, 0, 20);
+	softvm_stop(&vm);
+	cr_expect_eq(vm.cpus[0].cpu.regs.flags, SOFT_IE);
+	cr_expect_not(vm.cpus[0].vcpu->stepping);
+	softvm_fini(&vm);
+}
