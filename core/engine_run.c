@@ -269,7 +269,6 @@ static void clear_all(struct engine *e)
 {
 	unsigned int i;
 
-	points_verify(&e->points);
 	points_remove_all(&e->points);
 	hwpoints_remove_all(&e->hw);
 	softwatch_remove_all(&e->soft);

@@ -134,13 +134,13 @@ static int insert(struct engine *e, unsigned int vcpu, enum point_type type, uin
 {
 	if (!e->nvcpus)
 		return -EOPNOTSUPP;
-	if (type == POINT_SW)
-		return insert_sw(e, vcpu, addr, kind, why);
-	if (type != POINT_HW && e->options[OPTION_SOFTWARE_WATCH])
+	if (type > POINT_HW && e->options[OPTION_SOFTWARE_WATCH])
 		return insert_soft(e, vcpu, type, addr, kind, why);
 	*why = dead(e, type);
 	if (*why)
 		return -EOPNOTSUPP;
+	if (type == POINT_SW)
+		return insert_sw(e, vcpu, addr, kind, why);
 	return hwpoints_insert(&e->hw, type, addr, kind, why);
 }
 

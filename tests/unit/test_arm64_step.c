@@ -403,43 +403,6 @@ Test(arm64_step, aarch32, .description = "AArch32 code is not decoded as A64, an
 	cr_expect_eq(t.state.spsr_el1, 0x10);
 }
 
-/* ---- wfi and wfe ------------------------------------------------------------------------- */
-
-Test(arm64_step, wait, .description = "wfi and wfe are stepped as nops, without running")
-{
-	t.state.pstate |= PSTATE_BTYPE;
-	begin(WFI);
-	cr_expect(plan.emulated);
-	cr_expect_eq(t.state.pc, CODE + 4);
-	cr_expect_eq(t.state.pstate, PSTATE_EL1H, "BTYPE as after any instruction");
-	cr_expect(arm64_test_dirty(&t, ARM64_BANK_CORE));
-	end(true);
-	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
-}
-
-Test(arm64_step, wait_trapped, .description = "at EL0 they are run when EL1 wants to see them")
-{
-	const uint64_t ntwi = 1 << 16, ntwe = 1 << 18;
-
-	t.state.pstate = PSTATE_EL0T;
-	begin(WFI);
-	cr_expect_not(plan.emulated);
-	t.state.pstate = PSTATE_EL0T;
-	t.state.sys[ARM64_SCTLR] = ntwe;
-	begin(WFI);
-	cr_expect_not(plan.emulated);
-	t.state.sys[ARM64_SCTLR] = ntwi;
-	begin(WFI);
-	cr_expect(plan.emulated);
-}
-
-Test(arm64_step, wait_illegal, .description = "with PSTATE.IL set it is the exception that comes")
-{
-	t.state.pstate |= PSTATE_IL;
-	begin(WFI);
-	cr_expect_not(plan.emulated);
-}
-
 /* ---- brk ---------------------------------------------------------------------------------- */
 
 Test(arm64_step, own_brk, .description = "the guest's own brk takes its exception, without running")

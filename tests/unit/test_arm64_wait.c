@@ -51,9 +51,9 @@ Test(arm64_wait, stepped, .description = "each is passed without running it, at 
 
 	EACH(i)
 	{
-		cr_expect(begin(i, PSTATE_EL1H, 0, 0), "%08x", waits[i].word);
+		cr_expect(begin(i, PSTATE_EL1H | PSTATE_BTYPE, 0, 0), "%08x", waits[i].word);
 		cr_expect_eq(t.state.pc, CODE + 4);
-		cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+		cr_expect_eq(t.state.pstate, PSTATE_EL1H, "BTYPE as after any");
 		cr_expect(arm64_test_dirty(&t, ARM64_BANK_CORE));
 	}
 }

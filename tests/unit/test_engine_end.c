@@ -231,3 +231,130 @@ SOFT_TEST(engine_end, reset_untold,
 	cr_expect_eq(softvm_regs(vm, 0)->flags, 0, "nothing of before the reset");
 	softvm_fini(vm);
 }
+
+struct device {
+	const char *reason;
+	atomic_uint acted;
+};
+
+/* A port by which the guest asks for its end; the VMM begins it anew. */
+static bool end_by_port(struct softvm_cpu *c)
+{
+	struct device *d = c->vm->opaque;
+
+	if (c->cpu.exit == SOFT_EXIT_IO)
+		vmgdb_vcpu_event(c->vcpu, d->reason);
+	d->acted++;
+	c->cpu.incomplete = false;
+	c->cpu.regs.pc = loop_of(1);
+	return false;
+}
+
+static bool has_acted(void *opaque)
+{
+	return atomic_load(&((struct device *)opaque)->acted) > 0;
+}
+
+SOFT_TEST(engine_end, told_by_vmm,
+	  "an end that the VMM tells of is a stop before the VMM acts on it, with its text")
+{
+	struct device d = { .reason = "reset by a port" };
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP + 8, I(OUT, 0, 0, 0));
+	vm->on_exit = end_by_port;
+	vm->opaque = &d;
+	softvm_begin(vm);
+	softvm_break(vm, loop_of(1) + 4);
+	softvm_continue(vm);
+	s = softvm_stopped(vm);
+	expect_stop(s, STOP_EVENT, 0);
+	cr_expect_str_eq(s.text, d.reason);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "registers as they were");
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1);
+	cr_expect_eq(d.acted, 0);
+	softvm_continue(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(d.acted, 1);
+	cr_expect_eq(softvm_pc(vm, 0), loop_of(1) + 4);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_end, told_by_vmm_to_nobody, "without a debugger the VMM acts on it at once")
+{
+	struct device d = { .reason = "reset by a port" };
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP + 8, I(OUT, 0, 0, 0));
+	vm->on_exit = end_by_port;
+	vm->opaque = &d;
+	softvm_start(vm);
+	softvm_until(has_acted, &d);
+	softvm_run_on(vm, 0, 10);
+	softvm_fini(vm);
+}
+
+/* With stop-on-reset off: the guest's end by an exit, or by a port. */
+static void untold(struct softvm *vm, const struct vcpu_ops *ops, enum soft_op op)
+{
+	struct device d = { .reason = "reset" };
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP + 8, { op, 0, 0, 0 });
+	vm->on_exit = end_by_port;
+	vm->opaque = &d;
+	softvm_begin(vm);
+	cr_expect(vm->t->ops->option(vm->t, OPTION_STOP_ON_RESET),
+		  "as it is when nobody has set it");
+	vm->t->ops->set_option(vm->t, OPTION_STOP_ON_RESET, false);
+	softvm_break(vm, loop_of(1) + 4);
+	softvm_continue(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), loop_of(1) + 4);
+	cr_expect_eq(d.acted, 1);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_end, event_untold, "with stop-on-reset off a power-off is the VMM's alone")
+{
+	untold(vm, ops, SOFT_EVENT);
+}
+
+SOFT_TEST(engine_end, port_untold, "the same where the VMM tells of it")
+{
+	untold(vm, ops, SOFT_OUT);
+}
+
+SOFT_TEST(engine_end, fatal_all_the_same,
+	  "stop-on-reset off is not for what a vCPU can't go on from")
+{
+	struct device d = { .reason = "" };
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP + 8, I(FATAL, 0, 0, 0));
+	vm->on_exit = end_by_port;
+	vm->opaque = &d;
+	softvm_begin(vm);
+	vm->t->ops->set_option(vm->t, OPTION_STOP_ON_RESET, false);
+	softvm_continue(vm);
+	expect_stop(softvm_stopped(vm), STOP_FATAL, 0);
+	cr_expect_eq(d.acted, 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_end, exit_wakes,
+	  "a VM that ends by itself while all run: whoever serves the debugger is woken for it")
+{
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_continue(vm);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	cr_assert_not(vm->notified);
+	engine_exited(&vm->engine, 0);
+	cr_expect(vm->notified);
+	cr_expect_eq(softvm_stopped(vm).kind, STOP_EXITED);
+	softvm_fini(vm);
+}

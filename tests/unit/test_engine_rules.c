@@ -20,12 +20,18 @@ enum {
 
 enum { REG_R0 = 2 }; /* as softcpu.c describes it */
 
+static void set_rules(struct softvm *vm, enum point_type type, uint64_t at,
+		      const struct agent_code *codes, unsigned int n)
+{
+	cr_assert_eq(vm->t->ops->rules(vm->t, type, at, vm->ops->cpu->brk_kind, codes, n), 0);
+}
+
 static void rule(struct softvm *vm, enum point_type type, uint64_t at, bool command,
 		 const uint8_t *code, size_t len)
 {
 	const struct agent_code c = { command, code, len };
 
-	cr_assert_eq(vm->t->ops->rules(vm->t, type, at, vm->ops->cpu->brk_kind, &c, 1), 0);
+	set_rules(vm, type, at, &c, 1);
 }
 
 static const uint8_t r0_is_5[] = { REG, 0, REG_R0, CONST8, 5, EQUAL, END };
@@ -143,5 +149,30 @@ SOFT_TEST(engine_rules, refused, "rules for what is not there, or for a watchpoi
 	cr_expect_eq(vm->t->ops->rules(vm->t, POINT_SW, LOOP, ops->cpu->brk_kind, &c, 1), -ENOENT);
 	softvm_insert(vm, POINT_WRITE, DATA, 8);
 	cr_expect_eq(vm->t->ops->rules(vm->t, POINT_WRITE, DATA, 8, &c, 1), -EOPNOTSUPP);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_rules, several_conditions,
+	  "of several conditions one that holds is enough, whichever; of none a stop is not told")
+{
+	static const uint8_t holds[] = { CONST8, 1, END }, holds_not[] = { CONST8, 0, END };
+	const struct agent_code no = { false, holds_not, sizeof(holds_not) };
+	const struct agent_code yes = { false, holds, sizeof(holds) };
+	const struct agent_code first[] = { yes, no }, last[] = { no, no, yes },
+				none[] = { no, no };
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
+	set_rules(vm, POINT_SW, LOOP + 8, first, 2);
+	continue_to(vm, STOP_SWBREAK, 0);
+	set_rules(vm, POINT_SW, LOOP + 8, last, 3);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2, "each time round");
+	set_rules(vm, POINT_SW, LOOP + 8, none, 2);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 100);
+	cr_expect_not(softvm_wait(vm, &s, 0));
 	softvm_fini(vm);
 }

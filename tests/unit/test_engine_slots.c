@@ -103,3 +103,42 @@ SOFT_TEST(engine_slots, watch_refused,
 	}
 	softvm_fini(vm);
 }
+
+/* ---- a host that tells of nothing -------------------------------------------------------- */
+
+static const char never[] = "it never comes here";
+
+static const char *all_are_dead(void *ctx, enum trap_kind kind)
+{
+	(void)ctx;
+	(void)kind;
+	return never;
+}
+
+SOFT_TEST(
+	engine_slots, dead,
+	"breakpoints that this host never tells of are refused with its text; steps carry a watch")
+{
+	static const enum point_type types[] = { POINT_SW, POINT_HW, POINT_WRITE, POINT_ACCESS };
+	struct vcpu_ops dead = *ops;
+	const char *why;
+	struct stop s;
+	unsigned int i;
+
+	dead.dead = all_are_dead;
+	softvm_init_loops(vm, &dead, 1, NULL);
+	softvm_begin(vm);
+	for (i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		why = NULL;
+		cr_expect_eq(vm->t->ops->insert(vm->t, 0, types[i], DATA, ops->cpu->brk_kind, &why),
+			     -EOPNOTSUPP);
+		cr_expect_eq(why, never);
+	}
+	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, true);
+	softvm_insert(vm, POINT_WRITE, data_of(0), 8);
+	softvm_continue(vm);
+	s = softvm_stopped(vm);
+	expect_stop(s, STOP_WATCH, 0);
+	cr_expect_eq(s.addr, data_of(0));
+	softvm_fini(vm);
+}

@@ -716,3 +716,67 @@ SOFT_TEST(engine_step, range_watch, "a watchpoint ends a range")
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2, "the next lap's");
 	softvm_fini(vm);
 }
+
+/* ---- what the stepping rules are told ---------------------------------------------------- */
+
+static struct cpu asking_cpu;
+static int (*real_begin)(struct cpu_view *v, struct step_plan *p);
+static struct step_plan asked;
+
+static int ask(struct cpu_view *v, struct step_plan *p)
+{
+	asked = *p;
+	return real_begin(v, p);
+}
+
+static void begin_asking(struct softvm *vm, struct vcpu_ops *ops)
+{
+	asking_cpu = *ops->cpu;
+	real_begin = asking_cpu.step_begin;
+	asking_cpu.step_begin = ask;
+	ops->cpu = &asking_cpu;
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+}
+
+SOFT_TEST(engine_step, whole_rep,
+	  "a step is told whether an instruction that repeats is one, as the option says now")
+{
+	struct vcpu_ops asking = *ops;
+	unsigned int i;
+
+	begin_asking(vm, &asking);
+	for (i = 0; i < 4; i++) {
+		vm->t->ops->set_option(vm->t, OPTION_WHOLE_REP, i % 2);
+		softvm_step(vm, 0);
+		cr_expect_eq(asked.whole_rep, i % 2);
+	}
+	softvm_fini(vm);
+}
+
+static const char *slots_never_fire(void *ctx, enum trap_kind kind)
+{
+	(void)ctx;
+	return kind == TRAP_EXEC ? "not here" : NULL;
+}
+
+SOFT_TEST(engine_step, room, "a step is told how many execution slots it may use: those that fire")
+{
+	struct vcpu_ops asking = *ops;
+	unsigned int all;
+
+	begin_asking(vm, &asking);
+	all = vm->engine.hw.caps.exec_slots + vm->engine.hw.caps.shared_slots;
+	softvm_step(vm, 0);
+	cr_expect_eq(asked.room, all);
+	softvm_insert(vm, POINT_HW, 0x800, ops->cpu->brk_kind);
+	softvm_step(vm, 0);
+	cr_expect_eq(asked.room, all - 1);
+	softvm_fini(vm);
+	asking = *ops;
+	asking.dead = slots_never_fire;
+	begin_asking(vm, &asking);
+	softvm_step(vm, 0);
+	cr_expect_eq(asked.room, 0);
+	softvm_fini(vm);
+}
