@@ -151,7 +151,11 @@ class Stepping:
                 equal(client.write(elf[name], bytes(4)), "OK")
         self.free = self.round(t, vm, client, stepping=False)
         self.steps = self.round(t, vm, client, stepping=True)
-        rounds_go_on(t, vm, client, elf)
+        try:
+            rounds_go_on(t, vm, client, elf)
+            self.lost = None
+        except Exception as e:  # noqa: BLE001 (of the test that looks at all of them)
+            self.lost = e
 
     def round(self, t, vm, client, stepping):
         run_to(t, client, self.first)
@@ -219,6 +223,8 @@ def hard_instructions(t):
     check(sum(len(trace) for trace in s.steps.traces.values()) > 100, "too few steps")
     for i, (got, expected) in enumerate(zip(s.steps.results, s.free.results)):
         equal(got, expected, f"result {i}")
+    if s.lost:
+        raise s.lost
 
 
 @case("arm64")

@@ -110,7 +110,9 @@ step_list:
 	mov	x0, #1
 	eret
 	mov	x0, #2
-1:	result
+1:	mrs	x1, spsr_el1
+	orr	x0, x0, x1, lsl #8
+	result
 
 	snippet	step_eret_mask			/* with interrupts masked, and flags */
 	adr	x1, 1f
