@@ -14,11 +14,14 @@
 
 #include "arch/x86/kvm.h"
 
-enum { SIZE = 4096, DATA = 0x800, TSS = 0xfffbd000, TRIES = 16 };
-enum { AT_NOP = 7, AT_INT3 = 8 };
+enum { SIZE = 4096, STACK = 0x700, DATA = 0x800, GDT = 0x900, IDT = 0xa00, TSS = 0xfffbd000 };
+enum { AT_NOP = 7, AT_INT3 = 8, AT_HLT = 9 };
+enum { CODE_SEL = 8, DATA_SEL = 16, TRIES = 16 };
 
-/* movb $1, DATA; nop; int3; hlt */
+/* movb $1, DATA; nop; int3; hlt. That is the handler of the int3, too. */
 static const uint8_t code[] = { 0xc6, 0x05, 0x00, 0x08, 0x00, 0x00, 0x01, 0x90, 0xcc, 0xf4 };
+static const uint64_t gdt[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff };
+static const uint64_t idt[] = { [X86_VEC_BP] = 0x00008e0000000000 | CODE_SEL << 16 | AT_HLT };
 
 struct probe {
 	int kvm, vm, vcpu;
@@ -52,6 +55,8 @@ static bool give_memory(struct probe *p)
 	if (p->mem == MAP_FAILED)
 		return false;
 	memcpy(p->mem, code, sizeof(code));
+	memcpy((uint8_t *)p->mem + GDT, gdt, sizeof(gdt));
+	memcpy((uint8_t *)p->mem + IDT, idt, sizeof(idt));
 	r.userspace_addr = (uintptr_t)p->mem;
 	return !ioctl(p->vm, KVM_SET_USER_MEMORY_REGION, &r);
 }
@@ -90,13 +95,15 @@ static void flat(struct x86_state *s)
 	for (i = X86_ES; i <= X86_GS; i++)
 		s->seg[i] = (struct x86_seg){
 			.limit = UINT32_MAX,
-			.selector = i == X86_CS ? 8 : 16,
+			.selector = i == X86_CS ? CODE_SEL : DATA_SEL,
 			.type = i == X86_CS ? 11 : 3,
 			.s = 1,
 			.present = 1,
 			.db = 1,
 			.g = 1,
 		};
+	s->gdt = (struct x86_dtable){ GDT, sizeof(gdt) - 1 };
+	s->idt = (struct x86_dtable){ IDT, sizeof(idt) - 1 };
 	s->cr0 = X86_CR0_PE | X86_CR0_ET;
 }
 
@@ -107,6 +114,7 @@ static bool set_state(struct probe *p, uint64_t rip)
 	if (x86_kvm_fetch(p->k, X86_BANK_SREGS, &s))
 		return false;
 	flat(&s);
+	s.gpr[X86_RSP] = STACK;
 	s.rflags = X86_FL_ONE;
 	s.rip = rip;
 	return !x86_kvm_store(p->k, X86_BANK_SREGS, &s) && !x86_kvm_store(p->k, X86_BANK_GPR, &s);
