@@ -5,6 +5,7 @@ import fcntl
 import os
 from pathlib import Path
 import platform
+import re
 import shlex
 import shutil
 import struct
@@ -24,6 +25,8 @@ HERE = Path(__file__).resolve().parent
 CFLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static"]
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}  # by Debian architecture
 ELF_MACHINES = {"amd64": 62, "arm64": 183}  # e_machine, elf(5)
+# How a Linux kernel begins to say that it goes wrong
+WRONG = re.compile(r"BUG:|Oops|Kernel panic|general protection|double fault|WARNING:|int3:")
 
 
 def compiler_packages(arch):
@@ -205,12 +208,16 @@ class Host:
         return f"the {self.name} host is gone: {why}\n{self.tail()}"
 
     def tail(self, lines=25):
-        """The last lines of the kernel's console, and of what the emulator has printed."""
+        """The last lines of the kernel's console, where it began to go wrong, and what the emulator
+        has printed."""
         console = self.folder / "console"
-        text = console.read_text(errors="replace") if console.exists() else ""
+        text = console.read_text(errors="replace").splitlines() if console.exists() else []
+        first = next((i for i, line in enumerate(text) if WRONG.search(line)), len(text))
+        shown = [*text[first:first + lines], "[...]"] if first < len(text) - lines else []
+        shown += text[-lines:]
         if self._emulator and (said := self._emulator.output.decode(errors="replace").strip()):
-            text += f"\n-- {self.name}'s emulator --\n{said}"
-        return "\n".join(text.splitlines()[-lines:])
+            shown += [f"-- {self.name}'s emulator --", *said.splitlines()[-lines:]]
+        return "\n".join(shown)
 
     def close(self):
         """Ends the emulator and removes its folder ($VMGDB_LAB_KEEP keeps it)."""
