@@ -491,7 +491,7 @@ void points_leave(struct points *p, uint64_t gpa, size_t len)
 {
 	const struct range r = { gpa, len, NULL };
 
-	if (!p->sites.count)
+	if (!len || !p->sites.count)
 		return;
 	pthread_rwlock_wrlock(&p->mem->lock);
 	each_site(p, &r, leave_site);

@@ -68,7 +68,7 @@ SOFT_TEST(engine_pending, memory_taken_and_given,
 	softvm_break(vm, LOOP + 8);
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect(softvm_planted(vm, LOOP + 8));
-	cr_assert_eq(engine_remove_memory(&vm->engine, 4096), -ENOENT);
+	cr_assert_eq(engine_remove_memory(&vm->engine, LOOP + 10), -ENOENT);
 	cr_expect(softvm_planted(vm, LOOP + 8));
 	cr_assert_eq(engine_remove_memory(&vm->engine, 0), 0);
 	cr_expect_not(softvm_planted(vm, LOOP + 8), "it goes without our breakpoint");
