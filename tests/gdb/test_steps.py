@@ -55,7 +55,7 @@ INSNS = {
     ),
     "arm64": (
         Insn("svc", "svc", vector=SYNC),
-        Insn("eret", "eret eret_mask", steps=(7, 11)),
+        Insn("eret", "eret eret_mask", steps=(9, 11)),
         Insn("msr daif", "daifset daifclr daif", steps=(3, 3, 9)),
         Insn("ldxr and stxr", "ldxr ldaxr ldxp clrex"),
         Insn("wfi with an interrupt pending", "wfi", "irq"),

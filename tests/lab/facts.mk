@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-# ARCH-kvm-probe, for tests/lab/facts.py: what arch/ relies on; arm64's asks through its KVM layer
+# ARCH-kvm-probe, for tests/lab/facts.py: what arch/ relies on, and the engine on real vCPUs
 
 PROBE := $(O)/static/$(ARCH)-kvm-probe
 PROBE_DIR := tests/lab/$(ARCH)/probe
-PROBE_SRC := tests/lab/facts.c $(wildcard $(PROBE_DIR)/*.c) $(if $(filter arm64,$(ARCH)),$(LIB_SRC))
+PROBE_SRC := tests/lab/facts.c tests/lab/vms.c $(wildcard $(PROBE_DIR)/*.c) $(LIB_SRC)
 LAB_PROGRAMS += $(PROBE)
 
 $(O)/obj/$(PROBE_DIR)/%.o: $(PROBE_DIR)/%.S

@@ -255,6 +255,15 @@ snippet s_translate
 	mrs	x1, par_el1
 	brk	#END_BRK
 
+/* Two loops, 64 bytes apart: x0 counts, and is told at x1. */
+snippet s_counts
+	.rept	2
+	.balign	64
+1:	add	x0, x0, #1
+	str	x0, [x1]
+	b	1b
+	.endr
+
 	.balign	64
 	.global	guest_end
 guest_end:

@@ -32,5 +32,6 @@ extern const uint8_t s_sve[];
 extern const uint8_t s_sign[];
 extern const uint8_t s_touch[];
 extern const uint8_t s_translate[];
+extern const uint8_t s_counts[];
 
 #endif

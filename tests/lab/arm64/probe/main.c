@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "probe.h"
+#include "tests/lab/vms.h"
 
 const struct fact *const fact_lists[] = {
-	debug_facts, register_facts, run_facts, step_facts, translation_facts, NULL,
+	debug_facts, register_facts, run_facts, step_facts, translation_facts, vms_facts, NULL,
 };
 
 const char *ask_fact(const struct fact *f)

@@ -108,31 +108,44 @@ static void on_kick(int signal)
 	(void)signal;
 }
 
-void vm_open(struct vm *m, bool off)
+static void open_vcpu(struct vm *m, unsigned int index, bool off)
 {
 	int ret;
 
+	m->view.state = &m->state;
+	m->vcpu = ioctl(m->fd, KVM_CREATE_VCPU, index);
+	if (m->vcpu < 0)
+		err(1, "KVM_CREATE_VCPU");
+	m->run = mmap(NULL, m->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, m->vcpu, 0);
+	if (m->run == MAP_FAILED)
+		err(1, "kvm_run");
+	init_vcpu(m, off);
+	ret = arm64_kvm_open(m->vcpu, m->run, SIGRTMIN, &m->k);
+	if (ret)
+		errx(1, "arm64_kvm_open: %s", strerror(-ret));
+}
+
+void vm_add(const struct vm *m, unsigned int index, struct vm *out)
+{
+	*out = *m;
+	open_vcpu(out, index, false);
+}
+
+void vm_open(struct vm *m, bool off)
+{
 	signal(SIGRTMIN, on_kick);
 
 	*m = (struct vm){
 		.view = { .cpu = &arm64_cpu, .need = need, .dirty = dirty, .read_phys = read_phys },
 		.mmio_value = 0x55
 	};
-	m->view.state = &m->state;
 	m->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	m->fd = m->kvm < 0 ? -1 : ioctl(m->kvm, KVM_CREATE_VM, 0);
-	m->vcpu = m->fd < 0 ? -1 : ioctl(m->fd, KVM_CREATE_VCPU, 0);
-	if (m->vcpu < 0)
+	if (m->fd < 0)
 		err(1, "/dev/kvm");
 	m->run_size = ioctl(m->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	m->run = mmap(NULL, m->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, m->vcpu, 0);
-	if (m->run == MAP_FAILED)
-		err(1, "kvm_run");
 	add_memory(m);
-	init_vcpu(m, off);
-	ret = arm64_kvm_open(m->vcpu, m->run, SIGRTMIN, &m->k);
-	if (ret)
-		errx(1, "arm64_kvm_open: %s", strerror(-ret));
+	open_vcpu(m, 0, off);
 }
 
 void vm_close(struct vm *m)

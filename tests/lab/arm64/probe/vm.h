@@ -36,6 +36,8 @@ struct vm {
 
 /* All the host has to offer in one vCPU, powered off if wanted. Ends the program when it can't. */
 void vm_open(struct vm *m, bool off);
+/* One more vCPU; what else it needs is m's. */
+void vm_add(const struct vm *m, unsigned int index, struct vm *out);
 void vm_close(struct vm *m);
 
 /* Where a label of guest.S is in the VM. */

@@ -68,6 +68,14 @@ static void put_vcpu(struct vm *m)
 	vm_set_regs(m, &regs);
 }
 
+void vm_add(const struct vm *m, unsigned int index, struct vm *out)
+{
+	*out = *m;
+	out->vcpu = must(ioctl(m->fd, KVM_CREATE_VCPU, index), "KVM_CREATE_VCPU");
+	out->run = map((size_t)ioctl(m->kvm, KVM_GET_VCPU_MMAP_SIZE, 0), 0, out->vcpu);
+	put_vcpu(out);
+}
+
 /* The local APIC lets interrupts in: SVR, SDM vol. 3, 10.9. */
 static void enable_apic(struct vm *m)
 {
@@ -92,13 +100,11 @@ void vm_open(struct vm *m, const char *code, size_t len, bool irqchip)
 	m->mem = map(MEM_SIZE, MAP_ANONYMOUS, -1);
 	region.userspace_addr = (uintptr_t)m->mem;
 	must(ioctl(m->fd, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
-	m->vcpu = must(ioctl(m->fd, KVM_CREATE_VCPU, 0), "KVM_CREATE_VCPU");
-	m->run = map((size_t)ioctl(m->kvm, KVM_GET_VCPU_MMAP_SIZE, 0), 0, m->vcpu);
 	flags = ioctl(m->kvm, KVM_CHECK_EXTENSION, KVM_CAP_SET_GUEST_DEBUG2);
 	m->flags = flags > 0 ? (uint32_t)flags : 0;
 	put_tables(m);
 	memcpy(m->mem + CODE, code, len);
-	put_vcpu(m);
+	vm_add(m, 0, m);
 	if (irqchip)
 		enable_apic(m);
 }

@@ -34,6 +34,9 @@ struct vm {
  * program when it can't. */
 void vm_open(struct vm *m, const char *code, size_t len, bool irqchip);
 
+/* One more vCPU, at CODE; what else it needs is m's. */
+void vm_add(const struct vm *m, unsigned int index, struct vm *out);
+
 /* Does KVM run guests by its instruction emulator, not on the processor? */
 bool vm_emulated(void);
 
