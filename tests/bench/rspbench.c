@@ -124,7 +124,8 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median_of(struct client *c, const char *packet, int rounds)
+/* One packet, or two in turns. */
+static double median_of_two(struct client *c, const char *packet, const char *then, int rounds)
 {
 	double *t = calloc((size_t)rounds, sizeof(*t)), m;
 	int i;
@@ -132,12 +133,19 @@ static double median_of(struct client *c, const char *packet, int rounds)
 	for (i = 0; i < rounds; i++) {
 		t[i] = now_us();
 		ask(c, packet);
+		if (then)
+			ask(c, then);
 		t[i] = now_us() - t[i];
 	}
 	qsort(t, (size_t)rounds, sizeof(*t), by_value);
 	m = t[rounds / 2];
 	free(t);
 	return m;
+}
+
+static double median_of(struct client *c, const char *packet, int rounds)
+{
+	return median_of_two(c, packet, NULL, rounds);
 }
 
 /* MB/s of guest memory, read in the largest pieces that the stub takes. */
@@ -174,10 +182,14 @@ static void step_packet(struct client *c, char *out, size_t len)
 		snprintf(out, len, "s");
 }
 
-/* What a hit costs, from the resume to the stop, with from to upto breakpoints more than before. */
-static double hit_among(struct client *c, unsigned long unused, int from, int upto)
+/*
+ * With breakpoints from to upto more than before: what it costs to set and remove one, and what a hit
+ * does, from the resume to the stop.
+ */
+static void time_among(struct client *c, const char *name, const char *among, unsigned long unused,
+		       int from, int upto)
 {
-	char packet[64];
+	char packet[64], set[64];
 	int i;
 
 	for (i = from; i < upto; i++) {
@@ -185,7 +197,11 @@ static double hit_among(struct client *c, unsigned long unused, int from, int up
 		if (strcmp(ask(c, packet), "OK") != 0)
 			die("a breakpoint is refused");
 	}
-	return median_of(c, "c", HITS);
+	snprintf(set, sizeof(set), "Z0,%lx,1", unused + 16UL * (unsigned long)upto);
+	snprintf(packet, sizeof(packet), "z0,%lx,1", unused + 16UL * (unsigned long)upto);
+	printf("%s\tset, remove (Z0, z0)%s, us\t%.1f\n", name, among,
+	       median_of_two(c, set, packet, HITS));
+	printf("%s\thit (c)%s, us\t%.1f\n", name, among, median_of(c, "c", HITS));
 }
 
 static void time_hits(struct client *c, const char *name, unsigned long unused, unsigned long code)
@@ -195,8 +211,8 @@ static void time_hits(struct client *c, const char *name, unsigned long unused, 
 	snprintf(packet, sizeof(packet), "Z0,%lx,1", code);
 	if (strcmp(ask(c, packet), "OK") != 0)
 		die("a breakpoint is refused");
-	printf("%s\thit (c), us\t%.1f\n", name, hit_among(c, unused, 0, 9));
-	printf("%s\thit among 10,000, us\t%.1f\n", name, hit_among(c, unused, 9, 9999));
+	time_among(c, name, "", unused, 0, 9);
+	time_among(c, name, " among 10,000", unused, 9, 9999);
 }
 
 static void negotiate(struct client *c)
