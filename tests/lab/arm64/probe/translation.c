@@ -191,7 +191,8 @@ static const char *compare(struct vm *m, const struct setting *s, uint64_t va, u
 
 /*
  * QEMU 7.2 tells KVM a nonsensical level when a stage 1 table of level -1 is missing in stage 2: have
- * all tables there before. They are written by then: the first write to what was only read would put another page there.
+ * all tables there before. They are written by then: the first write to what was only read would put
+ * another page there.
  */
 static const char *touch_tables(struct vm *m)
 {
