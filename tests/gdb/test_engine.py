@@ -2,9 +2,16 @@
 """What the stub does by itself: ranges, breakpoints before their page is there, rules of breakpoints."""
 
 import re
+import time
 
 from cases import case, check, equal, expect, pc_of
-from test_breakpoints import worker_loop
+from drive import goes_on, text_is_right
+from test_breakpoints import UNUSED, worker_loop
+
+# A store of the first register to where the second points, a nop, a jump to itself
+STORE = {"x86": ("rax", "rdi", b"\x88\x07", b"\x90", b"\xeb\xfe"),
+         "arm64": ("x0", "x1", b"\x20\0\0\xb9", b"\x1f\x20\x03\xd5", b"\0\0\0\x14")}
+NEVER = "X3,220027"  # a condition: const8 0, end (GDB manual, "Bytecode Descriptions")
 
 
 @case("swbreak", cpus=(2,))
@@ -87,3 +94,53 @@ def never_silently_dead(t):
         else:
             expect(r"^E\..*(never hit|does not tell)", reply, packet)
         equal(reply == "OK", fires, packet)
+
+
+@case("swbreak")
+def overwritten(t):
+    """what the guest writes over a breakpoint stays; the breakpoint is set again on top, and goes"""
+    vm = t.vm()
+    client = t.client(vm)
+    value, pointer, store, nop, spin = STORE[t.host.arch]
+    code = t.elf(vm)["counter"] + UNUSED
+    place, after = code + 0x100, code + len(store)
+    equal(client.write(code, store + spin), "OK")
+    equal(client.write(place, b"\xff" * len(nop) + spin), "OK")
+    for name, number in ((value, int.from_bytes(nop, "little")), (pointer, place), (t.pc, code)):
+        client.set_reg(name, number)
+    for address in (place, after):
+        equal(client.ask(f"Z0,{address:x},{t.kind}"), "OK")
+    expect("^T05.*swbreak", client.resume())
+    equal(client.reg(t.pc), after, "behind the store")
+    equal(client.read(place, len(nop)), nop, "what the guest has written")
+    client.set_reg(t.pc, place)
+    expect("^T05.*swbreak", client.resume())
+    equal(client.reg(t.pc), place, "it is set again")
+    for address in (place, after):
+        equal(client.ask(f"z0,{address:x},{t.kind}"), "OK")
+    client.go()
+    time.sleep(0.05)
+    client.interrupt()
+    equal(client.read(place, len(nop)), nop, "when it is gone")
+
+
+@case("swbreak", cpus=(1, 2))
+def interrupted_over(t):
+    """Ctrl-C while breakpoints are stepped over all the time is answered, and leaves none behind"""
+    vm = t.vm()
+    client = t.client(vm)
+    leaf = t.elf(vm)["leaf"]
+    places = [leaf] + [worker_loop(t, vm)] * (t.cpus > 1)
+    for place in places:
+        equal(client.ask(f"Z0,{place:x},{t.kind};{NEVER}"), "OK")
+    for i in range(max(10, 40 // t.host.slow)):
+        client.go()
+        time.sleep(0.0007 * i)
+        expect("^T02", client.interrupt())
+    for place in places:
+        equal(client.ask(f"z0,{place:x},{t.kind}"), "OK")
+    goes_on(t, client, t.elf(vm)["counter"])
+    text_is_right(t, vm, client)
+    equal(client.ask(f"Z0,{leaf:x},{t.kind}"), "OK")
+    expect("^T05.*swbreak", client.resume(timeout=20 * t.host.slow))
+    equal(client.reg(t.pc), leaf)

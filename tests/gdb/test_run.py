@@ -257,9 +257,9 @@ def vcont_by_thread(t):
     equal(client.threads(), ["p1.1", "p1.2"])
     for action, runs in (("vCont;c:p1.1", (True, False)), ("vCont;c:p1.2", (False, True)),
                          ("vCont;c", (True, True)), ("vCont;c:p1.-1", (True, True)),
-                         ("vCont;c:p1.2;c:p1.1", (True, True)), ("vCont;c:p-1.-1", (True, True)),
-                         ("vCont;C05:p1.2", (False, True)), ("c", (True, True)),
-                         ("C05", (True, True))):
+                         ("vCont;c:p1.2;c:p1.1", (True, True)), ("vCont;t:p1.2;c", (True, False)),
+                         ("vCont;c:p-1.-1", (True, True)), ("vCont;C05:p1.2", (False, True)),
+                         ("c", (True, True)), ("C05", (True, True))):
         equal(client.ask("Hc-1"), "OK")
         equal(who_moves(t, client, action, runs), runs, f"{action}: who moved")
 
