@@ -41,17 +41,19 @@ static void fetch(struct cpu_view *v, struct x86_insn *in)
 		*in = (struct x86_insn){ .op = X86_OP_OTHER };
 }
 
-/* What comes next: the instruction at RIP, or what is delivered before it. */
-static void look_at_insn(struct cpu_view *v, const struct step_plan *p, struct x86_insn *in)
+/* What comes next. False: not the instruction at RIP, but what the processor delivers before it. */
+static bool look_at_insn(struct cpu_view *v, const struct step_plan *p, struct x86_insn *in)
 {
 	const struct x86_state *s = v->state;
+	bool first = !p->idle && !x86_delivers(v);
 
-	if (p->idle)
-		*in = (struct x86_insn){ .op = X86_OP_OTHER };
-	else if (x86_delivers(v))
-		*in = (struct x86_insn){ .op = X86_OP_INT, .vector = s->events.vector };
-	else
+	if (first)
 		fetch(v, in);
+	else if (p->idle)
+		*in = (struct x86_insn){ .op = X86_OP_OTHER };
+	else
+		*in = (struct x86_insn){ .op = X86_OP_INT, .vector = s->events.vector };
+	return first;
 }
 
 /* ---- what the processor steps ------------------------------------------------------------------ */
@@ -173,14 +175,9 @@ static bool own_step(const struct x86_state *s, const struct step_plan *p, enum 
 	}
 }
 
-/*
- * Without the processor: the instruction, or an exception that the guest has had coming before it. Not
- * when there is one that the processor has begun to deliver.
- */
+/* Without the processor: the instruction, or an exception that the guest has had coming before it. */
 static bool execute(struct cpu_view *v, const struct step_plan *p, const struct x86_insn *in)
 {
-	if (x86_delivers(v))
-		return false;
 	if (x86_own_break(v))
 		return true;
 	if (!x86_execute(v, in))
@@ -194,21 +191,21 @@ int x86_step_begin(struct cpu_view *v, struct step_plan *p)
 {
 	struct x86_state *s = v->state;
 	struct x86_insn in;
-	bool user;
+	bool user, first;
 	int ret = v->need(v, X86_BANK_GPR);
 
 	if (!ret)
 		ret = v->need(v, X86_BANK_SREGS);
 	if (ret)
 		return ret;
-	look_at_insn(v, p, &in);
+	first = look_at_insn(v, p, &in);
 	p->saved[SAVED_FLAGS] = s->rflags;
 	p->saved[SAVED_SP] = s->gpr[X86_RSP];
 	p->saved[SAVED_REST] = (uint64_t)in.op << REST_OP |
 			       (uint64_t)(s->seg[X86_CS].selector & UINT16_MAX) << REST_CS;
 	if (p->idle)
 		return 0; /* the interrupt that wakes it up is to come; its frame will have our TF */
-	p->emulated = execute(v, p, &in);
+	p->emulated = first && execute(v, p, &in);
 	if (p->emulated)
 		return 0;
 	if (x86_own_watch(v))
