@@ -8,6 +8,7 @@
 #include "tests/lab/facts.h"
 
 #include <err.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -73,6 +74,12 @@ static bool wanted(const struct fact *f, char **names)
 	return all;
 }
 
+/* What ends KVM_RUN. */
+static void on_kick(int signal)
+{
+	(void)signal;
+}
+
 int main(int argc, char **argv)
 {
 	const struct fact *const *list;
@@ -80,6 +87,7 @@ int main(int argc, char **argv)
 	bool all = true;
 
 	(void)argc;
+	signal(KICK_SIGNAL, on_kick);
 	for (list = fact_lists; *list; list++)
 		for (f = *list; f->name; f++)
 			if (wanted(f, argv + 1))

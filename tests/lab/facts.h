@@ -21,6 +21,9 @@ struct fact {
 
 #define NOT_APPLICABLE "na: "
 
+/* It has a handler that does nothing. */
+#define KICK_SIGNAL SIGRTMIN
+
 /* A text that lasts until the next one. */
 const char *why(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

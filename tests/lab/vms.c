@@ -67,18 +67,12 @@ static void *drive(void *opaque)
 	return NULL;
 }
 
-static void on_kick(int sig)
-{
-	(void)sig;
-}
-
 /* Stopped for its first debugger; without vCPUs. */
 static void boot(struct machine *v)
 {
-	const struct vmgdb_config config = { .kick_signal = SIGRTMIN };
+	const struct vmgdb_config config = { .kick_signal = KICK_SIGNAL };
 
 	memset(v, 0, sizeof(*v));
-	signal(SIGRTMIN, on_kick);
 	vms_open(&v->guest);
 	engine_init(&v->engine, &config);
 	v->engine.held = true;

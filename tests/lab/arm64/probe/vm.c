@@ -14,6 +14,7 @@
 #include "arch/arm64/arm64.h"
 #include "arch/arm64/walk.h"
 #include "guest.h"
+#include "tests/lab/facts.h"
 
 enum { NWORDS = (ARM64_NBANKS + 63) / 64 };
 
@@ -103,11 +104,6 @@ static void add_memory(struct vm *m)
 	__builtin___clear_cache(vm_mem(m, CODE), vm_mem(m, CODE + (guest_end - guest_begin)));
 }
 
-static void on_kick(int signal)
-{
-	(void)signal;
-}
-
 static void open_vcpu(struct vm *m, unsigned int index, bool off)
 {
 	int ret;
@@ -120,7 +116,7 @@ static void open_vcpu(struct vm *m, unsigned int index, bool off)
 	if (m->run == MAP_FAILED)
 		err(1, "kvm_run");
 	init_vcpu(m, off);
-	ret = arm64_kvm_open(m->vcpu, m->run, SIGRTMIN, &m->k);
+	ret = arm64_kvm_open(m->vcpu, m->run, KICK_SIGNAL, &m->k);
 	if (ret)
 		errx(1, "arm64_kvm_open: %s", strerror(-ret));
 }
@@ -133,8 +129,6 @@ void vm_add(const struct vm *m, unsigned int index, struct vm *out)
 
 void vm_open(struct vm *m, bool off)
 {
-	signal(SIGRTMIN, on_kick);
-
 	*m = (struct vm){
 		.view = { .cpu = &arm64_cpu, .need = need, .dirty = dirty, .read_phys = read_phys },
 		.mmio_value = 0x55

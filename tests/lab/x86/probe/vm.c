@@ -57,11 +57,13 @@ static void flat(struct kvm_sregs *s)
 	s->cr0 = 0x31; /* NE, ET, PE */
 }
 
-static void put_vcpu(struct vm *m)
+static void put_vcpu(struct vm *m, unsigned int index)
 {
 	const struct kvm_regs regs = { .rip = CODE, .rsp = STACK, .rflags = FL_ONE };
 	struct kvm_sregs sregs;
 
+	m->vcpu = must(ioctl(m->fd, KVM_CREATE_VCPU, index), "KVM_CREATE_VCPU");
+	m->run = map((size_t)ioctl(m->kvm, KVM_GET_VCPU_MMAP_SIZE, 0), 0, m->vcpu);
 	must(ioctl(m->vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
 	flat(&sregs);
 	must(ioctl(m->vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
@@ -71,9 +73,7 @@ static void put_vcpu(struct vm *m)
 void vm_add(const struct vm *m, unsigned int index, struct vm *out)
 {
 	*out = *m;
-	out->vcpu = must(ioctl(m->fd, KVM_CREATE_VCPU, index), "KVM_CREATE_VCPU");
-	out->run = map((size_t)ioctl(m->kvm, KVM_GET_VCPU_MMAP_SIZE, 0), 0, out->vcpu);
-	put_vcpu(out);
+	put_vcpu(out, index);
 }
 
 /* The local APIC lets interrupts in: SVR, SDM vol. 3, 10.9. */
@@ -104,7 +104,7 @@ void vm_open(struct vm *m, const char *code, size_t len, bool irqchip)
 	m->flags = flags > 0 ? (uint32_t)flags : 0;
 	put_tables(m);
 	memcpy(m->mem + CODE, code, len);
-	vm_add(m, 0, m);
+	put_vcpu(m, 0);
 	if (irqchip)
 		enable_apic(m);
 }

@@ -38,7 +38,7 @@ void vms_cpu(struct vms_guest *g, unsigned int index, struct vms_cpu *out)
 	vm_set_regs(&one, &regs);
 	*out = (struct vms_cpu){ .fd = one.vcpu, .run = one.run, .ops = x86_kvm_ops };
 	out->ops.release = NULL;
-	if (x86_kvm_create(one.vcpu, one.run, SIGRTMIN, &k, &out->caps))
+	if (x86_kvm_create(one.vcpu, one.run, KICK_SIGNAL, &k, &out->caps))
 		errx(1, "x86_kvm_create");
 	out->ctx = k;
 }
