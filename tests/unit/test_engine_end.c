@@ -250,6 +250,16 @@ static bool end_by_port(struct softvm_cpu *c)
 	return false;
 }
 
+/* vCPU 0 asks by that instruction. */
+static void init_device(struct softvm *vm, const struct vcpu_ops *ops, struct device *d,
+			enum soft_op op)
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP + 8, { op, 0, 0, 0 });
+	vm->on_exit = end_by_port;
+	vm->opaque = d;
+}
+
 static bool has_acted(void *opaque)
 {
 	return atomic_load(&((struct device *)opaque)->acted) > 0;
@@ -261,10 +271,7 @@ SOFT_TEST(engine_end, told_by_vmm,
 	struct device d = { .reason = "reset by a port" };
 	struct stop s;
 
-	softvm_init_loops(vm, ops, 1, NULL);
-	CODE(vm, LOOP + 8, I(OUT, 0, 0, 0));
-	vm->on_exit = end_by_port;
-	vm->opaque = &d;
+	init_device(vm, ops, &d, SOFT_OUT);
 	softvm_begin(vm);
 	softvm_break(vm, loop_of(1) + 4);
 	softvm_continue(vm);
@@ -285,10 +292,7 @@ SOFT_TEST(engine_end, told_by_vmm_to_nobody, "without a debugger the VMM acts on
 {
 	struct device d = { .reason = "reset by a port" };
 
-	softvm_init_loops(vm, ops, 1, NULL);
-	CODE(vm, LOOP + 8, I(OUT, 0, 0, 0));
-	vm->on_exit = end_by_port;
-	vm->opaque = &d;
+	init_device(vm, ops, &d, SOFT_OUT);
 	softvm_start(vm);
 	softvm_until(has_acted, &d);
 	softvm_run_on(vm, 0, 10);
@@ -300,10 +304,7 @@ static void untold(struct softvm *vm, const struct vcpu_ops *ops, enum soft_op o
 {
 	struct device d = { .reason = "reset" };
 
-	softvm_init_loops(vm, ops, 1, NULL);
-	CODE(vm, LOOP + 8, { op, 0, 0, 0 });
-	vm->on_exit = end_by_port;
-	vm->opaque = &d;
+	init_device(vm, ops, &d, op);
 	softvm_begin(vm);
 	cr_expect(vm->t->ops->option(vm->t, OPTION_STOP_ON_RESET),
 		  "as it is when nobody has set it");
@@ -331,10 +332,7 @@ SOFT_TEST(engine_end, fatal_all_the_same,
 {
 	struct device d = { .reason = "" };
 
-	softvm_init_loops(vm, ops, 1, NULL);
-	CODE(vm, LOOP + 8, I(FATAL, 0, 0, 0));
-	vm->on_exit = end_by_port;
-	vm->opaque = &d;
+	init_device(vm, ops, &d, SOFT_FATAL);
 	softvm_begin(vm);
 	vm->t->ops->set_option(vm->t, OPTION_STOP_ON_RESET, false);
 	softvm_continue(vm);

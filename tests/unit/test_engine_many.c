@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "tests/unit/softvm.h"
+#include "tests/unit/table_chain.h"
 
 enum { MANY = 10000, FEW = 10, MANY_AT = 0x2000, MANY_MEM = 0x10000 };
 
@@ -32,19 +33,6 @@ struct work {
 static struct work work_so_far(const struct softvm *vm)
 {
 	return (struct work){ translations, syncs, vm->cpus[0].cpu.calls.fetch[0] };
-}
-
-static size_t longest_chain(const struct table *t)
-{
-	const struct table_node *n;
-	size_t b, len, longest = 0;
-
-	for (b = 0; b < t->nbuckets; b++) {
-		for (len = 0, n = t->buckets[b]; n; n = n->next)
-			len++;
-		longest = len > longest ? len : longest;
-	}
-	return longest;
 }
 
 /* With n breakpoints about: what one more costs to set, to hit twice and to take away. */

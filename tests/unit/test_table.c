@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "core/table.h"
+#include "tests/unit/table_chain.h"
 
 enum { MANY = 10000 };
 
@@ -13,19 +13,6 @@ static struct table_node *nodes(size_t n)
 
 	cr_assert(all);
 	return all;
-}
-
-static size_t longest_chain(const struct table *t)
-{
-	const struct table_node *n;
-	size_t b, len, longest = 0;
-
-	for (b = 0; b < t->nbuckets; b++) {
-		for (len = 0, n = t->buckets[b]; n; n = n->next)
-			len++;
-		longest = len > longest ? len : longest;
-	}
-	return longest;
 }
 
 Test(table, empty, .description = "an all-zero table is empty and can be searched and walked")
