@@ -26,13 +26,15 @@ OBJCOPY := $(CROSS_COMPILE)objcopy
 AR := $(CROSS_COMPILE)ar
 
 CFLAGS ?= -O2 -g
+INCLUDES := -I. -Icore/include
 WARN := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wwrite-strings -Wvla
-ALL_CFLAGS = -std=gnu11 -I. -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) -MMD -MP
+ALL_CFLAGS = -std=gnu11 $(INCLUDES) -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) -MMD -MP
 
 # A source belongs to the library of one architecture; all but kvm*.c of the others is built for the
 # unit tests as well.
 OTHER_ARCH := $(filter-out $(ARCH),x86 arm64)
-LIB_SRC := $(wildcard core/*.c transport/*.c arch/$(ARCH)/*.c)
+CORE_SRC := $(wildcard core/*.c core/*/*.c core/*/*/*.c)
+LIB_SRC := $(CORE_SRC) $(wildcard transport/*.c arch/$(ARCH)/*.c)
 PURE_SRC := $(filter-out $(wildcard arch/$(OTHER_ARCH)/kvm*.c),$(wildcard arch/$(OTHER_ARCH)/*.c))
 RUN_SRC := $(wildcard host-tools/vmgdb-run/*.c host-tools/vmgdb-run/$(ARCH)/*.c)
 CONNECT_SRC := $(wildcard host-tools/vmgdb-connect/*.c)
@@ -102,7 +104,7 @@ lint:
 	tests/deps.sh lint
 	clang-format --dry-run -Werror $(C_FILES)
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr \
-		--error-exitcode=1 -I. $(filter %.c,$(filter-out tests/%,$(C_FILES)))
+		--error-exitcode=1 $(INCLUDES) $(filter %.c,$(filter-out tests/%,$(C_FILES)))
 	tests/layers.sh
 
 clean:

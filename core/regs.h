@@ -3,7 +3,7 @@
 #ifndef VMGDB_CORE_REGS_H
 #define VMGDB_CORE_REGS_H
 
-#include "core/buf.h"
+#include "core/lib/buf.h"
 #include "core/cpu.h"
 
 /* The widest register: SVE's at its longest vector. */

@@ -49,7 +49,7 @@ enum detach_how {
 	DETACH_AS_FOUND, /* it waits if it did when this one came and has not let it run; else it runs */
 };
 
-/* What a person may choose; core/cmd_monitor.c has the names. */
+/* What a person may choose; core/rsp/commands/monitor.c has the names. */
 enum target_option {
 	OPTION_STOP_ON_RESET,  /* a reset or power-off is a stop before the VMM acts on it */
 	OPTION_SOFTWARE_WATCH, /* new watchpoints are carried by stepping */

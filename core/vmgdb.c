@@ -4,9 +4,9 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "core/engine.h"
-#include "core/server.h"
-#include "core/vmgdb.h"
+#include "core/engine/engine.h"
+#include "core/server/server.h"
+#include <vmgdb/vmgdb.h>
 
 struct vmgdb {
 	struct engine engine;

@@ -32,10 +32,10 @@ asan:
 
 # The engine's tests under ThreadSanitizer; the random one has no threads.
 TSAN := $(patsubst tests/unit/%.c,$(O)/tsan/%,$(filter-out %_random.c,$(wildcard tests/unit/test_engine*.c)))
-$(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/softcpu.[ch] tests/unit/softvm.[ch] core/*.[ch]) \
+$(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/softcpu.[ch] tests/unit/softvm.[ch] core/*.h core/*/*.h core/include/vmgdb/*.h) $(CORE_SRC) \
 		tests/tsan/criterion/criterion.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -Itests/tsan -I. -pthread $(WARN) -O1 -g -fsanitize=thread -o $@ \
+	$(CC) -std=gnu11 -Itests/tsan $(INCLUDES) -pthread $(WARN) -O1 -g -fsanitize=thread -o $@ \
 		$(filter %.c,$^)
 
 .PHONY: tsan

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "transport/retry.h"
+#include "transport/backoff.h"
 #include "transport/socket.h"
 
 enum { FIRST_MS = 1, SHORTEST_MS = 100, LONGEST_MS = 2000 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The public calls, and what every endpoint has in common. */
 #define _GNU_SOURCE
-#include "transport/endpoint.h"
+#include <vmgdb/endpoint.h>
 
 #include <errno.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "transport/inherited.h"
+#include "transport/inherited_fd.h"
 #include "transport/socket.h"
 
 static bool is_listening(int fd)

@@ -19,9 +19,9 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "transport/edge.h"
+#include "transport/epoll_edge.h"
 #include "transport/fdstream.h"
-#include "transport/owned.h"
+#include "transport/owned_path.h"
 #include "transport/transport.h"
 
 enum { DRAIN_MS = 200, DRAIN_STEP_MS = 5 };

@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "transport/fdstream.h"
-#include "transport/retry.h"
+#include "transport/backoff.h"
 #include "transport/transport.h"
-#include "transport/unmark.h"
+#include "transport/parmrk.h"
 
 enum { REOPEN_MS = 1000, DRAIN_MS = 500, DRAIN_STEP_MS = 5 };
 

@@ -8,8 +8,8 @@
 #include <sys/un.h>
 #include <linux/vm_sockets.h>
 
-#include "transport/owned.h"
-#include "transport/retry.h"
+#include "transport/owned_path.h"
+#include "transport/backoff.h"
 #include "transport/transport.h"
 
 enum { SOCKET_BACKLOG = 8 };

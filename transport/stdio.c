@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "transport/inherited.h"
+#include "transport/inherited_fd.h"
 
 int stdio_open(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 {

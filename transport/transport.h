@@ -2,7 +2,7 @@
 /*
  * What the parser gives to a transport, and what a transport gives to the parser. Private.
  *
- * To add a transport: write one file with its openers, and its row in the table in kinds.c.
+ * To add a transport: write one file with its openers, and its row in the table in transports.c.
  */
 #ifndef VMGDB_TRANSPORT_TRANSPORT_H
 #define VMGDB_TRANSPORT_TRANSPORT_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "transport/endpoint.h"
+#include <vmgdb/endpoint.h>
 #include "transport/stream.h"
 
 enum { SPEC_NAME_MAX = 150, SPEC_ALLOW_MAX = 16 };

@@ -14,9 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "transport/edge.h"
+#include "transport/epoll_edge.h"
 #include "transport/fdstream.h"
-#include "transport/retry.h"
+#include "transport/backoff.h"
 #include "transport/transport.h"
 #include "transport/virtio_ports.h"
 

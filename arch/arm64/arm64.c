@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "arch/arm64/hw.h"
+#include "arch/arm64/debug_regs.h"
 #include "arch/arm64/layout.h"
 #include "arch/arm64/step.h"
 #include "arch/arm64/view.h"

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "arch/arm64/arm64.h"
-#include "arch/arm64/exception.h"
-#include "arch/arm64/hw.h"
-#include "core/vmgdb.h"
+#include "arch/arm64/event_delivery.h"
+#include "arch/arm64/debug_regs.h"
+#include <vmgdb/vmgdb.h>
 
 /* Exception classes in the syndrome: Arm ARM D19, ESR_ELx.EC. The odd ones are of EL1 itself. */
 enum {

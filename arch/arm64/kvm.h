@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #include "arch/arm64/layout.h"
-#include "core/vcpu.h"
+#include "core/accel.h"
 
 struct kvm_run;
 

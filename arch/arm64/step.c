@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "arch/arm64/step.h"
 
-#include "arch/arm64/exception.h"
+#include "arch/arm64/event_delivery.h"
 #include "arch/arm64/insn.h"
 #include "arch/arm64/view.h"
 #include "arch/arm64/walk.h"

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "arch/x86/kvm.h"
-#include "core/vmgdb.h"
+#include <vmgdb/vmgdb.h>
 
 enum { SLOTS = 4, XSAVE_ROOM = 16384 };
 enum { INT3 = 0xcc };

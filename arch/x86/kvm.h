@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 
 #include "arch/x86/x86.h"
-#include "core/vcpu.h"
+#include "core/accel.h"
 
 struct x86_kvm {
 	int fd; /* the VMM's */

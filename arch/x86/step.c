@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 
-#include "arch/x86/exec.h"
+#include "arch/x86/emulate.h"
 
 /* step_plan.saved; the last is the op, CS and the vectors of until[], a byte each */
 enum { SAVED_FLAGS, SAVED_SP, SAVED_IMAGE, SAVED_REST };

@@ -23,9 +23,9 @@
 #include <unistd.h>
 
 #include "host-tools/vmgdb-connect/debugger.h"
-#include "host-tools/vmgdb-connect/flow.h"
-#include "host-tools/vmgdb-connect/say.h"
-#include "host-tools/vmgdb-connect/side.h"
+#include "host-tools/vmgdb-connect/relay.h"
+#include "host-tools/vmgdb-connect/message.h"
+#include "host-tools/vmgdb-connect/peer.h"
 
 enum { LAST_WORDS_MS = 1000, REOPEN_MS = 1000 };
 

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "transport/endpoint.h"
+#include <vmgdb/endpoint.h>
 
 /* What the program exits with. */
 enum { EXIT_LEFT = 0, EXIT_USAGE = 1, EXIT_UNREACHABLE = 2, EXIT_REFUSED = 3 };

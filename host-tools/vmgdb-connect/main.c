@@ -8,7 +8,7 @@
 #include "host-tools/vmgdb-connect/debugger.h"
 #include "host-tools/vmgdb-connect/options.h"
 #include "host-tools/vmgdb-connect/probe.h"
-#include "host-tools/vmgdb-connect/say.h"
+#include "host-tools/vmgdb-connect/message.h"
 
 static int run_debugger(struct bridge_config c)
 {

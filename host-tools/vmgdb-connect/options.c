@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "transport/endpoint.h"
+#include <vmgdb/endpoint.h>
 
 enum { OPT_FIRST = 256 };
 

@@ -11,8 +11,8 @@
 #include <time.h>
 
 #include "host-tools/vmgdb-connect/rsp.h"
-#include "host-tools/vmgdb-connect/say.h"
-#include "host-tools/vmgdb-connect/side.h"
+#include "host-tools/vmgdb-connect/message.h"
+#include "host-tools/vmgdb-connect/peer.h"
 
 enum { GREETINGS = 5, ROUNDS = 15, THREADS_SHOWN = 64, DOCUMENT_MAX = RSP_MAX };
 

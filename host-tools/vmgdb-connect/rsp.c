@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "host-tools/vmgdb-connect/side.h"
+#include "host-tools/vmgdb-connect/peer.h"
 
 enum {
 	ANSWER_MS = 5000,

@@ -8,13 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/vmgdb.h"
+#include <vmgdb/vmgdb.h>
 #include "host-tools/vmgdb-run/guests.h"
 #include "host-tools/vmgdb-run/machine.h"
 #include "host-tools/vmgdb-run/options.h"
-#include "host-tools/vmgdb-run/paste.h"
+#include "host-tools/vmgdb-run/attach_hint.h"
 #include "host-tools/vmgdb-run/terminal.h"
-#include "transport/endpoint.h"
+#include <vmgdb/endpoint.h>
 
 static void log_line(void *opaque, enum vmgdb_log_level level, const char *line)
 {

@@ -11,7 +11,7 @@
 #include "host-tools/vmgdb-run/guests.h"
 #include "host-tools/vmgdb-run/options.h"
 #include "host-tools/vmgdb-run/vm.h"
-#include "transport/endpoint.h"
+#include <vmgdb/endpoint.h>
 
 enum { MEM_DEFAULT = 64, MEM_MIN = 16, MEM_MAX = 1 << 20, OPT_FIRST = 256 };
 

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/vmgdb.h"
+#include <vmgdb/vmgdb.h>
 #include "host-tools/vmgdb-run/machine.h"
 
 enum { KICK_MS = 10, DRAIN_MS = 1000 };

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/vmgdb.h"
+#include <vmgdb/vmgdb.h>
 #include "host-tools/vmgdb-run/machine.h"
 
 int vm_fail(struct vm *vm, int err, const char *fmt, ...)

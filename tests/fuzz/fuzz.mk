@@ -11,7 +11,7 @@ FUZZ_LIB := $(LIB_SRC) tests/unit/fake_target.c
 
 $(O)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIB)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) -std=gnu11 -I. -O1 -g -pthread -fsanitize=fuzzer,address,undefined \
+	$(FUZZ_CC) -std=gnu11 $(INCLUDES) -O1 -g -pthread -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -o $@ $^
 
 .PHONY: fuzz

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/packet.h"
-#include "core/session.h"
+#include "core/rsp/packet.h"
+#include "core/rsp/session.h"
 #include "tests/unit/fake_target.h"
 
 enum mode { MODE_RELIABLE = 1, MODE_RO = 2, MODE_ACK = 4, MODE_KILL = 8, MODE_LINES = 16 };

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/engine.h"
+#include "core/engine/engine.h"
 
 enum { CPUS = 2, TURNS = 300, HITS = 10, LIMIT_MS = 20000 };
 
@@ -48,7 +48,7 @@ int ioctl(int fd, unsigned long request, ...)
 
 /* ---- the VMM ----------------------------------------------------------------------------- */
 
-/* One turn of the loop of core/vmgdb.h; the guest is served by going on. False: it is over. */
+/* One turn of the loop of core/include/vmgdb/vmgdb.h; the guest is served by going on. False: it is over. */
 static bool turn(struct driven *d)
 {
 	if (vmgdb_vcpu_enter(d->vcpu))

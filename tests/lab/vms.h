@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/vcpu.h"
+#include "core/accel.h"
 #include "tests/lab/facts.h"
 
 struct vms_cpu {

@@ -3,8 +3,8 @@
 #ifndef VMGDB_TESTS_RSP_H
 #define VMGDB_TESTS_RSP_H
 
-#include "core/packet.h"
-#include "core/session.h"
+#include "core/rsp/packet.h"
+#include "core/rsp/session.h"
 
 struct rsp {
 	struct session *session;

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/engine.h"
+#include "core/engine/engine.h"
 #include "tests/unit/softcpu.h"
 
 /* ---- memory: guests race with each other, so all of it is atomic ------------------------- */

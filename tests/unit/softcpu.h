@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/vcpu.h"
+#include "core/accel.h"
 
 enum { SOFT_INSN = 4, SOFT_PAGE = 256, SOFT_PTES = 64, SOFT_REGS = 8, SOFT_BANKS = 3 };
 

@@ -136,7 +136,7 @@ static bool serve(struct softvm_cpu *c)
 	return false;
 }
 
-/* The loop of core/vmgdb.h. */
+/* The loop of core/include/vmgdb/vmgdb.h. */
 static void *vcpu_main(void *opaque)
 {
 	struct softvm_cpu *c = opaque;

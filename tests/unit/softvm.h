@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A tiny VMM around the engine: software vCPUs, one thread each, that run the loop which
- * core/vmgdb.h prescribes, and the debugger's side of it (target.h) with waits that are bounded.
+ * core/include/vmgdb/vmgdb.h prescribes, and the debugger's side of it (target.h) with waits that are bounded.
  */
 #ifndef VMGDB_TESTS_SOFTVM_H
 #define VMGDB_TESTS_SOFTVM_H
 
-#include "core/engine.h"
+#include "core/engine/engine.h"
 #include "tests/unit/softcpu.h"
 
 enum { SOFTVM_CPUS = 5, SOFTVM_MEM = 8192 };

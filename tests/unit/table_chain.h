@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_TABLE_CHAIN_H
 #define TESTS_UNIT_TABLE_CHAIN_H
 
-#include "core/table.h"
+#include "core/lib/hash_table.h"
 
 /* Nodes in its fullest bucket. */
 static inline size_t longest_chain(const struct table *t)

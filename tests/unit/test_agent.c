@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/agent.h"
+#include "core/breakpoints/agent.h"
 
 /* Register n reads 100 + n, but 9 can't be read; memory is 16 bytes at 0x1000 and a string. */
 struct world {

@@ -8,7 +8,7 @@
 #include <criterion/criterion.h>
 
 #include "arch/arm64/arm64.h"
-#include "arch/arm64/exception.h"
+#include "arch/arm64/event_delivery.h"
 #include "core/regs.h"
 #include "tests/unit/arm64_cpu.h"
 

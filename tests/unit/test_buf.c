@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "core/buf.h"
+#include "core/lib/buf.h"
 
 static struct scan scan(const char *text)
 {

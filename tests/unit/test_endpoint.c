@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "transport/endpoint.h"
+#include <vmgdb/endpoint.h>
 #include "transport/transport.h"
 
 /* A spec that parses, and what the transport is to be told. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/packet.h"
+#include "core/rsp/packet.h"
 
 enum { ROOM = 4096 };
 

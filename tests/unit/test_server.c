@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/server.h"
+#include "core/server/server.h"
 #include "tests/unit/softvm.h"
 #include "tests/unit/transport_help.h"
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "transport_help.h"
-#include "transport/unmark.h"
+#include "transport/parmrk.h"
 
 static char device[64];
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * VMs with stubs as a VMM builds them (core/vmgdb.h), software vCPUs in threads, and debuggers that
+ * VMs with stubs as a VMM builds them (core/include/vmgdb/vmgdb.h), software vCPUs in threads, and debuggers that
  * connect: what comes, goes and ends while one is there.
  */
 #include <criterion/criterion.h>

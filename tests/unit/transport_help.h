@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "transport/endpoint.h"
+#include <vmgdb/endpoint.h>
 #include "transport/stream.h"
 
 /* A folder of the test's own, with a short path. Removed by remove_temp_dir(), which fails the test

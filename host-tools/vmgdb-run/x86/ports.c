@@ -9,7 +9,7 @@
 #include <linux/kvm.h>
 #include <string.h>
 
-#include "core/vmgdb.h"
+#include <vmgdb/vmgdb.h>
 #include "host-tools/vmgdb-run/x86/x86.h"
 
 struct port {

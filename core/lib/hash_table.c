@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/lib/hash_table.h"
+
+enum { BUCKETS_MIN = 16 };
+
+/* Fibonacci hashing: the highest bits of the product depend on all bits of the key. */
+static size_t bucket_of(const struct table *t, uint64_t key)
+{
+	return (key * 0x9e3779b97f4a7c15ULL) >> (64 - __builtin_ctzll(t->nbuckets));
+}
+
+static void push(struct table *t, struct table_node *node)
+{
+	struct table_node **b = &t->buckets[bucket_of(t, node->key)];
+
+	node->next = *b;
+	*b = node;
+}
+
+static int grow(struct table *t)
+{
+	struct table old = *t;
+	struct table_node *n, *next;
+
+	t->nbuckets = old.nbuckets ? old.nbuckets * 2 : BUCKETS_MIN;
+	t->buckets = calloc(t->nbuckets, sizeof(*t->buckets));
+	if (!t->buckets) {
+		*t = old;
+		return -ENOMEM;
+	}
+	for (n = table_first(&old); n; n = next) {
+		next = table_next(&old, n);
+		push(t, n);
+	}
+	free(old.buckets);
+	return 0;
+}
+
+void table_fini(struct table *t)
+{
+	free(t->buckets);
+	*t = (struct table){ 0 };
+}
+
+struct table_node *table_find(const struct table *t, uint64_t key)
+{
+	struct table_node *n = t->count ? t->buckets[bucket_of(t, key)] : NULL;
+
+	while (n && n->key != key)
+		n = n->next;
+	return n;
+}
+
+int table_add(struct table *t, struct table_node *node)
+{
+	int ret = t->count < t->nbuckets ? 0 : grow(t);
+
+	if (ret)
+		return ret;
+	push(t, node);
+	t->count++;
+	return 0;
+}
+
+void table_del(struct table *t, struct table_node *node)
+{
+	struct table_node **p = &t->buckets[bucket_of(t, node->key)];
+
+	while (*p != node)
+		p = &(*p)->next;
+	*p = node->next;
+	t->count--;
+}
+
+static struct table_node *first_from(const struct table *t, size_t bucket)
+{
+	for (; bucket < t->nbuckets; bucket++)
+		if (t->buckets[bucket])
+			return t->buckets[bucket];
+	return NULL;
+}
+
+struct table_node *table_first(const struct table *t)
+{
+	return first_from(t, 0);
+}
+
+struct table_node *table_next(const struct table *t, const struct table_node *node)
+{
+	return node->next ? node->next : first_from(t, bucket_of(t, node->key) + 1);
+}

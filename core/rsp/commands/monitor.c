@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* gdb's `monitor`: commands by name, for people. GDB manual, "General Query Packets", qRcmd. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/rsp/command.h"
+
+enum { LINE_MAX = 256 };
+
+/* A command: args is what follows the name and its blanks; the answer goes to out. */
+struct monitor {
+	const char *name;
+	const char *help;
+	void (*run)(struct session *s, const char *args, struct buf *out);
+};
+
+static void help(struct session *s, const char *args, struct buf *out);
+
+static void version(struct session *s, const char *args, struct buf *out)
+{
+	(void)args;
+	buf_fmt(out, "vmgdb, %s\n", s->target->cpu->name);
+}
+
+static const struct {
+	const char *name;
+	const char *help;
+	enum target_option option;
+} options[] = {
+	{ "stop-on-reset", "stop at a reset or power-off, before the VMM acts on it",
+	  OPTION_STOP_ON_RESET },
+	{ "software-watch", "carry new watchpoints by stepping: slow, but on any host",
+	  OPTION_SOFTWARE_WATCH },
+	{ "whole-rep", "step over a rep instruction at once, not one iteration at a time",
+	  OPTION_WHOLE_REP },
+};
+
+static void show(struct session *s, const char *args, struct buf *out)
+{
+	struct target *t = s->target;
+
+	(void)args;
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		buf_fmt(out, "%-16s %-4s %s\n", options[i].name,
+			t->ops->option(t, options[i].option) ? "on" : "off", options[i].help);
+}
+
+/* "NAME on|off" */
+static void set(struct session *s, const char *args, struct buf *out)
+{
+	size_t n = strcspn(args, " \t");
+	const char *value = args + n + strspn(args + n, " \t");
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (strlen(options[i].name) != n || memcmp(options[i].name, args, n))
+			continue;
+		if (!strcmp(value, "on") || !strcmp(value, "off"))
+			s->target->ops->set_option(s->target, options[i].option, value[1] == 'n');
+		else
+			buf_fmt(out, "%s is on or off.\n", options[i].name);
+		return;
+	}
+	buf_str(out, "There is no such option; see `monitor show'.\n");
+}
+
+static const struct monitor monitors[] = {
+	{ "help", "this list", help },
+	{ "set", "NAME on|off: change an option", set },
+	{ "show", "the options", show },
+	{ "version", "what this stub is", version },
+};
+
+enum { NMONITORS = sizeof(monitors) / sizeof(monitors[0]) };
+
+static void help(struct session *s, const char *args, struct buf *out)
+{
+	(void)s;
+	(void)args;
+	for (size_t i = 0; i < NMONITORS; i++)
+		buf_fmt(out, "%-16s %s\n", monitors[i].name, monitors[i].help);
+}
+
+/* The command that line begins with, and in *args where its arguments are. */
+static const struct monitor *find(const char *line, const char **args)
+{
+	size_t n = strcspn(line, " \t");
+
+	*args = line + n + strspn(line + n, " \t");
+	for (size_t i = 0; i < NMONITORS; i++)
+		if (strlen(monitors[i].name) == n && !memcmp(monitors[i].name, line, n))
+			return &monitors[i];
+	return NULL;
+}
+
+static void run_line(struct session *s, const char *line)
+{
+	struct buf *out = &s->scratch;
+	const struct monitor *m;
+	const char *args;
+
+	line += strspn(line, " \t");
+	m = find(line, &args);
+	buf_clear(out);
+	if (m)
+		m->run(s, args, out);
+	else
+		buf_str(out, "There is no such command here; see `monitor help'.\n");
+	if (out->len)
+		buf_hex(&s->reply, out->data, out->len);
+	else
+		reply_ok(s); /* an empty reply would deny the command */
+}
+
+/* ",COMMAND" in hexadecimal */
+static void remote_command(struct session *s, struct scan *args)
+{
+	char line[LINE_MAX];
+	size_t n;
+
+	if (!scan_char(args, ',') || scan_left(args) % 2) {
+		fail(s, EINVAL, "command: malformed");
+		return;
+	}
+	n = scan_left(args) / 2;
+	if (n >= sizeof(line)) {
+		fail(s, EMSGSIZE, "command: too long");
+		return;
+	}
+	if (!hex_decode((uint8_t *)line, args->p, n)) {
+		fail(s, EINVAL, "command: not hexadecimal");
+		return;
+	}
+	line[n] = '\0';
+	run_line(s, line);
+}
+
+const struct command monitor_commands[] = {
+	{ "qRcmd", 0, remote_command, NULL },
+	{ 0 },
+};

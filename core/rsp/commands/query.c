@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* How a conversation begins, and small questions. GDB manual, "General Query Packets". */
+#include <errno.h>
+#include <string.h>
+
+#include "core/rsp/command.h"
+
+static const struct {
+	const char *name;
+	unsigned int bit; /* enum feature */
+} features[] = {
+	{ "multiprocess", FEATURE_MULTIPROCESS },
+	{ "swbreak", FEATURE_SWBREAK },
+	{ "hwbreak", FEATURE_HWBREAK },
+	{ "error-message", FEATURE_ERROR_MESSAGE },
+};
+
+enum { NFEATURES = sizeof(features) / sizeof(features[0]) };
+
+/* One word of what the debugger announces; words that we don't know mean nothing to us. */
+static unsigned int announced(struct scan word)
+{
+	for (size_t i = 0; i < NFEATURES; i++) {
+		struct scan rest = word;
+
+		if (scan_str(&rest, features[i].name) && scan_char(&rest, '+') && scan_end(&rest))
+			return features[i].bit;
+	}
+	return 0;
+}
+
+/* The first packet of every debugger: it knows nothing of what was before. */
+static void supported(struct session *s, struct scan *args)
+{
+	struct scan word;
+
+	if (!scan_end(args) && !scan_char(args, ':')) {
+		fail(s, EINVAL, "features: malformed");
+		return;
+	}
+	session_fresh(s);
+	while (scan_field(args, ';', &word))
+		s->features |= announced(word);
+	buf_fmt(&s->reply, "PacketSize=%zx", PACKET_SIZE);
+	for (size_t i = 0; i < NFEATURES; i++)
+		buf_fmt(&s->reply, ";%s+", features[i].name);
+	for (const struct command *const *f = command_families; *f; f++)
+		for (const struct command *c = *f; c->name; c++)
+			if (c->feature && command_offered(s, c))
+				buf_fmt(&s->reply, ";%s", c->feature);
+}
+
+static void start_no_ack(struct session *s, struct scan *args)
+{
+	if (!scan_done(s, args))
+		return;
+	link_set_no_ack(&s->link);
+	reply_ok(s);
+}
+
+/* vMustReplyEmpty: how gdb finds out whether a stub knows what it does not know. */
+static void unsupported(struct session *s, struct scan *args)
+{
+	(void)s;
+	(void)args;
+}
+
+/* We keep no state from one connection to the next beyond the VM itself, which is always there. */
+static void extended_mode(struct session *s, struct scan *args)
+{
+	if (scan_done(s, args))
+		reply_ok(s);
+}
+
+/* The VM was there before the debugger and outlives it: gdb then detaches when it quits. */
+static void attached(struct session *s, struct scan *args)
+{
+	if (scan_char(args, ':') && !scan_process(args))
+		fail(s, ESRCH, "process: malformed, or not ours");
+	else if (scan_done(s, args))
+		buf_char(&s->reply, '1');
+}
+
+/* The debugger offers to look symbols up: none are needed. */
+static void symbols(struct session *s, struct scan *args)
+{
+	(void)args;
+	reply_ok(s);
+}
+
+const struct command query_commands[] = {
+	{ "qSupported", CMD_GREETING, supported, NULL },
+	{ "QStartNoAckMode", CMD_GREETING | CMD_NO_ACK, start_no_ack, "QStartNoAckMode+" },
+	{ "vMustReplyEmpty", CMD_GREETING, unsupported, NULL },
+	{ "!", CMD_GREETING, extended_mode, NULL },
+	{ "qAttached", 0, attached, NULL },
+	{ "qSymbol", 0, symbols, NULL },
+	{ 0 },
+};

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Run control: vCont c C s S, and the ways to end: D k vKill. GDB manual, "Packets". A VM takes no
+ * signals, so the numbers that C and S bring are read and dropped.
+ */
+#include <errno.h>
+
+#include "core/rsp/command.h"
+
+/* ---- resuming ---------------------------------------------------------------------------- */
+
+/* Every vCPU holds until an action names it, and so does one that nobody has heard of yet. */
+static bool start_actions(struct session *s)
+{
+	int err = session_vcpus(s);
+
+	if (!err && !s->vcpus.n)
+		err = -ESRCH;
+	if (err) {
+		fail_errno(s, err, "threads");
+		return false;
+	}
+	for (unsigned int i = 0; i < s->vcpus.n; i++) {
+		s->vcpus.action[i] = (struct resume_action){
+			.vcpu = s->vcpus.index[i],
+			.kind = RESUME_HOLD,
+		};
+		s->vcpus.claimed[i] = false;
+	}
+	s->vcpus.rest = (struct resume_action){ .kind = RESUME_HOLD };
+	s->vcpus.rest_claimed = false;
+	return true;
+}
+
+/* The action is for the vCPUs that id names, as far as none before it was. */
+static void add_action(struct session *s, const struct thread_id *id,
+		       const struct resume_action *action)
+{
+	struct vcpu_list *l = &s->vcpus;
+	unsigned int vcpu = id->kind == THREAD_ONE ? id->vcpu : s->general;
+
+	for (unsigned int i = 0; i < l->n; i++) {
+		if (l->claimed[i] || (id->kind != THREAD_ALL && l->index[i] != vcpu))
+			continue;
+		l->action[i] = *action;
+		l->action[i].vcpu = l->index[i];
+		l->claimed[i] = true;
+	}
+	if (id->kind == THREAD_ALL && !l->rest_claimed) {
+		l->rest = *action;
+		l->rest_claimed = true;
+	}
+}
+
+static void resume(struct session *s)
+{
+	struct target *t = s->target;
+	int err = t->ops->resume(t, s->vcpus.action, s->vcpus.n, &s->vcpus.rest);
+
+	if (err) {
+		fail_errno(s, err, "resume");
+		return;
+	}
+	s->running = true;
+	s->silent = true;
+	if (s->interrupted)
+		t->ops->interrupt(t);
+	s->interrupted = false;
+}
+
+/* Steps change more than continue does: which code runs between two stops. */
+static bool may_step(struct session *s, enum resume_kind kind)
+{
+	if (kind == RESUME_CONTINUE || kind == RESUME_HOLD || !s->config.ro)
+		return true;
+	fail(s, EROFS, "this session is read-only");
+	return false;
+}
+
+/* ---- vCont ------------------------------------------------------------------------------- */
+
+/* One letter, with its argument. */
+static bool scan_kind(struct scan *text, struct resume_action *out)
+{
+	uint64_t signal;
+
+	*out = (struct resume_action){ .kind = RESUME_STEP };
+	if (scan_char(text, 's'))
+		return true;
+	if (scan_char(text, 'S'))
+		return scan_hex(text, &signal);
+	out->kind = RESUME_HOLD;
+	if (scan_char(text, 't'))
+		return true;
+	if (scan_char(text, 'r')) {
+		out->kind = RESUME_RANGE;
+		return scan_hex(text, &out->start) && scan_char(text, ',') &&
+		       scan_hex(text, &out->end);
+	}
+	out->kind = RESUME_CONTINUE;
+	return scan_char(text, 'c') || (scan_char(text, 'C') && scan_hex(text, &signal));
+}
+
+/* "ACTION[:thread-id]" */
+static bool scan_action(struct session *s, struct scan *text)
+{
+	struct thread_id id = { THREAD_ALL, 0 };
+	struct resume_action action;
+
+	if (!scan_kind(text, &action)) {
+		fail(s, EINVAL, "action: unknown or malformed");
+		return false;
+	}
+	if (scan_char(text, ':') && !scan_thread(s, text, &id))
+		return false;
+	if (!scan_done(s, text) || !may_step(s, action.kind))
+		return false;
+	add_action(s, &id, &action);
+	return true;
+}
+
+/* The leftmost action that names a thread is the thread's. */
+static void vcont(struct session *s, struct scan *args)
+{
+	struct scan text;
+
+	if (!scan_char(args, ';') || scan_end(args)) {
+		fail(s, EINVAL, "action: missing");
+		return;
+	}
+	if (!start_actions(s))
+		return;
+	while (scan_field(args, ';', &text))
+		if (!scan_action(s, &text))
+			return;
+	resume(s);
+}
+
+static void vcont_actions(struct session *s, struct scan *args)
+{
+	if (scan_done(s, args))
+		buf_str(&s->reply, "vCont;c;C;s;S;t;r");
+}
+
+/* ---- c C s S ----------------------------------------------------------------------------- */
+
+static void jump(struct session *s, struct cpu_view *v, uint64_t pc)
+{
+	if (v->need(v, 0) < 0)
+		return;
+	s->target->cpu->set_pc(v->state, pc);
+	v->dirty(v, 0);
+}
+
+/* With Hc at one thread, that one alone; otherwise all, a step being the selected thread's. */
+static void resume_selected(struct session *s, enum resume_kind kind, const uint64_t *pc)
+{
+	bool one = s->resume.kind == THREAD_ONE;
+	struct thread_id id = { THREAD_ONE, one ? s->resume.vcpu : s->general };
+	struct cpu_view *v = s->target->ops->view(s->target, id.vcpu);
+
+	if (!v) {
+		fail(s, ESRCH, "the selected thread is gone");
+		return;
+	}
+	if ((pc && s->config.ro) || !may_step(s, kind)) {
+		fail(s, EROFS, "this session is read-only");
+		return;
+	}
+	if (!start_actions(s))
+		return;
+	if (pc)
+		jump(s, v, *pc);
+	add_action(s, &id, &(struct resume_action){ .kind = kind });
+	if (!one)
+		add_action(s, &(struct thread_id){ THREAD_ALL, 0 },
+			   &(struct resume_action){ .kind = RESUME_CONTINUE });
+	resume(s);
+}
+
+/* "[ADDR]" */
+static void resume_at(struct session *s, struct scan *args, enum resume_kind kind)
+{
+	bool jumps = !scan_end(args);
+	uint64_t pc;
+
+	if (jumps && !scan_hex(args, &pc))
+		fail(s, EINVAL, "address: not hexadecimal");
+	else if (scan_done(s, args))
+		resume_selected(s, kind, jumps ? &pc : NULL);
+}
+
+/* "SIGNAL[;ADDR]" */
+static void resume_signal(struct session *s, struct scan *args, enum resume_kind kind)
+{
+	uint64_t signal;
+
+	if (!scan_hex(args, &signal) || (!scan_end(args) && !scan_char(args, ';')))
+		fail(s, EINVAL, "signal: malformed");
+	else
+		resume_at(s, args, kind);
+}
+
+static void cont(struct session *s, struct scan *args)
+{
+	resume_at(s, args, RESUME_CONTINUE);
+}
+
+static void cont_signal(struct session *s, struct scan *args)
+{
+	resume_signal(s, args, RESUME_CONTINUE);
+}
+
+static void step(struct session *s, struct scan *args)
+{
+	resume_at(s, args, RESUME_STEP);
+}
+
+static void step_signal(struct session *s, struct scan *args)
+{
+	resume_signal(s, args, RESUME_STEP);
+}
+
+/* ---- ends -------------------------------------------------------------------------------- */
+
+static void leave(struct session *s, enum detach_how how)
+{
+	s->target->ops->detach(s->target, how);
+	s->running = false;
+	s->end = SESSION_DETACHED;
+}
+
+/* Where the VMM does not let a debugger end its VM, killing it means leaving it alone. */
+static void end(struct session *s)
+{
+	if (!s->config.may_kill || s->target->ops->kill(s->target) < 0) {
+		leave(s, DETACH_RUN);
+		return;
+	}
+	s->running = false;
+	s->end = SESSION_KILLED;
+}
+
+/* ";PID" */
+static bool scan_own_process(struct session *s, struct scan *args)
+{
+	if (scan_char(args, ';') && scan_process(args))
+		return scan_done(s, args);
+	fail(s, ESRCH, "process: malformed, or not ours");
+	return false;
+}
+
+static void detach(struct session *s, struct scan *args)
+{
+	if (!scan_end(args) && !scan_own_process(s, args))
+		return;
+	leave(s, DETACH_RUN);
+	reply_ok(s);
+}
+
+/* Our own, for who only asked something: the VM is again as it was found, held for a debugger if it
+ * was. A detach would let it go. */
+static void withdraw(struct session *s, struct scan *args)
+{
+	if (!scan_done(s, args))
+		return;
+	leave(s, DETACH_AS_FOUND);
+	reply_ok(s);
+}
+
+/* k has no reply: GDB manual, "Packets". */
+static void kill_all(struct session *s, struct scan *args)
+{
+	if (!scan_done(s, args))
+		return;
+	end(s);
+	s->silent = true;
+}
+
+static void kill_process(struct session *s, struct scan *args)
+{
+	if (!scan_own_process(s, args))
+		return;
+	end(s);
+	reply_ok(s);
+}
+
+const struct command run_commands[] = {
+	{ "vCont?", 0, vcont_actions, NULL },
+	{ "vCont", CMD_RESUME, vcont, "vContSupported+" },
+	{ "c", CMD_GLUED | CMD_RESUME, cont, NULL },
+	{ "C", CMD_GLUED | CMD_RESUME, cont_signal, NULL },
+	{ "s", CMD_GLUED | CMD_RESUME, step, NULL },
+	{ "S", CMD_GLUED | CMD_RESUME, step_signal, NULL },
+	{ "D", CMD_ANYTIME, detach, NULL },
+	{ "QVmgdb.Withdraw", CMD_ANYTIME, withdraw, "QVmgdb.Withdraw+" },
+	{ "k", CMD_ANYTIME | CMD_CHANGES, kill_all, NULL },
+	{ "vKill", CMD_ANYTIME | CMD_CHANGES, kill_process, NULL },
+	{ 0 },
+};

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* memrchr */
+#include "core/rsp/packet.h"
+
+#include <string.h>
+
+#include "core/lib/buf.h"
+
+enum {
+	ESCAPE = '}',
+	ESCAPE_XOR = 0x20,
+	RUN = '*',
+	RUN_BIAS = 29, /* the count is sent as a printable character */
+	RUN_MIN = 3,
+	RUN_MAX = 126 - RUN_BIAS,
+};
+
+/* ---- decoding ---------------------------------------------------------------------------- */
+
+void packet_decoder_init(struct packet_decoder *d, void *data, size_t cap)
+{
+	*d = (struct packet_decoder){ .data = data, .cap = cap };
+}
+
+static void restart(struct packet_decoder *d)
+{
+	d->state = PACKET_INSIDE;
+	d->too_long = false;
+	d->len = 0;
+	d->sum = 0;
+}
+
+static enum packet_event outside(struct packet_decoder *d, uint8_t c)
+{
+	switch (c) {
+	case '$': restart(d); return PACKET_NONE;
+	case '+': return PACKET_ACK;
+	case '-': return PACKET_NAK;
+	case 0x03: return PACKET_INTERRUPT;
+	default: return PACKET_JUNK;
+	}
+}
+
+static bool is_junk(uint8_t c)
+{
+	return c != '$' && c != '+' && c != '-' && c != 0x03;
+}
+
+/* In blocks of a fixed size, which compilers turn to vector code. */
+static uint8_t sum_of(const uint8_t *p, size_t n)
+{
+	enum { BLOCK = 64 };
+	uint8_t sum = 0;
+
+	for (; n >= BLOCK; n -= BLOCK, p += BLOCK)
+		for (size_t i = 0; i < BLOCK; i++)
+			sum += p[i];
+	for (size_t i = 0; i < n; i++)
+		sum += p[i];
+	return sum;
+}
+
+static void append(struct packet_decoder *d, const uint8_t *p, size_t n)
+{
+	d->sum += sum_of(p, n);
+	if (n > d->cap - d->len)
+		d->too_long = true;
+	if (d->too_long || !n)
+		return;
+	memcpy(d->data + d->len, p, n);
+	d->len += n;
+}
+
+/* Take data up to the end of the packet, of the input, or to where the next packet starts. */
+static size_t inside(struct packet_decoder *d, const uint8_t *p, size_t n)
+{
+	const uint8_t *hash = memchr(p, '#', n);
+	size_t len = hash ? (size_t)(hash - p) : n;
+	const uint8_t *dollar = memrchr(p, '$', len);
+
+	if (dollar) {
+		restart(d);
+		return (size_t)(dollar - p) + 1;
+	}
+	append(d, p, len);
+	if (!hash)
+		return len;
+	d->state = PACKET_SUM_HIGH;
+	return len + 1;
+}
+
+static void unescape(struct packet_decoder *d)
+{
+	uint8_t *end = d->data + d->len;
+	uint8_t *in = memchr(d->data, ESCAPE, d->len);
+	uint8_t *out = in;
+
+	if (!in)
+		return;
+	for (; in < end; in++) {
+		if (*in != ESCAPE)
+			*out++ = *in;
+		else if (++in < end)
+			*out++ = *in ^ ESCAPE_XOR;
+	}
+	d->len = (size_t)(out - d->data);
+}
+
+/* How long the data is when its runs are written out; 0 when a run is malformed. */
+static size_t expanded_len(const uint8_t *p, size_t n)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] != RUN) {
+			len++;
+		} else {
+			if (!len || ++i == n || p[i] < RUN_BIAS + RUN_MIN ||
+			    p[i] > RUN_BIAS + RUN_MAX)
+				return 0;
+			len += p[i] - RUN_BIAS;
+		}
+	}
+	return len;
+}
+
+/*
+ * In place: the data is moved to the end of the room that there is and written out from its start.
+ * Nothing is overwritten before it is read, for what is left never becomes shorter by expanding it.
+ */
+static bool expand(struct packet_decoder *d)
+{
+	size_t len = expanded_len(d->data, d->len);
+	const uint8_t *in = d->data + d->cap - d->len, *end = d->data + d->cap;
+	uint8_t *out = d->data;
+
+	if (!memchr(d->data, RUN, d->len))
+		return true;
+	if (!len || len > d->cap)
+		return false;
+	memmove(d->data + d->cap - d->len, d->data, d->len);
+	while (in < end) {
+		if (*in != RUN) {
+			*out++ = *in++;
+		} else {
+			size_t n = in[1] - RUN_BIAS;
+
+			in += 2;
+			memset(out, out[-1], n);
+			out += n;
+		}
+	}
+	d->len = len;
+	return true;
+}
+
+static enum packet_event finish(struct packet_decoder *d, uint8_t low)
+{
+	int hi = hex_digit((char)d->high), lo = hex_digit((char)low);
+
+	d->state = PACKET_OUTSIDE;
+	if (hi < 0 || lo < 0 || (hi << 4 | lo) != d->sum)
+		return PACKET_BAD;
+	if (d->too_long)
+		return PACKET_TOO_LONG;
+	if (d->expand && !expand(d))
+		return PACKET_TOO_LONG;
+	unescape(d);
+	return PACKET_DATA;
+}
+
+/* One of the two digits of the checksum. */
+static enum packet_event checksum(struct packet_decoder *d, uint8_t c)
+{
+	if (d->state == PACKET_SUM_LOW)
+		return finish(d, c);
+	d->high = c;
+	d->state = PACKET_SUM_LOW;
+	return PACKET_NONE;
+}
+
+static size_t skip_junk(const uint8_t *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && is_junk(p[i]))
+		i++;
+	return i;
+}
+
+enum packet_event packet_decode(struct packet_decoder *d, const void *bytes, size_t n,
+				size_t *eaten)
+{
+	const uint8_t *p = bytes;
+	enum packet_event event = PACKET_NONE;
+	size_t i = 0;
+
+	while (i < n && event == PACKET_NONE) {
+		if (d->state == PACKET_INSIDE) {
+			i += inside(d, p + i, n - i);
+		} else if (d->state == PACKET_OUTSIDE) {
+			event = outside(d, p[i++]);
+			if (event == PACKET_JUNK)
+				i += skip_junk(p + i, n - i);
+		} else if (p[i] == '$') {
+			d->state = PACKET_OUTSIDE;
+			event = PACKET_BAD;
+		} else {
+			event = checksum(d, p[i++]);
+		}
+	}
+	*eaten = i;
+	return event;
+}
+
+/* ---- encoding ---------------------------------------------------------------------------- */
+
+/* Which bytes mean something to the framing and can't stand for themselves. */
+static bool is_special(uint8_t c)
+{
+	return c == '$' || c == '#' || c == ESCAPE || c == RUN;
+}
+
+/* Eight bytes at a time: which of them are zero? Exact for "any at all". */
+static uint64_t any_zero(uint64_t x)
+{
+	return (x - 0x0101010101010101) & ~x & 0x8080808080808080;
+}
+
+static uint64_t any_equal(uint64_t x, uint8_t c)
+{
+	return any_zero(x ^ 0x0101010101010101 * c);
+}
+
+static uint64_t load(const uint8_t *p)
+{
+	uint64_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+/*
+ * How many bytes from p on stand for themselves: none is special, and no run of four (the shortest
+ * that a count makes shorter) starts at one. May be too few, never too many.
+ */
+static size_t plain(const uint8_t *p, size_t n)
+{
+	size_t i = 0;
+
+	for (; n - i >= 8 + RUN_MIN; i += 8) {
+		uint64_t x = load(p + i);
+		uint64_t runs =
+			(x ^ load(p + i + 1)) | (x ^ load(p + i + 2)) | (x ^ load(p + i + 3));
+
+		if (any_zero(runs) | any_equal(x, '$') | any_equal(x, '#') | any_equal(x, ESCAPE) |
+		    any_equal(x, RUN))
+			break;
+	}
+	return i;
+}
+
+static size_t run_len(const uint8_t *p, size_t n)
+{
+	size_t i = 1;
+
+	while (i < n && p[i] == p[0])
+		i++;
+	return i;
+}
+
+/*
+ * How many of `more` repeats one count can stand for, at most. A count that would be sent as $, #, +
+ * or - is not used: the first two end a packet, the others confuse a debugger that looks for acks.
+ */
+static size_t run_count(size_t more)
+{
+	size_t n = more < RUN_MAX ? more : RUN_MAX;
+
+	while (n + RUN_BIAS == '$' || n + RUN_BIAS == '#' || n + RUN_BIAS == '+' ||
+	       n + RUN_BIAS == '-')
+		n--;
+	return n;
+}
+
+static uint8_t *put_escaped(uint8_t *out, uint8_t c, size_t n)
+{
+	while (n--) {
+		*out++ = ESCAPE;
+		*out++ = c ^ ESCAPE_XOR;
+	}
+	return out;
+}
+
+static uint8_t *put_run(uint8_t *out, uint8_t c, size_t n)
+{
+	if (is_special(c))
+		return put_escaped(out, c, n);
+	*out++ = c;
+	n--;
+	while (n >= RUN_MIN) {
+		size_t count = run_count(n);
+
+		*out++ = RUN;
+		*out++ = (uint8_t)(count + RUN_BIAS);
+		n -= count;
+	}
+	while (n--)
+		*out++ = c;
+	return out;
+}
+
+size_t packet_encode(void *dst, const void *data, size_t n)
+{
+	const uint8_t *p = data, *end = p + n;
+	uint8_t *start = dst, *out = start;
+	uint8_t sum;
+
+	*out++ = '$';
+	while (p < end) {
+		size_t same = plain(p, (size_t)(end - p));
+
+		memcpy(out, p, same);
+		out += same;
+		p += same;
+		for (size_t i = 0; i < 8 && p < end; i += same, p += same) {
+			same = run_len(p, (size_t)(end - p));
+			out = put_run(out, *p, same);
+		}
+	}
+	sum = sum_of(start + 1, (size_t)(out - start) - 1);
+	*out++ = '#';
+	hex_encode((char *)out, &sum, 1);
+	return (size_t)(out - start) + 2;
+}
