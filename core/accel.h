@@ -8,7 +8,7 @@
 #include "core/cpu.h"
 
 /* How a vCPU is to run next; nothing set: without any debug control. */
-struct debug_wish {
+struct debug_control {
 	bool trap_brk;	/* breakpoint instructions leave the guest */
 	bool step;	/* run one instruction */
 	bool block_irq; /* keep interrupts out of that step, if vcpu_caps.block_irq */
@@ -27,18 +27,18 @@ enum trap_kind {
 };
 
 struct trap {
-	unsigned int kind;    /* 0: not the debugger's exit */
-	uint64_t pc;	      /* as cpu.code_addr gives it: linear on x86 */
-	uint32_t slots;	      /* which of wish.hw[] fired, by index, for TRAP_EXEC and TRAP_WATCH */
-	const char *text;     /* TRAP_FATAL, TRAP_EVENT: a reason for a person; static */
-	uint64_t syndrome[2]; /* the backend's, for give_back */
+	unsigned int kind; /* 0: not the debugger's exit */
+	uint64_t pc;	   /* as cpu.code_addr gives it: linear on x86 */
+	uint32_t slots;	   /* which of control.hw[] fired, by index, for TRAP_EXEC and TRAP_WATCH */
+	const char *text;  /* TRAP_FATAL, TRAP_EVENT: a reason for a person; static */
+	uint64_t syndrome[2]; /* the backend's, for reinject */
 };
 
 struct vcpu_caps {
 	unsigned int exec_slots;   /* execution slots alone */
 	unsigned int watch_slots;  /* data slots alone */
 	unsigned int shared_slots; /* slots that can be either (x86: 4, and the two above 0) */
-	bool block_irq;		   /* debug_wish.block_irq is honoured */
+	bool block_irq;		   /* debug_control.block_irq is honoured */
 };
 
 struct vcpu_ops {
@@ -53,7 +53,7 @@ struct vcpu_ops {
 	 * reached the guest must not be classified as what came before it. The vCPU's own thread,
 	 * before each entry. 0 or -errno.
 	 */
-	int (*arm)(void *ctx, const struct debug_wish *wish);
+	int (*arm)(void *ctx, const struct debug_control *control);
 
 	/* Make it come back from the guest, or not enter; any thread; it may be in neither. */
 	void (*kick)(void *ctx);
@@ -66,27 +66,27 @@ struct vcpu_ops {
 	 * back at once. True once an exit: it counts as forgotten then. Its own thread, after the
 	 * VMM has served the exit.
 	 */
-	bool (*unsettled)(void *ctx);
+	bool (*needs_completion)(void *ctx);
 
 	/* What the last exit was. Its own thread. state: bank 0 may be fetched through fetch. */
 	void (*classify)(void *ctx, struct trap *out);
 
 	/* The breakpoint instruction, or the step, was the guest's own: let it have its exception.
 	 * Its own thread. */
-	int (*give_back)(void *ctx, const struct trap *t);
+	int (*reinject)(void *ctx, const struct trap *t);
 
 	/* Memory at hva was patched with code: make the instruction cache see it. NULL: no need. */
 	void (*sync_icache)(void *hva, size_t len);
 
 	/* One word on why it does not run, or NULL: "halted", "off". Parked; any thread. */
-	const char *(*idle)(void *ctx);
+	const char *(*halted)(void *ctx);
 
 	/*
 	 * Why traps of this kind (TRAP_BRK, TRAP_EXEC, TRAP_WATCH) never come on this host, for a
 	 * person, static; NULL: they come, or nobody knows. The first time it may take milliseconds.
 	 * Any thread. The op itself may be NULL.
 	 */
-	const char *(*dead)(void *ctx, enum trap_kind kind);
+	const char *(*unsupported_trap)(void *ctx, enum trap_kind kind);
 
 	/* The engine lets go of the vCPU. */
 	void (*release)(void *ctx);

@@ -93,7 +93,7 @@ enum { HW_SLOTS_MAX = 32 };
 struct step_plan {
 	unsigned int kind;
 	bool block_irq; /* in: the backend keeps interrupts out of a step by itself */
-	bool idle;	/* in: halted; an interrupt comes before the instruction at PC */
+	bool halted;	/* in: halted; an interrupt comes before the instruction at PC */
 	bool whole_rep; /* in: an instruction that repeats is one step, not one for each time */
 	bool emulated;	/* out of step_begin: the step was done here, do not run the vCPU */
 	uint64_t pc;

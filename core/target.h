@@ -40,7 +40,7 @@ struct stop {
 };
 
 /* Z and z: the protocol's numbers. */
-enum point_type { POINT_SW, POINT_HW, POINT_WRITE, POINT_READ, POINT_ACCESS };
+enum bp_type { BP_SOFTWARE, BP_HARDWARE, BP_WRITE, BP_READ, BP_ACCESS };
 
 /* What becomes of the target when its debugger leaves. */
 enum detach_how {
@@ -77,7 +77,7 @@ struct target_ops {
 	int (*flush)(struct target *t, unsigned int vcpu);
 
 	/* "halted", "off" or NULL. */
-	const char *(*idle)(struct target *t, unsigned int vcpu);
+	const char *(*halted)(struct target *t, unsigned int vcpu);
 
 	/*
 	 * Virtual memory as vCPU sees it. read: how many bytes could be read from addr on, up to
@@ -92,16 +92,16 @@ struct target_ops {
 	 * -ENOSPC: out of slots; -EINVAL: kind or alignment. *why, if set, tells a person; static.
 	 * Inserting one that is there is no error, nor is removing one that is not.
 	 */
-	int (*insert)(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
+	int (*insert)(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
 		      uint64_t kind, const char **why);
-	int (*remove)(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
+	int (*remove)(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
 		      uint64_t kind, const char **why);
 
 	/*
 	 * The conditions and commands of a breakpoint that is inserted, instead of those that it
 	 * had; copied. 0; -ENOENT: no such breakpoint; -EOPNOTSUPP: not for watchpoints; -ENOMEM.
 	 */
-	int (*rules)(struct target *t, enum point_type type, uint64_t addr, uint64_t kind,
+	int (*rules)(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind,
 		     const struct agent_code *codes, unsigned int n);
 
 	/* Options, by enum target_option. Running or not. */

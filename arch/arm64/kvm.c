@@ -37,7 +37,7 @@ static unsigned int class_of(uint32_t hsr)
 /* ---- arming ------------------------------------------------------------------------------ */
 
 /* Slots of one kind beyond what the host has would be ignored by KVM, silently. */
-static int encode(const struct arm64_kvm *k, const struct debug_wish *w,
+static int encode(const struct arm64_kvm *k, const struct debug_control *w,
 		  struct kvm_guest_debug_arch *arch)
 {
 	unsigned int nexec = 0, nwatch = 0, i;
@@ -60,7 +60,7 @@ static int encode(const struct arm64_kvm *k, const struct debug_wish *w,
 	return 0;
 }
 
-static bool same_wish(const struct debug_wish *a, const struct debug_wish *b)
+static bool same_control(const struct debug_control *a, const struct debug_control *b)
 {
 	unsigned int i;
 
@@ -73,7 +73,7 @@ static bool same_wish(const struct debug_wish *a, const struct debug_wish *b)
 	return true;
 }
 
-static int set_guest_debug(struct arm64_kvm *k, const struct debug_wish *w)
+static int set_guest_debug(struct arm64_kvm *k, const struct debug_control *w)
 {
 	struct kvm_guest_debug dbg = { 0 };
 	int ret = encode(k, w, &dbg.arch);
@@ -86,7 +86,7 @@ static int set_guest_debug(struct arm64_kvm *k, const struct debug_wish *w)
 	return ioctl(k->fd, KVM_SET_GUEST_DEBUG, &dbg) ? -errno : 0;
 }
 
-static void copy_wish(struct debug_wish *to, const struct debug_wish *from)
+static void copy_control(struct debug_control *to, const struct debug_control *from)
 {
 	unsigned int i;
 
@@ -100,12 +100,12 @@ static void copy_wish(struct debug_wish *to, const struct debug_wish *from)
 /* KVM looks at the exit reason to complete an access; any other would be taken for a new exit. */
 static void forget_exit(struct arm64_kvm *k)
 {
-	if (k->settling || k->run->exit_reason != KVM_EXIT_MMIO)
+	if (k->completing || k->run->exit_reason != KVM_EXIT_MMIO)
 		k->run->exit_reason = KVM_EXIT_INTR;
-	k->settling = false;
+	k->completing = false;
 }
 
-static int arm(void *ctx, const struct debug_wish *wish)
+static int arm(void *ctx, const struct debug_control *control)
 {
 	struct arm64_kvm *k = ctx;
 	int ret;
@@ -113,11 +113,11 @@ static int arm(void *ctx, const struct debug_wish *wish)
 	atomic_store_explicit(&k->tid, gettid(), memory_order_release);
 	forget_exit(k);
 	k->seen_banks = 0;
-	if (same_wish(&k->armed, wish))
+	if (same_control(&k->armed, control))
 		return 0;
-	ret = set_guest_debug(k, wish);
+	ret = set_guest_debug(k, control);
 	if (!ret)
-		copy_wish(&k->armed, wish);
+		copy_control(&k->armed, control);
 	return ret;
 }
 
@@ -144,18 +144,18 @@ static void unkick(void *ctx)
 /* ---- exits ------------------------------------------------------------------------------- */
 
 /* PC is moved past the instruction, and a load's register set, by the next entry only. */
-static bool unsettled(void *ctx)
+static bool needs_completion(void *ctx)
 {
 	struct arm64_kvm *k = ctx;
 
-	if (k->settling || k->run->exit_reason != KVM_EXIT_MMIO)
+	if (k->completing || k->run->exit_reason != KVM_EXIT_MMIO)
 		return false;
-	k->settling = true;
+	k->completing = true;
 	k->seen_banks = 0;
 	return true;
 }
 
-static uint32_t exec_slots(const struct debug_wish *w, uint64_t pc)
+static uint32_t exec_slots(const struct debug_control *w, uint64_t pc)
 {
 	uint32_t hit = 0;
 	unsigned int i;
@@ -217,7 +217,7 @@ static void classify(void *ctx, struct trap *t)
 	struct arm64_kvm *k = ctx;
 
 	*t = (struct trap){ 0 };
-	if (k->settling) {
+	if (k->completing) {
 		classify_settled(k, t);
 		return;
 	}
@@ -270,7 +270,7 @@ static int inject(struct arm64_kvm *k, uint32_t syndrome)
 }
 
 /* A guest's own single step never ends up here: KVM holds it back while it debugs. */
-static int give_back(void *ctx, const struct trap *t)
+static int reinject(void *ctx, const struct trap *t)
 {
 	int ret;
 
@@ -289,7 +289,7 @@ static void sync_icache(void *hva, size_t len)
 	__builtin___clear_cache((char *)hva, (char *)hva + len);
 }
 
-static const char *idle(void *ctx)
+static const char *halted(void *ctx)
 {
 	const struct arm64_kvm *k = ctx;
 	struct kvm_mp_state mp;
@@ -314,11 +314,11 @@ const struct vcpu_ops arm64_kvm_ops = {
 	.arm = arm,
 	.kick = kick,
 	.unkick = unkick,
-	.unsettled = unsettled,
+	.needs_completion = needs_completion,
 	.classify = classify,
-	.give_back = give_back,
+	.reinject = reinject,
 	.sync_icache = sync_icache,
-	.idle = idle,
+	.halted = halted,
 	.release = release,
 };
 

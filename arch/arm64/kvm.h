@@ -21,8 +21,8 @@ struct arm64_kvm {
 	_Atomic pid_t tid; /* of the vCPU's thread; 0: has not been here */
 	struct vcpu_caps caps;
 
-	struct debug_wish armed;
-	bool settling; /* the last exit is being completed by another entry */
+	struct debug_control armed;
+	bool completing; /* the last exit is being completed by another entry */
 
 	struct arm64_state seen;     /* what KVM holds: only what differs is stored */
 	unsigned int seen_banks;     /* which banks of it hold now, a bit each */

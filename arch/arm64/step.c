@@ -327,7 +327,7 @@ int arm64_step_begin(struct cpu_view *v, struct step_plan *p)
 	p->saved[BEFORE] = s->pstate;
 	p->saved[END] = s->pc + INSN_SIZE;
 	p->saved[OWN] = own_step(v);
-	if (p->idle)
+	if (p->halted)
 		return 0;
 	if (!(s->pstate & PSTATE_NRW))
 		decode_at(v, s->pc, &in);

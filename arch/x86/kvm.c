@@ -60,19 +60,19 @@ static int dr7_field(const struct hw_slot *s)
 }
 
 /* Global enable for each, and GE with the bit that is always one; nothing above bit 31. */
-static int fill_slots(struct kvm_guest_debug *d, const struct debug_wish *wish)
+static int fill_slots(struct kvm_guest_debug *d, const struct debug_control *control)
 {
 	uint32_t dr7 = 0x600;
 	unsigned int i;
 	int field;
 
-	if (wish->nhw > SLOTS)
+	if (control->nhw > SLOTS)
 		return -ENOSPC;
-	for (i = 0; i < wish->nhw; i++) {
-		field = dr7_field(&wish->hw[i]);
+	for (i = 0; i < control->nhw; i++) {
+		field = dr7_field(&control->hw[i]);
 		if (field < 0)
 			return field;
-		d->arch.debugreg[i] = wish->hw[i].addr;
+		d->arch.debugreg[i] = control->hw[i].addr;
 		dr7 |= 2u << 2 * i | (uint32_t)field << (16 + 4 * i);
 	}
 	d->arch.debugreg[7] = dr7;
@@ -80,15 +80,16 @@ static int fill_slots(struct kvm_guest_debug *d, const struct debug_wish *wish)
 	return 0;
 }
 
-static int fill(const struct x86_kvm *k, struct kvm_guest_debug *d, const struct debug_wish *wish)
+static int fill(const struct x86_kvm *k, struct kvm_guest_debug *d,
+		const struct debug_control *control)
 {
-	int ret = wish->nhw ? fill_slots(d, wish) : 0;
+	int ret = control->nhw ? fill_slots(d, control) : 0;
 
-	if (wish->trap_brk)
+	if (control->trap_brk)
 		d->control |= KVM_GUESTDBG_USE_SW_BP;
-	if (wish->step)
+	if (control->step)
 		d->control |= KVM_GUESTDBG_SINGLESTEP;
-	if (wish->block_irq)
+	if (control->block_irq)
 		d->control |= KVM_GUESTDBG_BLOCKIRQ & k->debug_flags;
 	if (d->control)
 		d->control |= KVM_GUESTDBG_ENABLE;
@@ -124,21 +125,21 @@ static void sync_with_exits(struct x86_kvm *k, bool on)
  * would be gone. The exit that was is overwritten, because an entry that comes back at once leaves
  * it as it is.
  */
-static int arm(void *ctx, const struct debug_wish *wish)
+static int arm(void *ctx, const struct debug_control *control)
 {
 	struct x86_kvm *k = ctx;
 	struct kvm_guest_debug d = { 0 };
-	int ret = fill(k, &d, wish);
+	int ret = fill(k, &d, control);
 
 	if (ret)
 		return ret;
 	learn_thread(k);
 	k->run->exit_reason = KVM_EXIT_INTR;
 	k->synced = 0;
-	k->idle_known = false;
-	k->wish = *wish;
+	k->halted_known = false;
+	k->control = *control;
 	sync_with_exits(k, d.control);
-	if (!wish->step && !memcmp(&d, &k->armed, sizeof(d)))
+	if (!control->step && !memcmp(&d, &k->armed, sizeof(d)))
 		return 0;
 	if (ioctl(k->fd, KVM_SET_GUEST_DEBUG, &d) < 0)
 		return -errno;
@@ -179,7 +180,7 @@ static bool is_write(const struct kvm_run *run)
  * KVM may move RIP on before it tells of a write, and would step the next instruction behind it: that
  * the write has been completed, and nothing more came, is the end of the step.
  */
-static bool unsettled(void *ctx)
+static bool needs_completion(void *ctx)
 {
 	struct x86_kvm *k = ctx;
 
@@ -193,7 +194,7 @@ static bool unsettled(void *ctx)
 	case KVM_EXIT_XEN: break;
 	default: return false;
 	}
-	k->wrote = k->wish.step && is_write(k->run);
+	k->wrote = k->control.step && is_write(k->run);
 	k->run->exit_reason = KVM_EXIT_INTR;
 	return true;
 }
@@ -208,11 +209,11 @@ static void fatal(struct trap *t, unsigned int kind, const char *text)
 
 static uint32_t fired(const struct x86_kvm *k, uint64_t dr6, uint64_t pc, unsigned int *kind)
 {
-	const struct hw_slot *s = k->wish.hw;
+	const struct hw_slot *s = k->control.hw;
 	uint32_t slots = 0;
 	unsigned int i;
 
-	for (i = 0; i < k->wish.nhw; i++) {
+	for (i = 0; i < k->control.nhw; i++) {
 		/* a bit may be set although its condition is not met (SDM vol. 3, 17.2.3) */
 		if (!(dr6 & DR6_B(i)) || (s[i].kind == HW_EXEC && s[i].addr != pc))
 			continue;
@@ -234,7 +235,7 @@ static void classify_debug(struct x86_kvm *k, struct trap *t)
 		return;
 	}
 	t->slots = fired(k, d->dr6, d->pc, &t->kind);
-	if (!k->wish.nhw) /* otherwise the guest's own are out of the way */
+	if (!k->control.nhw) /* otherwise the guest's own are out of the way */
 		k->own_hit = d->dr6 & DR6_BREAKS;
 	if (d->dr6 & X86_DR6_BS || !t->kind)
 		t->kind |= TRAP_STEP;
@@ -324,7 +325,7 @@ static void classify(void *ctx, struct trap *t)
 	*t = (struct trap){ 0 };
 	k->wrote = false;
 	k->ran = true;
-	k->idle_known = false;
+	k->halted_known = false;
 	k->synced = k->own_hit = 0;
 	switch (k->run->exit_reason) {
 	case KVM_EXIT_DEBUG:
@@ -388,7 +389,7 @@ static int inject(const struct x86_kvm *k, uint8_t vector)
 	return ioctl(k->fd, KVM_SET_VCPU_EVENTS, &e) < 0 ? -errno : 0;
 }
 
-static int give_back(void *ctx, const struct trap *t)
+static int reinject(void *ctx, const struct trap *t)
 {
 	struct x86_kvm *k = ctx;
 	int ret = 0;
@@ -419,17 +420,17 @@ static const char *mp_state(const struct x86_kvm *k)
 }
 
 /* Asked more than once a stop; it changes only while the vCPU runs. */
-static const char *idle(void *ctx)
+static const char *halted(void *ctx)
 {
 	struct x86_kvm *k = ctx;
 
-	if (!k->idle_known)
-		k->idle = mp_state(k);
-	k->idle_known = true;
-	return k->idle;
+	if (!k->halted_known)
+		k->halted = mp_state(k);
+	k->halted_known = true;
+	return k->halted;
 }
 
-static const char *dead(void *ctx, enum trap_kind kind)
+static const char *unsupported_trap(void *ctx, enum trap_kind kind)
 {
 	struct x86_kvm *k = ctx;
 
@@ -461,11 +462,11 @@ const struct vcpu_ops x86_kvm_ops = {
 	.arm = arm,
 	.kick = kick,
 	.unkick = unkick,
-	.unsettled = unsettled,
+	.needs_completion = needs_completion,
 	.classify = classify,
-	.give_back = give_back,
-	.idle = idle,
-	.dead = dead,
+	.reinject = reinject,
+	.halted = halted,
+	.unsupported_trap = unsupported_trap,
 	.release = release,
 };
 

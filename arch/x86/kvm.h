@@ -23,7 +23,7 @@ struct x86_kvm {
 	atomic_int tid; /* 0: none yet */
 
 	struct kvm_guest_debug armed; /* as KVM has it */
-	struct debug_wish wish;	      /* as it was asked for */
+	struct debug_control control; /* as it was asked for */
 	uint64_t valid_regs_added;    /* to run->kvm_valid_regs, by us */
 	uint64_t synced; /* what of run->s.regs is of the last exit and was not used yet */
 	uint64_t
@@ -32,8 +32,8 @@ struct x86_kvm {
 	bool ran;	 /* CPUID is fixed from the first KVM_RUN on */
 	bool dead_known;
 	unsigned int dead; /* traps that never come on this host */
-	bool idle_known;
-	const char *idle;
+	bool halted_known;
+	const char *halted;
 
 	/* Between fetch and store: what of KVM's form is not in the state. */
 	struct kvm_sregs sregs;

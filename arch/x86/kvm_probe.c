@@ -121,12 +121,13 @@ static bool set_state(struct probe *p, uint64_t rip)
 }
 
 /* False only if the guest has run past it. */
-static bool comes(struct probe *p, uint64_t rip, const struct debug_wish *wish, enum trap_kind kind)
+static bool comes(struct probe *p, uint64_t rip, const struct debug_control *control,
+		  enum trap_kind kind)
 {
 	struct trap t;
 	int tries, ret = -1;
 
-	if (!set_state(p, rip) || x86_kvm_ops.arm(p->k, wish))
+	if (!set_state(p, rip) || x86_kvm_ops.arm(p->k, control))
 		return true;
 	for (tries = 0; ret && tries < TRIES; tries++) {
 		ret = ioctl(p->vcpu, KVM_RUN, 0);
@@ -139,9 +140,9 @@ static bool comes(struct probe *p, uint64_t rip, const struct debug_wish *wish, 
 
 unsigned int x86_kvm_dead_traps(void)
 {
-	const struct debug_wish brk = { .trap_brk = true };
-	const struct debug_wish exec = { .nhw = 1, .hw = { { HW_EXEC, AT_NOP, 1 } } };
-	const struct debug_wish watch = { .nhw = 1, .hw = { { HW_WRITE, DATA, 1 } } };
+	const struct debug_control brk = { .trap_brk = true };
+	const struct debug_control exec = { .nhw = 1, .hw = { { HW_EXEC, AT_NOP, 1 } } };
+	const struct debug_control watch = { .nhw = 1, .hw = { { HW_WRITE, DATA, 1 } } };
 	unsigned int dead = 0;
 	struct probe p;
 

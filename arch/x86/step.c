@@ -45,11 +45,11 @@ static void fetch(struct cpu_view *v, struct x86_insn *in)
 static bool look_at_insn(struct cpu_view *v, const struct step_plan *p, struct x86_insn *in)
 {
 	const struct x86_state *s = v->state;
-	bool first = !p->idle && !x86_delivers(v);
+	bool first = !p->halted && !x86_delivers(v);
 
 	if (first)
 		fetch(v, in);
-	else if (p->idle)
+	else if (p->halted)
 		*in = (struct x86_insn){ .op = X86_OP_OTHER };
 	else
 		*in = (struct x86_insn){ .op = X86_OP_INT, .vector = s->events.vector };
@@ -203,7 +203,7 @@ int x86_step_begin(struct cpu_view *v, struct step_plan *p)
 	p->saved[SAVED_SP] = s->gpr[X86_RSP];
 	p->saved[SAVED_REST] = (uint64_t)in.op << REST_OP |
 			       (uint64_t)(s->seg[X86_CS].selector & UINT16_MAX) << REST_CS;
-	if (p->idle)
+	if (p->halted)
 		return 0; /* the interrupt that wakes it up is to come; its frame will have our TF */
 	p->emulated = first && execute(v, p, &in);
 	if (p->emulated)

@@ -6,20 +6,20 @@
 #include "core/breakpoints/hw_breakpoint.h"
 
 static const enum hw_kind kind_of[] = {
-	[POINT_HW] = HW_EXEC,
-	[POINT_WRITE] = HW_WRITE,
-	[POINT_READ] = HW_READ,
-	[POINT_ACCESS] = HW_ACCESS,
+	[BP_HARDWARE] = HW_EXEC,
+	[BP_WRITE] = HW_WRITE,
+	[BP_READ] = HW_READ,
+	[BP_ACCESS] = HW_ACCESS,
 };
 
-void hwpoints_fini(struct hwpoints *h)
+void hw_breakpoints_fini(struct hw_breakpoints *h)
 {
-	hwpoints_remove_all(h);
+	hw_breakpoints_remove_all(h);
 	free(h->points);
 }
 
-struct hwpoint *hwpoints_find(const struct hwpoints *h, enum point_type type, uint64_t addr,
-			      uint64_t len)
+struct hw_breakpoint *hw_breakpoints_find(const struct hw_breakpoints *h, enum bp_type type,
+					  uint64_t addr, uint64_t len)
 {
 	size_t i;
 
@@ -31,13 +31,13 @@ struct hwpoint *hwpoints_find(const struct hwpoints *h, enum point_type type, ui
 }
 
 /* Slots in use: of the kind that a type needs if exec is as given. */
-static unsigned int used(const struct hwpoints *h, bool exec)
+static unsigned int used(const struct hw_breakpoints *h, bool exec)
 {
 	unsigned int n = 0;
 	size_t i;
 
 	for (i = 0; i < h->npoints; i++)
-		if ((h->points[i].type == POINT_HW) == exec)
+		if ((h->points[i].type == BP_HARDWARE) == exec)
 			n += h->points[i].nslots;
 	return n;
 }
@@ -48,7 +48,7 @@ static unsigned int beyond(unsigned int n, unsigned int own)
 }
 
 /* How many more slots there are, for execution or for data. */
-static unsigned int left(const struct hwpoints *h, bool exec)
+static unsigned int left(const struct hw_breakpoints *h, bool exec)
 {
 	unsigned int own = exec ? h->caps.exec_slots : h->caps.watch_slots;
 	unsigned int shared = beyond(used(h, true), h->caps.exec_slots) +
@@ -57,7 +57,7 @@ static unsigned int left(const struct hwpoints *h, bool exec)
 	return beyond(own, used(h, exec)) + beyond(h->caps.shared_slots, shared);
 }
 
-static int no_slot(const struct hwpoints *h, bool exec, const char **why)
+static int no_slot(const struct hw_breakpoints *h, bool exec, const char **why)
 {
 	unsigned int all = h->caps.shared_slots + (exec ? h->caps.exec_slots : h->caps.watch_slots);
 
@@ -69,9 +69,9 @@ static int no_slot(const struct hwpoints *h, bool exec, const char **why)
 	return all ? -ENOSPC : -EOPNOTSUPP;
 }
 
-static int append(struct hwpoints *h, const struct hwpoint *pt)
+static int append(struct hw_breakpoints *h, const struct hw_breakpoint *pt)
 {
-	struct hwpoint *grown = realloc(h->points, (h->npoints + 1) * sizeof(*grown));
+	struct hw_breakpoint *grown = realloc(h->points, (h->npoints + 1) * sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;
@@ -80,14 +80,14 @@ static int append(struct hwpoints *h, const struct hwpoint *pt)
 	return 0;
 }
 
-int hwpoints_insert(struct hwpoints *h, enum point_type type, uint64_t addr, uint64_t len,
-		    const char **why)
+int hw_breakpoints_insert(struct hw_breakpoints *h, enum bp_type type, uint64_t addr, uint64_t len,
+			  const char **why)
 {
-	struct hwpoint pt = { .type = type, .addr = addr, .len = len };
-	bool exec = type == POINT_HW;
+	struct hw_breakpoint pt = { .type = type, .addr = addr, .len = len };
+	bool exec = type == BP_HARDWARE;
 	int n;
 
-	if (hwpoints_find(h, type, addr, len))
+	if (hw_breakpoints_find(h, type, addr, len))
 		return 0;
 	n = h->cpu->hw_split(kind_of[type], addr, len, pt.slots,
 			     sizeof(pt.slots) / sizeof(*pt.slots), why);
@@ -99,9 +99,9 @@ int hwpoints_insert(struct hwpoints *h, enum point_type type, uint64_t addr, uin
 	return append(h, &pt);
 }
 
-void hwpoints_remove(struct hwpoints *h, enum point_type type, uint64_t addr, uint64_t len)
+void hw_breakpoints_remove(struct hw_breakpoints *h, enum bp_type type, uint64_t addr, uint64_t len)
 {
-	struct hwpoint *pt = hwpoints_find(h, type, addr, len);
+	struct hw_breakpoint *pt = hw_breakpoints_find(h, type, addr, len);
 
 	if (!pt)
 		return;
@@ -109,19 +109,20 @@ void hwpoints_remove(struct hwpoints *h, enum point_type type, uint64_t addr, ui
 	*pt = h->points[--h->npoints];
 }
 
-void hwpoints_remove_all(struct hwpoints *h)
+void hw_breakpoints_remove_all(struct hw_breakpoints *h)
 {
 	while (h->npoints)
 		free(h->points[--h->npoints].rules);
 }
 
-static void arm(struct hwpoints *h, const struct hw_slot *slot, enum point_type type, uint64_t addr)
+static void arm(struct hw_breakpoints *h, const struct hw_slot *slot, enum bp_type type,
+		uint64_t addr)
 {
 	if (h->narmed < HW_SLOTS_MAX)
 		h->armed[h->narmed++] = (struct armed){ *slot, type, addr };
 }
 
-static void arm_pending(struct hwpoints *h, const struct points *p)
+static void arm_pending(struct hw_breakpoints *h, const struct points *p)
 {
 	unsigned int room = left(h, true);
 	const struct point *pt;
@@ -129,11 +130,11 @@ static void arm_pending(struct hwpoints *h, const struct points *p)
 	for (pt = p->pending; pt && room; pt = pt->next, room--) {
 		const struct hw_slot slot = { HW_EXEC, pt->node.key, h->cpu->brk_size };
 
-		arm(h, &slot, POINT_SW, pt->node.key);
+		arm(h, &slot, BP_SOFTWARE, pt->node.key);
 	}
 }
 
-void hwpoints_commit(struct hwpoints *h, const struct points *p)
+void hw_breakpoints_commit(struct hw_breakpoints *h, const struct points *p)
 {
 	unsigned int s;
 	size_t i;

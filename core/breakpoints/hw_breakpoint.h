@@ -10,9 +10,9 @@
 #include "core/target.h"
 #include "core/accel.h"
 
-/* One wish of a debugger, in as many slots as its length and alignment need. */
-struct hwpoint {
-	enum point_type type;
+/* One control of a debugger, in as many slots as its length and alignment need. */
+struct hw_breakpoint {
+	enum bp_type type;
 	uint64_t addr;
 	uint64_t len;
 	struct rules *rules; /* NULL: none */
@@ -23,40 +23,41 @@ struct hwpoint {
 /* A slot as it is armed, and what a stop by it is reported as. */
 struct armed {
 	struct hw_slot slot;
-	enum point_type type;
+	enum bp_type type;
 	uint64_t addr; /* as the debugger named it */
 };
 
-struct hwpoints {
+struct hw_breakpoints {
 	const struct cpu *cpu;
 	struct vcpu_caps caps;
-	struct hwpoint *points;
+	struct hw_breakpoint *points;
 	size_t npoints;
 	struct armed armed[HW_SLOTS_MAX];
 	unsigned int narmed;
 };
 
-void hwpoints_fini(struct hwpoints *h);
+void hw_breakpoints_fini(struct hw_breakpoints *h);
 
 /*
  * Wish for one. 0, also when it is there already; -EINVAL, -EOPNOTSUPP, -ENOSPC with *why for a
  * person; -ENOMEM.
  */
-int hwpoints_insert(struct hwpoints *h, enum point_type type, uint64_t addr, uint64_t len,
-		    const char **why);
+int hw_breakpoints_insert(struct hw_breakpoints *h, enum bp_type type, uint64_t addr, uint64_t len,
+			  const char **why);
 
-/* The wish, or NULL; until the next insert or remove. */
-struct hwpoint *hwpoints_find(const struct hwpoints *h, enum point_type type, uint64_t addr,
-			      uint64_t len);
+/* The control, or NULL; until the next insert or remove. */
+struct hw_breakpoint *hw_breakpoints_find(const struct hw_breakpoints *h, enum bp_type type,
+					  uint64_t addr, uint64_t len);
 
-/* No more wish for it; what is not there is no error. */
-void hwpoints_remove(struct hwpoints *h, enum point_type type, uint64_t addr, uint64_t len);
-void hwpoints_remove_all(struct hwpoints *h);
+/* No more control for it; what is not there is no error. */
+void hw_breakpoints_remove(struct hw_breakpoints *h, enum bp_type type, uint64_t addr,
+			   uint64_t len);
+void hw_breakpoints_remove_all(struct hw_breakpoints *h);
 
 /*
  * Lay out .armed: the wishes, and in execution slots that are left the software breakpoints that
  * have no memory yet.
  */
-void hwpoints_commit(struct hwpoints *h, const struct points *p);
+void hw_breakpoints_commit(struct hw_breakpoints *h, const struct points *p);
 
 #endif

@@ -5,12 +5,12 @@
 
 #include "core/breakpoints/soft_watchpoint.h"
 
-void softwatch_fini(struct softwatches *s)
+void soft_watchpoint_fini(struct soft_watchpoints *s)
 {
 	free(s->w);
 }
 
-struct softwatch *softwatch_find(const struct softwatches *s, uint64_t addr)
+struct soft_watchpoint *soft_watchpoint_find(const struct soft_watchpoints *s, uint64_t addr)
 {
 	size_t i;
 
@@ -20,7 +20,7 @@ struct softwatch *softwatch_find(const struct softwatches *s, uint64_t addr)
 	return NULL;
 }
 
-static struct softwatch *find(const struct softwatches *s, uint64_t addr, uint64_t len)
+static struct soft_watchpoint *find(const struct soft_watchpoints *s, uint64_t addr, uint64_t len)
 {
 	size_t i;
 
@@ -30,9 +30,9 @@ static struct softwatch *find(const struct softwatches *s, uint64_t addr, uint64
 	return NULL;
 }
 
-static int append(struct softwatches *s, const struct softwatch *w)
+static int append(struct soft_watchpoints *s, const struct soft_watchpoint *w)
 {
-	struct softwatch *grown = realloc(s->w, (s->n + 1) * sizeof(*grown));
+	struct soft_watchpoint *grown = realloc(s->w, (s->n + 1) * sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;
@@ -42,9 +42,9 @@ static int append(struct softwatches *s, const struct softwatch *w)
 }
 
 /* Where the bytes are: 0 or -EFAULT. */
-static int find_runs(struct softwatch *w, const struct points_mmu *mmu, unsigned int vcpu)
+static int find_runs(struct soft_watchpoint *w, const struct points_mmu *mmu, unsigned int vcpu)
 {
-	struct softwatch_run *r = w->run;
+	struct soft_watch_range *r = w->run;
 	uint64_t i, gpa;
 
 	for (i = 0; i < w->len; i++) {
@@ -52,7 +52,7 @@ static int find_runs(struct softwatch *w, const struct points_mmu *mmu, unsigned
 			return -EFAULT;
 		if (r->len && gpa != r->gpa + r->len)
 			r++;
-		if (r == w->run + SOFTWATCH_RUNS)
+		if (r == w->run + SOFT_WATCHPOINT_RUNS)
 			return -EFAULT;
 		if (!r->len)
 			r->gpa = gpa;
@@ -61,32 +61,32 @@ static int find_runs(struct softwatch *w, const struct points_mmu *mmu, unsigned
 	return 0;
 }
 
-static bool same_runs(const struct softwatch *a, const struct softwatch *b)
+static bool same_runs(const struct soft_watchpoint *a, const struct soft_watchpoint *b)
 {
 	unsigned int i;
 
-	for (i = 0; i < SOFTWATCH_RUNS; i++)
+	for (i = 0; i < SOFT_WATCHPOINT_RUNS; i++)
 		if (a->run[i].gpa != b->run[i].gpa || a->run[i].len != b->run[i].len)
 			return false;
 	return true;
 }
 
 /* All of it, or false. */
-static bool read_runs(const struct softwatch *w, struct points *mem, uint8_t *buf)
+static bool read_runs(const struct soft_watchpoint *w, struct points *mem, uint8_t *buf)
 {
-	const struct softwatch_run *r;
+	const struct soft_watch_range *r;
 
-	for (r = w->run; r < w->run + SOFTWATCH_RUNS; buf += r->len, r++)
+	for (r = w->run; r < w->run + SOFT_WATCHPOINT_RUNS; buf += r->len, r++)
 		if (points_read(mem, r->gpa, buf, r->len) < r->len)
 			return false;
 	return true;
 }
 
-int softwatch_insert(struct softwatches *s, struct points *mem, unsigned int vcpu, uint64_t addr,
-		     uint64_t len, const char **why)
+int soft_watchpoint_insert(struct soft_watchpoints *s, struct points *mem, unsigned int vcpu,
+			   uint64_t addr, uint64_t len, const char **why)
 {
-	struct softwatch w = { .addr = addr, .len = len, .wished = true };
-	struct softwatch *there = find(s, addr, len);
+	struct soft_watchpoint w = { .addr = addr, .len = len, .wished = true };
+	struct soft_watchpoint *there = find(s, addr, len);
 
 	if (!len || len > sizeof(w.old)) {
 		*why = "a software watchpoint is 1 to 64 bytes long";
@@ -110,20 +110,20 @@ int softwatch_insert(struct softwatches *s, struct points *mem, unsigned int vcp
 	return 0;
 }
 
-void softwatch_remove(struct softwatches *s, uint64_t addr, uint64_t len)
+void soft_watchpoint_remove(struct soft_watchpoints *s, uint64_t addr, uint64_t len)
 {
-	struct softwatch *w = find(s, addr, len);
+	struct soft_watchpoint *w = find(s, addr, len);
 
 	if (w)
 		w->wished = false;
 }
 
-void softwatch_remove_all(struct softwatches *s)
+void soft_watchpoint_remove_all(struct soft_watchpoints *s)
 {
 	s->n = 0;
 }
 
-void softwatch_commit(struct softwatches *s)
+void soft_watchpoint_commit(struct soft_watchpoints *s)
 {
 	size_t i;
 
@@ -133,7 +133,7 @@ void softwatch_commit(struct softwatches *s)
 }
 
 /* What of [gpa, gpa + len) is in a run. */
-static void wrote(uint8_t *old, const struct softwatch_run *r, uint64_t gpa, const uint8_t *buf,
+static void wrote(uint8_t *old, const struct soft_watch_range *r, uint64_t gpa, const uint8_t *buf,
 		  size_t len)
 {
 	uint64_t from = gpa > r->gpa ? gpa : r->gpa;
@@ -143,9 +143,9 @@ static void wrote(uint8_t *old, const struct softwatch_run *r, uint64_t gpa, con
 		memcpy(old + (from - r->gpa), buf + (from - gpa), to - from);
 }
 
-void softwatch_wrote(struct softwatches *s, uint64_t gpa, const void *buf, size_t len)
+void soft_watchpoint_wrote(struct soft_watchpoints *s, uint64_t gpa, const void *buf, size_t len)
 {
-	struct softwatch *w;
+	struct soft_watchpoint *w;
 
 	for (w = s->w; w < s->w + s->n; w++) {
 		wrote(w->old, &w->run[0], gpa, buf, len);
@@ -154,9 +154,9 @@ void softwatch_wrote(struct softwatches *s, uint64_t gpa, const void *buf, size_
 }
 
 /* Memory that has gone has not changed. */
-static bool changed(struct softwatch *w, struct points *mem)
+static bool changed(struct soft_watchpoint *w, struct points *mem)
 {
-	uint8_t now[SOFTWATCH_LEN_MAX];
+	uint8_t now[SOFT_WATCHPOINT_LEN_MAX];
 
 	if (!read_runs(w, mem, now) || !memcmp(now, w->old, w->len))
 		return false;
@@ -164,7 +164,8 @@ static bool changed(struct softwatch *w, struct points *mem)
 	return true;
 }
 
-const struct softwatch *softwatch_changed(struct softwatches *s, struct points *mem)
+const struct soft_watchpoint *soft_watchpoint_changed(struct soft_watchpoints *s,
+						      struct points *mem)
 {
 	size_t i;
 

@@ -5,31 +5,31 @@
 
 #include "core/breakpoints/sw_breakpoint.h"
 
-static struct site *site_of(struct table_node *n)
+static struct site *site_of(struct hash_node *n)
 {
 	return (struct site *)n; /* the node is its first member */
 }
 
-static struct point *point_of(struct table_node *n)
+static struct point *point_of(struct hash_node *n)
 {
 	return (struct point *)n;
 }
 
 void points_fini(struct points *p)
 {
-	struct table_node *n, *next;
+	struct hash_node *n, *next;
 
-	for (n = table_first(&p->points); n; n = next) {
-		next = table_next(&p->points, n);
+	for (n = hash_table_first(&p->points); n; n = next) {
+		next = hash_table_next(&p->points, n);
 		free(point_of(n)->rules);
 		free(point_of(n));
 	}
-	for (n = table_first(&p->sites); n; n = next) {
-		next = table_next(&p->sites, n);
+	for (n = hash_table_first(&p->sites); n; n = next) {
+		next = hash_table_next(&p->sites, n);
 		free(site_of(n));
 	}
-	table_fini(&p->points);
-	table_fini(&p->sites);
+	hash_table_fini(&p->points);
+	hash_table_fini(&p->sites);
 	free(p->places);
 }
 
@@ -166,7 +166,7 @@ static struct site *new_site(struct points *p, uint64_t gpa)
 	if (!s)
 		return NULL;
 	s->node.key = gpa;
-	if (!table_add(&p->sites, &s->node))
+	if (!hash_table_add(&p->sites, &s->node))
 		return s;
 	free(s);
 	return NULL;
@@ -208,13 +208,13 @@ static void del_pending(struct points *p, struct point *pt)
 /* Give a pending point its site if it is mapped to memory by now. */
 static int resolve(struct points *p, struct point *pt)
 {
-	struct table_node *n;
+	struct hash_node *n;
 	struct site *s;
 	uint64_t gpa;
 
 	if (p->mmu.translate(p->mmu.opaque, pt->vcpu, pt->node.key, &gpa) || !is_memory(p, gpa))
 		return 0;
-	n = table_find(&p->sites, gpa);
+	n = hash_table_find(&p->sites, gpa);
 	s = n ? site_of(n) : new_site(p, gpa);
 	if (!s)
 		return -ENOMEM;
@@ -255,7 +255,7 @@ static void drop(struct points *p, struct point *pt)
 	if (pt->site)
 		unresolve(p, pt);
 	del_pending(p, pt);
-	table_del(&p->points, &pt->node);
+	hash_table_del(&p->points, &pt->node);
 	free(pt->rules);
 	free(pt);
 }
@@ -275,7 +275,7 @@ int points_insert(struct points *p, unsigned int vcpu, uint64_t va)
 		return -ENOMEM;
 	pt->node.key = va;
 	pt->vcpu = vcpu;
-	ret = table_add(&p->points, &pt->node);
+	ret = hash_table_add(&p->points, &pt->node);
 	if (ret) {
 		free(pt);
 		return ret;
@@ -289,7 +289,7 @@ int points_insert(struct points *p, unsigned int vcpu, uint64_t va)
 
 struct point *points_find(const struct points *p, uint64_t va)
 {
-	struct table_node *n = table_find(&p->points, va);
+	struct hash_node *n = hash_table_find(&p->points, va);
 
 	return n ? point_of(n) : NULL;
 }
@@ -304,10 +304,10 @@ void points_remove(struct points *p, uint64_t va)
 
 void points_remove_all(struct points *p)
 {
-	struct table_node *n, *next;
+	struct hash_node *n, *next;
 
-	for (n = table_first(&p->points); n; n = next) {
-		next = table_next(&p->points, n);
+	for (n = hash_table_first(&p->points); n; n = next) {
+		next = hash_table_next(&p->points, n);
 		drop(p, point_of(n));
 	}
 }
@@ -345,7 +345,7 @@ static void commit_site(struct points *p, struct site *s)
 		return;
 	}
 	points_lift(p, s);
-	table_del(&p->sites, &s->node);
+	hash_table_del(&p->sites, &s->node);
 	free(s);
 }
 
@@ -391,7 +391,7 @@ void points_verify(struct points *p)
 
 struct site *points_site(const struct points *p, uint64_t gpa)
 {
-	struct table_node *n = table_find(&p->sites, gpa);
+	struct hash_node *n = hash_table_find(&p->sites, gpa);
 
 	return n && site_of(n)->planted ? site_of(n) : NULL;
 }
@@ -416,16 +416,16 @@ static bool in_range(const struct points *p, const struct site *s, const struct 
 static void each_site(struct points *p, const struct range *r, range_fn fn)
 {
 	uint64_t step = p->cpu->brk_size, a;
-	struct table_node *n;
+	struct hash_node *n;
 
 	if (p->sites.count < r->len / step) {
-		for (n = table_first(&p->sites); n; n = table_next(&p->sites, n))
+		for (n = hash_table_first(&p->sites); n; n = hash_table_next(&p->sites, n))
 			if (in_range(p, site_of(n), r))
 				fn(p, site_of(n), r);
 		return;
 	}
 	for (a = r->gpa & ~(step - 1); p->sites.count && a < r->gpa + r->len; a += step) {
-		n = table_find(&p->sites, a);
+		n = hash_table_find(&p->sites, a);
 		if (n)
 			fn(p, site_of(n), r);
 	}

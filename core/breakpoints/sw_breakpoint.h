@@ -33,18 +33,18 @@
 enum { BRK_SIZE_MAX = 4 };
 
 struct site {
-	struct table_node node; /* key: guest-physical address */
-	struct point *points;	/* those that refer to it: NULL: to be cleared */
-	bool planted;		/* the breakpoint instruction is in guest memory */
-	bool again;		/* lifted for a write beneath it, to be planted over that */
-	bool dirty;		/* in the list of sites to commit */
+	struct hash_node node; /* key: guest-physical address */
+	struct point *points;  /* those that refer to it: NULL: to be cleared */
+	bool planted;	       /* the breakpoint instruction is in guest memory */
+	bool again;	       /* lifted for a write beneath it, to be planted over that */
+	bool dirty;	       /* in the list of sites to commit */
 	struct site *next_dirty;
 	size_t place;		     /* in points.places, while planted */
 	uint8_t saved[BRK_SIZE_MAX]; /* what it covers, while planted */
 };
 
 struct point {
-	struct table_node node;	     /* key: virtual address */
+	struct hash_node node;	     /* key: virtual address */
 	struct site *site;	     /* NULL: not mapped yet */
 	struct point *next;	     /* of those that share the site, or of those that have none */
 	struct point **pending_link; /* what points to it, in the list of those that have none */
@@ -69,8 +69,8 @@ struct points {
 	struct memory *mem;
 	void (*sync_icache)(void *hva, size_t len); /* NULL: not needed */
 	struct points_mmu mmu;
-	struct table points;
-	struct table sites;
+	struct hash_table points;
+	struct hash_table sites;
 	struct site *dirty;
 	struct point *pending, **pending_end; /* points without a site, the oldest first */
 	size_t npending;
@@ -91,7 +91,7 @@ int points_insert(struct points *p, unsigned int vcpu, uint64_t va);
 /* The point at va, or NULL. */
 struct point *points_find(const struct points *p, uint64_t va);
 
-/* No more wish for one at va. Removing what is not there is no error. */
+/* No more control for one at va. Removing what is not there is no error. */
 void points_remove(struct points *p, uint64_t va);
 void points_remove_all(struct points *p);
 

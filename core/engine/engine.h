@@ -46,21 +46,21 @@ struct vmgdb_vcpu {
 	bool parked;	  /* its thread waits in the library */
 
 	struct resume_action action;
-	struct stop event;	     /* what it stopped for and nobody was told yet */
-	unsigned long event_seq;     /* which event came first */
-	bool over;		     /* on a planted breakpoint: step with that lifted, alone */
-	bool hop;		     /* on an armed slot: step with that disarmed */
-	bool afresh;		     /* nobody looked at what is at its PC */
-	bool met;		     /* what is at met_at was told, or decided by its rules */
-	bool watched;		     /* ... at watched_at, and was a watchpoint */
-	uint64_t met_at, watched_at; /* as vcpu_code() */
-	bool stepping;		     /* a step was begun and has not ended */
-	struct site *lifted;	     /* by that step */
-	uint64_t stepped_from;	     /* where that step began, as vcpu_code() */
-	unsigned int nsteps;	     /* whole ones, in a run that is made of steps */
-	struct step_plan plan;	     /* of that step */
-	struct debug_wish wish;	     /* as it was armed last */
-	uint8_t map[HW_SLOTS_MAX];   /* wish.hw[] to engine.hw.armed[] */
+	struct stop event;	      /* what it stopped for and nobody was told yet */
+	unsigned long event_seq;      /* which event came first */
+	bool over;		      /* on a planted breakpoint: step with that lifted, alone */
+	bool hop;		      /* on an armed slot: step with that disarmed */
+	bool afresh;		      /* nobody looked at what is at its PC */
+	bool met;		      /* what is at met_at was told, or decided by its rules */
+	bool watched;		      /* ... at watched_at, and was a watchpoint */
+	uint64_t met_at, watched_at;  /* as vcpu_code() */
+	bool stepping;		      /* a step was begun and has not ended */
+	struct site *lifted;	      /* by that step */
+	uint64_t stepped_from;	      /* where that step began, as vcpu_code() */
+	unsigned int nsteps;	      /* whole ones, in a run that is made of steps */
+	struct step_plan plan;	      /* of that step */
+	struct debug_control control; /* as it was armed last */
+	uint8_t map[HW_SLOTS_MAX];    /* control.hw[] to engine.hw.armed[] */
 };
 
 struct engine {
@@ -68,8 +68,8 @@ struct engine {
 	pthread_mutex_t lock;
 	struct memory mem;
 	struct points points;
-	struct hwpoints hw;
-	struct softwatches soft;
+	struct hw_breakpoints hw;
+	struct soft_watchpoints soft;
 	bool options[OPTION_COUNT];
 	struct vmgdb_config config;
 	void (*notify)(void *opaque); /* poll() would have something; any thread, lock held */
@@ -174,7 +174,7 @@ static inline bool action_is_free(const struct resume_action *a)
 /* It has something to tell: it parks, and so does everybody else. */
 void vcpu_set_event(struct vmgdb_vcpu *v, const struct stop *event);
 
-bool vcpu_is_idle(const struct vmgdb_vcpu *v);
+bool vcpu_is_halted(const struct vmgdb_vcpu *v);
 
 /* The planted breakpoint at pc, as the vCPU sees memory; or NULL. */
 struct site *vcpu_site_here(struct vmgdb_vcpu *v, uint64_t pc);
@@ -233,7 +233,7 @@ bool vcpu_lets_irqs_in(const struct vmgdb_vcpu *v);
 /* An exit that was the debugger's, while one is attached. */
 void vcpu_handle_trap(struct vmgdb_vcpu *v, const struct trap *t);
 
-/* Fill v->wish for the next run (vcpu_wish.c). */
+/* Fill v->control for the next run (vcpu_wish.c). */
 void vcpu_make_wish(struct vmgdb_vcpu *v);
 
 /* State of a vCPU by bank (vcpu_state.c). */

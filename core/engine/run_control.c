@@ -6,7 +6,7 @@
 
 /* ---- resuming ---------------------------------------------------------------------------- */
 
-static bool is_armed(const struct engine *e, enum point_type type, enum hw_kind kind, uint64_t addr)
+static bool is_armed(const struct engine *e, enum bp_type type, enum hw_kind kind, uint64_t addr)
 {
 	const struct armed *a = e->hw.armed;
 	unsigned int i;
@@ -19,10 +19,9 @@ static bool is_armed(const struct engine *e, enum point_type type, enum hw_kind 
 
 static bool is_watched(const struct engine *e, const struct stop *s)
 {
-	return (s->watch == HW_WRITE && softwatch_find(&e->soft, s->addr)) ||
-	       is_armed(e, POINT_WRITE, s->watch, s->addr) ||
-	       is_armed(e, POINT_READ, s->watch, s->addr) ||
-	       is_armed(e, POINT_ACCESS, s->watch, s->addr);
+	return (s->watch == HW_WRITE && soft_watchpoint_find(&e->soft, s->addr)) ||
+	       is_armed(e, BP_WRITE, s->watch, s->addr) ||
+	       is_armed(e, BP_READ, s->watch, s->addr) || is_armed(e, BP_ACCESS, s->watch, s->addr);
 }
 
 /* The debugger may have moved it. */
@@ -47,7 +46,7 @@ static bool still_true(struct vmgdb_vcpu *v)
 
 	switch (s->kind) {
 	case STOP_SWBREAK: return is_at(v, s->addr) && points_find(&e->points, s->addr);
-	case STOP_HWBREAK: return is_at(v, s->addr) && is_armed(e, POINT_HW, HW_EXEC, s->addr);
+	case STOP_HWBREAK: return is_at(v, s->addr) && is_armed(e, BP_HARDWARE, HW_EXEC, s->addr);
 	case STOP_WATCH: return is_watched(e, s) && (!is_before(v) || is_at(v, v->watched_at));
 	case STOP_FATAL:
 	case STOP_EVENT: return true;
@@ -83,8 +82,8 @@ static void commit(struct engine *e, bool free_run)
 		points_verify(&e->points);
 	if (points_commit(&e->points))
 		engine_log(e, VMGDB_LOG_ERROR, "out of memory: a breakpoint is not set");
-	hwpoints_commit(&e->hw, &e->points);
-	softwatch_commit(&e->soft);
+	hw_breakpoints_commit(&e->hw, &e->points);
+	soft_watchpoint_commit(&e->soft);
 	e->ran = true;
 	e->ran_free = free_run;
 }
@@ -270,11 +269,11 @@ static void clear_all(struct engine *e)
 	unsigned int i;
 
 	points_remove_all(&e->points);
-	hwpoints_remove_all(&e->hw);
-	softwatch_remove_all(&e->soft);
+	hw_breakpoints_remove_all(&e->hw);
+	soft_watchpoint_remove_all(&e->soft);
 	e->writer = NULL;
 	points_commit(&e->points);
-	hwpoints_commit(&e->hw, &e->points);
+	hw_breakpoints_commit(&e->hw, &e->points);
 	for (i = 0; i < e->nvcpus; i++) {
 		e->vcpus[i]->event.kind = STOP_NONE;
 		e->vcpus[i]->met = e->vcpus[i]->watched = false; /* the next one was not told */

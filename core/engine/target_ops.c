@@ -46,11 +46,11 @@ static int op_flush(struct target *t, unsigned int vcpu)
 	return ret;
 }
 
-static const char *op_idle(struct target *t, unsigned int vcpu)
+static const char *op_halted(struct target *t, unsigned int vcpu)
 {
 	struct vmgdb_vcpu *v = find(engine_of(t), vcpu);
 
-	return v && v->ops->idle ? v->ops->idle(v->ctx) : NULL;
+	return v && v->ops->halted ? v->ops->halted(v->ctx) : NULL;
 }
 
 /* ---- memory ------------------------------------------------------------------------------ */
@@ -107,44 +107,44 @@ static int insert_sw(struct engine *e, unsigned int vcpu, uint64_t addr, uint64_
 	return ret;
 }
 
-static int insert_soft(struct engine *e, unsigned int vcpu, enum point_type type, uint64_t addr,
+static int insert_soft(struct engine *e, unsigned int vcpu, enum bp_type type, uint64_t addr,
 		       uint64_t len, const char **why)
 {
-	if (type != POINT_WRITE) {
+	if (type != BP_WRITE) {
 		*why = "a software watchpoint sees changes only, not reads";
 		return -EOPNOTSUPP;
 	}
-	return softwatch_insert(&e->soft, &e->points, vcpu, addr, len, why);
+	return soft_watchpoint_insert(&e->soft, &e->points, vcpu, addr, len, why);
 }
 
 /* Why this type never hits on this host, or NULL. */
-static const char *dead(const struct engine *e, enum point_type type)
+static const char *dead(const struct engine *e, enum bp_type type)
 {
 	static const enum trap_kind kinds[] = {
-		[POINT_SW] = TRAP_BRK,	   [POINT_HW] = TRAP_EXEC,	[POINT_WRITE] = TRAP_WATCH,
-		[POINT_READ] = TRAP_WATCH, [POINT_ACCESS] = TRAP_WATCH,
+		[BP_SOFTWARE] = TRAP_BRK, [BP_HARDWARE] = TRAP_EXEC, [BP_WRITE] = TRAP_WATCH,
+		[BP_READ] = TRAP_WATCH,	  [BP_ACCESS] = TRAP_WATCH,
 	};
 	const struct vmgdb_vcpu *v = e->vcpus[0];
 
-	return v->ops->dead ? v->ops->dead(v->ctx, kinds[type]) : NULL;
+	return v->ops->unsupported_trap ? v->ops->unsupported_trap(v->ctx, kinds[type]) : NULL;
 }
 
-static int insert(struct engine *e, unsigned int vcpu, enum point_type type, uint64_t addr,
+static int insert(struct engine *e, unsigned int vcpu, enum bp_type type, uint64_t addr,
 		  uint64_t kind, const char **why)
 {
 	if (!e->nvcpus)
 		return -EOPNOTSUPP;
-	if (type > POINT_HW && e->options[OPTION_SOFTWARE_WATCH])
+	if (type > BP_HARDWARE && e->options[OPTION_SOFTWARE_WATCH])
 		return insert_soft(e, vcpu, type, addr, kind, why);
 	*why = dead(e, type);
 	if (*why)
 		return -EOPNOTSUPP;
-	if (type == POINT_SW)
+	if (type == BP_SOFTWARE)
 		return insert_sw(e, vcpu, addr, kind, why);
-	return hwpoints_insert(&e->hw, type, addr, kind, why);
+	return hw_breakpoints_insert(&e->hw, type, addr, kind, why);
 }
 
-static int op_insert(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
+static int op_insert(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
 		     uint64_t kind, const char **why)
 {
 	struct engine *e = engine_of(t);
@@ -156,7 +156,7 @@ static int op_insert(struct target *t, unsigned int vcpu, enum point_type type, 
 	return ret;
 }
 
-static int op_remove(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
+static int op_remove(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
 		     uint64_t kind, const char **why)
 {
 	struct engine *e = engine_of(t);
@@ -164,21 +164,21 @@ static int op_remove(struct target *t, unsigned int vcpu, enum point_type type, 
 	(void)vcpu;
 	(void)why;
 	pthread_mutex_lock(&e->lock);
-	if (type == POINT_SW)
+	if (type == BP_SOFTWARE)
 		points_remove(&e->points, addr);
 	else
-		hwpoints_remove(&e->hw, type, addr, kind);
-	if (type == POINT_WRITE)
-		softwatch_remove(&e->soft, addr, kind);
+		hw_breakpoints_remove(&e->hw, type, addr, kind);
+	if (type == BP_WRITE)
+		soft_watchpoint_remove(&e->soft, addr, kind);
 	pthread_mutex_unlock(&e->lock);
 	return 0;
 }
 
 /* Where the rules of a breakpoint are kept; NULL: there is no such breakpoint. */
-static struct rules **rules_of(struct engine *e, enum point_type type, uint64_t addr, uint64_t kind)
+static struct rules **rules_of(struct engine *e, enum bp_type type, uint64_t addr, uint64_t kind)
 {
-	struct point *pt = type == POINT_SW ? points_find(&e->points, addr) : NULL;
-	struct hwpoint *hw = pt ? NULL : hwpoints_find(&e->hw, type, addr, kind);
+	struct point *pt = type == BP_SOFTWARE ? points_find(&e->points, addr) : NULL;
+	struct hw_breakpoint *hw = pt ? NULL : hw_breakpoints_find(&e->hw, type, addr, kind);
 
 	return pt ? &pt->rules : hw ? &hw->rules : NULL;
 }
@@ -198,13 +198,13 @@ static int set_rules(struct rules **place, const struct agent_code *codes, unsig
 	return 0;
 }
 
-static int op_rules(struct target *t, enum point_type type, uint64_t addr, uint64_t kind,
+static int op_rules(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind,
 		    const struct agent_code *codes, unsigned int n)
 {
 	struct engine *e = engine_of(t);
 	int ret;
 
-	if (type > POINT_HW)
+	if (type > BP_HARDWARE)
 		return -EOPNOTSUPP;
 	pthread_mutex_lock(&e->lock);
 	ret = set_rules(rules_of(e, type, addr, kind), codes, n);
@@ -250,7 +250,7 @@ const struct target_ops engine_target_ops = {
 	.vcpus = op_vcpus,
 	.view = op_view,
 	.flush = op_flush,
-	.idle = op_idle,
+	.halted = op_halted,
 	.read = op_read,
 	.write = op_write,
 	.insert = op_insert,

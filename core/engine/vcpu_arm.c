@@ -2,7 +2,7 @@
 /* What is to be armed for a vCPU's next run. */
 #include "core/engine/engine.h"
 
-static void wish_slot(struct vmgdb_vcpu *v, struct debug_wish *w, unsigned int i)
+static void wish_slot(struct vmgdb_vcpu *v, struct debug_control *w, unsigned int i)
 {
 	const struct hw_slot *s = &v->engine->hw.armed[i].slot;
 
@@ -15,7 +15,7 @@ static void wish_slot(struct vmgdb_vcpu *v, struct debug_wish *w, unsigned int i
 }
 
 /* Slots that end a step which is a run: they are nobody's breakpoints. */
-static void wish_until(struct vmgdb_vcpu *v, struct debug_wish *w)
+static void wish_until(struct vmgdb_vcpu *v, struct debug_control *w)
 {
 	unsigned int i;
 
@@ -32,7 +32,7 @@ static void wish_until(struct vmgdb_vcpu *v, struct debug_wish *w)
  */
 static unsigned int slots_short(const struct vmgdb_vcpu *v)
 {
-	const struct hwpoints *h = &v->engine->hw;
+	const struct hw_breakpoints *h = &v->engine->hw;
 	unsigned int i, data = 0, want, have;
 
 	for (i = 0; i < h->narmed; i++)
@@ -57,9 +57,9 @@ static bool off_the_way(const struct vmgdb_vcpu *v, const struct hw_slot *s)
 	return true;
 }
 
-static void wish_slots(struct vmgdb_vcpu *v, struct debug_wish *w)
+static void wish_slots(struct vmgdb_vcpu *v, struct debug_control *w)
 {
-	const struct hwpoints *h = &v->engine->hw;
+	const struct hw_breakpoints *h = &v->engine->hw;
 	unsigned int i, without = slots_short(v);
 
 	for (i = 0; i < h->narmed && w->nhw < HW_SLOTS_MAX; i++) {
@@ -73,7 +73,7 @@ static void wish_slots(struct vmgdb_vcpu *v, struct debug_wish *w)
 void vcpu_make_wish(struct vmgdb_vcpu *v)
 {
 	const struct engine *e = v->engine;
-	struct debug_wish *w = &v->wish;
+	struct debug_control *w = &v->control;
 
 	w->nhw = 0;
 	w->trap_brk = w->step = w->block_irq = false;

@@ -26,9 +26,9 @@ void vcpu_set_event(struct vmgdb_vcpu *v, const struct stop *event)
 	announce(v);
 }
 
-bool vcpu_is_idle(const struct vmgdb_vcpu *v)
+bool vcpu_is_halted(const struct vmgdb_vcpu *v)
 {
-	return v->ops->idle && v->ops->idle(v->ctx);
+	return v->ops->halted && v->ops->halted(v->ctx);
 }
 
 struct site *vcpu_site_here(struct vmgdb_vcpu *v, uint64_t pc)
@@ -42,7 +42,7 @@ struct site *vcpu_site_here(struct vmgdb_vcpu *v, uint64_t pc)
 
 static const struct armed *slot_here(const struct vmgdb_vcpu *v, uint64_t pc)
 {
-	const struct hwpoints *h = &v->engine->hw;
+	const struct hw_breakpoints *h = &v->engine->hw;
 	unsigned int i;
 
 	for (i = 0; i < h->narmed; i++)
@@ -61,7 +61,7 @@ static bool is_elsewhere(struct vmgdb_vcpu *v)
 {
 	const struct cpu *cpu = v->view.cpu;
 
-	return vcpu_is_idle(v) || (cpu->delivers && cpu->delivers(&v->view));
+	return vcpu_is_halted(v) || (cpu->delivers && cpu->delivers(&v->view));
 }
 
 /*
@@ -90,15 +90,16 @@ void vcpu_look_at_pc(struct vmgdb_vcpu *v)
 /* ---- what a vCPU comes to ---------------------------------------------------------------- */
 
 static const enum stop_kind stop_of[] = {
-	[POINT_SW] = STOP_SWBREAK, [POINT_HW] = STOP_HWBREAK,	[POINT_WRITE] = STOP_WATCH,
-	[POINT_READ] = STOP_WATCH, [POINT_ACCESS] = STOP_WATCH,
+	[BP_SOFTWARE] = STOP_SWBREAK, [BP_HARDWARE] = STOP_HWBREAK, [BP_WRITE] = STOP_WATCH,
+	[BP_READ] = STOP_WATCH,	      [BP_ACCESS] = STOP_WATCH,
 };
 
 /* The rules of the breakpoint that an armed slot stands for. */
 static const struct rules *slot_rules(const struct engine *e, const struct armed *a)
 {
-	const struct point *pt = a->type == POINT_SW ? points_find(&e->points, a->addr) : NULL;
-	const struct hwpoint *hw = pt ? NULL : hwpoints_find(&e->hw, a->type, a->addr, a->slot.len);
+	const struct point *pt = a->type == BP_SOFTWARE ? points_find(&e->points, a->addr) : NULL;
+	const struct hw_breakpoint *hw =
+		pt ? NULL : hw_breakpoints_find(&e->hw, a->type, a->addr, a->slot.len);
 
 	return pt ? pt->rules : hw ? hw->rules : NULL;
 }
@@ -167,10 +168,10 @@ bool engine_keep_change(struct engine *e)
 {
 	struct vmgdb_vcpu *v = e->writer;
 	struct stop event = { .kind = STOP_WATCH, .watch = HW_WRITE };
-	const struct softwatch *w = NULL;
+	const struct soft_watchpoint *w = NULL;
 
 	if (e->soft.n && v && !v->event.kind)
-		w = softwatch_changed(&e->soft, &e->points);
+		w = soft_watchpoint_changed(&e->soft, &e->points);
 	if (!w)
 		return false;
 	event.addr = w->addr;

@@ -93,7 +93,7 @@ int vcpu_write(struct vmgdb_vcpu *v, uint64_t addr, const void *buf, size_t len)
 	for (done = 0; done < len && !next_run(v, addr + done, len - done, &gpa, &run);
 	     done += run) {
 		points_write(&v->engine->points, gpa, (const uint8_t *)buf + done, run);
-		softwatch_wrote(&v->engine->soft, gpa, (const uint8_t *)buf + done, run);
+		soft_watchpoint_wrote(&v->engine->soft, gpa, (const uint8_t *)buf + done, run);
 		sync_icache(v->engine, gpa, run);
 	}
 	return done < len ? -EFAULT : 0;

@@ -148,7 +148,7 @@ enum gate { GATE_GO, GATE_WAIT, GATE_DOWN };
 /* A halted vCPU changes no memory until its interrupt comes: nobody is held for it. */
 static bool must_be_alone(const struct vmgdb_vcpu *v)
 {
-	return v->over || (v->engine->soft.n && !vcpu_is_idle(v));
+	return v->over || (v->engine->soft.n && !vcpu_is_halted(v));
 }
 
 /*
@@ -235,7 +235,7 @@ static bool leave(struct vmgdb_vcpu *v)
 		arm_failed(v, "changed registers are refused", ret);
 		return false;
 	}
-	ret = v->ops->arm(v->ctx, &v->wish);
+	ret = v->ops->arm(v->ctx, &v->control);
 	if (ret && e->mode == ENGINE_RUNNING) {
 		arm_failed(v, "debug registers are refused", ret);
 		return false;
@@ -258,7 +258,8 @@ static int come_by(struct vmgdb_vcpu *v)
 	v->started = true;
 	while ((g = gate(v)) != GATE_DOWN) {
 		/* in a step too: what is completed may be all of it */
-		if ((g == GATE_WAIT ? !v->parked : v->stepping) && v->ops->unsettled(v->ctx)) {
+		if ((g == GATE_WAIT ? !v->parked : v->stepping) &&
+		    v->ops->needs_completion(v->ctx)) {
 			v->ops->kick(v->ctx);
 			return 0;
 		}

@@ -32,7 +32,7 @@ static void look_at_rest(struct vmgdb_vcpu *v)
 {
 	uint64_t pc;
 
-	if (!vcpu_code(v, &pc) && (pc != v->stepped_from || v->plan.idle))
+	if (!vcpu_code(v, &pc) && (pc != v->stepped_from || v->plan.halted))
 		vcpu_look_afresh(v);
 }
 
@@ -113,7 +113,7 @@ bool vcpu_lets_irqs_in(const struct vmgdb_vcpu *v)
 {
 	enum { SOME = 64, MANY = 1024 };
 
-	if (vcpu_is_idle(v))
+	if (vcpu_is_halted(v))
 		return true;
 	return v->action.kind == RESUME_CONTINUE && !v->over && !v->hop && v->nsteps % MANY < SOME;
 }
@@ -121,10 +121,10 @@ bool vcpu_lets_irqs_in(const struct vmgdb_vcpu *v)
 /* Execution slots that no breakpoint has; none where they never fire. */
 static unsigned int free_slots(const struct vmgdb_vcpu *v)
 {
-	const struct hwpoints *h = &v->engine->hw;
+	const struct hw_breakpoints *h = &v->engine->hw;
 	unsigned int have = h->caps.exec_slots + h->caps.shared_slots;
 
-	if (v->ops->dead && v->ops->dead(v->ctx, TRAP_EXEC))
+	if (v->ops->unsupported_trap && v->ops->unsupported_trap(v->ctx, TRAP_EXEC))
 		return 0;
 	return have > h->narmed ? have - h->narmed : 0;
 }
@@ -135,7 +135,7 @@ static void plan_step(struct vmgdb_vcpu *v, bool irqs)
 
 	v->plan = (struct step_plan){
 		.block_irq = e->hw.caps.block_irq || irqs,
-		.idle = vcpu_is_idle(v),
+		.halted = vcpu_is_halted(v),
 		.whole_rep = e->options[OPTION_WHOLE_REP],
 		.room = free_slots(v),
 	};
@@ -149,7 +149,7 @@ static void plan_any_step(struct vmgdb_vcpu *v)
 	bool irqs = vcpu_lets_irqs_in(v);
 
 	plan_step(v, irqs);
-	if (!irqs || v->plan.idle || !v->plan.nuntil || v->plan.until_too)
+	if (!irqs || v->plan.halted || !v->plan.nuntil || v->plan.until_too)
 		return;
 	v->view.cpu->step_end(&v->view, &v->plan, false);
 	plan_step(v, false);
@@ -184,19 +184,19 @@ static bool slot_event(struct vmgdb_vcpu *v, const struct trap *t)
 
 	for (; slots; slots &= slots - 1) {
 		i = __builtin_ctz(slots);
-		if (i < v->wish.nhw && v->map[i] < v->engine->hw.narmed &&
+		if (i < v->control.nhw && v->map[i] < v->engine->hw.narmed &&
 		    vcpu_meet_slot(v, &v->engine->hw.armed[v->map[i]]))
 			return true;
 	}
 	return false;
 }
 
-static void give_back(struct vmgdb_vcpu *v, const struct trap *t)
+static void reinject(struct vmgdb_vcpu *v, const struct trap *t)
 {
 	int ret = vcpu_state_flush(v);
 
 	if (!ret)
-		ret = v->ops->give_back(v->ctx, t);
+		ret = v->ops->reinject(v->ctx, t);
 	vcpu_state_forget(v); /* the backend may have changed any of it */
 	v->over = v->hop = v->met = false;
 	if (ret)
@@ -211,13 +211,13 @@ static void brk_event(struct vmgdb_vcpu *v, const struct trap *t)
 	if (vcpu_site_here(v, t->pc))
 		vcpu_meet_break(v, t->pc);
 	else
-		give_back(v, t);
+		reinject(v, t);
 }
 
 /* The guest's own, by debug registers or steps of its own. It is what a step of ours ends with. */
 static void own_event(struct vmgdb_vcpu *v, const struct trap *t, bool stepping)
 {
-	give_back(v, t);
+	reinject(v, t);
 	if (stepping)
 		vcpu_step_done(v);
 }
@@ -233,7 +233,7 @@ static void sort_trap(struct vmgdb_vcpu *v, const struct trap *t)
 	if (t->kind & (TRAP_EXEC | TRAP_WATCH) && slot_event(v, t))
 		return;
 	if (beneath) /* ours is on one of the guest's own */
-		give_back(v, t);
+		reinject(v, t);
 	else if (t->kind & TRAP_BRK)
 		brk_event(v, t);
 	else if (whole)

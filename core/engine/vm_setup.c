@@ -54,8 +54,8 @@ void engine_fini(struct engine *e)
 		free_vcpu(e->vcpus[i]);
 	free(e->vcpus);
 	points_fini(&e->points);
-	hwpoints_fini(&e->hw);
-	softwatch_fini(&e->soft);
+	hw_breakpoints_fini(&e->hw);
+	soft_watchpoint_fini(&e->soft);
 	memory_fini(&e->mem);
 	pthread_cond_destroy(&e->quiet);
 	pthread_mutex_destroy(&e->lock);

@@ -7,23 +7,23 @@
 enum { BUCKETS_MIN = 16 };
 
 /* Fibonacci hashing: the highest bits of the product depend on all bits of the key. */
-static size_t bucket_of(const struct table *t, uint64_t key)
+static size_t bucket_of(const struct hash_table *t, uint64_t key)
 {
 	return (key * 0x9e3779b97f4a7c15ULL) >> (64 - __builtin_ctzll(t->nbuckets));
 }
 
-static void push(struct table *t, struct table_node *node)
+static void push(struct hash_table *t, struct hash_node *node)
 {
-	struct table_node **b = &t->buckets[bucket_of(t, node->key)];
+	struct hash_node **b = &t->buckets[bucket_of(t, node->key)];
 
 	node->next = *b;
 	*b = node;
 }
 
-static int grow(struct table *t)
+static int grow(struct hash_table *t)
 {
-	struct table old = *t;
-	struct table_node *n, *next;
+	struct hash_table old = *t;
+	struct hash_node *n, *next;
 
 	t->nbuckets = old.nbuckets ? old.nbuckets * 2 : BUCKETS_MIN;
 	t->buckets = calloc(t->nbuckets, sizeof(*t->buckets));
@@ -31,30 +31,30 @@ static int grow(struct table *t)
 		*t = old;
 		return -ENOMEM;
 	}
-	for (n = table_first(&old); n; n = next) {
-		next = table_next(&old, n);
+	for (n = hash_table_first(&old); n; n = next) {
+		next = hash_table_next(&old, n);
 		push(t, n);
 	}
 	free(old.buckets);
 	return 0;
 }
 
-void table_fini(struct table *t)
+void hash_table_fini(struct hash_table *t)
 {
 	free(t->buckets);
-	*t = (struct table){ 0 };
+	*t = (struct hash_table){ 0 };
 }
 
-struct table_node *table_find(const struct table *t, uint64_t key)
+struct hash_node *hash_table_find(const struct hash_table *t, uint64_t key)
 {
-	struct table_node *n = t->count ? t->buckets[bucket_of(t, key)] : NULL;
+	struct hash_node *n = t->count ? t->buckets[bucket_of(t, key)] : NULL;
 
 	while (n && n->key != key)
 		n = n->next;
 	return n;
 }
 
-int table_add(struct table *t, struct table_node *node)
+int hash_table_add(struct hash_table *t, struct hash_node *node)
 {
 	int ret = t->count < t->nbuckets ? 0 : grow(t);
 
@@ -65,9 +65,9 @@ int table_add(struct table *t, struct table_node *node)
 	return 0;
 }
 
-void table_del(struct table *t, struct table_node *node)
+void hash_table_del(struct hash_table *t, struct hash_node *node)
 {
-	struct table_node **p = &t->buckets[bucket_of(t, node->key)];
+	struct hash_node **p = &t->buckets[bucket_of(t, node->key)];
 
 	while (*p != node)
 		p = &(*p)->next;
@@ -75,7 +75,7 @@ void table_del(struct table *t, struct table_node *node)
 	t->count--;
 }
 
-static struct table_node *first_from(const struct table *t, size_t bucket)
+static struct hash_node *first_from(const struct hash_table *t, size_t bucket)
 {
 	for (; bucket < t->nbuckets; bucket++)
 		if (t->buckets[bucket])
@@ -83,12 +83,12 @@ static struct table_node *first_from(const struct table *t, size_t bucket)
 	return NULL;
 }
 
-struct table_node *table_first(const struct table *t)
+struct hash_node *hash_table_first(const struct hash_table *t)
 {
 	return first_from(t, 0);
 }
 
-struct table_node *table_next(const struct table *t, const struct table_node *node)
+struct hash_node *hash_table_next(const struct hash_table *t, const struct hash_node *node)
 {
 	return node->next ? node->next : first_from(t, bucket_of(t, node->key) + 1);
 }

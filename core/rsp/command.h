@@ -69,7 +69,7 @@ struct vcpu_list {
 struct session {
 	struct target *target;
 	struct session_config config;
-	struct packet_link link;
+	struct rsp_ack link;
 	enum session_end end;
 
 	bool holds;    /* the target is attached, since the first packet */

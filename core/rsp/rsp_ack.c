@@ -15,39 +15,39 @@ enum {
 /* Two of the largest frames: one that is kept and one that is new. */
 #define OUT_SIZE (2 * PACKET_FRAME_MAX(PACKET_SIZE) + ACKS_MAX)
 
-int link_init(struct packet_link *l, bool reliable)
+int rsp_ack_init(struct rsp_ack *l, bool reliable)
 {
 	uint8_t *in = malloc(PACKET_SIZE);
 
-	*l = (struct packet_link){ .reliable = reliable, .out = malloc(OUT_SIZE), .cap = OUT_SIZE };
+	*l = (struct rsp_ack){ .reliable = reliable, .out = malloc(OUT_SIZE), .cap = OUT_SIZE };
 	packet_decoder_init(&l->in, in, PACKET_SIZE);
 	if (in && l->out)
 		return 0;
-	link_fini(l);
+	rsp_ack_fini(l);
 	return -ENOMEM;
 }
 
-void link_fini(struct packet_link *l)
+void rsp_ack_fini(struct rsp_ack *l)
 {
 	free(l->in.data);
 	free(l->out);
-	*l = (struct packet_link){ 0 };
+	*l = (struct rsp_ack){ 0 };
 }
 
 /* ---- the output -------------------------------------------------------------------------- */
 
 /* What is before this has been written and is of no more use. */
-static size_t base(const struct packet_link *l)
+static size_t base(const struct rsp_ack *l)
 {
 	return l->kept_len && l->kept < l->sent ? l->kept : l->sent;
 }
 
-static size_t room(const struct packet_link *l)
+static size_t room(const struct rsp_ack *l)
 {
 	return l->cap - (l->len - base(l));
 }
 
-static void compact(struct packet_link *l)
+static void compact(struct rsp_ack *l)
 {
 	size_t by = base(l);
 
@@ -59,7 +59,7 @@ static void compact(struct packet_link *l)
 }
 
 /* A byte that is an ack. When there is no room the peer does not read and won't miss it. */
-static void put_ack(struct packet_link *l, char c)
+static void put_ack(struct rsp_ack *l, char c)
 {
 	bool held = l->ready < l->len;
 
@@ -72,12 +72,12 @@ static void put_ack(struct packet_link *l, char c)
 		l->ready = l->len;
 }
 
-bool link_room(const struct packet_link *l, size_t n)
+bool rsp_ack_room(const struct rsp_ack *l, size_t n)
 {
 	return room(l) >= PACKET_FRAME_MAX(n) + ACKS_MAX;
 }
 
-static void keep(struct packet_link *l, size_t at, size_t len)
+static void keep(struct rsp_ack *l, size_t at, size_t len)
 {
 	l->kept = at;
 	l->kept_len = len;
@@ -85,7 +85,7 @@ static void keep(struct packet_link *l, size_t at, size_t len)
 	l->ready = at + len;
 }
 
-int link_send(struct packet_link *l, const void *data, size_t n)
+int rsp_ack_send(struct rsp_ack *l, const void *data, size_t n)
 {
 	bool hold = !l->reliable && l->kept_len;
 	size_t at;
@@ -106,7 +106,7 @@ int link_send(struct packet_link *l, const void *data, size_t n)
 }
 
 /* The kept frame has arrived, or nobody wants it any more: let the next one go. */
-static void acknowledged(struct packet_link *l)
+static void acknowledged(struct rsp_ack *l)
 {
 	const uint8_t *held = l->out + l->ready;
 	const uint8_t *hash = memchr(held, '#', l->len - l->ready);
@@ -120,7 +120,7 @@ static void acknowledged(struct packet_link *l)
 }
 
 /* Send the kept frame again, unless it is still on its way. Acks sent after it are not repeated. */
-static void resend(struct packet_link *l)
+static void resend(struct rsp_ack *l)
 {
 	size_t end = l->kept + l->kept_len;
 	size_t acks = l->sent - end;
@@ -133,13 +133,13 @@ static void resend(struct packet_link *l)
 	l->sent = l->kept;
 }
 
-const void *link_output(const struct packet_link *l, size_t *len)
+const void *rsp_ack_output(const struct rsp_ack *l, size_t *len)
 {
 	*len = l->ready - l->sent;
 	return l->out + l->sent;
 }
 
-void link_sent(struct packet_link *l, size_t n)
+void rsp_ack_sent(struct rsp_ack *l, size_t n)
 {
 	size_t most = l->ready - l->sent;
 
@@ -148,16 +148,16 @@ void link_sent(struct packet_link *l, size_t n)
 		compact(l);
 }
 
-int link_timeout_ms(const struct packet_link *l)
+int rsp_ack_timeout_ms(const struct rsp_ack *l)
 {
 	if (l->reliable || !l->kept_len || l->sent < l->kept + l->kept_len)
 		return -1;
 	return (TIMEOUT_MS + (int)l->kept_len) << l->tries;
 }
 
-void link_timeout(struct packet_link *l)
+void rsp_ack_timeout(struct rsp_ack *l)
 {
-	if (link_timeout_ms(l) < 0)
+	if (rsp_ack_timeout_ms(l) < 0)
 		return;
 	if (l->tries++ < TRIES_MAX)
 		resend(l);
@@ -167,13 +167,13 @@ void link_timeout(struct packet_link *l)
 
 /* ---- the input --------------------------------------------------------------------------- */
 
-void link_set_no_ack(struct packet_link *l)
+void rsp_ack_set_no_ack(struct rsp_ack *l)
 {
 	l->no_ack_next = true;
 }
 
 /* A new packet tells that the debugger has, or has given up, what it was sent before. */
-static void received(struct packet_link *l)
+static void received(struct rsp_ack *l)
 {
 	l->kept_len = 0;
 	l->len = l->ready;
@@ -184,7 +184,7 @@ static void received(struct packet_link *l)
 		put_ack(l, '+');
 }
 
-static void handle_ack(struct packet_link *l)
+static void handle_ack(struct rsp_ack *l)
 {
 	if (l->kept_len)
 		acknowledged(l);
@@ -193,7 +193,7 @@ static void handle_ack(struct packet_link *l)
 }
 
 /* Whether the event is none of the caller's business. */
-static bool handle(struct packet_link *l, enum packet_event event)
+static bool handle(struct rsp_ack *l, enum packet_event event)
 {
 	switch (event) {
 	case PACKET_ACK: handle_ack(l); return true;
@@ -209,7 +209,7 @@ static bool handle(struct packet_link *l, enum packet_event event)
 	}
 }
 
-enum packet_event link_input(struct packet_link *l, const void *bytes, size_t n, size_t *eaten)
+enum packet_event rsp_ack_input(struct rsp_ack *l, const void *bytes, size_t n, size_t *eaten)
 {
 	const uint8_t *p = bytes;
 	enum packet_event event;

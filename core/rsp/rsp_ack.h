@@ -17,7 +17,7 @@
 
 #include "core/rsp/packet.h"
 
-struct packet_link {
+struct rsp_ack {
 	struct packet_decoder in;
 	bool reliable;
 	bool no_ack;
@@ -42,30 +42,30 @@ struct packet_link {
 };
 
 /* Returns 0 or -ENOMEM. */
-int link_init(struct packet_link *l, bool reliable);
-void link_fini(struct packet_link *l);
+int rsp_ack_init(struct rsp_ack *l, bool reliable);
+void rsp_ack_fini(struct rsp_ack *l);
 
 /*
  * As packet_decode(), with acknowledgments dealt with: of the events only PACKET_NONE, PACKET_DATA,
  * PACKET_TOO_LONG, PACKET_BAD and PACKET_INTERRUPT come out. The first two of the middle ones are to
  * be answered by one packet; PACKET_BAD is only where there is no `-` to answer it (no-ack mode).
  */
-enum packet_event link_input(struct packet_link *l, const void *bytes, size_t n, size_t *eaten);
+enum packet_event rsp_ack_input(struct rsp_ack *l, const void *bytes, size_t n, size_t *eaten);
 
 /* Whether a packet of n bytes of data can be sent now. One of PACKET_SIZE always can, unless the
  * peer does not read. */
-bool link_room(const struct packet_link *l, size_t n);
+bool rsp_ack_room(const struct rsp_ack *l, size_t n);
 
 /* Send a packet. Returns 0, or -ENOBUFS when there is no room. */
-int link_send(struct packet_link *l, const void *data, size_t n);
+int rsp_ack_send(struct rsp_ack *l, const void *data, size_t n);
 
 /* From the next packet on nothing is acknowledged. The reply that is sent next still is. */
-void link_set_no_ack(struct packet_link *l);
+void rsp_ack_set_no_ack(struct rsp_ack *l);
 
 /* As session.h has them. */
-const void *link_output(const struct packet_link *l, size_t *len);
-void link_sent(struct packet_link *l, size_t n);
-int link_timeout_ms(const struct packet_link *l);
-void link_timeout(struct packet_link *l);
+const void *rsp_ack_output(const struct rsp_ack *l, size_t *len);
+void rsp_ack_sent(struct rsp_ack *l, size_t n);
+int rsp_ack_timeout_ms(const struct rsp_ack *l);
+void rsp_ack_timeout(struct rsp_ack *l);
 
 #endif

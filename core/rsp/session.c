@@ -97,7 +97,7 @@ static void send_reply(struct session *s)
 {
 	if (s->reply.over)
 		fail(s, EMSGSIZE, "the reply is longer than a packet");
-	link_send(&s->link, s->reply.data, s->reply.len);
+	rsp_ack_send(&s->link, s->reply.data, s->reply.len);
 }
 
 void session_log(struct session *s, int level, const char *fmt, ...)
@@ -246,7 +246,7 @@ static void handle(struct session *s, enum packet_event event)
 /* Whether there is room for the one reply that the event asks for. */
 static bool can_handle(const struct session *s, enum packet_event event)
 {
-	return event == PACKET_INTERRUPT || link_room(&s->link, REPLY_SIZE);
+	return event == PACKET_INTERRUPT || rsp_ack_room(&s->link, REPLY_SIZE);
 }
 
 /*
@@ -259,7 +259,7 @@ size_t session_input(struct session *s, const void *bytes, size_t n)
 	size_t all = 0, eaten;
 
 	while (all < n && !s->newcomer && !s->deferred && s->end == SESSION_OPEN) {
-		enum packet_event event = link_input(&s->link, p + all, n - all, &eaten);
+		enum packet_event event = rsp_ack_input(&s->link, p + all, n - all, &eaten);
 
 		all += eaten;
 		if (event == PACKET_NONE)
@@ -297,7 +297,7 @@ void session_console(struct session *s, const char *text, size_t len)
 	if (!s->running || s->newcomer)
 		return;
 	/* more room than it takes: some is left for the stop reply */
-	while (len && link_room(&s->link, REPLY_SIZE)) {
+	while (len && rsp_ack_room(&s->link, REPLY_SIZE)) {
 		size_t n = len < CONSOLE_CHUNK ? len : CONSOLE_CHUNK;
 
 		send_console(s, text, n);
@@ -333,7 +333,7 @@ static void show_printed(struct session *s)
 	char text[CONSOLE_CHUNK];
 	size_t n;
 
-	while (link_room(&s->link, REPLY_SIZE) &&
+	while (rsp_ack_room(&s->link, REPLY_SIZE) &&
 	       (n = s->target->ops->console(s->target, text, sizeof(text))))
 		session_console(s, text, n);
 }
@@ -344,7 +344,7 @@ void session_poll(struct session *s)
 	if (!s->running || s->end != SESSION_OPEN)
 		return;
 	show_printed(s);
-	if (!link_room(&s->link, REPLY_SIZE))
+	if (!rsp_ack_room(&s->link, REPLY_SIZE))
 		return;
 	if (!s->target->ops->poll(s->target, &s->stop))
 		return;
@@ -394,7 +394,7 @@ int session_create(struct session **out, struct target *t, const struct session_
 		return -ENOMEM;
 	s->target = t;
 	s->config = *config;
-	if (link_init(&s->link, config->reliable) < 0 || !scratch_alloc(&s->reply, REPLY_SIZE) ||
+	if (rsp_ack_init(&s->link, config->reliable) < 0 || !scratch_alloc(&s->reply, REPLY_SIZE) ||
 	    !scratch_alloc(&s->scratch, SCRATCH_SIZE) || session_vcpus(s) < 0) {
 		session_destroy(s);
 		return -ENOMEM;
@@ -409,7 +409,7 @@ void session_destroy(struct session *s)
 {
 	if (!s)
 		return;
-	link_fini(&s->link);
+	rsp_ack_fini(&s->link);
 	free(s->reply.data);
 	free(s->scratch.data);
 	free(s->vcpus.index);
@@ -420,23 +420,23 @@ void session_destroy(struct session *s)
 
 const void *session_output(struct session *s, size_t *len)
 {
-	return link_output(&s->link, len);
+	return rsp_ack_output(&s->link, len);
 }
 
 void session_sent(struct session *s, size_t n)
 {
-	link_sent(&s->link, n);
+	rsp_ack_sent(&s->link, n);
 	handle_deferred(s);
 }
 
 int session_timeout_ms(const struct session *s)
 {
-	return link_timeout_ms(&s->link);
+	return rsp_ack_timeout_ms(&s->link);
 }
 
 void session_timeout(struct session *s)
 {
-	link_timeout(&s->link);
+	rsp_ack_timeout(&s->link);
 }
 
 enum session_end session_state(const struct session *s)

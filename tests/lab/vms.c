@@ -135,7 +135,7 @@ static int set_break(struct machine *v, uint64_t at)
 {
 	const char *text;
 
-	return v->t->ops->insert(v->t, 0, POINT_SW, at, v->engine.target.cpu->brk_kind, &text);
+	return v->t->ops->insert(v->t, 0, BP_SOFTWARE, at, v->engine.target.cpu->brk_kind, &text);
 }
 
 /* All go on; that one comes to its breakpoint, with so much counted. */
@@ -175,8 +175,8 @@ static void *debug(void *opaque)
 
 	v->t->ops->attach(v->t);
 	set_break(v, vms_loop(1));
-	v->t->ops->insert(v->t, 0, POINT_HW, vms_loop(1), v->engine.target.cpu->brk_kind, &text);
-	v->t->ops->insert(v->t, 0, POINT_WRITE, v->guest.gpa, 8, &text);
+	v->t->ops->insert(v->t, 0, BP_HARDWARE, vms_loop(1), v->engine.target.cpu->brk_kind, &text);
+	v->t->ops->insert(v->t, 0, BP_WRITE, v->guest.gpa, 8, &text);
 	resume(v, RESUME_STEP);
 	stopped(v);
 	resume(v, RESUME_CONTINUE);

@@ -168,10 +168,10 @@ static struct cpu_view *view(struct target *t, unsigned int vcpu)
 	return &f->vcpus[vcpu < FAKE_VCPUS ? vcpu : FAKE_VCPUS - 1].view;
 }
 
-static const char *idle(struct target *t, unsigned int vcpu)
+static const char *halted(struct target *t, unsigned int vcpu)
 {
 	(void)vcpu;
-	return stopped(t)->idle;
+	return stopped(t)->halted;
 }
 
 /* How much of [addr, addr + len) is memory, from addr on. */
@@ -205,7 +205,7 @@ static int mem_write(struct target *t, unsigned int vcpu, uint64_t addr, const v
 	return 0;
 }
 
-static int insert(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
+static int insert(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
 		  uint64_t kind, const char **why)
 {
 	struct fake_target *f = stopped(t);
@@ -216,7 +216,7 @@ static int insert(struct target *t, unsigned int vcpu, enum point_type type, uin
 	return f->insert_error;
 }
 
-static int remove_point(struct target *t, unsigned int vcpu, enum point_type type, uint64_t addr,
+static int remove_point(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
 			uint64_t kind, const char **why)
 {
 	struct fake_target *f = stopped(t);
@@ -233,7 +233,7 @@ static int flush(struct target *t, unsigned int vcpu)
 	return stopped(t)->flush_error;
 }
 
-static int rules(struct target *t, enum point_type type, uint64_t addr, uint64_t kind,
+static int rules(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind,
 		 const struct agent_code *codes, unsigned int n)
 {
 	struct fake_target *f = stopped(t);
@@ -335,7 +335,7 @@ static const struct target_ops fake_ops = {
 	.vcpus = vcpus,
 	.view = view,
 	.flush = flush,
-	.idle = idle,
+	.halted = halted,
 	.read = mem_read,
 	.write = mem_write,
 	.insert = insert,

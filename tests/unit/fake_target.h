@@ -28,7 +28,7 @@ struct fake_vcpu {
 };
 
 struct fake_point {
-	enum point_type type;
+	enum bp_type type;
 	uint64_t addr, kind;
 	unsigned int vcpu;
 };
@@ -40,7 +40,7 @@ struct fake_target {
 	uint8_t memory[FAKE_SIZE];
 	bool options[OPTION_COUNT];
 	bool narrow; /* describe() gives the other description */
-	const char *idle;
+	const char *halted;
 
 	/* what it answers */
 	int insert_error, rules_error, resume_error, kill_error, attach_error, flush_error;

@@ -337,7 +337,7 @@ static int step_begin(struct cpu_view *v, struct step_plan *p)
 	struct soft_insn i = { 0 };
 	int ret = v->need(v, 0);
 
-	if (ret || p->idle)
+	if (ret || p->halted)
 		return ret;
 	if (!read_insn(v, r->pc, &i) && i.op == SOFT_RDF) {
 		emulate(v, p, &i);
@@ -498,7 +498,7 @@ static int op_store(void *ctx, unsigned int bank, const void *state)
 	return c->fail_store;
 }
 
-static unsigned int count_slots(const struct debug_wish *w, bool exec)
+static unsigned int count_slots(const struct debug_control *w, bool exec)
 {
 	unsigned int i, n = 0;
 
@@ -508,9 +508,9 @@ static unsigned int count_slots(const struct debug_wish *w, bool exec)
 }
 
 /* More than the processor has can't be armed: said, where real ones would ignore it. */
-static int op_arm(void *ctx, const struct debug_wish *wish)
+static int op_arm(void *ctx, const struct debug_control *control)
 {
-	unsigned int exec = count_slots(wish, true), data = count_slots(wish, false);
+	unsigned int exec = count_slots(control, true), data = count_slots(control, false);
 	struct softcpu *c = ctx;
 	const struct vcpu_caps *caps = &c->caps;
 
@@ -523,7 +523,7 @@ static int op_arm(void *ctx, const struct debug_wish *wish)
 	data -= data < caps->watch_slots ? data : caps->watch_slots;
 	if (exec + data > caps->shared_slots)
 		return -ENOSPC;
-	c->wish = *wish;
+	c->control = *control;
 	return 0;
 }
 
@@ -554,7 +554,7 @@ static void op_unkick(void *ctx)
 /* A write on soft8: its step goes on behind it, into the next instruction. */
 static bool ends_silently(const struct softcpu *c)
 {
-	return c->wish.step && c->half.op == SOFT_OUT && !c->ops->cpu->watch_before;
+	return c->control.step && c->half.op == SOFT_OUT && !c->ops->cpu->watch_before;
 }
 
 static bool op_unsettled(void *ctx)
@@ -562,7 +562,7 @@ static bool op_unsettled(void *ctx)
 	struct softcpu *c = ctx;
 	bool half = c->exit == SOFT_EXIT_IO;
 
-	c->calls.unsettled++;
+	c->calls.needs_completion++;
 	if (half) {
 		c->exit = SOFT_EXIT_NONE;
 		c->wrote = ends_silently(c);
@@ -586,17 +586,17 @@ static int op_give_back(void *ctx, const struct trap *t)
 {
 	struct softcpu *c = ctx;
 
-	c->calls.give_back++;
+	c->calls.reinject++;
 	c->regs.inject = t->kind & TRAP_BRK ? SOFT_EXC_BRK : SOFT_EXC_STEP;
 	c->regs.inject_epc = t->pc + (t->kind & TRAP_BRK ? SOFT_INSN : 0);
 	return 0;
 }
 
-static const char *op_idle(void *ctx)
+static const char *op_halted(void *ctx)
 {
 	struct softcpu *c = ctx;
 
-	c->calls.idle++;
+	c->calls.halted++;
 	return atomic_load(&c->halted) ? "halted" : NULL;
 }
 
@@ -610,8 +610,8 @@ static void op_release(void *ctx)
 #define SOFT_OPS(CPU)                                                                             \
 	{                                                                                         \
 		.cpu = CPU, .fetch = op_fetch, .store = op_store, .arm = op_arm, .kick = op_kick, \
-		.unkick = op_unkick, .unsettled = op_unsettled, .classify = op_classify,          \
-		.give_back = op_give_back, .idle = op_idle, .release = op_release                 \
+		.unkick = op_unkick, .needs_completion = op_unsettled, .classify = op_classify,   \
+		.reinject = op_give_back, .halted = op_halted, .release = op_release              \
 	}
 
 const struct vcpu_ops soft8_ops = SOFT_OPS(&soft8_cpu);
@@ -648,7 +648,7 @@ void softcpu_irq(struct softcpu *c)
 
 static void retire(struct softcpu *c, struct soft_retired *r)
 {
-	r->stepped = c->wish.step;
+	r->stepped = c->control.step;
 	c->retired++;
 	if (c->hooks && c->hooks->retired)
 		c->hooks->retired(c->hooks->opaque, c, r);
@@ -689,8 +689,8 @@ static uint32_t exec_slots_at(const struct softcpu *c, uint64_t pc)
 	uint32_t hit = 0;
 	unsigned int i;
 
-	for (i = 0; i < c->wish.nhw; i++)
-		if (c->wish.hw[i].kind == HW_EXEC && c->wish.hw[i].addr == pc)
+	for (i = 0; i < c->control.nhw; i++)
+		if (c->control.hw[i].kind == HW_EXEC && c->control.hw[i].addr == pc)
 			hit |= 1U << i;
 	return hit;
 }
@@ -702,11 +702,11 @@ static bool kind_fires(enum hw_kind kind, bool write)
 
 static uint32_t data_slots_at(const struct softcpu *c, const struct soft_access *a)
 {
-	const struct hw_slot *s = c->wish.hw;
+	const struct hw_slot *s = c->control.hw;
 	uint32_t hit = 0;
 	unsigned int i;
 
-	for (i = 0; a->len && a->gpa != ~0ULL && i < c->wish.nhw; i++, s++)
+	for (i = 0; a->len && a->gpa != ~0ULL && i < c->control.nhw; i++, s++)
 		if (s->kind != HW_EXEC && kind_fires(s->kind, a->write) &&
 		    a->va < s->addr + s->len && s->addr < a->va + a->len)
 			hit |= 1U << i;
@@ -720,10 +720,10 @@ static int after(struct softcpu *c, uint32_t watched, bool guest_tf)
 {
 	unsigned int kind = watched ? TRAP_WATCH : 0;
 
-	if (c->wish.step)
+	if (c->control.step)
 		kind |= TRAP_STEP;
 	if (guest_tf && !kind) {
-		if (c->wish.trap_brk || c->wish.nhw) {
+		if (c->control.trap_brk || c->control.nhw) {
 			kind = TRAP_STEP;
 		} else {
 			c->regs.inject = SOFT_EXC_STEP;
@@ -818,12 +818,12 @@ static int execute(struct softcpu *c, struct soft_retired *r)
 	case SOFT_IS_EVENT: return leave_event(c);
 	case SOFT_TRIPLE: return leave_fatal(c, "triple fault");
 	case SOFT_IS_BRK:
-		if (c->wish.trap_brk)
+		if (c->control.trap_brk)
 			return leave_trap(c, TRAP_BRK, 0);
 		return take(c, SOFT_EXC_BRK, c->regs.pc + SOFT_INSN);
 	default: break;
 	}
-	if (r->insn.op == SOFT_RDF && c->wish.step && !c->ops->cpu->watch_before)
+	if (r->insn.op == SOFT_RDF && c->control.step && !c->ops->cpu->watch_before)
 		c->regs.r[r->insn.a] |= SOFT_TFLAG;
 	return finished(c, r, res, tf);
 }
@@ -853,7 +853,7 @@ static int complete(struct softcpu *c)
 static bool irq_ready(const struct softcpu *c)
 {
 	return atomic_load(&c->irqs) && c->regs.flags & SOFT_IE &&
-	       !(c->wish.step && c->wish.block_irq);
+	       !(c->control.step && c->control.block_irq);
 }
 
 static bool wakes(const struct softcpu *c)

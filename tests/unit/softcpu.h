@@ -147,7 +147,7 @@ struct soft_retired {
 	struct soft_access access;
 	struct soft_env env;
 	enum soft_cause cause; /* SOFT_R_EXC */
-	bool stepped;	       /* debug_wish.step was on */
+	bool stepped;	       /* debug_control.step was on */
 	bool emulated;	       /* the stepping rules did it */
 };
 
@@ -165,7 +165,7 @@ struct soft_hooks {
 /* How often the engine has called what. */
 struct soft_calls {
 	atomic_uint fetch[SOFT_BANKS], store[SOFT_BANKS];
-	atomic_uint arm, kick, unkick, unsettled, classify, give_back, idle, release;
+	atomic_uint arm, kick, unkick, needs_completion, classify, reinject, halted, release;
 };
 
 struct softcpu {
@@ -183,7 +183,7 @@ struct softcpu {
 	pthread_mutex_t halt_lock;
 	pthread_cond_t halt;
 
-	struct debug_wish wish;
+	struct debug_control control;
 	enum soft_exit exit; /* stale when an entry came back at once, as KVM's is */
 	struct trap trap;
 	bool incomplete; /* an instruction waits for the next entry */

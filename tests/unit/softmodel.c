@@ -21,10 +21,10 @@ static unsigned int brk_size(const struct model *m)
 
 static bool is_sw(const struct model_point *p)
 {
-	return p->type == POINT_SW;
+	return p->type == BP_SOFTWARE;
 }
 
-int model_find(const struct model *m, enum point_type type, uint64_t addr)
+int model_find(const struct model *m, enum bp_type type, uint64_t addr)
 {
 	unsigned int i;
 
@@ -65,7 +65,7 @@ static bool translate(const struct model *m, unsigned int cpu, uint64_t va, uint
 /* A breakpoint at pc that is not told: by its condition, or for want of that name. */
 static bool silent_at(struct model *m, unsigned int cpu, uint64_t pc)
 {
-	int i = model_find(m, POINT_SW, pc);
+	int i = model_find(m, BP_SOFTWARE, pc);
 	uint64_t gpa;
 
 	if (i >= 0)
@@ -76,7 +76,7 @@ static bool silent_at(struct model *m, unsigned int cpu, uint64_t pc)
 /* The breakpoint in a slot at pc: a hardware one, or one that waits for its memory. */
 static const struct model_point *slot_at(const struct model *m, uint64_t pc)
 {
-	int hw = model_find(m, POINT_HW, pc), sw = model_find(m, POINT_SW, pc);
+	int hw = model_find(m, BP_HARDWARE, pc), sw = model_find(m, BP_SOFTWARE, pc);
 	const struct model_point *p = sw < 0 ? NULL : &m->points[sw];
 
 	if (hw >= 0 && m->points[hw].set)
@@ -86,8 +86,8 @@ static const struct model_point *slot_at(const struct model *m, uint64_t pc)
 
 static bool watches(const struct model_point *p, const struct soft_access *a)
 {
-	bool kind = p->type == POINT_ACCESS || (p->type == POINT_WRITE && a->write) ||
-		    (p->type == POINT_READ && !a->write);
+	bool kind = p->type == BP_ACCESS || (p->type == BP_WRITE && a->write) ||
+		    (p->type == BP_READ && !a->write);
 
 	return kind && p->set && !p->soft && a->len && a->gpa != ~0ULL &&
 	       a->va < p->addr + p->len && p->addr < a->va + a->len;
@@ -361,7 +361,7 @@ static bool whole(const struct model *m, unsigned int cpu, const struct soft_ret
 	uint64_t pc = m->cpus[cpu].regs.pc;
 	unsigned int i;
 
-	if (d->what != SOFT_R_INSN || d->emulated || (v->stepping && v->plan.idle))
+	if (d->what != SOFT_R_INSN || d->emulated || (v->stepping && v->plan.halted))
 		return true;
 	if (d->insn.op == SOFT_REP)
 		return pc != d->pc;
@@ -642,12 +642,12 @@ static void verify(struct model *m)
 /* How many execution slots are left for breakpoints that wait for their memory. */
 static unsigned int slots_left(const struct model *m)
 {
-	const struct hwpoints *h = &m->vm->engine.hw;
+	const struct hw_breakpoints *h = &m->vm->engine.hw;
 	unsigned int i, s, exec = 0, data = 0, have;
 
 	for (i = 0; i < h->npoints; i++)
 		for (s = 0; s < h->points[i].nslots; s++)
-			*(h->points[i].type == POINT_HW ? &exec : &data) += 1;
+			*(h->points[i].type == BP_HARDWARE ? &exec : &data) += 1;
 	have = h->caps.exec_slots + h->caps.shared_slots;
 	if (data > h->caps.watch_slots)
 		have -= data - h->caps.watch_slots;
@@ -686,12 +686,12 @@ static void commit(struct model *m, bool free_run)
 static bool watch_named(const struct model *m, const struct stop *s)
 {
 	static const enum hw_kind kind_of[] = {
-		[POINT_WRITE] = HW_WRITE, [POINT_READ] = HW_READ, [POINT_ACCESS] = HW_ACCESS
+		[BP_WRITE] = HW_WRITE, [BP_READ] = HW_READ, [BP_ACCESS] = HW_ACCESS
 	};
 	unsigned int i;
 
 	for (i = 0; i < m->npoints; i++)
-		if (m->points[i].type >= POINT_WRITE && m->points[i].addr == s->addr &&
+		if (m->points[i].type >= BP_WRITE && m->points[i].addr == s->addr &&
 		    kind_of[m->points[i].type] == s->watch)
 			return true;
 	return false;
@@ -702,8 +702,8 @@ static bool still_owed(const struct model *m, unsigned int cpu)
 	const struct model_cpu *c = &m->cpus[cpu];
 
 	switch (c->owes.kind) {
-	case STOP_SWBREAK: return model_find(m, POINT_SW, c->regs.pc) >= 0;
-	case STOP_HWBREAK: return model_find(m, POINT_HW, c->owes.addr) >= 0;
+	case STOP_SWBREAK: return model_find(m, BP_SOFTWARE, c->regs.pc) >= 0;
+	case STOP_HWBREAK: return model_find(m, BP_HARDWARE, c->owes.addr) >= 0;
 	case STOP_WATCH: return watch_named(m, &vcpu_of(m, cpu)->event);
 	default: return true;
 	}
@@ -714,7 +714,7 @@ static bool any_watch(const struct model *m)
 	unsigned int i;
 
 	for (i = 0; i < m->npoints; i++)
-		if (m->points[i].type >= POINT_WRITE && !m->points[i].soft)
+		if (m->points[i].type >= BP_WRITE && !m->points[i].soft)
 			return true;
 	return false;
 }
@@ -799,7 +799,7 @@ static void check_step(struct model *m, const struct stop *s)
 	if (!c->steps)
 		fibers_fail("vCPU %u: a step is told, it made none", s->vcpu);
 	if (a->kind == RESUME_RANGE && pc >= a->start && pc < a->end &&
-	    model_find(m, POINT_SW, pc) < 0 && !slot_at(m, pc))
+	    model_find(m, BP_SOFTWARE, pc) < 0 && !slot_at(m, pc))
 		fibers_fail("vCPU %u: its range is not left at %#llx", s->vcpu,
 			    (unsigned long long)pc);
 }
@@ -839,9 +839,9 @@ static bool comes_to(struct model *m, const struct stop *s)
 		return false;
 	if (s->kind == STOP_HWBREAK || (s->kind == STOP_SWBREAK && slot))
 		return slot && (slot->set || slot->perhaps) &&
-		       slot->type == (s->kind == STOP_HWBREAK ? POINT_HW : POINT_SW);
+		       slot->type == (s->kind == STOP_HWBREAK ? BP_HARDWARE : BP_SOFTWARE);
 	return s->kind == STOP_SWBREAK && translate(m, s->vcpu, c->regs.pc, &gpa) &&
-	       site_at(m, gpa) && model_find(m, POINT_SW, c->regs.pc) >= 0;
+	       site_at(m, gpa) && model_find(m, BP_SOFTWARE, c->regs.pc) >= 0;
 }
 
 static void check_owed(struct model *m, const struct stop *s)
@@ -883,7 +883,7 @@ static void note_decided(struct model *m)
 static bool told_change(struct model *m, const struct stop *s)
 {
 	bool written = s->kind == STOP_WATCH && s->watch == HW_WRITE;
-	int i = written ? model_find(m, POINT_WRITE, s->addr) : -1;
+	int i = written ? model_find(m, BP_WRITE, s->addr) : -1;
 
 	if (i < 0 || !m->points[i].soft || !take_change(m, &m->points[i]))
 		return false;

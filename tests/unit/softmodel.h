@@ -23,7 +23,7 @@ enum model_phase {
 };
 
 struct model_point {
-	enum point_type type;
+	enum bp_type type;
 	uint64_t addr, len;
 	unsigned int vcpu;
 	bool silent;   /* has a condition that never holds */
@@ -112,6 +112,6 @@ void model_stopped(struct model *m, const struct stop *s);
 void model_idle(const struct model *m);
 
 /* The point of the same type at this address; -1: none. */
-int model_find(const struct model *m, enum point_type type, uint64_t addr);
+int model_find(const struct model *m, enum bp_type type, uint64_t addr);
 
 #endif

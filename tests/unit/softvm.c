@@ -276,7 +276,7 @@ void softvm_detach(struct softvm *vm)
 	vm->t->ops->detach(vm->t, DETACH_RUN);
 }
 
-void softvm_insert(struct softvm *vm, enum point_type type, uint64_t addr, uint64_t len)
+void softvm_insert(struct softvm *vm, enum bp_type type, uint64_t addr, uint64_t len)
 {
 	const char *why = NULL;
 	int ret = vm->t->ops->insert(vm->t, 0, type, addr, len, &why);
@@ -284,7 +284,7 @@ void softvm_insert(struct softvm *vm, enum point_type type, uint64_t addr, uint6
 	cr_assert_eq(ret, 0, "insert: %s: %s", strerror(-ret), why ? why : "");
 }
 
-void softvm_remove(struct softvm *vm, enum point_type type, uint64_t addr, uint64_t len)
+void softvm_remove(struct softvm *vm, enum bp_type type, uint64_t addr, uint64_t len)
 {
 	const char *why = NULL;
 
@@ -447,12 +447,12 @@ void softvm_paging(struct softvm *vm)
 
 void softvm_break(struct softvm *vm, uint64_t addr)
 {
-	softvm_insert(vm, POINT_SW, addr, vm->ops->cpu->brk_kind);
+	softvm_insert(vm, BP_SOFTWARE, addr, vm->ops->cpu->brk_kind);
 }
 
 void softvm_unbreak(struct softvm *vm, uint64_t addr)
 {
-	softvm_remove(vm, POINT_SW, addr, vm->ops->cpu->brk_kind);
+	softvm_remove(vm, BP_SOFTWARE, addr, vm->ops->cpu->brk_kind);
 }
 
 bool softvm_planted(const struct softvm *vm, uint64_t gpa)

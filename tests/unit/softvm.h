@@ -88,8 +88,8 @@ void softvm_attach(struct softvm *vm);
 /* Started, and attached before the first instruction. */
 void softvm_begin(struct softvm *vm);
 void softvm_detach(struct softvm *vm);
-void softvm_insert(struct softvm *vm, enum point_type type, uint64_t addr, uint64_t len);
-void softvm_remove(struct softvm *vm, enum point_type type, uint64_t addr, uint64_t len);
+void softvm_insert(struct softvm *vm, enum bp_type type, uint64_t addr, uint64_t len);
+void softvm_remove(struct softvm *vm, enum bp_type type, uint64_t addr, uint64_t len);
 
 /* Resume: all with the same action; one with it and the others, also those to come, held or
  * continuing. */

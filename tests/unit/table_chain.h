@@ -6,9 +6,9 @@
 #include "core/lib/hash_table.h"
 
 /* Nodes in its fullest bucket. */
-static inline size_t longest_chain(const struct table *t)
+static inline size_t longest_chain(const struct hash_table *t)
 {
-	const struct table_node *n;
+	const struct hash_node *n;
 	size_t b, len, longest = 0;
 
 	for (b = 0; b < t->nbuckets; b++) {

@@ -132,7 +132,7 @@ static const char *unhex(const char *text)
 Test(commands, extra_info, .description = "what a vCPU is doing, for info threads")
 {
 	cr_expect_str_eq(unhex(rsp_call(&rsp, "qThreadExtraInfo,p1.2")), "CPU 1, wide mode");
-	fake.idle = "halted";
+	fake.halted = "halted";
 	cr_expect_str_eq(unhex(rsp_call(&rsp, "qThreadExtraInfo,1")), "CPU 0, wide mode, halted");
 	cr_expect_str_eq(unhex(rsp_call(&rsp, "qThreadExtraInfo,-1")), "CPU 0, wide mode, halted");
 	cr_expect_str_eq(rsp_call(&rsp, "qThreadExtraInfo,3"), NO_THREAD);
@@ -340,7 +340,7 @@ Test(commands, points, .description = "Z and z reach the target as they were mea
 		for (const char *c = "Zz"; *c; c++) {
 			sprintf(packet, "%c%u,%x,%x", *c, type, 0xabc + type, type + 1);
 			cr_expect_str_eq(rsp_call(&rsp, packet), "OK");
-			cr_expect(fake.last_point.type == (enum point_type)type &&
+			cr_expect(fake.last_point.type == (enum bp_type)type &&
 				  fake.last_point.addr == 0xabc + type &&
 				  fake.last_point.kind == type + 1 && fake.last_point.vcpu == 0);
 		}

@@ -66,7 +66,7 @@ SOFT_TEST(engine, interrupt_halted, "Ctrl-C stops halted vCPUs, and they are sti
 	for (i = 0; i < 20; i++) {
 		softvm_interrupt(vm);
 		expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
-		cr_expect_str_eq(vm->t->ops->idle(vm->t, i % 3), "halted");
+		cr_expect_str_eq(vm->t->ops->halted(vm->t, i % 3), "halted");
 		softvm_continue(vm);
 	}
 	cr_expect(all_halted(vm));
@@ -110,8 +110,9 @@ static unsigned int op_calls(const struct softcpu *c)
 {
 	const struct soft_calls *n = &c->calls;
 
-	return n->arm + n->kick + n->unkick + n->unsettled + n->classify + n->give_back + n->idle +
-	       n->fetch[0] + n->fetch[1] + n->fetch[2] + n->store[0] + n->store[1] + n->store[2];
+	return n->arm + n->kick + n->unkick + n->needs_completion + n->classify + n->reinject +
+	       n->halted + n->fetch[0] + n->fetch[1] + n->fetch[2] + n->store[0] + n->store[1] +
+	       n->store[2];
 }
 
 struct quiet {
@@ -142,8 +143,8 @@ static void expect_no_calls(struct softvm *vm)
 SOFT_TEST(engine, no_cost,
 	  "without a debugger entries and exits call nothing, and nothing is armed")
 {
-	static const struct debug_wish none;
-	const struct debug_wish *w;
+	static const struct debug_control none;
+	const struct debug_control *w;
 
 	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP, I(NOP, 0, 0, 0), I(OUT, 0, 0, 0), JMP(-3));
@@ -151,12 +152,12 @@ SOFT_TEST(engine, no_cost,
 	expect_no_calls(vm);
 	softvm_attach(vm);
 	softvm_break(vm, 0x800);
-	softvm_insert(vm, POINT_WRITE, DATA, 8);
+	softvm_insert(vm, BP_WRITE, DATA, 8);
 	softvm_continue(vm);
 	softvm_detach(vm);
 	expect_no_calls(vm);
 	softvm_stop(vm);
-	w = &vm->cpus[0].cpu.wish;
+	w = &vm->cpus[0].cpu.control;
 	cr_expect_eq(w->trap_brk, none.trap_brk);
 	cr_expect_eq(w->step, none.step);
 	cr_expect_eq(w->nhw, 0);

@@ -112,7 +112,7 @@ SOFT_TEST(engine_added, on_breakpoint,
 		softvm_begin(vm);
 		vm->engine.options[OPTION_SOFTWARE_WATCH] = true;
 		if (i)
-			softvm_insert(vm, POINT_WRITE, DATA + 0x200, 8);
+			softvm_insert(vm, BP_WRITE, DATA + 0x200, 8);
 		softvm_break(vm, loop_of(2));
 		softvm_continue(vm);
 		c = add(vm, 2);

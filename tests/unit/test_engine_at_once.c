@@ -47,7 +47,7 @@ static void init_meeting(struct softvm *vm, const struct vcpu_ops *ops)
 }
 
 /* In one loop, on its first instruction, and the breakpoint is on its third. */
-static void meet_at(struct softvm *vm, const struct vcpu_ops *ops, enum point_type type)
+static void meet_at(struct softvm *vm, const struct vcpu_ops *ops, enum bp_type type)
 {
 	unsigned int i;
 
@@ -65,9 +65,11 @@ static void part(struct softvm *vm)
 	pthread_barrier_destroy(&meeting.both);
 }
 
-static const enum stop_kind kind_of[] = { [POINT_SW] = STOP_SWBREAK, [POINT_HW] = STOP_HWBREAK };
+static const enum stop_kind kind_of[] = {
+	[BP_SOFTWARE] = STOP_SWBREAK, [BP_HARDWARE] = STOP_HWBREAK
+};
 
-static void both_told(struct softvm *vm, const struct vcpu_ops *ops, enum point_type type)
+static void both_told(struct softvm *vm, const struct vcpu_ops *ops, enum bp_type type)
 {
 	unsigned long ran;
 	struct stop a, b;
@@ -93,12 +95,12 @@ static void both_told(struct softvm *vm, const struct vcpu_ops *ops, enum point_
 SOFT_TEST(engine_at_once, both_hit,
 	  "two vCPUs at one breakpoint at once: the second is told at the next resume")
 {
-	both_told(vm, ops, POINT_SW);
+	both_told(vm, ops, BP_SOFTWARE);
 }
 
 SOFT_TEST(engine_at_once, both_hit_slot, "the same with a hardware breakpoint")
 {
-	both_told(vm, ops, POINT_HW);
+	both_told(vm, ops, BP_HARDWARE);
 }
 
 /* Once: both are at their breakpoints, and vCPU 0 leaves the guest when vCPU 1 has its event. */
@@ -149,7 +151,7 @@ SOFT_TEST(engine_at_once, both_hit_dropped, "the second is dropped when the brea
 {
 	struct stop a;
 
-	meet_at(vm, ops, POINT_SW);
+	meet_at(vm, ops, BP_SOFTWARE);
 	expect_stop(a = softvm_stopped(vm), STOP_SWBREAK, a.vcpu);
 	softvm_unbreak(vm, LOOP + 8);
 	softvm_continue(vm);
@@ -168,7 +170,7 @@ static void expect_dropped(struct softvm *vm, unsigned int vcpu)
 	cr_expect_eq(softvm_pc(vm, vcpu), loop_of(3) + 4);
 }
 
-static void moved(struct softvm *vm, const struct vcpu_ops *ops, enum point_type type)
+static void moved(struct softvm *vm, const struct vcpu_ops *ops, enum bp_type type)
 {
 	meet_at(vm, ops, type);
 	expect_dropped(vm, !softvm_stopped(vm).vcpu);
@@ -178,12 +180,12 @@ static void moved(struct softvm *vm, const struct vcpu_ops *ops, enum point_type
 SOFT_TEST(engine_at_once, moved_away,
 	  "the second is dropped when the debugger has moved its vCPU away from the breakpoint")
 {
-	moved(vm, ops, POINT_SW);
+	moved(vm, ops, BP_SOFTWARE);
 }
 
 SOFT_TEST(engine_at_once, moved_away_slot, "the same with a hardware breakpoint")
 {
-	moved(vm, ops, POINT_HW);
+	moved(vm, ops, BP_HARDWARE);
 }
 
 SOFT_TEST(engine_at_once, moved_away_watch,
@@ -193,8 +195,8 @@ SOFT_TEST(engine_at_once, moved_away_watch,
 
 	init_meeting(vm, ops);
 	softvm_begin(vm);
-	softvm_insert(vm, POINT_WRITE, data_of(0), 8);
-	softvm_insert(vm, POINT_WRITE, data_of(1), 8);
+	softvm_insert(vm, BP_WRITE, data_of(0), 8);
+	softvm_insert(vm, BP_WRITE, data_of(1), 8);
 	softvm_continue(vm);
 	a = softvm_stopped(vm);
 	expect_stop(a, STOP_WATCH, a.vcpu);
@@ -213,7 +215,7 @@ SOFT_TEST(engine_at_once, both_hit_held, "the second is kept while its vCPU is h
 {
 	struct stop a, b;
 
-	meet_at(vm, ops, POINT_SW);
+	meet_at(vm, ops, BP_SOFTWARE);
 	expect_stop(a = softvm_stopped(vm), STOP_SWBREAK, a.vcpu);
 	softvm_step(vm, a.vcpu);
 	cr_expect_eq(softvm_pc(vm, a.vcpu), LOOP + 12);
@@ -229,9 +231,9 @@ SOFT_TEST(engine_at_once, both_hit_replaced,
 	struct stop a, b;
 	uint64_t laps;
 
-	meet_at(vm, ops, POINT_HW);
+	meet_at(vm, ops, BP_HARDWARE);
 	expect_stop(a = softvm_stopped(vm), STOP_HWBREAK, a.vcpu);
-	softvm_remove(vm, POINT_HW, LOOP + 8, ops->cpu->brk_kind);
+	softvm_remove(vm, BP_HARDWARE, LOOP + 8, ops->cpu->brk_kind);
 	softvm_break(vm, LOOP + 8);
 	laps = softvm_regs(vm, !a.vcpu)->r[0];
 	softvm_resume_one(vm, !a.vcpu, RESUME_CONTINUE, RESUME_HOLD);
@@ -273,11 +275,11 @@ SOFT_TEST(engine_at_once, watch_removed,
 	init_meeting(vm, ops);
 	softvm_begin(vm);
 	for (i = 0; i < 2; i++)
-		softvm_insert(vm, POINT_WRITE, data_of(i), 8);
+		softvm_insert(vm, BP_WRITE, data_of(i), 8);
 	softvm_continue(vm);
 	expect_stop(a = softvm_stopped(vm), STOP_WATCH, a.vcpu);
-	softvm_remove(vm, POINT_WRITE, data_of(!a.vcpu), 8);
-	softvm_insert(vm, POINT_ACCESS, data_of(!a.vcpu), 4);
+	softvm_remove(vm, BP_WRITE, data_of(!a.vcpu), 8);
+	softvm_insert(vm, BP_ACCESS, data_of(!a.vcpu), 4);
 	softvm_resume_one(vm, !a.vcpu, RESUME_CONTINUE, RESUME_HOLD);
 	b = softvm_stopped(vm);
 	expect_stop(b, STOP_WATCH, !a.vcpu);

@@ -390,7 +390,7 @@ SOFT_TEST(engine_points, on_guests_own_stopped,
 	}
 	given.point = NULL;
 	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, true);
-	softvm_insert(vm, POINT_WRITE, DATA, 8); /* from here on it steps */
+	softvm_insert(vm, BP_WRITE, DATA, 8); /* from here on it steps */
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1, "the exception first");
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2, "the next lap");

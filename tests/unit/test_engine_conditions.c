@@ -20,13 +20,13 @@ enum {
 
 enum { REG_R0 = 2 }; /* as softcpu.c describes it */
 
-static void set_rules(struct softvm *vm, enum point_type type, uint64_t at,
+static void set_rules(struct softvm *vm, enum bp_type type, uint64_t at,
 		      const struct agent_code *codes, unsigned int n)
 {
 	cr_assert_eq(vm->t->ops->rules(vm->t, type, at, vm->ops->cpu->brk_kind, codes, n), 0);
 }
 
-static void rule(struct softvm *vm, enum point_type type, uint64_t at, bool command,
+static void rule(struct softvm *vm, enum bp_type type, uint64_t at, bool command,
 		 const uint8_t *code, size_t len)
 {
 	const struct agent_code c = { command, code, len };
@@ -36,7 +36,7 @@ static void rule(struct softvm *vm, enum point_type type, uint64_t at, bool comm
 
 static const uint8_t r0_is_5[] = { REG, 0, REG_R0, CONST8, 5, EQUAL, END };
 
-static void conditional(struct softvm *vm, const struct vcpu_ops *ops, enum point_type type,
+static void conditional(struct softvm *vm, const struct vcpu_ops *ops, enum bp_type type,
 			enum stop_kind kind)
 {
 	unsigned int i;
@@ -62,12 +62,12 @@ static void conditional(struct softvm *vm, const struct vcpu_ops *ops, enum poin
 
 SOFT_TEST(engine_rules, condition, "a condition decides, on the vCPU that came there")
 {
-	conditional(vm, ops, POINT_SW, STOP_SWBREAK);
+	conditional(vm, ops, BP_SOFTWARE, STOP_SWBREAK);
 }
 
 SOFT_TEST(engine_rules, condition_slot, "the same with a hardware breakpoint")
 {
-	conditional(vm, ops, POINT_HW, STOP_HWBREAK);
+	conditional(vm, ops, BP_HARDWARE, STOP_HWBREAK);
 }
 
 SOFT_TEST(engine_rules, memory,
@@ -81,13 +81,14 @@ SOFT_TEST(engine_rules, memory,
 	softvm_paging(vm);
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	rule(vm, POINT_SW, LOOP + 8, false, data_is_7, sizeof(data_is_7));
+	rule(vm, BP_SOFTWARE, LOOP + 8, false, data_is_7, sizeof(data_is_7));
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 7);
-	rule(vm, POINT_SW, LOOP + 8, false, nowhere, sizeof(nowhere));
+	rule(vm, BP_SOFTWARE, LOOP + 8, false, nowhere, sizeof(nowhere));
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 8, "better one stop too many");
-	cr_assert_eq(vm->t->ops->rules(vm->t, POINT_SW, LOOP + 8, ops->cpu->brk_kind, NULL, 0), 0);
+	cr_assert_eq(vm->t->ops->rules(vm->t, BP_SOFTWARE, LOOP + 8, ops->cpu->brk_kind, NULL, 0),
+		     0);
 	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_fini(vm);
 }
@@ -99,7 +100,7 @@ SOFT_TEST(engine_rules, endless, "a condition that does not end is ended")
 	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	rule(vm, POINT_SW, LOOP + 8, false, loop, sizeof(loop));
+	rule(vm, BP_SOFTWARE, LOOP + 8, false, loop, sizeof(loop));
 	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_fini(vm);
 }
@@ -127,7 +128,7 @@ SOFT_TEST(engine_rules, commands, "commands print and the guest runs on; nobody 
 	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_begin(vm);
 	softvm_break(vm, loop_of(1) + 8);
-	rule(vm, POINT_SW, loop_of(1) + 8, true, print_r0, sizeof(print_r0));
+	rule(vm, BP_SOFTWARE, loop_of(1) + 8, true, print_r0, sizeof(print_r0));
 	softvm_continue(vm);
 	softvm_until(has_printed, vm);
 	cr_expect_not(softvm_wait(vm, &s, 0));
@@ -146,9 +147,10 @@ SOFT_TEST(engine_rules, refused, "rules for what is not there, or for a watchpoi
 
 	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_begin(vm);
-	cr_expect_eq(vm->t->ops->rules(vm->t, POINT_SW, LOOP, ops->cpu->brk_kind, &c, 1), -ENOENT);
-	softvm_insert(vm, POINT_WRITE, DATA, 8);
-	cr_expect_eq(vm->t->ops->rules(vm->t, POINT_WRITE, DATA, 8, &c, 1), -EOPNOTSUPP);
+	cr_expect_eq(vm->t->ops->rules(vm->t, BP_SOFTWARE, LOOP, ops->cpu->brk_kind, &c, 1),
+		     -ENOENT);
+	softvm_insert(vm, BP_WRITE, DATA, 8);
+	cr_expect_eq(vm->t->ops->rules(vm->t, BP_WRITE, DATA, 8, &c, 1), -EOPNOTSUPP);
 	softvm_fini(vm);
 }
 
@@ -165,12 +167,12 @@ SOFT_TEST(engine_rules, several_conditions,
 	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	set_rules(vm, POINT_SW, LOOP + 8, first, 2);
+	set_rules(vm, BP_SOFTWARE, LOOP + 8, first, 2);
 	continue_to(vm, STOP_SWBREAK, 0);
-	set_rules(vm, POINT_SW, LOOP + 8, last, 3);
+	set_rules(vm, BP_SOFTWARE, LOOP + 8, last, 3);
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2, "each time round");
-	set_rules(vm, POINT_SW, LOOP + 8, none, 2);
+	set_rules(vm, BP_SOFTWARE, LOOP + 8, none, 2);
 	softvm_continue(vm);
 	softvm_run_on(vm, 0, 100);
 	cr_expect_not(softvm_wait(vm, &s, 0));

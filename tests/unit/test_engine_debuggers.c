@@ -119,7 +119,7 @@ SOFT_TEST(
 	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_begin(vm);
 	softvm_break(vm, loop_of(0) + 8);
-	softvm_insert(vm, POINT_WRITE, data_of(1), 8);
+	softvm_insert(vm, BP_WRITE, data_of(1), 8);
 	softvm_continue(vm);
 	s = softvm_stopped(vm);
 	vm->t->ops->renew(vm->t);

@@ -48,7 +48,7 @@ SOFT_TEST(engine_pending, without_slot,
 
 	begin_mapping(vm, ops);
 	for (i = 0; i < slots; i++)
-		softvm_insert(vm, POINT_HW, 0x700 + 4 * i, ops->cpu->brk_kind);
+		softvm_insert(vm, BP_HARDWARE, 0x700 + 4 * i, ops->cpu->brk_kind);
 	softvm_break(vm, PAGE_VA);
 	softvm_continue(vm);
 	softvm_run_on(vm, 0, 100);

@@ -223,15 +223,15 @@ static unsigned int any_cpu(const struct schedule *s)
 	return rnd(s->vm.ncpus);
 }
 
-static uint64_t point_len(const struct schedule *s, enum point_type type)
+static uint64_t point_len(const struct schedule *s, enum bp_type type)
 {
-	return type <= POINT_HW ? s->ops->cpu->brk_kind : 1ULL << rnd(4);
+	return type <= BP_HARDWARE ? s->ops->cpu->brk_kind : 1ULL << rnd(4);
 }
 
 /* Often where a vCPU is, was or will soon be. */
 static uint64_t point_addr(const struct schedule *s, const struct model_point *p)
 {
-	if (p->type > POINT_HW)
+	if (p->type > BP_HARDWARE)
 		return SHARED + rnd(SOFT_PAGE) / p->len * p->len;
 	switch (rnd(4)) {
 	case 0: return PATCH + rnd(PATCHES) * SOFT_INSN;
@@ -252,8 +252,8 @@ static int insert_as(struct schedule *s, const struct model_point *p, const char
 
 static void insert(struct schedule *s)
 {
-	static const enum point_type types[] = { POINT_SW, POINT_SW,	POINT_SW,   POINT_SW,
-						 POINT_HW, POINT_WRITE, POINT_READ, POINT_ACCESS };
+	static const enum bp_type types[] = { BP_SOFTWARE, BP_SOFTWARE, BP_SOFTWARE, BP_SOFTWARE,
+					      BP_HARDWARE, BP_WRITE,	BP_READ,     BP_ACCESS };
 	const struct agent_code code = { false, never, sizeof(never) };
 	struct model_point p = { .type = types[rnd(8)], .vcpu = any_cpu(s) };
 	const char *why;
@@ -261,16 +261,16 @@ static void insert(struct schedule *s)
 
 	p.len = point_len(s, p.type);
 	p.addr = point_addr(s, &p);
-	p.soft = p.type == POINT_WRITE && one_in(3);
+	p.soft = p.type == BP_WRITE && one_in(3);
 	if (p.soft) {
 		p.len = 1ULL << rnd(7);
 		p.addr = SHARED + rnd(SOFT_PAGE) / p.len * p.len;
 	}
 	if (model_find(&s->model, p.type, p.addr) >= 0 || s->model.npoints == MODEL_POINTS)
 		return;
-	p.silent = p.type == POINT_SW && one_in(6);
+	p.silent = p.type == BP_SOFTWARE && one_in(6);
 	ret = insert_as(s, &p, &why);
-	if (ret && p.type == POINT_SW)
+	if (ret && p.type == BP_SOFTWARE)
 		fibers_fail("insert at %#llx: %s", (unsigned long long)p.addr, strerror(-ret));
 	if (!ret && p.silent)
 		ret = target(s)->ops->rules(target(s), p.type, p.addr, p.len, &code, 1);
@@ -299,7 +299,7 @@ static void reinsert(struct schedule *s)
 	for (i = 0; i < s->model.npoints; i++) {
 		const struct model_point *p = &s->model.points[i];
 
-		if (p->silent || (p->type == POINT_SW && p->resolved))
+		if (p->silent || (p->type == BP_SOFTWARE && p->resolved))
 			continue;
 		target(s)->ops->remove(target(s), p->vcpu, p->type, p->addr, p->len, &why);
 		if (insert_as(s, p, &why))

@@ -13,7 +13,7 @@ SOFT_TEST(engine_slots, hardware, "a hardware breakpoint is hit each time round,
 
 	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_begin(vm);
-	softvm_insert(vm, POINT_HW, at, ops->cpu->brk_kind);
+	softvm_insert(vm, BP_HARDWARE, at, ops->cpu->brk_kind);
 	continue_to(vm, STOP_HWBREAK, 1);
 	laps = softvm_regs(vm, 1)->r[0];
 	cr_expect_eq(softvm_pc(vm, 1), at);
@@ -36,7 +36,7 @@ SOFT_TEST(
 
 	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_begin(vm);
-	softvm_insert(vm, POINT_WRITE, data_of(1), 8);
+	softvm_insert(vm, BP_WRITE, data_of(1), 8);
 	softvm_continue(vm);
 	for (i = 0; i < 5; i++) {
 		s = softvm_stopped(vm);
@@ -60,7 +60,7 @@ SOFT_TEST(engine_slots, watch_slots,
 	softvm_init_loops(vm, ops, 1, NULL);
 	vm->cpus[0].cpu.regs.r[1] = DATA + 8;
 	softvm_begin(vm);
-	softvm_insert(vm, POINT_ACCESS, DATA + 4, 12);
+	softvm_insert(vm, BP_ACCESS, DATA + 4, 12);
 	for (i = 0; i < 2; i++) {
 		softvm_change(vm, 0, 0)->r[1] = DATA + 8 * i;
 		softvm_store(vm, 0);
@@ -90,15 +90,15 @@ SOFT_TEST(engine_slots, watch_refused,
 	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_begin(vm);
 	for (i = 0; i < slots; i++)
-		softvm_insert(vm, POINT_WRITE, DATA + 0x100 + 8 * i, 8);
-	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_WRITE, DATA, 8, &why), -ENOSPC);
+		softvm_insert(vm, BP_WRITE, DATA + 0x100 + 8 * i, 8);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_WRITE, DATA, 8, &why), -ENOSPC);
 	cr_expect_not_null(why);
-	softvm_remove(vm, POINT_WRITE, DATA + 0x100, 8);
-	softvm_insert(vm, POINT_WRITE, data_of(0), 8);
+	softvm_remove(vm, BP_WRITE, DATA + 0x100, 8);
+	softvm_insert(vm, BP_WRITE, data_of(0), 8);
 	continue_to(vm, STOP_WATCH, 0);
 	why = NULL;
 	if (ops == &soft8_ops) {
-		cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_READ, DATA, 8, &why), -EOPNOTSUPP);
+		cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_READ, DATA, 8, &why), -EOPNOTSUPP);
 		cr_expect_not_null(why);
 	}
 	softvm_fini(vm);
@@ -119,13 +119,13 @@ SOFT_TEST(
 	engine_slots, dead,
 	"breakpoints that this host never tells of are refused with its text; steps carry a watch")
 {
-	static const enum point_type types[] = { POINT_SW, POINT_HW, POINT_WRITE, POINT_ACCESS };
+	static const enum bp_type types[] = { BP_SOFTWARE, BP_HARDWARE, BP_WRITE, BP_ACCESS };
 	struct vcpu_ops dead = *ops;
 	const char *why;
 	struct stop s;
 	unsigned int i;
 
-	dead.dead = all_are_dead;
+	dead.unsupported_trap = all_are_dead;
 	softvm_init_loops(vm, &dead, 1, NULL);
 	softvm_begin(vm);
 	for (i = 0; i < sizeof(types) / sizeof(*types); i++) {
@@ -135,7 +135,7 @@ SOFT_TEST(
 		cr_expect_eq(why, never);
 	}
 	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, true);
-	softvm_insert(vm, POINT_WRITE, data_of(0), 8);
+	softvm_insert(vm, BP_WRITE, data_of(0), 8);
 	softvm_continue(vm);
 	s = softvm_stopped(vm);
 	expect_stop(s, STOP_WATCH, 0);

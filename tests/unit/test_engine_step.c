@@ -287,7 +287,7 @@ SOFT_TEST(engine_step, shadow_slot, "the same with a hardware breakpoint on the 
 	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP, I(SHADOW, 0, 0, 0), I(ADDI, 0, 0, 1));
 	softvm_begin(vm);
-	softvm_insert(vm, POINT_HW, LOOP + 4, ops->cpu->brk_kind);
+	softvm_insert(vm, BP_HARDWARE, LOOP + 4, ops->cpu->brk_kind);
 	softvm_resume(vm, RESUME_STEP);
 	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
@@ -329,7 +329,7 @@ static void interrupt_at_end(void *opaque, struct softcpu *c)
 {
 	struct softvm *vm = opaque;
 
-	if (c->regs.pc == LOOP + 12 && c->wish.nhw)
+	if (c->regs.pc == LOOP + 12 && c->control.nhw)
 		softvm_interrupt(vm);
 }
 
@@ -383,7 +383,7 @@ SOFT_TEST(engine_step, exclusive_no_slots,
 	exclusive_loop(vm, ops, 1);
 	softvm_begin(vm);
 	for (i = 0; i < (ops == &soft8_ops ? 4 : 3); i++)
-		softvm_insert(vm, POINT_HW, 0x800 + 4 * i, ops->cpu->brk_kind);
+		softvm_insert(vm, BP_HARDWARE, 0x800 + 4 * i, ops->cpu->brk_kind);
 	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
 	cr_expect_eq(softvm_regs(vm, 0)->r[3], 0);
@@ -405,7 +405,7 @@ SOFT_TEST(engine_step, exclusive_inside, "a breakpoint inside the sequence is hi
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
 	softvm_unbreak(vm, LOOP + 4);
-	softvm_insert(vm, POINT_HW, LOOP + 8, ops->cpu->brk_kind);
+	softvm_insert(vm, BP_HARDWARE, LOOP + 8, ops->cpu->brk_kind);
 	softvm_go_to(vm, 0, LOOP);
 	softvm_resume(vm, RESUME_STEP);
 	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 0);
@@ -487,13 +487,13 @@ SOFT_TEST(engine_step, halted,
 	softvm_step(vm, 0);
 	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
-	cr_expect_str_eq(vm->t->ops->idle(vm->t, 0), "halted");
+	cr_expect_str_eq(vm->t->ops->halted(vm->t, 0), "halted");
 	softvm_break(vm, LOOP + 8);
 	softvm_resume(vm, RESUME_STEP);
 	cr_expect_not(softvm_wait(vm, &s, 50));
 	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
-	cr_expect_str_eq(vm->t->ops->idle(vm->t, 0), "halted");
+	cr_expect_str_eq(vm->t->ops->halted(vm->t, 0), "halted");
 	softvm_resume(vm, RESUME_STEP);
 	softcpu_irq(&vm->cpus[0].cpu);
 	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
@@ -547,7 +547,7 @@ SOFT_TEST(
 	vm->cpus[0].cpu.regs.r[2] = 0x800;
 	softvm_begin(vm);
 	vm->engine.options[OPTION_SOFTWARE_WATCH] = true;
-	softvm_insert(vm, POINT_WRITE, 0x800, 8);
+	softvm_insert(vm, BP_WRITE, 0x800, 8);
 	softcpu_irq(&vm->cpus[0].cpu);
 	for (i = 0; i < 1000; i++) {
 		continue_to(vm, STOP_WATCH, 0);
@@ -669,9 +669,9 @@ SOFT_TEST(engine_step, range_empty, "an empty range is one step")
 
 SOFT_TEST(engine_step, range_breakpoint, "a breakpoint in a range ends it, but not where it began")
 {
-	enum point_type type;
+	enum bp_type type;
 
-	for (type = POINT_SW; type <= POINT_HW; type++) {
+	for (type = BP_SOFTWARE; type <= BP_HARDWARE; type++) {
 		softvm_init_loops(vm, ops, 2, NULL);
 		softvm_begin(vm);
 		softvm_insert(vm, type, LOOP, ops->cpu->brk_kind);
@@ -707,7 +707,7 @@ SOFT_TEST(engine_step, range_watch, "a watchpoint ends a range")
 {
 	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_begin(vm);
-	softvm_insert(vm, POINT_WRITE, data_of(0), 8);
+	softvm_insert(vm, BP_WRITE, data_of(0), 8);
 	range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
 	expect_stop(softvm_stopped(vm), STOP_WATCH, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + (ops->cpu->watch_before ? 4 : 8));
@@ -769,12 +769,12 @@ SOFT_TEST(engine_step, room, "a step is told how many execution slots it may use
 	all = vm->engine.hw.caps.exec_slots + vm->engine.hw.caps.shared_slots;
 	softvm_step(vm, 0);
 	cr_expect_eq(asked.room, all);
-	softvm_insert(vm, POINT_HW, 0x800, ops->cpu->brk_kind);
+	softvm_insert(vm, BP_HARDWARE, 0x800, ops->cpu->brk_kind);
 	softvm_step(vm, 0);
 	cr_expect_eq(asked.room, all - 1);
 	softvm_fini(vm);
 	asking = *ops;
-	asking.dead = slots_never_fire;
+	asking.unsupported_trap = slots_never_fire;
 	begin_asking(vm, &asking);
 	softvm_step(vm, 0);
 	cr_expect_eq(asked.room, 0);

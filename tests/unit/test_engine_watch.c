@@ -17,13 +17,13 @@ static void begin(struct softvm *vm)
 
 static void watch(struct softvm *vm, uint64_t addr, uint64_t len)
 {
-	softvm_insert(vm, POINT_WRITE, addr, len);
+	softvm_insert(vm, BP_WRITE, addr, len);
 }
 
 /* As gdb does at every stop and resume. */
 static void reinsert(struct softvm *vm, uint64_t addr, uint64_t len)
 {
-	softvm_remove(vm, POINT_WRITE, addr, len);
+	softvm_remove(vm, BP_WRITE, addr, len);
 	watch(vm, addr, len);
 }
 
@@ -64,8 +64,8 @@ SOFT_TEST(engine_watch, each, "each change is told, with its vCPU, right behind 
 		cr_assert_eq(softvm_pc(vm, s.vcpu), loop_of(s.vcpu) + 8);
 		cr_assert_eq(softvm_regs(vm, s.vcpu)->r[0], ++last[s.vcpu], "none is passed");
 	}
-	softvm_remove(vm, POINT_WRITE, data_of(0), 8);
-	softvm_remove(vm, POINT_WRITE, data_of(1), 4);
+	softvm_remove(vm, BP_WRITE, data_of(0), 8);
+	softvm_remove(vm, BP_WRITE, data_of(1), 4);
 	expect_no_more(vm);
 	softvm_fini(vm);
 }
@@ -108,7 +108,7 @@ SOFT_TEST(
 	expect_watch(vm, 0, VA - 4);
 	cr_expect_eq(vm->mem[VA - 1], 2);
 	softvm_unmap(vm, VA);
-	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_WRITE, VA - 4, 8, &why), -EFAULT);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_WRITE, VA - 4, 8, &why), -EFAULT);
 	softvm_fini(vm);
 }
 
@@ -118,11 +118,11 @@ SOFT_TEST(engine_watch, refused, "reads, lengths and addresses that can't be wat
 
 	softvm_init_loops(vm, ops, 1, NULL);
 	begin(vm);
-	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_READ, DATA, 8, &why), -EOPNOTSUPP);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_READ, DATA, 8, &why), -EOPNOTSUPP);
 	cr_expect_not_null(why);
-	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_WRITE, DATA, 65, &why), -EINVAL);
-	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_WRITE, DATA, 0, &why), -EINVAL);
-	cr_expect_eq(vm->t->ops->insert(vm->t, 0, POINT_WRITE, SOFTVM_MEM, 8, &why), -EFAULT);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_WRITE, DATA, 65, &why), -EINVAL);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_WRITE, DATA, 0, &why), -EINVAL);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_WRITE, SOFTVM_MEM, 8, &why), -EFAULT);
 	softvm_fini(vm);
 }
 
@@ -192,7 +192,7 @@ SOFT_TEST(engine_watch, with_a_slot,
 	begin(vm);
 	watch(vm, data_of(0), 8);
 	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, false);
-	softvm_insert(vm, POINT_ACCESS, data_of(0), 8);
+	softvm_insert(vm, BP_ACCESS, data_of(0), 8);
 	softvm_continue(vm);
 	s = softvm_stopped(vm);
 	expect_stop(s, STOP_WATCH, 0);
@@ -297,7 +297,8 @@ SOFT_TEST(
 	const struct agent_code code = { false, never, sizeof(never) };
 
 	break_in_sequence(vm, ops);
-	cr_assert_eq(vm->t->ops->rules(vm->t, POINT_SW, LOOP + 8, ops->cpu->brk_kind, &code, 1), 0);
+	cr_assert_eq(vm->t->ops->rules(vm->t, BP_SOFTWARE, LOOP + 8, ops->cpu->brk_kind, &code, 1),
+		     0);
 	softvm_continue(vm);
 	expect_watch(vm, 0, DATA + 0x100);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "no instruction later");
@@ -322,7 +323,7 @@ SOFT_TEST(engine_watch, removed_untold, "a change that waits is dropped when its
 	break_in_sequence(vm, ops);
 	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_unbreak(vm, LOOP + 8);
-	softvm_remove(vm, POINT_WRITE, DATA + 0x100, 8);
+	softvm_remove(vm, BP_WRITE, DATA + 0x100, 8);
 	softvm_continue(vm);
 	expect_watch(vm, 0, data_of(0));
 	expect_no_more(vm);
@@ -337,7 +338,7 @@ static void count_in_run(void *opaque, struct softcpu *c, const struct soft_reti
 	(void)opaque;
 	if (!atomic_load(&c->irqs))
 		softcpu_irq(c);
-	in_run += r->what == SOFT_R_IRQ && !c->wish.step;
+	in_run += r->what == SOFT_R_IRQ && !c->control.step;
 }
 
 Test(engine_watch, run_and_interrupts,

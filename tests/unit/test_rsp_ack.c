@@ -6,57 +6,57 @@
 
 #include "core/rsp/rsp_ack.h"
 
-static struct packet_link link_of(bool reliable)
+static struct rsp_ack link_of(bool reliable)
 {
-	struct packet_link l;
+	struct rsp_ack l;
 
-	cr_assert_eq(link_init(&l, reliable), 0);
+	cr_assert_eq(rsp_ack_init(&l, reliable), 0);
 	return l;
 }
 
 /* All that is to be written, taken as written. */
-static const char *taken(struct packet_link *l)
+static const char *taken(struct rsp_ack *l)
 {
 	static char text[1024];
 	size_t n;
-	const void *out = link_output(l, &n);
+	const void *out = rsp_ack_output(l, &n);
 
 	cr_assert_lt(n, sizeof(text));
 	memcpy(text, out, n);
 	text[n] = '\0';
-	link_sent(l, n);
+	rsp_ack_sent(l, n);
 	return text;
 }
 
-static enum packet_event input(struct packet_link *l, const char *bytes)
+static enum packet_event input(struct rsp_ack *l, const char *bytes)
 {
 	size_t eaten;
-	enum packet_event e = link_input(l, bytes, strlen(bytes), &eaten);
+	enum packet_event e = rsp_ack_input(l, bytes, strlen(bytes), &eaten);
 
 	cr_assert_eq(eaten, strlen(bytes));
 	return e;
 }
 
-static void say(struct packet_link *l, const char *text)
+static void say(struct rsp_ack *l, const char *text)
 {
-	cr_assert_eq(link_send(l, text, strlen(text)), 0);
+	cr_assert_eq(rsp_ack_send(l, text, strlen(text)), 0);
 }
 
 Test(link, ack, .description = "a packet is acknowledged before it is answered, in one piece")
 {
-	struct packet_link l = link_of(false);
+	struct rsp_ack l = link_of(false);
 
 	cr_expect_eq(input(&l, "+$g#67"), PACKET_DATA);
 	say(&l, "OK");
 	cr_expect_str_eq(taken(&l), "+$OK#9a");
 	cr_expect_eq(input(&l, "+"), PACKET_NONE);
 	cr_expect_str_eq(taken(&l), "");
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, nak, .description = "a - brings the last packet again, as often as it comes, until a +")
 {
-	struct packet_link l = link_of(false);
+	struct rsp_ack l = link_of(false);
 
 	say(&l, "OK");
 	cr_expect_str_eq(taken(&l), "$OK#9a");
@@ -66,40 +66,40 @@ Test(link, nak, .description = "a - brings the last packet again, as often as it
 	}
 	input(&l, "+-");
 	cr_expect_str_eq(taken(&l), "");
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, nak_on_its_way,
      .description = "a - while the packet is still being written is for another")
 {
-	struct packet_link l = link_of(false);
+	struct rsp_ack l = link_of(false);
 	size_t n;
 
 	say(&l, "OK");
-	link_sent(&l, 3);
+	rsp_ack_sent(&l, 3);
 	input(&l, "-");
 	cr_expect_str_eq(taken(&l), "#9a");
-	link_output(&l, &n);
+	rsp_ack_output(&l, &n);
 	cr_expect_eq(n, 0);
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, bad, .description = "a bad checksum is answered by -, again and again, and is no end")
 {
-	struct packet_link l = link_of(false);
+	struct rsp_ack l = link_of(false);
 
 	for (int i = 0; i < 1000; i++)
 		cr_expect_eq(input(&l, "$g#00"), PACKET_NONE);
 	cr_expect_eq(strlen(taken(&l)), 1000);
 	cr_expect_eq(input(&l, "$g#67"), PACKET_DATA);
 	cr_expect_str_eq(taken(&l), "+");
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, bad_then_nak,
      .description = "a - of ours between a reply and its repetition is not repeated")
 {
-	struct packet_link l = link_of(false);
+	struct rsp_ack l = link_of(false);
 
 	say(&l, "OK");
 	cr_expect_str_eq(taken(&l), "$OK#9a");
@@ -109,24 +109,24 @@ Test(link, bad_then_nak,
 	cr_expect_str_eq(taken(&l), "$OK#9a");
 	input(&l, "$g#00-");
 	cr_expect_str_eq(taken(&l), "$OK#9a-", "what was not written yet is not lost");
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, acks_flood, .description = "acks that nobody reads do not grow without limit")
 {
-	struct packet_link l = link_of(false);
+	struct rsp_ack l = link_of(false);
 	size_t n;
 
 	for (int i = 0; i < 1000000; i++)
 		input(&l, "$g#00");
-	link_output(&l, &n);
+	rsp_ack_output(&l, &n);
 	cr_expect_leq(n, l.cap);
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, hold, .description = "on an unreliable link one packet at a time is on its way")
 {
-	struct packet_link l = link_of(false);
+	struct rsp_ack l = link_of(false);
 
 	say(&l, "O61");
 	say(&l, "T05");
@@ -139,23 +139,23 @@ Test(link, hold, .description = "on an unreliable link one packet at a time is o
 	cr_expect_str_eq(taken(&l), "$T05#b9");
 	input(&l, "+");
 	cr_expect_str_eq(taken(&l), "");
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, hold_not, .description = "on a reliable link all that is to be said goes out at once")
 {
-	struct packet_link l = link_of(true);
+	struct rsp_ack l = link_of(true);
 
 	say(&l, "O61");
 	say(&l, "T05");
 	cr_expect_str_eq(taken(&l), "$O61#b6$T05#b9");
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, new_packet,
      .description = "the debugger's next packet acknowledges, and drops what was held")
 {
-	struct packet_link l = link_of(false);
+	struct rsp_ack l = link_of(false);
 
 	say(&l, "O61");
 	say(&l, "T05");
@@ -164,57 +164,57 @@ Test(link, new_packet,
 	cr_expect_str_eq(taken(&l), "+");
 	input(&l, "-");
 	cr_expect_str_eq(taken(&l), "");
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, timeout,
      .description = "an unacknowledged packet is sent again, ever later, and given up")
 {
-	struct packet_link l = link_of(false);
+	struct rsp_ack l = link_of(false);
 	int last = 0, tries;
 
-	cr_expect_eq(link_timeout_ms(&l), -1);
+	cr_expect_eq(rsp_ack_timeout_ms(&l), -1);
 	say(&l, "OK");
-	cr_expect_eq(link_timeout_ms(&l), -1, "not written yet");
-	link_timeout(&l);
+	cr_expect_eq(rsp_ack_timeout_ms(&l), -1, "not written yet");
+	rsp_ack_timeout(&l);
 	for (tries = 0; !strcmp(taken(&l), "$OK#9a"); tries++) {
-		cr_assert_gt(link_timeout_ms(&l), last);
-		last = link_timeout_ms(&l);
-		link_timeout(&l);
+		cr_assert_gt(rsp_ack_timeout_ms(&l), last);
+		last = rsp_ack_timeout_ms(&l);
+		rsp_ack_timeout(&l);
 	}
-	cr_expect_eq(link_timeout_ms(&l), -1);
+	cr_expect_eq(rsp_ack_timeout_ms(&l), -1);
 	cr_expect(tries > 1 && tries < 20);
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, timeout_held, .description = "giving a packet up lets the next one go")
 {
-	struct packet_link l = link_of(false);
+	struct rsp_ack l = link_of(false);
 
 	say(&l, "O61");
 	say(&l, "T05");
 	for (int i = 0; i < 100 && strcmp(taken(&l), "$T05#b9") != 0; i++)
-		link_timeout(&l);
+		rsp_ack_timeout(&l);
 	cr_expect_eq(l.kept_len, strlen("$T05#b9"));
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, no_timeout, .description = "what can't be lost is not sent again for want of an ack")
 {
-	struct packet_link l = link_of(true);
+	struct rsp_ack l = link_of(true);
 
 	say(&l, "OK");
 	taken(&l);
-	cr_expect_eq(link_timeout_ms(&l), -1);
-	link_fini(&l);
+	cr_expect_eq(rsp_ack_timeout_ms(&l), -1);
+	rsp_ack_fini(&l);
 }
 
-static struct packet_link in_no_ack_mode(void)
+static struct rsp_ack in_no_ack_mode(void)
 {
-	struct packet_link l = link_of(true);
+	struct rsp_ack l = link_of(true);
 
 	input(&l, "+$QStartNoAckMode#b0");
-	link_set_no_ack(&l);
+	rsp_ack_set_no_ack(&l);
 	say(&l, "OK");
 	cr_assert_str_eq(taken(&l), "+$OK#9a");
 	return l;
@@ -222,7 +222,7 @@ static struct packet_link in_no_ack_mode(void)
 
 Test(link, no_ack, .description = "in no-ack mode nothing is acknowledged, kept or sent again")
 {
-	struct packet_link l = in_no_ack_mode();
+	struct rsp_ack l = in_no_ack_mode();
 
 	input(&l, "+");
 	for (int i = 0; i < 3; i++) {
@@ -233,13 +233,13 @@ Test(link, no_ack, .description = "in no-ack mode nothing is acknowledged, kept 
 	input(&l, "-");
 	cr_expect_str_eq(taken(&l), "");
 	cr_expect_eq(input(&l, "$g#00"), PACKET_BAD, "there is no - to say it with");
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, no_ack_new_peer,
      .description = "an ack out of the blue, then a packet: acks are wanted again")
 {
-	struct packet_link l = in_no_ack_mode();
+	struct rsp_ack l = in_no_ack_mode();
 
 	input(&l, "+");
 	cr_expect_eq(input(&l, "$g#67"), PACKET_DATA);
@@ -248,52 +248,52 @@ Test(link, no_ack_new_peer,
 	cr_expect_eq(input(&l, "+$g#67"), PACKET_DATA);
 	say(&l, "OK");
 	cr_expect_str_eq(taken(&l), "+$OK#9a");
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, no_ack_unconfirmed,
      .description = "a debugger need not acknowledge the OK to QStartNoAckMode")
 {
-	struct packet_link l = in_no_ack_mode();
+	struct rsp_ack l = in_no_ack_mode();
 
 	cr_expect_eq(input(&l, "$g#67"), PACKET_DATA);
 	cr_expect_str_eq(taken(&l), "");
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, room, .description = "output ends where the buffer does, and goes on when it is written")
 {
-	struct packet_link l = link_of(true);
+	struct rsp_ack l = link_of(true);
 	char *big = malloc(PACKET_SIZE);
 	size_t n, sent = 0;
 
 	for (size_t i = 0; i < PACKET_SIZE; i++)
 		big[i] = "#$}*"[i % 4]; /* each needs two bytes */
-	for (sent = 0; link_send(&l, big, PACKET_SIZE) == 0; sent++)
+	for (sent = 0; rsp_ack_send(&l, big, PACKET_SIZE) == 0; sent++)
 		cr_assert_lt(sent, 10);
 	cr_expect_geq(sent, 2);
-	cr_expect(!link_room(&l, PACKET_SIZE));
-	cr_expect_eq(link_send(&l, big, PACKET_SIZE), -ENOBUFS);
-	link_output(&l, &n);
+	cr_expect(!rsp_ack_room(&l, PACKET_SIZE));
+	cr_expect_eq(rsp_ack_send(&l, big, PACKET_SIZE), -ENOBUFS);
+	rsp_ack_output(&l, &n);
 	cr_expect_eq(n, sent * PACKET_FRAME_MAX(PACKET_SIZE));
 	for (int i = 0; i < 5; i++) {
-		link_output(&l, &n);
-		link_sent(&l, n);
-		cr_expect(link_room(&l, PACKET_SIZE));
-		cr_expect_eq(link_send(&l, big, PACKET_SIZE), 0);
+		rsp_ack_output(&l, &n);
+		rsp_ack_sent(&l, n);
+		cr_expect(rsp_ack_room(&l, PACKET_SIZE));
+		cr_expect_eq(rsp_ack_send(&l, big, PACKET_SIZE), 0);
 	}
 	free(big);
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }
 
 Test(link, interrupt, .description = "0x03 in place of an ack is told, and the reply is still kept")
 {
-	struct packet_link l = link_of(false);
+	struct rsp_ack l = link_of(false);
 
 	say(&l, "T05");
 	taken(&l);
 	cr_expect_eq(input(&l, "\x03"), PACKET_INTERRUPT);
 	input(&l, "-");
 	cr_expect_str_eq(taken(&l), "$T05#b9");
-	link_fini(&l);
+	rsp_ack_fini(&l);
 }

@@ -109,7 +109,7 @@ static bool reads_as_before(uint64_t gpa, size_t len)
 	return points_read(&p, gpa, buf, len) == len && !memcmp(buf, before + gpa, len);
 }
 
-POINTS_TEST(wish_and_commit, "memory changes at the commit, not at the wish")
+POINTS_TEST(wish_and_commit, "memory changes at the commit, not at the control")
 {
 	insert(0x100);
 	cr_expect_eq(memcmp(host, before, SIZE), 0);
@@ -457,7 +457,7 @@ POINTS_TEST(memory_elsewhere,
 }
 
 POINTS_TEST(gone_before_commit,
-	    "memory that goes between wish and commit leaves the breakpoint pending")
+	    "memory that goes between control and commit leaves the breakpoint pending")
 {
 	insert(0x100);
 	cr_assert_eq(memory_remove(&mem, 0), 0);

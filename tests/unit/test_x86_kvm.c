@@ -18,16 +18,16 @@
 	cr_skip_test(X86_NO_KVM)
 
 /* Where the host's KVM does not give this exit at all there is nothing to show. */
-#define NEED(m, kind)                                         \
-	do {                                                  \
-		const char *why = (m).ops->dead((m).k, kind); \
-		if (why) {                                    \
-			x86_vm_close(&(m));                   \
-			cr_skip_test("%s", why);              \
-		}                                             \
+#define NEED(m, kind)                                                     \
+	do {                                                              \
+		const char *why = (m).ops->unsupported_trap((m).k, kind); \
+		if (why) {                                                \
+			x86_vm_close(&(m));                               \
+			cr_skip_test("%s", why);                          \
+		}                                                         \
 	} while (0)
 
-static const struct debug_wish nothing, brk_wish = { .trap_brk = true };
+static const struct debug_control nothing, brk_wish = { .trap_brk = true };
 
 static uint64_t rip(struct x86_vm *m)
 {
@@ -159,11 +159,11 @@ Test(x86_kvm, powered_off, .description = "a vCPU that waits for its SIPI is off
 
 	if (!x86_vm_open_irqchip(&m, X86_GUEST_REAL))
 		cr_skip_test(X86_NO_KVM);
-	cr_assert_null(m.ops->idle(m.k));
+	cr_assert_null(m.ops->halted(m.k));
 	cr_assert_eq(ioctl(m.vcpu, KVM_SET_MP_STATE, &mp), 0);
-	cr_expect_null(m.ops->idle(m.k), "asked once a stop");
+	cr_expect_null(m.ops->halted(m.k), "asked once a stop");
 	cr_assert_eq(m.ops->arm(m.k, &nothing), 0);
-	cr_expect_str_eq(m.ops->idle(m.k), "off");
+	cr_expect_str_eq(m.ops->halted(m.k), "off");
 	for (bank = 0; bank < X86_BANKS; bank++)
 		cr_expect_eq(m.ops->fetch(m.k, bank, &m.state), 0, "bank %u", bank);
 	x86_vm_close(&m);
@@ -182,7 +182,7 @@ Test(x86_kvm, halted, .description = "a vCPU in HLT is halted, and comes back by
 	cr_assert_eq(pthread_create(&thread, NULL, kick_later, &m), 0);
 	cr_expect_eq(x86_vm_run(&m, &nothing, &t), -EINTR);
 	pthread_join(thread, NULL);
-	cr_expect_str_eq(m.ops->idle(m.k), "halted");
+	cr_expect_str_eq(m.ops->halted(m.k), "halted");
 	cr_expect_eq(rip(&m), X86_CODE + 1);
 	x86_vm_close(&m);
 }
@@ -191,7 +191,7 @@ Test(x86_kvm, halted, .description = "a vCPU in HLT is halted, and comes back by
 
 static void check_plain_steps(enum x86_guest mode)
 {
-	const struct debug_wish step = { .step = true, .block_irq = true };
+	const struct debug_control step = { .step = true, .block_irq = true };
 	uint64_t at, start;
 	struct trap t;
 	unsigned int i;
@@ -229,7 +229,7 @@ Test(x86_kvm, steps_64, .description = "single steps in 64-bit mode")
 Test(x86_kvm, step_needs_no_fetch_call,
      .description = "with KVM_CAP_SYNC_REGS a step's registers come with its exit")
 {
-	const struct debug_wish step = { .step = true };
+	const struct debug_control step = { .step = true };
 	struct kvm_regs other = { .rip = 0x4242, .rflags = 2 };
 	struct trap t;
 	OPEN(m, X86_GUEST_64);
@@ -277,7 +277,7 @@ Test(x86_kvm, int3_given_back,
 	x86_vm_code(&m, "\x90\xcc\x90\xf4", 4);
 	cr_assert_eq(x86_vm_run(&m, &brk_wish, &t), 0);
 	cr_assert_eq(t.kind, TRAP_BRK);
-	cr_assert_eq(m.ops->give_back(m.k, &t), 0);
+	cr_assert_eq(m.ops->reinject(m.k, &t), 0);
 	cr_assert_eq(x86_vm_run(&m, &brk_wish, &t), 0);
 	cr_expect_eq(t.kind, 0);
 	cr_expect_eq(rip(&m), X86_HANDLERS + 16 * 3 + 1, "rip %#lx", rip(&m));
@@ -296,8 +296,8 @@ Test(x86_kvm, step_given_back,
 	OPEN(m, X86_GUEST_64);
 
 	x86_vm_code(&m, "\x90\xf4", 2);
-	cr_assert_eq(x86_vm_run(&m, &(struct debug_wish){ .step = true }, &now), 0);
-	cr_assert_eq(m.ops->give_back(m.k, &t), 0);
+	cr_assert_eq(x86_vm_run(&m, &(struct debug_control){ .step = true }, &now), 0);
+	cr_assert_eq(m.ops->reinject(m.k, &t), 0);
 	cr_assert_eq(x86_vm_run(&m, &nothing, &now), 0);
 	cr_expect_eq(rip(&m), X86_HANDLERS + 16 * 1 + 1, "rip %#lx", rip(&m));
 	cr_expect_eq(stack64(&m, 0), X86_CODE + 1);
@@ -308,7 +308,7 @@ Test(x86_kvm, step_given_back,
 
 Test(x86_kvm, exec_slots, .description = "four execution slots, each told by its index")
 {
-	struct debug_wish w = { .nhw = 4 };
+	struct debug_control w = { .nhw = 4 };
 	struct trap t;
 	unsigned int i;
 	OPEN(m, X86_GUEST_64);
@@ -331,7 +331,7 @@ Test(x86_kvm, exec_slots, .description = "four execution slots, each told by its
 
 static bool watch_fires(struct x86_vm *m)
 {
-	const struct debug_wish w = { .nhw = 1, .hw = { { HW_WRITE, 0x50000, 1 } } };
+	const struct debug_control w = { .nhw = 1, .hw = { { HW_WRITE, 0x50000, 1 } } };
 	struct trap t;
 
 	x86_vm_code(m, "\xc6\x04\x25\x00\x00\x05\x00\x01\x90\xf4", 10);
@@ -345,7 +345,7 @@ static bool watch_fires(struct x86_vm *m)
 
 static bool exec_fires(struct x86_vm *m)
 {
-	const struct debug_wish w = { .nhw = 1, .hw = { { HW_EXEC, X86_CODE + 1, 1 } } };
+	const struct debug_control w = { .nhw = 1, .hw = { { HW_EXEC, X86_CODE + 1, 1 } } };
 	struct trap t;
 
 	x86_vm_code(m, "\x90\x90\xf4", 3);
@@ -367,10 +367,10 @@ Test(x86_kvm, dead_traps,
 {
 	OPEN(m, X86_GUEST_64);
 
-	cr_expect_eq(!m.ops->dead(m.k, TRAP_WATCH), watch_fires(&m));
-	cr_expect_eq(!m.ops->dead(m.k, TRAP_EXEC), exec_fires(&m));
-	cr_expect_eq(!m.ops->dead(m.k, TRAP_BRK), brk_fires(&m));
-	cr_expect_null(m.ops->dead(m.k, TRAP_STEP));
+	cr_expect_eq(!m.ops->unsupported_trap(m.k, TRAP_WATCH), watch_fires(&m));
+	cr_expect_eq(!m.ops->unsupported_trap(m.k, TRAP_EXEC), exec_fires(&m));
+	cr_expect_eq(!m.ops->unsupported_trap(m.k, TRAP_BRK), brk_fires(&m));
+	cr_expect_null(m.ops->unsupported_trap(m.k, TRAP_STEP));
 	x86_vm_close(&m);
 }
 
@@ -382,7 +382,7 @@ Test(x86_kvm, slots_refused,
 		{ HW_WRITE, X86_CODE + 1, 2 }, { HW_WRITE, X86_CODE, 16 },
 		{ HW_WRITE, X86_CODE, 0 },
 	};
-	struct debug_wish w = { .nhw = 1 };
+	struct debug_control w = { .nhw = 1 };
 	unsigned int i;
 	OPEN(m, X86_GUEST_64);
 
@@ -392,7 +392,7 @@ Test(x86_kvm, slots_refused,
 	}
 	w.hw[0] = (struct hw_slot){ HW_READ, X86_CODE, 1 };
 	cr_expect_eq(m.ops->arm(m.k, &w), -EOPNOTSUPP);
-	w = (struct debug_wish){ .nhw = 5 };
+	w = (struct debug_control){ .nhw = 5 };
 	cr_expect_eq(m.ops->arm(m.k, &w), -ENOSPC);
 	x86_vm_close(&m);
 }
@@ -400,7 +400,7 @@ Test(x86_kvm, slots_refused,
 Test(x86_kvm, guest_trap_flag,
      .description = "a TF that the debugger sets is the guest's: it survives arming")
 {
-	const struct debug_wish step = { .step = true };
+	const struct debug_control step = { .step = true };
 	struct trap t;
 	OPEN(m, X86_GUEST_64);
 
@@ -430,7 +430,8 @@ Test(x86_kvm, triple_fault,
 	x86_vm_close(&m);
 }
 
-Test(x86_kvm, port_io, .description = "an exit that is the VMM's is no trap; it is unsettled once")
+Test(x86_kvm, port_io,
+     .description = "an exit that is the VMM's is no trap; it is needs_completion once")
 {
 	struct trap t;
 	OPEN(m, X86_GUEST_64);
@@ -440,8 +441,8 @@ Test(x86_kvm, port_io, .description = "an exit that is the VMM's is no trap; it 
 	cr_assert_eq(m.run->exit_reason, KVM_EXIT_IO);
 	cr_expect_eq(t.kind, 0);
 	*((uint8_t *)m.run + m.run->io.data_offset) = 0x5a;
-	cr_expect(m.ops->unsettled(m.k));
-	cr_expect_not(m.ops->unsettled(m.k));
+	cr_expect(m.ops->needs_completion(m.k));
+	cr_expect_not(m.ops->needs_completion(m.k));
 	m.ops->kick(m.k);
 	cr_expect_eq(x86_vm_run(&m, &brk_wish, &t), -EINTR);
 	cr_expect_eq(t.kind, 0);
@@ -454,7 +455,7 @@ Test(x86_kvm, port_io, .description = "an exit that is the VMM's is no trap; it 
 Test(x86_kvm, step_over_io,
      .description = "the step over an IN ends behind it, after the VMM served it")
 {
-	const struct debug_wish step = { .step = true };
+	const struct debug_control step = { .step = true };
 	struct trap t;
 	OPEN(m, X86_GUEST_64);
 
@@ -470,7 +471,7 @@ Test(x86_kvm, step_over_io,
 Test(x86_kvm, stale_exit,
      .description = "an entry that comes back at once is not taken for the last exit")
 {
-	const struct debug_wish step = { .step = true };
+	const struct debug_control step = { .step = true };
 	struct trap t;
 	OPEN(m, X86_GUEST_64);
 

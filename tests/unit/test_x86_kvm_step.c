@@ -149,13 +149,15 @@ static void start(struct x86_vm *m, const struct program *p)
 /* Run to the end with one execution slot; where KVM can't run an int3 the guest gets it from us. */
 static bool run_free(struct x86_vm *m, uint64_t end)
 {
-	const struct debug_wish w = { .trap_brk = true, .nhw = 1, .hw = { { HW_EXEC, end, 1 } } };
+	const struct debug_control w = { .trap_brk = true,
+					 .nhw = 1,
+					 .hw = { { HW_EXEC, end, 1 } } };
 	struct trap t;
 
 	do {
 		cr_assert_eq(x86_vm_run(m, &w, &t), 0);
 		if (t.kind == TRAP_BRK)
-			cr_assert_eq(m->ops->give_back(m->k, &t), 0);
+			cr_assert_eq(m->ops->reinject(m->k, &t), 0);
 	} while (t.kind == TRAP_BRK);
 	if (t.kind == TRAP_FATAL)
 		return false;
@@ -237,7 +239,7 @@ static void need_exec(void)
 
 	if (!x86_vm_open(&m, X86_GUEST_64))
 		cr_skip_test(X86_NO_KVM);
-	why = m.ops->dead(m.k, TRAP_EXEC);
+	why = m.ops->unsupported_trap(m.k, TRAP_EXEC);
 	x86_vm_close(&m);
 	if (why)
 		cr_skip_test("%s", why);
@@ -340,7 +342,7 @@ static void open_sysret(struct x86_vm *m)
 
 Test(x86_kvm_step, sysret, .description = "a stepped sysret leads where a free one does")
 {
-	const struct debug_wish nothing = { 0 };
+	const struct debug_control nothing = { 0 };
 	struct x86_vm stepped, ran;
 	struct trap t;
 
@@ -396,7 +398,7 @@ Test(x86_kvm_step, user, .description = "steps in user mode, and into the kernel
 /* One step as a run is carried by steps: interrupts are let in. */
 static void step_open(struct x86_vm *m)
 {
-	const struct debug_wish wish = { .step = true };
+	const struct debug_control control = { .step = true };
 	struct step_plan plan = blocked;
 	struct trap t = { .kind = TRAP_STEP };
 
@@ -404,14 +406,14 @@ static void step_open(struct x86_vm *m)
 	plan.pc = x86_vm_get(m, X86_BANK_GPR)->rip;
 	cr_assert_eq(x86_cpu.step_begin(&m->view, &plan), 0);
 	if (!plan.emulated)
-		cr_assert_eq(x86_vm_run(m, &wish, &t), 0);
+		cr_assert_eq(x86_vm_run(m, &control, &t), 0);
 	x86_cpu.step_end(&m->view, &plan, t.kind & TRAP_STEP);
 }
 
 Test(x86_kvm_step, interrupt_let_in,
      .description = "steps through an interrupt leave no TF in the guest")
 {
-	const struct debug_wish nothing = { 0 };
+	const struct debug_control nothing = { 0 };
 	struct kvm_interrupt irq = { 31 };
 	struct x86_vm m;
 	struct trap t;

@@ -367,7 +367,7 @@ static void take_interrupt(void)
 Test(step64, idle, .description = "a halted vCPU begins with an interrupt: its frame is mended")
 {
 	p.state.rflags |= X86_FL_IF;
-	begin_as("\xfa", 1, (struct step_plan){ .idle = true, .block_irq = true, .room = 4 });
+	begin_as("\xfa", 1, (struct step_plan){ .halted = true, .block_irq = true, .room = 4 });
 	cr_expect_not(plan.emulated);
 	cr_expect_eq(plan.nuntil, 0);
 	take_interrupt();

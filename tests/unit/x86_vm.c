@@ -354,12 +354,12 @@ static void flush(struct x86_vm *m)
 	m->dirty = 0;
 }
 
-int x86_vm_run(struct x86_vm *m, const struct debug_wish *wish, struct trap *t)
+int x86_vm_run(struct x86_vm *m, const struct debug_control *control, struct trap *t)
 {
 	int ret;
 
 	flush(m);
-	cr_assert_eq(m->ops->arm(m->k, wish), 0);
+	cr_assert_eq(m->ops->arm(m->k, control), 0);
 	m->valid = 0;
 	ret = ioctl(m->vcpu, KVM_RUN, 0) < 0 ? -errno : 0;
 	m->ops->classify(m->k, t);
@@ -378,17 +378,17 @@ static bool reached(const struct step_plan *p, const struct trap *t)
 
 static bool step_once(struct x86_vm *m, struct step_plan *plan, struct trap *t)
 {
-	struct debug_wish wish = { .block_irq = plan->block_irq };
+	struct debug_control control = { .block_irq = plan->block_irq };
 
 	plan->pc = x86_vm_get(m, X86_BANK_GPR)->rip;
 	cr_assert_eq(x86_cpu.step_begin(&m->view, plan), 0);
 	*t = (struct trap){ .kind = TRAP_STEP };
 	if (plan->emulated)
 		return true;
-	wish.step = !plan->nuntil || plan->until_too;
-	for (; wish.nhw < plan->nuntil; wish.nhw++)
-		wish.hw[wish.nhw] = (struct hw_slot){ HW_EXEC, plan->until[wish.nhw], 1 };
-	cr_assert_eq(x86_vm_run(m, &wish, t), 0);
+	control.step = !plan->nuntil || plan->until_too;
+	for (; control.nhw < plan->nuntil; control.nhw++)
+		control.hw[control.nhw] = (struct hw_slot){ HW_EXEC, plan->until[control.nhw], 1 };
+	cr_assert_eq(x86_vm_run(m, &control, t), 0);
 	return t->kind & TRAP_STEP || reached(plan, t);
 }
 

@@ -82,7 +82,7 @@ const struct x86_state *x86_vm_get(struct x86_vm *m, unsigned int bank);
 struct x86_state *x86_vm_set(struct x86_vm *m, unsigned int bank);
 
 /* Store what was changed, arm, KVM_RUN, classify. Returns KVM_RUN's 0 or -errno. */
-int x86_vm_run(struct x86_vm *m, const struct debug_wish *wish, struct trap *t);
+int x86_vm_run(struct x86_vm *m, const struct debug_control *control, struct trap *t);
 
 /* One step by the stepping rules, as the engine makes it; how: block_irq and room. */
 void x86_vm_step(struct x86_vm *m, const struct step_plan *how, struct trap *t);

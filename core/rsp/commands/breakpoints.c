@@ -7,7 +7,7 @@
 enum { CODES_MAX = 64 }; /* conditions and commands of one breakpoint */
 
 struct point_args {
-	enum point_type type;
+	enum bp_type type;
 	uint64_t addr;
 	uint64_t kind; /* of a breakpoint: the architecture's; of a watchpoint: bytes */
 	unsigned int ncodes;
@@ -63,9 +63,9 @@ static bool scan_point(struct session *s, struct scan *args, struct point_args *
 		fail(s, EINVAL, "type: malformed");
 		return false;
 	}
-	if (type > POINT_ACCESS)
+	if (type > BP_ACCESS)
 		return false;
-	out->type = (enum point_type)type;
+	out->type = (enum bp_type)type;
 	if (!scan_range(s, args, &out->addr, &out->kind))
 		return false;
 	out->ncodes = 0;
@@ -110,7 +110,7 @@ static void insert_point(struct session *s, struct scan *args)
 		return;
 	err = t->ops->insert(t, s->general, p.type, p.addr, p.kind, &why);
 	s->has_points |= !err;
-	if (!err && (p.type <= POINT_HW || p.ncodes))
+	if (!err && (p.type <= BP_HARDWARE || p.ncodes))
 		err = set_rules(s, &p, &why);
 	answer(s, err, why);
 }

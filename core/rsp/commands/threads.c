@@ -187,7 +187,7 @@ static void more_threads(struct session *s, struct scan *args)
 
 void describe_thread(struct session *s, unsigned int vcpu, struct cpu_view *v, struct buf *out)
 {
-	const char *idle = s->target->ops->idle(s->target, vcpu);
+	const char *halted = s->target->ops->halted(s->target, vcpu);
 	char mode[64] = "";
 
 	if (s->target->cpu->mode)
@@ -195,8 +195,8 @@ void describe_thread(struct session *s, unsigned int vcpu, struct cpu_view *v, s
 	buf_fmt(out, "CPU %u", vcpu);
 	if (mode[0])
 		buf_fmt(out, ", %s", mode);
-	if (idle)
-		buf_fmt(out, ", %s", idle);
+	if (halted)
+		buf_fmt(out, ", %s", halted);
 }
 
 static void extra_info(struct session *s, struct scan *args)

@@ -5,12 +5,12 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
-static const struct debug_wish brks = { .trap_brk = true };
-static const struct debug_wish nothing;
+static const struct debug_control brks = { .trap_brk = true };
+static const struct debug_control nothing;
 
-static struct debug_wish slot(enum hw_kind kind, uint64_t addr, uint64_t len)
+static struct debug_control slot(enum hw_kind kind, uint64_t addr, uint64_t len)
 {
-	return (struct debug_wish){ .trap_brk = true, .nhw = 1, .hw = { { kind, addr, len } } };
+	return (struct debug_control){ .trap_brk = true, .nhw = 1, .hw = { { kind, addr, len } } };
 }
 
 static uint64_t pc(struct vm *m)
@@ -35,7 +35,7 @@ static const char *brk_exit(struct vm *m)
 
 static const char *brk_any_debugging(struct vm *m)
 {
-	struct debug_wish w = slot(HW_EXEC, vm_address(s_spin), 4);
+	struct debug_control w = slot(HW_EXEC, vm_address(s_spin), 4);
 	struct trap t;
 
 	w.trap_brk = false;
@@ -73,8 +73,8 @@ static const char *brk_given_back(struct vm *m)
 		vm_change(m, ARM64_BANK_CORE)->pstate = from[i].pstate | flags;
 		vm_change(m, ARM64_BANK_X)->x[0] = 0;
 		vm_run(m, &brks, &t);
-		ret = arm64_kvm_ops.give_back(m->k, &t);
-		CHECK(!ret, "give_back: %d", ret);
+		ret = arm64_kvm_ops.reinject(m->k, &t);
+		CHECK(!ret, "reinject: %d", ret);
 		CHECK(pc(m) == CODE + from[i].vector, "PC %#lx, not at vector %#lx", pc(m),
 		      from[i].vector);
 		CHECK(!vm_run(m, &brks, &t) && is_brk(&t, END_BRK), "kind %u", t.kind);
@@ -105,7 +105,7 @@ static const char *brk_undebugged(struct vm *m)
 static const char *exec_exit(struct vm *m)
 {
 	const uint64_t at = vm_address(s_nops) + 12;
-	struct debug_wish w = slot(HW_EXEC, at, 4);
+	struct debug_control w = slot(HW_EXEC, at, 4);
 	struct trap t;
 
 	vm_start(m, s_nops, PSTATE_DAIF);
@@ -118,7 +118,7 @@ static const char *exec_exit(struct vm *m)
 static const char *exec_again(struct vm *m)
 {
 	const uint64_t at = vm_address(s_nops) + 4;
-	struct debug_wish w = slot(HW_EXEC, at, 4), step = { .step = true };
+	struct debug_control w = slot(HW_EXEC, at, 4), step = { .step = true };
 	struct trap t;
 	int i;
 
@@ -135,7 +135,7 @@ static const char *exec_again(struct vm *m)
 
 static const char *exec_stepped_onto(struct vm *m)
 {
-	struct debug_wish w = slot(HW_EXEC, vm_address(s_nops) + 4, 4);
+	struct debug_control w = slot(HW_EXEC, vm_address(s_nops) + 4, 4);
 	struct trap t;
 
 	w.step = true;
@@ -148,7 +148,7 @@ static const char *exec_stepped_onto(struct vm *m)
 /* EL1 and EL0: the same slot fires at both. */
 static const char *exec_user(struct vm *m)
 {
-	struct debug_wish w = slot(HW_EXEC, vm_address(s_nops) + 8, 4);
+	struct debug_control w = slot(HW_EXEC, vm_address(s_nops) + 8, 4);
 	struct trap t;
 
 	vm_start(m, s_nops, 0);
@@ -162,7 +162,7 @@ static const char *exec_user(struct vm *m)
 /* Which instruction of s_access fires a slot, counted from 0; 6: none. */
 static unsigned int fired(struct vm *m, enum hw_kind kind, uint64_t addr, uint64_t len)
 {
-	struct debug_wish w = slot(kind, addr, len);
+	struct debug_control w = slot(kind, addr, len);
 	struct trap t;
 
 	vm_start(m, s_access, PSTATE_DAIF);
@@ -214,7 +214,7 @@ static const char *watch_masks(struct vm *m)
 
 static const char *watch_before(struct vm *m)
 {
-	struct debug_wish w = slot(HW_WRITE, DATA + 8, 8);
+	struct debug_control w = slot(HW_WRITE, DATA + 8, 8);
 	uint64_t *data = vm_mem(m, DATA + 8);
 	struct trap t;
 
@@ -234,7 +234,7 @@ static const char *watch_before(struct vm *m)
 /* An access from below the watched bytes still names the slot. */
 static const char *watch_wide(struct vm *m)
 {
-	struct debug_wish w = slot(HW_WRITE, DATA + 12, 4);
+	struct debug_control w = slot(HW_WRITE, DATA + 12, 4);
 	struct trap t;
 
 	w.hw[w.nhw++] = (struct hw_slot){ HW_WRITE, DATA + 64, 8 };
@@ -257,7 +257,7 @@ static const char *watch_atomic(struct vm *m)
 {
 	if (!has_atomics(m))
 		return NOT_APPLICABLE "this CPU has no atomic instructions";
-	struct debug_wish w = slot(HW_WRITE, DATA, 4);
+	struct debug_control w = slot(HW_WRITE, DATA, 4);
 	struct trap t;
 
 	vm_start(m, s_ldaddal, PSTATE_DAIF);
@@ -276,7 +276,7 @@ static const char *watch_atomic(struct vm *m)
 static const char *slots_all(struct vm *m)
 {
 	const unsigned int nexec = m->k->caps.exec_slots, nwatch = m->k->caps.watch_slots;
-	struct debug_wish w = { .trap_brk = true };
+	struct debug_control w = { .trap_brk = true };
 	struct trap t;
 
 	CHECK(nexec >= 2 && nwatch >= 2, "%u and %u", nexec, nwatch);

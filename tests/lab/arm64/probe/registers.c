@@ -10,7 +10,7 @@
 #include "arch/arm64/arm64.h"
 #include "core/regs.h"
 
-static const struct debug_wish brks = { .trap_brk = true };
+static const struct debug_control brks = { .trap_brk = true };
 
 static int get(const struct vm *m, uint64_t id, void *value)
 {

@@ -9,8 +9,8 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
-static const struct debug_wish brks = { .trap_brk = true };
-static const struct debug_wish nothing;
+static const struct debug_control brks = { .trap_brk = true };
+static const struct debug_control nothing;
 
 static void sleep_ms(long ms)
 {
@@ -32,11 +32,11 @@ static const char *mmio_settles(struct vm *m)
 	      m->run->exit_reason);
 	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at, "PC %#lx at the exit", m->state.pc);
 	memcpy(m->run->mmio.data, &got, sizeof(got));
-	CHECK(arm64_kvm_ops.unsettled(m->k), "it is not told to be half done");
+	CHECK(arm64_kvm_ops.needs_completion(m->k), "it is not told to be half done");
 	arm64_kvm_ops.kick(m->k);
 	ret = ioctl(m->vcpu, KVM_RUN, 0) ? -errno : 0;
 	CHECK(ret == -EINTR, "the entry that completes it: %d", ret);
-	CHECK(!arm64_kvm_ops.unsettled(m->k), "told twice");
+	CHECK(!arm64_kvm_ops.needs_completion(m->k), "told twice");
 	vm_flush(m);
 	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at + 4, "PC %#lx when settled", m->state.pc);
 	CHECK(vm_state(m, ARM64_BANK_X)->x[1] == got, "x1 %#lx when settled", m->state.x[1]);
@@ -48,7 +48,7 @@ static const char *mmio_settles(struct vm *m)
 /* A step over MMIO that is stopped half way; the next step is one instruction, not none. */
 static const char *mmio_settles_in_step(struct vm *m)
 {
-	const struct debug_wish step = { .trap_brk = true, .step = true };
+	const struct debug_control step = { .trap_brk = true, .step = true };
 	const uint64_t at = vm_address(s_mmio);
 	struct trap t;
 
@@ -56,7 +56,7 @@ static const char *mmio_settles_in_step(struct vm *m)
 	vm_change(m, ARM64_BANK_X)->x[0] = MMIO;
 	CHECK(!vm_enter(m, &step, &t) && m->run->exit_reason == KVM_EXIT_MMIO, "exit %u",
 	      m->run->exit_reason);
-	CHECK(arm64_kvm_ops.unsettled(m->k), "it is not told to be half done");
+	CHECK(arm64_kvm_ops.needs_completion(m->k), "it is not told to be half done");
 	arm64_kvm_ops.kick(m->k);
 	ioctl(m->vcpu, KVM_RUN, 0);
 	arm64_kvm_ops.classify(m->k, &t);
@@ -70,7 +70,7 @@ static const char *mmio_settles_in_step(struct vm *m)
 
 static const char *mmio_in_step(struct vm *m)
 {
-	const struct debug_wish step = { .trap_brk = true, .step = true };
+	const struct debug_control step = { .trap_brk = true, .step = true };
 	const uint64_t at = vm_address(s_mmio);
 	struct trap t;
 	unsigned int i;

@@ -8,8 +8,8 @@
 
 enum { STEPS_MAX = 1000, IRQ_VECTOR = CODE + 0x280 };
 
-static const struct debug_wish brks = { .trap_brk = true };
-static const struct debug_wish step = { .trap_brk = true, .step = true };
+static const struct debug_control brks = { .trap_brk = true };
+static const struct debug_control step = { .trap_brk = true, .step = true };
 
 static uint64_t pc(struct vm *m)
 {
@@ -75,7 +75,7 @@ static const char *without_enable(struct vm *m)
 	struct trap t;
 
 	CHECK(!ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &dbg), "it is refused");
-	m->k->armed = (struct debug_wish){ .step = true }; /* as far as it knows */
+	m->k->armed = (struct debug_control){ .step = true }; /* as far as it knows */
 	vm_start(m, s_power_off, PSTATE_DAIF);
 	CHECK(!vm_run(m, &m->k->armed, &t) && t.kind == TRAP_EVENT, "kind %u", t.kind);
 	return NULL;
@@ -85,7 +85,7 @@ static const char *without_enable(struct vm *m)
 
 static const char *irq_held(struct vm *m)
 {
-	const struct debug_wish at_irq = { .nhw = 1, .hw = { { HW_EXEC, IRQ_VECTOR, 4 } } };
+	const struct debug_control at_irq = { .nhw = 1, .hw = { { HW_EXEC, IRQ_VECTOR, 4 } } };
 	struct trap t;
 	unsigned int i;
 
@@ -204,7 +204,7 @@ static const char *run_free(struct vm *m, const struct snippet *s, uint64_t daif
 			end(m, o);
 			return NULL;
 		}
-		arm64_kvm_ops.give_back(m->k, &t);
+		arm64_kvm_ops.reinject(m->k, &t);
 	}
 	return "free: too many BRKs";
 }

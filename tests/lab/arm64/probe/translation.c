@@ -11,7 +11,7 @@ enum { LEVELS = 5, TABLES_EACH = 3, TABLE_SIZE = 1 << 16, TRIES = 400 };
 
 #define CODE_ATTR (1ULL << 10)
 
-static const struct debug_wish brks = { .trap_brk = true };
+static const struct debug_control brks = { .trap_brk = true };
 
 /* A granule: its code for TTBR0 and for TTBR1, its shift, and where ID_AA64MMFR0 tells of it. */
 static const struct granule {

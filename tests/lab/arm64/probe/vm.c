@@ -199,7 +199,7 @@ void vm_start(struct vm *m, const uint8_t *label, uint64_t daif)
 
 /* ---- running it -------------------------------------------------------------------------- */
 
-int vm_enter(struct vm *m, const struct debug_wish *w, struct trap *t)
+int vm_enter(struct vm *m, const struct debug_control *w, struct trap *t)
 {
 	int ret = vm_flush(m);
 
@@ -213,7 +213,7 @@ int vm_enter(struct vm *m, const struct debug_wish *w, struct trap *t)
 	return ret;
 }
 
-int vm_run(struct vm *m, const struct debug_wish *w, struct trap *t)
+int vm_run(struct vm *m, const struct debug_control *w, struct trap *t)
 {
 	int ret;
 
@@ -252,7 +252,7 @@ static bool at_end(struct vm *m)
 int vm_step(struct vm *m, struct trap *t)
 {
 	struct step_plan p = { .block_irq = false };
-	struct debug_wish w = { .trap_brk = true };
+	struct debug_control w = { .trap_brk = true };
 	int ret;
 
 	if (at_end(m)) {

@@ -60,10 +60,10 @@ void vm_start(struct vm *m, const uint8_t *label, uint64_t daif);
  * Store, arm, KVM_RUN, classify. MMIO is served, and entered again. Returns 0 or -errno of KVM_RUN;
  * a t->kind of 0 is an exit that was not the debugger's.
  */
-int vm_run(struct vm *m, const struct debug_wish *w, struct trap *t);
+int vm_run(struct vm *m, const struct debug_control *w, struct trap *t);
 
 /* The same for one entry, whatever comes of it. */
-int vm_enter(struct vm *m, const struct debug_wish *w, struct trap *t);
+int vm_enter(struct vm *m, const struct debug_control *w, struct trap *t);
 
 /* Store what was changed and forget what was fetched. */
 int vm_flush(struct vm *m);
