@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a session asks of the thing that it debugs: the engine, or a fake in the unit tests. All
- * calls come from the server's thread. vCPUs are named by index; the protocol's thread is index + 1.
+ * calls come from the server thread. vCPUs are named by index; the protocol's thread is index + 1.
  *
- * Except for resume, interrupt and the calls that say so, the target is stopped when they are made.
+ * What touches vCPU or guest state needs the target's hold: hold() gives it when every vCPU is parked,
+ * and it lasts until release(), or until resume() or detach() let the vCPUs go. Without it those calls
+ * change nothing and give -EBUSY (vCPUs run) or -ESHUTDOWN (the VM has ended). The comment above each
+ * group says whether the group needs it.
  */
 #ifndef VMGDB_CORE_TARGET_H
 #define VMGDB_CORE_TARGET_H
 
+#include "core/breakpoint.h"
 #include "core/cpu.h"
 
 enum resume_kind { RESUME_HOLD, RESUME_CONTINUE, RESUME_STEP, RESUME_RANGE };
@@ -19,7 +23,7 @@ struct resume_action {
 };
 
 enum stop_kind {
-	STOP_NONE,	/* nothing to report */
+	STOP_NONE,	/* nothing to report, or just stopped: SIGTRAP */
 	STOP_INTERRUPT, /* it was asked to stop: SIGINT */
 	STOP_STEP,	/* SIGTRAP */
 	STOP_SWBREAK,	/* SIGTRAP swbreak */
@@ -34,13 +38,10 @@ struct stop {
 	enum stop_kind kind;
 	unsigned int vcpu;
 	enum hw_kind watch;
-	uint64_t addr;	  /* of what was come to: a breakpoint, a watchpoint */
+	uint64_t addr;	  /* of the breakpoint or watchpoint that was hit */
 	const char *text; /* static, or NULL */
 	int status;
 };
-
-/* Z and z: the protocol's numbers. */
-enum bp_type { BP_SOFTWARE, BP_HARDWARE, BP_WRITE, BP_READ, BP_ACCESS };
 
 /* What becomes of the target when its debugger leaves. */
 enum detach_how {
@@ -57,20 +58,35 @@ enum target_option {
 	OPTION_COUNT,
 };
 
-/* Bytecode that comes with a breakpoint (agent.h): a condition for it, or a command at it. */
-struct agent_code {
-	bool command;
-	const uint8_t *code;
-	size_t len;
-};
-
 struct target;
 
 struct target_ops {
-	/* The vCPU indices, ascending: how many there are; at most max are written. Also while running. */
-	unsigned int (*vcpus)(struct target *t, unsigned int *out, unsigned int max);
+	/* ---- the hold ------------------------------------------------------------------- */
 
-	/* A view of one vCPU's state, until the next resume; NULL: no such vCPU. */
+	/* Every vCPU is parked and stays so until release(): 0; -EBUSY: vCPUs run; -ESHUTDOWN: the
+	 * VM has ended. Does not wait. Not nested. */
+	int (*hold)(struct target *t);
+	void (*release)(struct target *t);
+
+	/* ---- any time, without the hold -------------------------------------------------- */
+
+	/* The vCPU indices, ascending: how many there are; at most max are written. */
+	unsigned int (*vcpus)(struct target *t, unsigned int *out, unsigned int max);
+	/* Is there such a vCPU? */
+	bool (*has_vcpu)(struct target *t, unsigned int vcpu);
+
+	/* Options of this debugger, by enum target_option; detach() and renew() reset them. */
+	bool (*option)(struct target *t, enum target_option o);
+	void (*set_option)(struct target *t, enum target_option o, bool on);
+
+	/* Take text for the person at the debugger, at most len bytes: how many. It is what
+	 * breakpoint commands printed, and what the engine has to say. */
+	size_t (*console)(struct target *t, char *buf, size_t len);
+
+	/* ---- with the hold --------------------------------------------------------------- */
+
+	/* A view of one vCPU's state, until release() or the next resume; NULL: no such vCPU, or no
+	 * hold. */
 	struct cpu_view *(*view)(struct target *t, unsigned int vcpu);
 
 	/* Store now what was changed through the view: 0 or -errno; then the state is read anew. */
@@ -81,7 +97,8 @@ struct target_ops {
 
 	/*
 	 * Virtual memory as vCPU sees it. read: how many bytes could be read from addr on, up to
-	 * the first hole; -EFAULT when not one. write: all or nothing, 0 or -EFAULT.
+	 * the first hole or the end of the address space; -EFAULT when not one. write: all or
+	 * nothing, 0 or -EFAULT.
 	 */
 	ssize_t (*read)(struct target *t, unsigned int vcpu, uint64_t addr, void *buf, size_t len);
 	int (*write)(struct target *t, unsigned int vcpu, uint64_t addr, const void *buf,
@@ -89,8 +106,9 @@ struct target_ops {
 
 	/*
 	 * Breakpoints and watchpoints. 0; -EFAULT: address; -EOPNOTSUPP: no such type here;
-	 * -ENOSPC: out of slots; -EINVAL: kind or alignment. *why, if set, tells a person; static.
-	 * Inserting one that is there is no error, nor is removing one that is not.
+	 * -ENOSPC: out of slots, or too many breakpoints; -EINVAL: kind or alignment. *why, if set,
+	 * tells a person; static. Inserting one that is there is no error, nor is removing one that
+	 * is not.
 	 */
 	int (*insert)(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
 		      uint64_t kind, const char **why);
@@ -99,44 +117,52 @@ struct target_ops {
 
 	/*
 	 * The conditions and commands of a breakpoint that is inserted, instead of those that it
-	 * had; copied. 0; -ENOENT: no such breakpoint; -EOPNOTSUPP: not for watchpoints; -ENOMEM.
+	 * had; copied. 0; -ENOENT: no such breakpoint; -EOPNOTSUPP: not for watchpoints; -ENOMEM;
+	 * -EINVAL: more programs than a breakpoint may have.
 	 */
-	int (*rules)(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind,
-		     const struct agent_code *codes, unsigned int n);
+	int (*conditions)(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind,
+			  const struct agent_code *codes, unsigned int n);
 
-	/* Options, by enum target_option. Running or not. */
-	bool (*option)(struct target *t, enum target_option o);
-	void (*set_option)(struct target *t, enum target_option o, bool on);
+	/* The i-th breakpoint, in no order: 0, or -ENOENT after the last. */
+	int (*breakpoint)(struct target *t, unsigned int i, struct bp_info *out);
 
-	/* Take what commands printed, at most len bytes: how many. Running or not. */
-	size_t (*console)(struct target *t, char *buf, size_t len);
+	/* Registers in conditions are numbered by this description: the one that the debugger was
+	 * given. It outlives the session. */
+	void (*set_description)(struct target *t, const struct tdesc *d);
 
 	/*
 	 * Let vCPUs run, each as the action that names it says, by ascending index; rest is for
 	 * those that none names, among them any that are added before the next stop. Does not wait.
-	 * 0 or -errno.
+	 * 0: the hold is gone. -errno: nothing has changed.
 	 */
 	int (*resume)(struct target *t, const struct resume_action *actions, unsigned int n,
 		      const struct resume_action *rest);
 
-	/* Ask all to stop; poll tells when they have. Running or not. */
+	/* ---- run control, running or not --------------------------------------------------- */
+
+	/* Ask all to stop; poll tells when they have. */
 	void (*interrupt)(struct target *t);
 
-	/* The next stop to be told: true and *out once every vCPU is parked. While running. */
+	/* The next stop to be reported: true and *out once every vCPU is parked. */
 	bool (*poll)(struct target *t, struct stop *out);
+
+	/* Milliseconds after which poll() is to be called though nobody gave notice; -1: none. */
+	int (*poll_ms)(struct target *t);
 
 	/*
 	 * attach: a debugger has sent its first packet; stops the target and waits until it has:
 	 * 0; -EBUSY: another debugger holds it; -ETIMEDOUT: a vCPU does not stop; -ESHUTDOWN: the
-	 * VM has ended. detach: breakpoints out, then run or stay stopped. Running or not.
+	 * VM has ended. *stop is what the debugger is to be told when it asks. detach: breakpoints
+	 * out, then run or stay stopped. Both without the hold, and detach ends it.
 	 */
-	int (*attach)(struct target *t);
+	int (*attach)(struct target *t, struct stop *stop);
 	void (*detach)(struct target *t, enum detach_how how);
 
-	/* Another debugger in place of the one that held it: no breakpoints, nothing left to tell. */
+	/* Another debugger in place of the one that was attached: no breakpoints, default options,
+	 * no pending reports. With the hold. */
 	void (*renew)(struct target *t);
 
-	/* Ask the VMM to end the VM. -EOPNOTSUPP: it does not allow that. */
+	/* Ask the VMM to end the VM. -EOPNOTSUPP: it does not allow that. Any time. */
 	int (*kill)(struct target *t);
 };
 

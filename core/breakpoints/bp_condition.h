@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "core/breakpoints/agent.h"
-#include "core/target.h"
+#include "core/breakpoint.h"
 
 struct rules;
 

@@ -7,7 +7,7 @@
 #define VMGDB_CORE_HWPOINTS_H
 
 #include "core/breakpoints/sw_breakpoint.h"
-#include "core/target.h"
+#include "core/breakpoint.h"
 #include "core/accel.h"
 
 /* One control of a debugger, in as many slots as its length and alignment need. */

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "core/breakpoints/sw_breakpoint.h"
-#include "core/target.h"
+#include "core/breakpoint.h"
 
 enum { SOFT_WATCHPOINT_LEN_MAX = 64, SOFT_WATCHPOINT_RUNS = 2 };
 

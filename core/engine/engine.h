@@ -79,14 +79,16 @@ struct engine {
 	unsigned int nvcpus;
 
 	enum engine_mode mode;
-	bool attached;		/* a debugger holds the VM */
-	bool held;		/* without a debugger vCPUs wait for one that lets them run */
-	bool stop_wanted;	/* running: everybody parks */
-	bool ran;		/* something did since the breakpoints were verified */
-	bool ran_free;		/* ... and more than single steps */
-	bool vmm_stopped;	/* the VMM was told so, and of no resume since */
-	bool down;		/* vmgdb_shutdown() */
-	bool exited, exit_told; /* vmgdb_exited(), and its status */
+	bool attached;		   /* a debugger holds the VM */
+	bool hold;		   /* the server thread has the target's hold */
+	const struct tdesc *tdesc; /* of the debugger; NULL: none was given */
+	bool held;		   /* without a debugger vCPUs wait for one that lets them run */
+	bool stop_wanted;	   /* running: everybody parks */
+	bool ran;		   /* something did since the breakpoints were verified */
+	bool ran_free;		   /* ... and more than single steps */
+	bool vmm_stopped;	   /* the VMM was told so, and of no resume since */
+	bool down;		   /* vmgdb_shutdown() */
+	bool exited, exit_told;	   /* vmgdb_exited(), and its status */
 	int exit_status;
 	struct vmgdb_vcpu *over;   /* steps over a breakpoint: nobody else runs */
 	struct vmgdb_vcpu *writer; /* whose step ended last: what has changed is by it */
@@ -155,7 +157,7 @@ int engine_resume(struct target *t, const struct resume_action *actions, unsigne
 		  const struct resume_action *rest);
 void engine_interrupt(struct target *t);
 bool engine_poll(struct target *t, struct stop *out);
-int engine_attach(struct target *t);
+int engine_attach(struct target *t, struct stop *stop);
 void engine_detach(struct target *t, enum detach_how how);
 void engine_renew(struct target *t);
 int engine_kill(struct target *t);

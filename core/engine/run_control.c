@@ -251,13 +251,14 @@ static int attach(struct engine *e)
 	return ret;
 }
 
-int engine_attach(struct target *t)
+int engine_attach(struct target *t, struct stop *stop)
 {
 	struct engine *e = engine_of(t);
 	int ret;
 
 	pthread_mutex_lock(&e->lock);
 	ret = attach(e);
+	*stop = (struct stop){ .vcpu = e->current };
 	pthread_mutex_unlock(&e->lock);
 	if (!ret)
 		tell_vmm(e, true);

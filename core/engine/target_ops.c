@@ -29,6 +29,48 @@ static struct vmgdb_vcpu *find(struct engine *e, unsigned int index)
 	return v;
 }
 
+static bool op_has_vcpu(struct target *t, unsigned int vcpu)
+{
+	return find(engine_of(t), vcpu);
+}
+
+static int op_hold(struct target *t)
+{
+	struct engine *e = engine_of(t);
+	int ret = 0;
+
+	pthread_mutex_lock(&e->lock);
+	if (e->exited || e->down)
+		ret = -ESHUTDOWN;
+	else if (e->mode != ENGINE_STOPPED)
+		ret = -EBUSY;
+	e->hold = !ret;
+	pthread_mutex_unlock(&e->lock);
+	return ret;
+}
+
+static void op_release(struct target *t)
+{
+	engine_of(t)->hold = false;
+}
+
+static void op_set_description(struct target *t, const struct tdesc *d)
+{
+	engine_of(t)->tdesc = d;
+}
+
+static int op_breakpoint(struct target *t, unsigned int i, struct bp_info *out)
+{
+	(void)t, (void)i, (void)out;
+	return -ENOENT;
+}
+
+static int op_poll_ms(struct target *t)
+{
+	(void)t;
+	return -1;
+}
+
 static struct cpu_view *op_view(struct target *t, unsigned int vcpu)
 {
 	struct vmgdb_vcpu *v = find(engine_of(t), vcpu);
@@ -198,8 +240,8 @@ static int set_rules(struct rules **place, const struct agent_code *codes, unsig
 	return 0;
 }
 
-static int op_rules(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind,
-		    const struct agent_code *codes, unsigned int n)
+static int op_conditions(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind,
+			 const struct agent_code *codes, unsigned int n)
 {
 	struct engine *e = engine_of(t);
 	int ret;
@@ -247,7 +289,13 @@ static size_t op_console(struct target *t, char *buf, size_t len)
 }
 
 const struct target_ops engine_target_ops = {
+	.hold = op_hold,
+	.release = op_release,
 	.vcpus = op_vcpus,
+	.has_vcpu = op_has_vcpu,
+	.set_description = op_set_description,
+	.breakpoint = op_breakpoint,
+	.poll_ms = op_poll_ms,
 	.view = op_view,
 	.flush = op_flush,
 	.halted = op_halted,
@@ -255,7 +303,7 @@ const struct target_ops engine_target_ops = {
 	.write = op_write,
 	.insert = op_insert,
 	.remove = op_remove,
-	.rules = op_rules,
+	.conditions = op_conditions,
 	.option = op_option,
 	.set_option = op_set_option,
 	.console = op_console,

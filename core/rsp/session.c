@@ -189,7 +189,7 @@ static bool take_hold(struct session *s)
 
 	if (s->holds)
 		return true;
-	err = s->target->ops->attach(s->target);
+	err = s->target->ops->attach(s->target, &s->stop);
 	if (err) {
 		refuse(s,
 		       err == -EBUSY ? "another debugger holds the VM" : "the VM can't be stopped");

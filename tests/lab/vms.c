@@ -159,9 +159,9 @@ static const char *debugged(struct machine *v)
 
 	boot(v);
 	CHECK(!add_running(v), "no vCPU");
-	if (c->ops.dead && c->ops.dead(c->ctx, TRAP_BRK))
+	if (c->ops.unsupported_trap && c->ops.unsupported_trap(c->ctx, TRAP_BRK))
 		return NOT_APPLICABLE "this KVM does not tell of breakpoint instructions";
-	CHECK(!v->t->ops->attach(v->t), "no attaching");
+	CHECK(!v->t->ops->attach(v->t, &(struct stop){ 0 }), "no attaching");
 	return NULL;
 }
 
@@ -173,7 +173,7 @@ static void *debug(void *opaque)
 	struct machine *v = opaque;
 	const char *text;
 
-	v->t->ops->attach(v->t);
+	v->t->ops->attach(v->t, &(struct stop){ 0 });
 	set_break(v, vms_loop(1));
 	v->t->ops->insert(v->t, 0, BP_HARDWARE, vms_loop(1), v->engine.target.cpu->brk_kind, &text);
 	v->t->ops->insert(v->t, 0, BP_WRITE, v->guest.gpa, 8, &text);

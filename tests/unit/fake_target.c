@@ -307,8 +307,25 @@ static bool poll_stop(struct target *t, struct stop *out)
 	return true;
 }
 
-static int attach(struct target *t)
+static int hold(struct target *t)
 {
+	(void)t;
+	return 0;
+}
+
+static void release(struct target *t)
+{
+	(void)t;
+}
+
+static bool has_vcpu(struct target *t, unsigned int vcpu)
+{
+	return vcpu < fake(t)->nvcpus;
+}
+
+static int attach(struct target *t, struct stop *stop)
+{
+	*stop = (struct stop){ 0 };
 	fake(t)->attaches++;
 	fake(t)->running = false;
 	return fake(t)->attach_error;
@@ -340,13 +357,16 @@ static const struct target_ops fake_ops = {
 	.write = mem_write,
 	.insert = insert,
 	.remove = remove_point,
-	.rules = rules,
+	.conditions = rules,
 	.option = option,
 	.set_option = set_option,
 	.console = console,
 	.resume = resume,
 	.interrupt = interrupt,
 	.poll = poll_stop,
+	.hold = hold,
+	.release = release,
+	.has_vcpu = has_vcpu,
 	.attach = attach,
 	.detach = detach,
 	.renew = renew,

@@ -261,7 +261,7 @@ struct stop softvm_stopped(struct softvm *vm)
 
 void softvm_attach(struct softvm *vm)
 {
-	cr_assert_eq(vm->t->ops->attach(vm->t), 0);
+	cr_assert_eq(vm->t->ops->attach(vm->t, &(struct stop){ 0 }), 0);
 }
 
 void softvm_begin(struct softvm *vm)

@@ -23,7 +23,7 @@ enum { REG_R0 = 2 }; /* as softcpu.c describes it */
 static void set_rules(struct softvm *vm, enum bp_type type, uint64_t at,
 		      const struct agent_code *codes, unsigned int n)
 {
-	cr_assert_eq(vm->t->ops->rules(vm->t, type, at, vm->ops->cpu->brk_kind, codes, n), 0);
+	cr_assert_eq(vm->t->ops->conditions(vm->t, type, at, vm->ops->cpu->brk_kind, codes, n), 0);
 }
 
 static void rule(struct softvm *vm, enum bp_type type, uint64_t at, bool command,
@@ -87,8 +87,9 @@ SOFT_TEST(engine_rules, memory,
 	rule(vm, BP_SOFTWARE, LOOP + 8, false, nowhere, sizeof(nowhere));
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 8, "better one stop too many");
-	cr_assert_eq(vm->t->ops->rules(vm->t, BP_SOFTWARE, LOOP + 8, ops->cpu->brk_kind, NULL, 0),
-		     0);
+	cr_assert_eq(
+		vm->t->ops->conditions(vm->t, BP_SOFTWARE, LOOP + 8, ops->cpu->brk_kind, NULL, 0),
+		0);
 	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_fini(vm);
 }
@@ -147,10 +148,10 @@ SOFT_TEST(engine_rules, refused, "rules for what is not there, or for a watchpoi
 
 	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_begin(vm);
-	cr_expect_eq(vm->t->ops->rules(vm->t, BP_SOFTWARE, LOOP, ops->cpu->brk_kind, &c, 1),
+	cr_expect_eq(vm->t->ops->conditions(vm->t, BP_SOFTWARE, LOOP, ops->cpu->brk_kind, &c, 1),
 		     -ENOENT);
 	softvm_insert(vm, BP_WRITE, DATA, 8);
-	cr_expect_eq(vm->t->ops->rules(vm->t, BP_WRITE, DATA, 8, &c, 1), -EOPNOTSUPP);
+	cr_expect_eq(vm->t->ops->conditions(vm->t, BP_WRITE, DATA, 8, &c, 1), -EOPNOTSUPP);
 	softvm_fini(vm);
 }
 

@@ -156,7 +156,7 @@ SOFT_TEST(engine_debuggers, one_at_a_time, "a second debugger is refused while o
 	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_start(vm);
 	softvm_attach(vm);
-	cr_expect_eq(vm->t->ops->attach(vm->t), -EBUSY);
+	cr_expect_eq(vm->t->ops->attach(vm->t, &(struct stop){ 0 }), -EBUSY);
 	softvm_detach(vm);
 	softvm_attach(vm);
 	softvm_fini(vm);
@@ -198,7 +198,7 @@ SOFT_TEST(engine_debuggers, stuck,
 	vm->hang = true;
 	softvm_start(vm);
 	softvm_until_hangs(vm);
-	cr_expect_eq(vm->t->ops->attach(vm->t), -ETIMEDOUT);
+	cr_expect_eq(vm->t->ops->attach(vm->t, &(struct stop){ 0 }), -ETIMEDOUT);
 	softvm_run_on(vm, 1, 10);
 	vm->hang = false;
 	softvm_run_on(vm, 0, 10);

@@ -273,7 +273,7 @@ static void insert(struct schedule *s)
 	if (ret && p.type == BP_SOFTWARE)
 		fibers_fail("insert at %#llx: %s", (unsigned long long)p.addr, strerror(-ret));
 	if (!ret && p.silent)
-		ret = target(s)->ops->rules(target(s), p.type, p.addr, p.len, &code, 1);
+		ret = target(s)->ops->conditions(target(s), p.type, p.addr, p.len, &code, 1);
 	if (!ret)
 		model_insert(&s->model, &p);
 }
@@ -512,7 +512,7 @@ static void attach(struct schedule *s)
 	int ret;
 
 	model_attaching(&s->model);
-	ret = target(s)->ops->attach(target(s));
+	ret = target(s)->ops->attach(target(s), &(struct stop){ 0 });
 	if (ret)
 		fibers_fail("attach: %s", strerror(-ret));
 	model_attached(&s->model);

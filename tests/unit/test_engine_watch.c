@@ -297,8 +297,9 @@ SOFT_TEST(
 	const struct agent_code code = { false, never, sizeof(never) };
 
 	break_in_sequence(vm, ops);
-	cr_assert_eq(vm->t->ops->rules(vm->t, BP_SOFTWARE, LOOP + 8, ops->cpu->brk_kind, &code, 1),
-		     0);
+	cr_assert_eq(
+		vm->t->ops->conditions(vm->t, BP_SOFTWARE, LOOP + 8, ops->cpu->brk_kind, &code, 1),
+		0);
 	softvm_continue(vm);
 	expect_watch(vm, 0, DATA + 0x100);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "no instruction later");

@@ -90,7 +90,7 @@ static void answer(struct session *s, int err, const char *why)
 static int set_rules(struct session *s, const struct point_args *p, const char **why)
 {
 	struct target *t = s->target;
-	int err = t->ops->rules(t, p->type, p->addr, p->kind, p->codes, p->ncodes);
+	int err = t->ops->conditions(t, p->type, p->addr, p->kind, p->codes, p->ncodes);
 
 	if (err) {
 		t->ops->remove(t, s->general, p->type, p->addr, p->kind, why);
