@@ -24,6 +24,9 @@ enum trap_kind {
 	TRAP_WATCH = 1 << 3, /* a data slot fired */
 	TRAP_FATAL = 1 << 4, /* the vCPU can't go on: triple fault, internal error, ... */
 	TRAP_EVENT = 1 << 5, /* reset, power-off: the VM is about to end; see text */
+	/* Not the debugger's: a kick or another signal ended the entry, and the VMM will see that
+	 * (KVM_RUN gave EINTR). Set only when that is sure. */
+	TRAP_INTERRUPTED = 1 << 6,
 };
 
 struct trap {
@@ -57,8 +60,12 @@ struct vcpu_ops {
 
 	/* Make it come back from the guest, or not enter; any thread; it may be in neither. */
 	void (*kick)(void *ctx);
-	/* The kick has been seen: the next entry is a real one. Its own thread. */
-	void (*unkick)(void *ctx);
+	/*
+	 * The kick has been seen: clear what kick() has set, and nothing that the VMM has set
+	 * itself. Its own thread, right after an exit with TRAP_INTERRUPTED: the VMM looks after its
+	 * own requests then, so that one which came together with ours is not lost.
+	 */
+	void (*clear_kick)(void *ctx);
 
 	/*
 	 * Did the last exit leave something half done (port I/O, MMIO) that only another entry
@@ -78,13 +85,14 @@ struct vcpu_ops {
 	/* Memory at hva was patched with code: make the instruction cache see it. NULL: no need. */
 	void (*sync_icache)(void *hva, size_t len);
 
-	/* One word on why it does not run, or NULL: "halted", "off". Parked; any thread. */
+	/* One word on why it does not run, or NULL: "halted", "off". Parked; any thread. A vCPU whose
+	 * PC is stored with another value is not halted any more. */
 	const char *(*halted)(void *ctx);
 
 	/*
 	 * Why traps of this kind (TRAP_BRK, TRAP_EXEC, TRAP_WATCH) never come on this host, for a
-	 * person, static; NULL: they come, or nobody knows. The first time it may take milliseconds.
-	 * Any thread. The op itself may be NULL.
+	 * person, static; NULL: they come, or nobody knows. The first time it may take milliseconds:
+	 * called by the server thread alone, when a debugger attaches. The op itself may be NULL.
 	 */
 	const char *(*unsupported_trap)(void *ctx, enum trap_kind kind);
 

@@ -167,6 +167,12 @@ struct cpu {
 	 */
 	bool (*delivers)(struct cpu_view *v);
 
+	/*
+	 * Does the guest use debug registers of its own, which the debugger's would keep from
+	 * firing? NULL: that makes no difference there.
+	 */
+	bool (*guest_uses_debug_regs)(struct cpu_view *v);
+
 	/* One line on what the vCPU is doing ("64-bit kernel", "EL0"), for qThreadExtraInfo. */
 	void (*mode)(struct cpu_view *v, char *buf, size_t len);
 };

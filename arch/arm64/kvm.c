@@ -134,7 +134,7 @@ static void kick(void *ctx)
 		tgkill(getpid(), tid, k->signal);
 }
 
-static void unkick(void *ctx)
+static void clear_kick(void *ctx)
 {
 	const struct arm64_kvm *k = ctx;
 
@@ -313,7 +313,7 @@ const struct vcpu_ops arm64_kvm_ops = {
 	.store = arm64_kvm_store,
 	.arm = arm,
 	.kick = kick,
-	.unkick = unkick,
+	.clear_kick = clear_kick,
 	.needs_completion = needs_completion,
 	.classify = classify,
 	.reinject = reinject,

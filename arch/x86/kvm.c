@@ -160,7 +160,7 @@ static void kick(void *ctx)
 		tgkill(getpid(), tid, k->kick_signal);
 }
 
-static void unkick(void *ctx)
+static void clear_kick(void *ctx)
 {
 	struct x86_kvm *k = ctx;
 
@@ -461,7 +461,7 @@ const struct vcpu_ops x86_kvm_ops = {
 	.store = x86_kvm_store,
 	.arm = arm,
 	.kick = kick,
-	.unkick = unkick,
+	.clear_kick = clear_kick,
 	.needs_completion = needs_completion,
 	.classify = classify,
 	.reinject = reinject,

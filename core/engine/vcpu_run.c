@@ -244,7 +244,7 @@ static bool leave(struct vmgdb_vcpu *v)
 	if (!v->stepping)
 		v->met = v->watched = false;
 	vcpu_state_forget(v);
-	v->ops->unkick(v->ctx);
+	v->ops->clear_kick(v->ctx);
 	if (e->mode == ENGINE_IDLE)
 		atomic_store(&v->attn, false);
 	return true;
@@ -336,7 +336,7 @@ static bool look_at_exit(struct vmgdb_vcpu *v)
 
 	vcpu_state_forget(v);
 	v->ops->classify(v->ctx, &t);
-	if (!t.kind)
+	if (!(t.kind & ~(unsigned int)TRAP_INTERRUPTED))
 		return false;
 	if (t.kind & (TRAP_FATAL | TRAP_EVENT))
 		return hold_fatal(v, &t);

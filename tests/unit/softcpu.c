@@ -547,7 +547,7 @@ static void op_unkick(void *ctx)
 {
 	struct softcpu *c = ctx;
 
-	c->calls.unkick++;
+	c->calls.clear_kick++;
 	atomic_store(&c->kick, false);
 }
 
@@ -610,8 +610,9 @@ static void op_release(void *ctx)
 #define SOFT_OPS(CPU)                                                                             \
 	{                                                                                         \
 		.cpu = CPU, .fetch = op_fetch, .store = op_store, .arm = op_arm, .kick = op_kick, \
-		.unkick = op_unkick, .needs_completion = op_unsettled, .classify = op_classify,   \
-		.reinject = op_give_back, .halted = op_halted, .release = op_release              \
+		.clear_kick = op_unkick, .needs_completion = op_unsettled,                        \
+		.classify = op_classify, .reinject = op_give_back, .halted = op_halted,           \
+		.release = op_release                                                             \
 	}
 
 const struct vcpu_ops soft8_ops = SOFT_OPS(&soft8_cpu);

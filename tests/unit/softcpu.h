@@ -165,7 +165,7 @@ struct soft_hooks {
 /* How often the engine has called what. */
 struct soft_calls {
 	atomic_uint fetch[SOFT_BANKS], store[SOFT_BANKS];
-	atomic_uint arm, kick, unkick, needs_completion, classify, reinject, halted, release;
+	atomic_uint arm, kick, clear_kick, needs_completion, classify, reinject, halted, release;
 };
 
 struct softcpu {
@@ -177,7 +177,7 @@ struct softcpu {
 	const struct soft_hooks *hooks; /* or NULL */
 	struct soft_calls calls;
 
-	atomic_bool kick; /* sticks until unkick: an entry comes back at once */
+	atomic_bool kick; /* sticks until clear_kick: an entry comes back at once */
 	atomic_int irqs;  /* waiting to be taken */
 	atomic_bool halted;
 	pthread_mutex_t halt_lock;

@@ -110,7 +110,7 @@ static unsigned int op_calls(const struct softcpu *c)
 {
 	const struct soft_calls *n = &c->calls;
 
-	return n->arm + n->kick + n->unkick + n->needs_completion + n->classify + n->reinject +
+	return n->arm + n->kick + n->clear_kick + n->needs_completion + n->classify + n->reinject +
 	       n->halted + n->fetch[0] + n->fetch[1] + n->fetch[2] + n->store[0] + n->store[1] +
 	       n->store[2];
 }

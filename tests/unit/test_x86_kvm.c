@@ -446,7 +446,7 @@ Test(x86_kvm, port_io,
 	m.ops->kick(m.k);
 	cr_expect_eq(x86_vm_run(&m, &brk_wish, &t), -EINTR);
 	cr_expect_eq(t.kind, 0);
-	m.ops->unkick(m.k);
+	m.ops->clear_kick(m.k);
 	cr_expect_eq(x86_vm_get(&m, X86_BANK_GPR)->gpr[X86_RAX] & 0xff, 0x5a);
 	cr_expect_eq(rip(&m), X86_CODE + 2);
 	x86_vm_close(&m);
@@ -482,7 +482,7 @@ Test(x86_kvm, stale_exit,
 	cr_expect_eq(x86_vm_run(&m, &step, &t), -EINTR);
 	cr_expect_eq(t.kind, 0);
 	cr_expect_eq(rip(&m), X86_CODE + 1);
-	m.ops->unkick(m.k);
+	m.ops->clear_kick(m.k);
 	cr_expect_eq(x86_vm_run(&m, &step, &t), 0);
 	cr_expect_eq(t.kind, TRAP_STEP);
 	x86_vm_close(&m);

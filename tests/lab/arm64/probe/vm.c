@@ -207,7 +207,7 @@ int vm_enter(struct vm *m, const struct debug_control *w, struct trap *t)
 	ret = ret ? ret : arm64_kvm_ops.arm(m->k, w);
 	if (ret)
 		return ret;
-	arm64_kvm_ops.unkick(m->k);
+	arm64_kvm_ops.clear_kick(m->k);
 	ret = ioctl(m->vcpu, KVM_RUN, 0) ? -errno : 0;
 	arm64_kvm_ops.classify(m->k, t);
 	return ret;
