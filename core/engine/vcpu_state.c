@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/engine/engine.h"
+#include "core/engine/state.h"
 
 enum { WORD_BITS = 64 };
 
@@ -55,14 +55,14 @@ static void dirty(struct cpu_view *view, unsigned int bank)
 
 static ssize_t read_phys(struct cpu_view *view, uint64_t gpa, void *buf, size_t len)
 {
-	size_t n = points_read(&vcpu_of(view)->engine->points, gpa, buf, len);
+	size_t n = breakpoints_read(vcpu_of(view)->engine->bps, gpa, buf, len);
 
 	return n || !len ? (ssize_t)n : -EFAULT;
 }
 
 static int write_phys(struct cpu_view *view, uint64_t gpa, const void *buf, size_t len)
 {
-	return points_write(&vcpu_of(view)->engine->points, gpa, buf, len) == len ? 0 : -EFAULT;
+	return breakpoints_write(vcpu_of(view)->engine->bps, gpa, buf, len);
 }
 
 int vcpu_state_init(struct vmgdb_vcpu *v)
@@ -137,4 +137,9 @@ int vcpu_code(struct vmgdb_vcpu *v, uint64_t *addr)
 		return cpu->code_addr(&v->view, pc, addr);
 	*addr = pc;
 	return ret;
+}
+
+bool vcpu_is_halted(const struct vmgdb_vcpu *v)
+{
+	return v->ops->halted && v->ops->halted(v->ctx);
 }

@@ -94,7 +94,7 @@ static int connect_session(struct server *s, struct vmgdb_endpoint *ep, struct s
 		.reliable = stream->traits & STREAM_RELIABLE,
 		.ro = ep->policy.ro,
 		.ack = ep->policy.ack,
-		.may_kill = s->engine->config.kill,
+		.may_kill = engine_config(s->engine)->kill,
 		.log = log_session,
 		.opaque = s->engine,
 	};
@@ -102,7 +102,7 @@ static int connect_session(struct server *s, struct vmgdb_endpoint *ep, struct s
 
 	if (!c)
 		return -ENOMEM;
-	if (session_create(&c->session, &s->engine->target, &config)) {
+	if (session_create(&c->session, engine_target(s->engine), &config)) {
 		free(c);
 		return -ENOMEM;
 	}
@@ -222,13 +222,13 @@ static void let_go(struct server *s, struct connection *c)
 {
 	enum detach_how how =
 		c->ep->policy.on_disconnect == DISCONNECT_STAY ? DETACH_STAY : DETACH_RUN;
-	struct target *t = &s->engine->target;
+	struct target *t = engine_target(s->engine);
 
 	if (!session_holds(c->session))
 		return;
 	engine_log(s->engine, VMGDB_LOG_INFO, "%s: the debugger at %s has left", c->ep->name,
 		   c->stream->peer);
-	if (session_only_asked(c->session) && engine_held(s->engine) && !c->ep->once)
+	if (session_only_asked(c->session) && engine_is_held(s->engine) && !c->ep->once)
 		how = DETACH_STAY;
 	else if (c->ep->policy.on_disconnect == DISCONNECT_KILL && !t->ops->kill(t))
 		return;

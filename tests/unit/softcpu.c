@@ -579,6 +579,8 @@ static void op_classify(void *ctx, struct trap *out)
 		*out = c->trap;
 	else if (c->exit == SOFT_EXIT_NONE && c->wrote)
 		*out = (struct trap){ .kind = TRAP_STEP, .pc = c->regs.pc };
+	else if (c->exit == SOFT_EXIT_NONE || c->exit == SOFT_EXIT_INTR)
+		*out = (struct trap){ .kind = TRAP_INTERRUPTED };
 	c->wrote = false;
 }
 

@@ -266,7 +266,7 @@ void softvm_attach(struct softvm *vm)
 
 void softvm_begin(struct softvm *vm)
 {
-	vm->engine.held = true;
+	engine_hold_vm(&vm->engine);
 	softvm_start(vm);
 	softvm_attach(vm);
 }

@@ -6,7 +6,7 @@
 #ifndef VMGDB_TESTS_SOFTVM_H
 #define VMGDB_TESTS_SOFTVM_H
 
-#include "core/engine/engine.h"
+#include "core/engine/state.h"
 #include "tests/unit/softcpu.h"
 
 enum { SOFTVM_CPUS = 5, SOFTVM_MEM = 8192 };

@@ -76,7 +76,7 @@ SOFT_TEST(engine_debuggers, stay, "detach and stay: nothing runs until the next 
 SOFT_TEST(engine_debuggers, hold, "held from the first instruction until a debugger lets it run")
 {
 	softvm_init_loops(vm, ops, 2, NULL);
-	vm->engine.held = true;
+	engine_hold_vm(&vm->engine);
 	softvm_start(vm);
 	cr_expect(softvm_stands(vm));
 	cr_expect_eq(softvm_retired(vm), 0);
