@@ -218,7 +218,7 @@ void engine_interrupt(struct target *t)
 	pthread_mutex_lock(&e->lock);
 	if (engine_state(e) == ENGINE_RUNNING)
 		request_stop(e, NULL);
-	stopped = engine_state(e) == ENGINE_STOPPING && !e->unparked;
+	stopped = all_have_stopped(e);
 	pthread_mutex_unlock(&e->lock);
 	if (stopped)
 		engine_notify(e);
@@ -288,7 +288,7 @@ static bool take_stop(struct engine *e)
 	bool stopped;
 
 	pthread_mutex_lock(&e->lock);
-	stopped = engine_state(e) == ENGINE_STOPPING && !e->unparked;
+	stopped = all_have_stopped(e);
 	if (stopped) {
 		atomic_store(&e->state, ENGINE_STOPPED);
 		e->hold_taken = true;

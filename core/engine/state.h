@@ -19,6 +19,7 @@
 #include "core/breakpoints/breakpoints.h"
 #include "core/engine/engine.h"
 #include "core/engine/vcpu_debug.h"
+#include "core/lib/spin.h"
 #include "core/memory.h"
 
 enum engine_state {
@@ -54,6 +55,7 @@ struct vmgdb_vcpu {
 	atomic_uint run;
 	pthread_cond_t wake; /* with the lock */
 	atomic_uint wakeups;
+	struct spin spin; /* for the next step */
 	/* Its thread (vcpu_thread.c) */
 	bool has_thread;
 	pthread_t thread;
@@ -93,7 +95,6 @@ struct engine {
 	struct memory mem;
 	struct breakpoints *bps;
 	pthread_key_t thread_key; /* to each vCPU thread the first of its vCPUs */
-	unsigned int spin_us;
 
 	pthread_mutex_t lock;
 	struct vmgdb_vcpu *_Atomic vcpus; /* grows under the lock, is walked without */
@@ -112,6 +113,9 @@ struct engine {
 	int exit_status;
 	int64_t stop_since, kicked_at; /* ENGINE_STOPPING, in ms */
 	bool stop_logged;
+
+	struct spin spin;    /* the server thread's, for a step to end */
+	atomic_bool awaited; /* ... which it waits for: no notice is needed */
 
 	/* The server thread's; others read it while it has the hold */
 	bool hold_taken;  /* all vCPUs are parked and stay so; written under the lock */
@@ -191,6 +195,9 @@ int wait_all_parked(struct engine *e);
 
 /* Without the lock: kick again those that are late, and say so after a second. */
 void chase_late_vcpus(struct engine *e);
+
+/* All that were to park have. Also without the lock. */
+bool all_have_stopped(const struct engine *e);
 
 /* Without the lock: poll() may have something. */
 void engine_notify(struct engine *e);

@@ -29,10 +29,10 @@ void vcpu_set_parked(struct vmgdb_vcpu *v)
 	if (vcpu_run_state(v) == RUN_PARKED)
 		return;
 	atomic_store(&v->run, RUN_PARKED);
-	e->unparked--;
+	atomic_fetch_sub(&e->unparked, 1);
 	if (atomic_load(&e->exclusive))
 		vcpu_wake(atomic_load(&e->exclusive));
-	if (!e->unparked)
+	if (!atomic_load(&e->unparked))
 		pthread_cond_broadcast(&e->quiet);
 }
 
@@ -40,13 +40,13 @@ void vcpu_set_unparked(struct vmgdb_vcpu *v)
 {
 	if (vcpu_run_state(v) != RUN_PARKED)
 		return;
-	v->engine->unparked++;
+	atomic_fetch_add(&v->engine->unparked, 1);
 	atomic_store(&v->run, vcpu_next(RUN_PARKED, EV_UNPARK).next);
 }
 
 bool others_parked(const struct engine *e, const struct vmgdb_vcpu *but)
 {
-	return e->unparked == (but && vcpu_run_state(but) != RUN_PARKED);
+	return atomic_load(&e->unparked) == (but && vcpu_run_state(but) != RUN_PARKED);
 }
 
 void vcpu_wake(struct vmgdb_vcpu *v)
@@ -98,7 +98,7 @@ void request_stop(struct engine *e, const struct vmgdb_vcpu *but)
 
 static bool kick_is_due(struct engine *e, int64_t now)
 {
-	if (engine_state(e) != ENGINE_STOPPING || !e->unparked ||
+	if (engine_state(e) != ENGINE_STOPPING || !atomic_load(&e->unparked) ||
 	    now - e->kicked_at < KICK_AGAIN_MS)
 		return false;
 	e->kicked_at = now;
@@ -107,7 +107,7 @@ static bool kick_is_due(struct engine *e, int64_t now)
 
 static bool log_is_due(struct engine *e, int64_t now)
 {
-	bool due = e->unparked && !e->stop_logged && now - e->stop_since >= LATE_MS;
+	bool due = atomic_load(&e->unparked) && !e->stop_logged && now - e->stop_since >= LATE_MS;
 
 	e->stop_logged |= due;
 	return due;
@@ -146,7 +146,7 @@ int wait_all_parked(struct engine *e)
 	int64_t until = time_ms() + STOP_LIMIT_MS;
 	struct timespec t;
 
-	while (e->unparked) {
+	while (atomic_load(&e->unparked)) {
 		if (engine_state(e) == ENGINE_ENDED)
 			return -ESHUTDOWN;
 		if (time_ms() >= until)
@@ -158,6 +158,28 @@ int wait_all_parked(struct engine *e)
 		pthread_mutex_lock(&e->lock);
 	}
 	return engine_state(e) == ENGINE_ENDED ? -ESHUTDOWN : 0;
+}
+
+bool all_have_stopped(const struct engine *e)
+{
+	return engine_state(e) == ENGINE_STOPPING && !atomic_load(&e->unparked);
+}
+
+static bool has_stopped(const void *engine)
+{
+	return all_have_stopped(engine);
+}
+
+bool engine_await_step(struct engine *e)
+{
+	bool stopped;
+
+	if (!atomic_load(&e->step_only) || engine_state(e) == ENGINE_STOPPED)
+		return false;
+	atomic_store(&e->awaited, true);
+	stopped = spin_until(&e->spin, has_stopped, e);
+	atomic_store(&e->awaited, false);
+	return stopped || all_have_stopped(e); /* who parked just now gave no notice */
 }
 
 int engine_poll_ms(struct target *t)

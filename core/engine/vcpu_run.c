@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* What a vCPU's thread does before and after each entry into the guest. */
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
 #include "core/engine/state.h"
-#include "core/lib/time.h"
 
 /* ---- permission ---------------------------------------------------------------------------- */
 
@@ -69,20 +67,22 @@ static enum permission ask(struct vmgdb_vcpu *v)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
-static bool spin_pays(const struct vmgdb_vcpu *v)
-{
-	const struct engine *e = v->engine;
+struct turn {
+	const struct vmgdb_vcpu *vcpu;
+	unsigned int wakeups;
+};
 
-	return e->spin_us && atomic_load(&e->step_only) && v->nsteps;
+static bool was_woken(const void *opaque)
+{
+	const struct turn *t = opaque;
+
+	return atomic_load(&t->vcpu->wakeups) != t->wakeups;
 }
 
-/* The debugger that steps is likely to step again at once: then no system call is needed to go on. */
-static void spin(const struct vmgdb_vcpu *v, unsigned int wakeups)
+/* A debugger that steps is likely to step again at once. */
+static bool may_spin(const struct vmgdb_vcpu *v)
 {
-	int64_t until = time_us() + v->engine->spin_us;
-
-	while (atomic_load(&v->wakeups) == wakeups && time_us() < until)
-		sched_yield();
+	return v->nsteps && atomic_load(&v->engine->step_only);
 }
 
 static void sleep_until_allowed(struct vmgdb_vcpu *v)
@@ -99,18 +99,18 @@ static void sleep_until_allowed(struct vmgdb_vcpu *v)
 static void park(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
-	bool spins = spin_pays(v), stopped;
-	unsigned int wakeups;
+	struct turn turn = { v, 0 };
+	bool spins = may_spin(v), stopped;
 
 	pthread_mutex_lock(&e->lock);
-	wakeups = atomic_load(&v->wakeups);
+	turn.wakeups = atomic_load(&v->wakeups);
 	vcpu_set_parked(v);
-	stopped = !e->unparked && engine_state(e) == ENGINE_STOPPING;
+	stopped = all_have_stopped(e);
 	pthread_mutex_unlock(&e->lock);
-	if (stopped)
+	if (stopped && !atomic_load(&e->awaited))
 		engine_notify(e);
 	if (spins)
-		spin(v, wakeups);
+		spin_until(&v->spin, was_woken, &turn);
 	sleep_until_allowed(v);
 }
 

@@ -20,7 +20,7 @@ static void end_of_thread(struct vmgdb_vcpu *v)
 	v->has_thread = false;
 	atomic_store(&v->gate, GATE_CLOSED);
 	vcpu_set_parked(v);
-	stopped = !e->unparked && engine_state(e) == ENGINE_STOPPING;
+	stopped = all_have_stopped(e);
 	pthread_mutex_unlock(&e->lock);
 	if (stopped)
 		engine_notify(e);

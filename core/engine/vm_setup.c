@@ -119,7 +119,7 @@ void engine_set_notify(struct engine *e, void (*notify)(void *opaque), void *opa
 
 void engine_set_spin(struct engine *e, unsigned int us)
 {
-	e->spin_us = us;
+	e->spin.us = us;
 }
 
 const struct vmgdb_config *engine_config(const struct engine *e)
@@ -169,6 +169,7 @@ static struct vmgdb_vcpu *new_vcpu(struct engine *e, unsigned int index, const s
 	v->ops = ops;
 	v->caps = *caps;
 	v->ctx = ctx;
+	v->spin.us = e->spin.us;
 	atomic_init(&v->gate, GATE_CLOSED);
 	atomic_init(&v->run, RUN_PARKED);
 	if (!vcpu_state_init(v))
