@@ -286,17 +286,23 @@ static bool is_reported(const struct engine *e, const struct trap *t)
 	return t->kind & TRAP_FATAL || atomic_load(&e->options[OPTION_STOP_ON_RESET]);
 }
 
-/* Wait here until the debugger has seen it, and lets the vCPU go on. */
-static void report_and_wait(struct vmgdb_vcpu *v, const struct trap *t)
+static void report_end(struct vmgdb_vcpu *v, const struct trap *t)
 {
 	const struct stop stop = {
 		.kind = t->kind & TRAP_FATAL ? STOP_FATAL : STOP_EVENT,
 		.text = t->text,
 	};
-	enum permission p;
 
 	if (vcpu_take(v, EV_FATAL) & ACT_REPORT)
 		vcpu_report(v, &stop);
+}
+
+/* Wait here until the debugger has seen it, and lets the vCPU go on. */
+static void report_and_wait(struct vmgdb_vcpu *v, const struct trap *t)
+{
+	enum permission p;
+
+	report_end(v, t);
 	while ((p = ask(v)) == MUST_WAIT)
 		wait_turn(v);
 	atomic_store(&v->gate, GATE_CLOSED);
@@ -336,13 +342,10 @@ static bool handle_exit(struct vmgdb_vcpu *v, const struct trap *t)
 	return true;
 }
 
-bool vmgdb_vcpu_exit(struct vmgdb_vcpu *v)
+static bool check_exit(struct vmgdb_vcpu *v, unsigned int gate)
 {
-	unsigned int gate = atomic_load_explicit(&v->gate, memory_order_acquire);
 	struct trap t = { 0 };
 
-	if (gate == GATE_OPEN)
-		return false;
 	atomic_store_explicit(&v->seen, SEEN_EXITING, memory_order_relaxed);
 	v->ops->classify(v->ctx, &t);
 	if (t.kind & ~(unsigned int)TRAP_INTERRUPTED)
@@ -352,10 +355,35 @@ bool vmgdb_vcpu_exit(struct vmgdb_vcpu *v)
 	return false;
 }
 
+bool vmgdb_vcpu_exit(struct vmgdb_vcpu *v)
+{
+	unsigned int gate = atomic_load_explicit(&v->gate, memory_order_acquire);
+	int err = errno;
+	bool ours;
+
+	if (gate == GATE_OPEN)
+		return false;
+	ours = check_exit(v, gate);
+	errno = err;
+	return ours;
+}
+
 void vmgdb_vcpu_event(struct vmgdb_vcpu *v, const char *reason)
 {
 	const struct trap t = { .kind = TRAP_EVENT, .text = reason };
 
 	if (atomic_load_explicit(&v->gate, memory_order_acquire) != GATE_OPEN)
 		handle_exit(v, &t);
+}
+
+void vmgdb_vcpu_event_nowait(struct vmgdb_vcpu *v, const char *reason)
+{
+	const struct trap t = { .kind = TRAP_EVENT, .text = reason };
+
+	if (atomic_load_explicit(&v->gate, memory_order_acquire) == GATE_OPEN ||
+	    is_detached(v->engine) || !is_reported(v->engine, &t))
+		return;
+	atomic_store(&v->gate, GATE_CLOSED);
+	vcpu_cut_step(v);
+	report_end(v, &t);
 }
