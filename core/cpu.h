@@ -173,6 +173,9 @@ struct cpu {
 	 */
 	bool (*guest_uses_debug_regs)(struct cpu_view *v);
 
+	/* Can an interrupt wake the vCPU when it is halted? NULL: always. */
+	bool (*takes_interrupts)(struct cpu_view *v);
+
 	/* One line on what the vCPU is doing ("64-bit kernel", "EL0"), for qThreadExtraInfo. */
 	void (*mode)(struct cpu_view *v, char *buf, size_t len);
 };

@@ -15,13 +15,14 @@ static bool is_at(struct vmgdb_vcpu *v, uint64_t addr)
 	return !vcpu_code(v, &at) && at == addr;
 }
 
-static bool has_slot(const struct engine *e, uint64_t addr)
+/* Is a hardware breakpoint set there? */
+static bool has_hardware(const struct engine *e, uint64_t addr)
 {
-	unsigned int i, n;
-	const struct bp_slot *s = breakpoints_slots(e->bps, &n);
+	struct bp_info bp;
+	unsigned int i;
 
-	for (i = 0; i < n; i++)
-		if (s[i].slot.kind == HW_EXEC && s[i].type == BP_HARDWARE && s[i].addr == addr)
+	for (i = 0; !breakpoints_info(e->bps, i, &bp); i++)
+		if (bp.type == BP_HARDWARE && bp.addr == addr)
 			return true;
 	return false;
 }
@@ -43,7 +44,7 @@ static bool still_holds(struct vmgdb_vcpu *v)
 
 	switch (s->kind) {
 	case STOP_SWBREAK: return is_at(v, s->addr) && breakpoints_named(v->engine->bps, s->addr);
-	case STOP_HWBREAK: return is_at(v, s->addr) && has_slot(v->engine, s->addr);
+	case STOP_HWBREAK: return is_at(v, s->addr) && has_hardware(v->engine, s->addr);
 	case STOP_WATCH: return watch_holds(v);
 	case STOP_FATAL:
 	case STOP_EVENT: return true;
@@ -148,14 +149,23 @@ static void keep_change(struct engine *e)
 		vcpu_set_pending(e->writer, &stop);
 }
 
-/* A halted vCPU that takes no interrupt may never complete its step. */
+/* A step of a vCPU that is off, or halted with interrupts masked, may never complete. */
+static bool may_never_wake(struct vmgdb_vcpu *v)
+{
+	const struct cpu *cpu = v->view.cpu;
+	const char *halted = v->ops->halted ? v->ops->halted(v->ctx) : NULL;
+
+	return halted && (!strcmp(halted, "off") ||
+			  (cpu->takes_interrupts && !cpu->takes_interrupts(&v->view)));
+}
+
 static void warn_of_halt(struct engine *e)
 {
-	static const char text[] = "The vCPU is halted: the step ends when an interrupt wakes it. "
-				   "Ctrl-C stops it before.\n";
+	static const char text[] = "This vCPU is off, or halted with interrupts masked: the step "
+				   "may never complete. Ctrl-C ends it.\n";
 	struct vmgdb_vcpu *v;
 
-	for_each_vcpu(e, v) if (v->action.kind == RESUME_STEP && vcpu_is_halted(v))
+	for_each_vcpu(e, v) if (v->action.kind == RESUME_STEP && may_never_wake(v))
 		console_print(e, text, sizeof(text) - 1);
 }
 
