@@ -125,6 +125,7 @@ static void forget_debugger(struct engine *e)
 	{
 		v->pending.kind = STOP_NONE;
 		v->pc = PC_UNCHECKED;
+		v->lifted = NULL; /* of a vCPU that did not stop: the location is gone */
 	}
 }
 
