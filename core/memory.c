@@ -34,6 +34,7 @@ static int open_window(struct memory *m)
 	if (window == MAP_FAILED)
 		return -errno;
 	m->window = window;
+	m->plain = false;
 	return 0;
 }
 
@@ -49,7 +50,7 @@ int memory_init(struct memory *m)
 {
 	int ret;
 
-	*m = (struct memory){ .window_fd = -1 };
+	*m = (struct memory){ .window_fd = -1, .plain = true };
 	ret = open_window(m);
 	if (!ret)
 		ret = -pthread_rwlock_init(&m->lock, NULL);
@@ -205,15 +206,23 @@ static size_t plain_copy(const struct iovec *pieces, unsigned int n, uint8_t *bu
 	return (size_t)(buf - start);
 }
 
+/* Has the host taken the memory file away: forbidden the call or the length, closed the descriptor? */
+static bool is_refused(ssize_t ret)
+{
+	return ret < 0 && (errno == EPERM || errno == ENOSYS || errno == EBADF || errno == EFBIG);
+}
+
 size_t memory_gather(struct memory *m, const struct iovec *pieces, unsigned int n, void *buf)
 {
-	ssize_t got;
+	ssize_t got = 0;
 
-	if (!m->window)
-		return plain_copy(pieces, n, buf, false);
 	pthread_mutex_lock(&m->window_lock);
-	got = pwritev(m->window_fd, pieces, (int)n, 0);
-	if (got > 0)
+	if (!m->plain)
+		got = pwritev(m->window_fd, pieces, (int)n, 0);
+	m->plain |= is_refused(got);
+	if (m->plain)
+		got = (ssize_t)plain_copy(pieces, n, buf, false);
+	else if (got > 0)
 		memcpy(buf, m->window, (size_t)got);
 	pthread_mutex_unlock(&m->window_lock);
 	return got > 0 ? (size_t)got : 0;
@@ -221,13 +230,16 @@ size_t memory_gather(struct memory *m, const struct iovec *pieces, unsigned int 
 
 size_t memory_scatter(struct memory *m, const struct iovec *pieces, unsigned int n, const void *buf)
 {
-	ssize_t put;
+	ssize_t put = 0;
 
-	if (!m->window)
-		return plain_copy(pieces, n, (uint8_t *)buf, true);
 	pthread_mutex_lock(&m->window_lock);
-	memcpy(m->window, buf, total(pieces, n));
-	put = preadv(m->window_fd, pieces, (int)n, 0);
+	if (!m->plain) {
+		memcpy(m->window, buf, total(pieces, n));
+		put = preadv(m->window_fd, pieces, (int)n, 0);
+	}
+	m->plain |= is_refused(put);
+	if (m->plain)
+		put = (ssize_t)plain_copy(pieces, n, (uint8_t *)buf, true);
 	pthread_mutex_unlock(&m->window_lock);
 	return put > 0 ? (size_t)put : 0;
 }

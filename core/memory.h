@@ -32,8 +32,9 @@ struct memory {
 	struct memslot *slots;
 	size_t nslots;
 	pthread_mutex_t window_lock;
-	uint8_t *window; /* the memory file; NULL: the host has none, and copies are plain */
+	uint8_t *window; /* the memory file */
 	int window_fd;
+	bool plain; /* there is none on this host: plain loads and stores */
 };
 
 /* The most that one memory_gather() or memory_scatter() copies. */
