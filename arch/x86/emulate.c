@@ -3,9 +3,14 @@
  * Instructions that are carried out for a step instead of being stepped: they show TF, change it, or
  * put off the trap. SDM vol. 2 has what each does.
  */
+#include "arch/x86/emulate.h"
+
 #include <errno.h>
 
-#include "arch/x86/emulate.h"
+#include "arch/x86/event_delivery.h"
+#include "arch/x86/segment.h"
+#include "arch/x86/stack.h"
+#include "arch/x86/walk.h"
 
 #define FLAGS_POPF	0x244dd5ull /* what POPF changes at any level */
 #define FLAGS_SYSRET	0x3c7fd7ull

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "arch/x86/reg_write.h"
+
 /*
  * What a register may be set to: what the processor would refuse is refused here, so that storing
  * the state never fails later, nor the entry into the guest (SDM vol. 3, 2.5 and 26.3.1).
@@ -6,7 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "arch/x86/x86.h"
+#include "arch/x86/segment.h"
+#include "arch/x86/state.h"
 
 #define AT(member)   offsetof(struct x86_state, member)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

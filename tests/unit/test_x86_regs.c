@@ -5,6 +5,10 @@
 
 #include <criterion/criterion.h>
 
+#include "arch/x86/fpu.h"
+#include "arch/x86/reg_write.h"
+#include "arch/x86/regs.h"
+#include "arch/x86/segment.h"
 #include "core/regs.h"
 #include "tests/unit/x86_vm.h"
 
