@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Debug exceptions that turned out to be the guest's own: KVM API, KVM_SET_VCPU_EVENTS. */
+#include <cpuid.h>
 #include <string.h>
 
 #include "arch/x86/kvm_vcpu.h"
 
 #define DR6_CAUSES (0xfull | 0xe000)
+
+enum { CPUID_1_ECX_VMX = 1 << 5 };
 
 /* The causes stay in DR6 until the guest clears them (SDM vol. 3, 17.2.3). */
 static int add_causes(const struct x86_kvm *k, uint64_t dr6)
@@ -31,6 +34,17 @@ static int skip_insn(struct x86_kvm *k)
 	return kvm_call(k->fd, KVM_SET_REGS, &regs);
 }
 
+/*
+ * INT1 raises #DB without a cause in DR6. VT-x exits with RIP on it, AMD-V with RIP after it (SDM vol. 3,
+ * 25.1.3 and 27.2.1).
+ */
+static bool exits_on_int1(uint64_t dr6)
+{
+	unsigned int a, b, c = 0, d;
+
+	return !(dr6 & DR6_CAUSES) && __get_cpuid(1, &a, &b, &c, &d) && c & CPUID_1_ECX_VMX;
+}
+
 static int inject(struct x86_kvm *k, uint8_t vector)
 {
 	struct kvm_vcpu_events e;
@@ -55,10 +69,11 @@ int x86_kvm_reinject(void *ctx, const struct trap *t)
 	int ret = 0;
 
 	k->synced = 0;
-	if (!(t->kind & TRAP_BRK))
-		ret = add_causes(k, t->syndrome[X86_SYNDROME_DR6]);
-	else if (t->syndrome[X86_SYNDROME_EXCEPTION] == X86_EMULATED_INT3)
+	if (t->kind & TRAP_BRK ? t->syndrome[X86_SYNDROME_EXCEPTION] == X86_EMULATED_INT3
+			       : exits_on_int1(t->syndrome[X86_SYNDROME_DR6]))
 		ret = skip_insn(k);
+	if (!ret && !(t->kind & TRAP_BRK))
+		ret = add_causes(k, t->syndrome[X86_SYNDROME_DR6]);
 	if (ret)
 		return ret;
 	return inject(k, t->kind & TRAP_BRK ? X86_VEC_BP : X86_VEC_DB);

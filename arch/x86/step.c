@@ -65,6 +65,7 @@ static void likely_vectors(const struct x86_insn *in, uint8_t out[VECTORS])
 	case X86_OP_DIV: first = X86_VEC_DE; break;
 	case X86_OP_INT: first = in->vector; break;
 	case X86_OP_INT3: first = X86_VEC_BP; break;
+	case X86_OP_INT1: first = X86_VEC_DB; break;
 	case X86_OP_INTO: first = X86_VEC_OF; break;
 	default: break;
 	}
@@ -163,6 +164,7 @@ static bool own_step(const struct x86_state *s, const struct step_plan *p, enum 
 	switch (op) {
 	case X86_OP_INT:
 	case X86_OP_INT3:
+	case X86_OP_INT1:
 	case X86_OP_MOV_SS:
 	case X86_OP_POP_SS: return false;
 	case X86_OP_INTO: return p->saved[SAVED_FLAGS] & s->rflags & X86_FL_TF;
@@ -303,10 +305,14 @@ static bool at_handler(struct cpu_view *v, const struct step_plan *p, unsigned i
 	return false;
 }
 
-/* Did the step not come off at all? Some hosts report one when they only mapped a page for it. */
+/*
+ * Is the vCPU where it was? Some hosts report a step when they only mapped a page for it. VT-x exits at
+ * INT1, each time.
+ */
 static bool no_progress(const struct x86_state *s, const struct step_plan *p)
 {
 	switch (op_of(p)) {
+	case X86_OP_INT1:
 	case X86_OP_REP:
 	case X86_OP_BRANCH:
 	case X86_OP_IRET:
