@@ -62,7 +62,7 @@ static ssize_t read_phys(struct cpu_view *view, uint64_t gpa, void *buf, size_t 
 
 static int write_phys(struct cpu_view *view, uint64_t gpa, const void *buf, size_t len)
 {
-	return breakpoints_write(vcpu_of(view)->engine->bps, gpa, buf, len);
+	return breakpoints_write_as_guest(vcpu_of(view)->engine->bps, gpa, buf, len);
 }
 
 int vcpu_state_init(struct vmgdb_vcpu *v)
