@@ -18,6 +18,20 @@ long long time_ms(void)
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
+long long time_us(void)
+{
+	struct timespec t = now();
+
+	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+long long time_cached_ms(struct time_cache *cache)
+{
+	if (!cache->now)
+		cache->now = time_ms();
+	return cache->now;
+}
+
 int time_left_ms(long long now_ms, long long deadline)
 {
 	long long left = deadline - now_ms;

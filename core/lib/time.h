@@ -9,8 +9,15 @@
 #include <pthread.h>
 #include <time.h>
 
-/* The moment that is now. */
+/* The moment that is now, and in microseconds. */
 long long time_ms(void);
+long long time_us(void);
+
+/* The moment that is now, read at the first question after it was set to zero. */
+struct time_cache {
+	long long now;
+};
+long long time_cached_ms(struct time_cache *cache);
 
 /* Milliseconds from now_ms until the deadline, for poll(): 0 when it has passed. */
 int time_left_ms(long long now_ms, long long deadline);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include <vmgdb/endpoint.h>
-#include "transport/transport.h"
+#include "transport/parser.h"
 
 /* A spec that parses, and what the transport is to be told. */
 struct good {
