@@ -315,6 +315,8 @@ void engine_detach(struct target *t, enum detach_how how)
 	pthread_mutex_lock(&e->lock);
 	detach(e, how);
 	pthread_mutex_unlock(&e->lock);
+	if (how == DETACH_STAY)
+		tell_vmm(e, true);
 }
 
 void engine_renew(struct target *t)
