@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -258,6 +259,7 @@ static pid_t stay_silent(const struct bench *b, int n)
 	cr_assert_eq(pipe(done), 0);
 	pid = fork();
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(done[0]);
 		close(b->fd);
 		while (n--)
@@ -321,22 +323,23 @@ Test(server, few_descriptors, .timeout = 60,
 {
 	struct bench b;
 	pid_t pid;
-	int fd;
+	int fd, i;
 
 	boot(&b);
 	add(&b, open_endpoint(VMGDB_STUB, "tcp:0"));
 	start(&b);
-	pid = stay_silent(&b, 1);
 	b.fd = dial(&b);
 	join(b.fd);
-	fd = dup(b.fd);
-	close(fd);
-	end_process(pid);
 	pid = stay_silent(&b, 4);
-	limit_descriptors((rlim_t)fd + 3);
-	close(b.fd);
-	b.fd = dial(&b);
-	join(b.fd);
+	for (i = 0; i < 8; i++)
+		ask(b.fd, "$qC#b4", "$QC1#c5"); /* by then they were accepted */
+	limit_descriptors(64);
+	for (fd = b.fd; (i = dup(b.fd)) >= 0; fd = i)
+		;
+	close(fd);
+	fd = dial(&b); /* takes the last one */
+	ask(fd, "+$qC#b4", "another debugger holds the VM");
+	close(fd);
 	end_process(pid);
 	end(&b);
 }
