@@ -111,7 +111,7 @@ struct engine {
 	bool down;			      /* engine_shutdown() */
 	bool exited, exit_reported;
 	int exit_status;
-	int64_t stop_since, kicked_at; /* ENGINE_STOPPING, in ms */
+	long long stop_since, kicked_at; /* ENGINE_STOPPING, in ms */
 	bool stop_logged;
 
 	struct spin spin;    /* the server thread's, for a step to end */
