@@ -182,6 +182,11 @@ bool engine_await_step(struct engine *e)
 	return stopped || all_have_stopped(e); /* who parked just now gave no notice */
 }
 
+bool engine_is_stepped(const struct engine *e)
+{
+	return atomic_load(&e->step_only);
+}
+
 int engine_poll_ms(struct target *t)
 {
 	return engine_state(engine_of(t)) == ENGINE_STOPPING ? KICK_AGAIN_MS : -1;

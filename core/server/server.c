@@ -21,7 +21,7 @@ enum {
 
 int server_init(struct server *s, struct engine *e)
 {
-	*s = (struct server){ .engine = e };
+	*s = (struct server){ .engine = e, .spin.us = SPIN_US };
 	atomic_init(&s->quit, false);
 	atomic_init(&s->woken, false);
 	s->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -147,6 +147,20 @@ static void handle_poll_failure(struct server *s, int err)
 	poll(NULL, 0, POLL_FAILED_MS);
 }
 
+static bool is_ready(const void *server)
+{
+	const struct server *s = server;
+
+	return poll(s->pfds, s->npfds, 0) > 0;
+}
+
+/* A debugger that steps: the end of its step, or its next packet, is likely to come within microseconds. */
+static bool comes_soon(struct server *s)
+{
+	return engine_await_step(s->engine) ||
+	       (engine_is_stepped(s->engine) && spin_until(&s->spin, is_ready, s));
+}
+
 /* Wait until a descriptor is ready, the engine has news or a time is up. This is the one place where the
  * server thread sleeps. */
 static bool wait_for_work(struct server *s)
@@ -155,7 +169,7 @@ static bool wait_for_work(struct server *s)
 
 	s->clock.now = 0;
 	timeout = prepare(s);
-	if (poll(s->pfds, s->npfds, timeout) < 0) {
+	if (!comes_soon(s) && poll(s->pfds, s->npfds, timeout) < 0) {
 		handle_poll_failure(s, errno);
 		return false;
 	}

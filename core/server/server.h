@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "core/engine/engine.h"
+#include "core/lib/spin.h"
 #include "core/lib/time.h"
 #include "transport/stream.h"
 
@@ -24,6 +25,7 @@ struct server {
 	pthread_t thread;
 	bool started;
 	atomic_bool quit;
+	struct spin spin; /* for the next packet of a debugger that steps */
 	int wakeup;	   /* eventfd: the engine has news, or quit is set */
 	atomic_bool woken; /* wakeup is set, and was not read yet */
 	struct server_endpoint *endpoints;
