@@ -22,12 +22,12 @@ struct bp_location {
 	unsigned int nusers, nin_slots; /* how many these are, how many of them have a slot */
 	size_t index;			/* in bp_locations.all */
 	struct list news;		/* in bp_locations.news */
+	struct bp_location *next_aside; /* in bp_locations.aside */
 
 	bool inserted;		     /* the breakpoint instruction is in guest memory */
 	bool lost;		     /* its memory has gone: it waits to be freed */
 	bool unwritable;	     /* the last try to insert it has failed */
 	bool overwritten;	     /* by the guest, and not in an event yet */
-	bool write_below;	     /* of bp_locations_write() */
 	uint8_t saved[BRK_SIZE_MAX]; /* the guest's own bytes, while it is inserted */
 };
 
@@ -39,7 +39,8 @@ struct bp_locations {
 	struct bp_location **all; /* but lost ones, in no order */
 	size_t room, ninserted;
 	struct bp_location *lifted;
-	struct list news; /* those that something has happened to */
+	struct bp_location *aside; /* out of the way of a write, which goes beneath them */
+	struct list news;	   /* those that something has happened to */
 };
 
 void bp_locations_init(struct bp_locations *ls, struct memory *mem);
