@@ -18,7 +18,7 @@ static uint8_t *hva_of(const struct bp_location *l)
 void bp_locations_init(struct bp_locations *ls, struct memory *mem)
 {
 	*ls = (struct bp_locations){ .mem = mem };
-	list_init(&ls->news);
+	list_init(&ls->events);
 }
 
 void bp_locations_fini(struct bp_locations *ls)
@@ -90,9 +90,9 @@ static bool is_brk(const struct bp_locations *ls, const uint8_t *bytes)
 	return !memcmp(bytes, ls->cpu->brk, ls->cpu->brk_size);
 }
 
-static void add_news(struct bp_locations *ls, struct bp_location *l)
+static void add_event(struct bp_locations *ls, struct bp_location *l)
 {
-	list_move(&ls->news, &l->news);
+	list_move(&ls->events, &l->event_link);
 }
 
 static void set_unwritable(struct bp_locations *ls, struct bp_location *l, bool unwritable)
@@ -100,7 +100,7 @@ static void set_unwritable(struct bp_locations *ls, struct bp_location *l, bool 
 	if (l->unwritable == unwritable)
 		return;
 	l->unwritable = unwritable;
-	add_news(ls, l);
+	add_event(ls, l);
 }
 
 static void set_inserted(struct bp_locations *ls, struct bp_location *l, bool inserted)
@@ -149,7 +149,7 @@ static void set_overwritten(struct bp_locations *ls, struct bp_location *l)
 {
 	set_inserted(ls, l, false);
 	l->overwritten = true;
-	add_news(ls, l);
+	add_event(ls, l);
 }
 
 static void remove_batch(struct bp_locations *ls, struct batch *b)
@@ -263,8 +263,8 @@ static struct bp_location *new_location(struct bp_locations *ls, const uint8_t *
 		return NULL;
 	l->node.key = (uintptr_t)hva;
 	l->index = ls->table.count;
-	list_init(&l->breakpoints);
-	list_init(&l->news);
+	list_init(&l->users);
+	list_init(&l->event_link);
 	if (hash_table_add(&ls->table, &l->node)) {
 		free(l);
 		return NULL;
@@ -335,19 +335,19 @@ void bp_locations_put(struct bp_locations *ls, struct bp_location *l)
 		set_inserted(ls, l, false);
 		forget(ls, l);
 	}
-	list_remove(&l->news);
+	list_remove(&l->event_link);
 	pthread_rwlock_unlock(&ls->mem->lock);
 	free(l);
 }
 
-struct bp_location *bp_locations_news(struct bp_locations *ls, enum bp_location_event *what)
+struct bp_location *bp_locations_event(struct bp_locations *ls, enum bp_location_event *what)
 {
 	struct bp_location *l = NULL;
 
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	if (!list_is_empty(&ls->news)) {
-		l = list_owner(ls->news.next, struct bp_location, news);
-		list_remove(&l->news);
+	if (!list_is_empty(&ls->events)) {
+		l = list_owner(ls->events.next, struct bp_location, event_link);
+		list_remove(&l->event_link);
 		*what = l->lost		 ? LOCATION_LOST
 			: l->overwritten ? LOCATION_OVERWRITTEN
 					 : LOCATION_WRITABLE;
@@ -455,10 +455,13 @@ static void hide(struct bp_locations *ls, struct bp_location *l, const struct ra
 	const uint8_t *start = hva_of(l), *end = start + ls->cpu->brk_size;
 	const uint8_t *from = start > r->hva ? start : r->hva;
 	const uint8_t *to = end < r->hva + r->len ? end : r->hva + r->len;
-	uint8_t bytes[BRK_SIZE_MAX];
+	uint8_t *out = r->buf + (from - r->hva), all[BRK_SIZE_MAX];
+	bool whole = (size_t)(to - from) == at.iov_len;
 
-	if (memory_gather(ls->mem, &at, 1, bytes) == at.iov_len && is_brk(ls, bytes))
-		memcpy(r->buf + (from - r->hva), l->saved + (from - start), (size_t)(to - from));
+	if (!whole && memory_gather(ls->mem, &at, 1, all) < at.iov_len)
+		return;
+	if (is_brk(ls, whole ? out : all))
+		memcpy(out, l->saved + (from - start), (size_t)(to - from));
 }
 
 size_t bp_locations_read(struct bp_locations *ls, uint64_t gpa, void *buf, size_t len)
@@ -522,7 +525,7 @@ static void lose(struct bp_locations *ls, struct bp_location *l)
 	set_inserted(ls, l, false);
 	forget(ls, l);
 	l->lost = true;
-	add_news(ls, l);
+	add_event(ls, l);
 }
 
 void bp_locations_memory_gone(struct bp_locations *ls, uint64_t gpa, uint64_t len)
