@@ -280,7 +280,8 @@ size_t memory_read(struct memory *m, uint64_t gpa, void *buf, size_t len)
 	return done;
 }
 
-size_t memory_write(struct memory *m, uint64_t gpa, const void *buf, size_t len)
+/* Up to the first hole or page that can't be written. */
+static size_t write_some(struct memory *m, uint64_t gpa, const void *buf, size_t len)
 {
 	struct iovec pieces[PAGES_MAX];
 	size_t done, bytes, put;
@@ -293,4 +294,22 @@ size_t memory_write(struct memory *m, uint64_t gpa, const void *buf, size_t len)
 			break;
 	}
 	return done;
+}
+
+int memory_write(struct memory *m, uint64_t gpa, const void *buf, size_t len)
+{
+	uint8_t *old = NULL;
+	size_t n = 0;
+
+	if (gpa % PAGE + len > PAGE) { /* more than a page may fail on the way: then it is undone */
+		old = malloc(len);
+		if (!old)
+			return -ENOMEM;
+	}
+	if (!old || memory_read(m, gpa, old, len) == len)
+		n = write_some(m, gpa, buf, len);
+	if (n < len && old)
+		write_some(m, gpa, old, n);
+	free(old);
+	return n < len ? -EFAULT : 0;
 }

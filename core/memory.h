@@ -63,9 +63,11 @@ uint8_t *memory_hva(const struct memory *m, uint64_t gpa, size_t *len);
 /* Is that host address guest memory, at whatever guest-physical address? */
 bool memory_has_hva(const struct memory *m, const uint8_t *hva);
 
-/* Copy out or in, up to the first hole or page that can't be accessed: how many bytes. */
+/* Copy out, up to the first hole or page that can't be accessed: how many bytes. */
 size_t memory_read(struct memory *m, uint64_t gpa, void *buf, size_t len);
-size_t memory_write(struct memory *m, uint64_t gpa, const void *buf, size_t len);
+
+/* Copy in, all of it or nothing: 0, -EFAULT or -ENOMEM. */
+int memory_write(struct memory *m, uint64_t gpa, const void *buf, size_t len);
 
 /*
  * Copy pieces of host memory, none of which crosses a page, to buf one after the other, or from it:

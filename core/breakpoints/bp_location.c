@@ -18,7 +18,7 @@ static uint8_t *hva_of(const struct bp_location *l)
 void bp_locations_init(struct bp_locations *ls, struct memory *mem)
 {
 	*ls = (struct bp_locations){ .mem = mem };
-	list_init(&ls->news);
+	list_init(&ls->events);
 }
 
 void bp_locations_fini(struct bp_locations *ls)
@@ -90,9 +90,9 @@ static bool is_brk(const struct bp_locations *ls, const uint8_t *bytes)
 	return !memcmp(bytes, ls->cpu->brk, ls->cpu->brk_size);
 }
 
-static void add_news(struct bp_locations *ls, struct bp_location *l)
+static void add_event(struct bp_locations *ls, struct bp_location *l)
 {
-	list_move(&ls->news, &l->news);
+	list_move(&ls->events, &l->event_link);
 }
 
 static void set_unwritable(struct bp_locations *ls, struct bp_location *l, bool unwritable)
@@ -100,7 +100,7 @@ static void set_unwritable(struct bp_locations *ls, struct bp_location *l, bool 
 	if (l->unwritable == unwritable)
 		return;
 	l->unwritable = unwritable;
-	add_news(ls, l);
+	add_event(ls, l);
 }
 
 static void set_inserted(struct bp_locations *ls, struct bp_location *l, bool inserted)
@@ -149,7 +149,7 @@ static void set_overwritten(struct bp_locations *ls, struct bp_location *l)
 {
 	set_inserted(ls, l, false);
 	l->overwritten = true;
-	add_news(ls, l);
+	add_event(ls, l);
 }
 
 static void remove_batch(struct bp_locations *ls, struct batch *b)
@@ -213,7 +213,8 @@ static void change_all(struct bp_locations *ls, bool inserted, bool any, batch_f
 void bp_locations_insert(struct bp_locations *ls)
 {
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	change_all(ls, false, false, remove_batch);
+	if (ls->ninserted)
+		change_all(ls, false, false, remove_batch);
 	change_all(ls, true, false, insert_batch);
 	pthread_rwlock_unlock(&ls->mem->lock);
 }
@@ -262,8 +263,8 @@ static struct bp_location *new_location(struct bp_locations *ls, const uint8_t *
 		return NULL;
 	l->node.key = (uintptr_t)hva;
 	l->index = ls->table.count;
-	list_init(&l->breakpoints);
-	list_init(&l->news);
+	list_init(&l->users);
+	list_init(&l->event_link);
 	if (hash_table_add(&ls->table, &l->node)) {
 		free(l);
 		return NULL;
@@ -334,19 +335,19 @@ void bp_locations_put(struct bp_locations *ls, struct bp_location *l)
 		set_inserted(ls, l, false);
 		forget(ls, l);
 	}
-	list_remove(&l->news);
+	list_remove(&l->event_link);
 	pthread_rwlock_unlock(&ls->mem->lock);
 	free(l);
 }
 
-struct bp_location *bp_locations_news(struct bp_locations *ls, enum bp_location_event *what)
+struct bp_location *bp_locations_event(struct bp_locations *ls, enum bp_location_event *what)
 {
 	struct bp_location *l = NULL;
 
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	if (!list_is_empty(&ls->news)) {
-		l = list_owner(ls->news.next, struct bp_location, news);
-		list_remove(&l->news);
+	if (!list_is_empty(&ls->events)) {
+		l = list_owner(ls->events.next, struct bp_location, event_link);
+		list_remove(&l->event_link);
 		*what = l->lost		 ? LOCATION_LOST
 			: l->overwritten ? LOCATION_OVERWRITTEN
 					 : LOCATION_WRITABLE;
@@ -395,12 +396,11 @@ void bp_locations_put_back(struct bp_locations *ls, struct bp_location *l)
 
 /* ---- reads and writes beneath what is inserted ------------------------------------------- */
 
-/* A piece of guest memory that is contiguous in the host, and the caller's bytes for it. */
+/* A piece of guest memory that is contiguous in the host, and what was read from there. */
 struct range {
 	const uint8_t *hva;
 	size_t len;
-	uint8_t *buf;	     /* as read; of a write: what will be there */
-	const uint8_t *from; /* of a write: what the guest is to see */
+	uint8_t *buf;
 };
 
 typedef void (*range_fn)(struct bp_locations *ls, struct bp_location *l, const struct range *r);
@@ -432,11 +432,10 @@ static void each_inserted(struct bp_locations *ls, uint64_t gpa, const struct ra
 	}
 }
 
-/* ... of guest-physical memory, piece by piece. */
-static void each_range(struct bp_locations *ls, uint64_t gpa, uint8_t *buf, const uint8_t *from,
-		       size_t len, range_fn fn)
+/* ... that overlaps guest-physical memory. */
+static void each_below(struct bp_locations *ls, uint64_t gpa, uint8_t *buf, size_t len, range_fn fn)
 {
-	struct range r;
+	struct range r = { .buf = buf };
 	size_t done;
 
 	for (done = 0; ls->ninserted && done < len; done += r.len) {
@@ -444,46 +443,25 @@ static void each_range(struct bp_locations *ls, uint64_t gpa, uint8_t *buf, cons
 		if (!r.hva)
 			return;
 		r.len = r.len < len - done ? r.len : len - done;
-		r.buf = buf + done;
-		r.from = from ? from + done : NULL;
+		r.buf = buf ? buf + done : NULL;
 		each_inserted(ls, gpa + done, &r, fn);
 	}
 }
 
-/* The bytes that a location and a range share. */
-struct shared {
-	size_t in_location, in_range, len;
-};
-
-static struct shared shared_bytes(const struct bp_locations *ls, const struct bp_location *l,
-				  const struct range *r)
+/* Only where the instruction still is: what the guest wrote over it is what it sees. */
+static void hide(struct bp_locations *ls, struct bp_location *l, const struct range *r)
 {
+	const struct iovec at = { hva_of(l), ls->cpu->brk_size };
 	const uint8_t *start = hva_of(l), *end = start + ls->cpu->brk_size;
 	const uint8_t *from = start > r->hva ? start : r->hva;
 	const uint8_t *to = end < r->hva + r->len ? end : r->hva + r->len;
+	uint8_t *out = r->buf + (from - r->hva), all[BRK_SIZE_MAX];
+	bool whole = (size_t)(to - from) == at.iov_len;
 
-	return (struct shared){ (size_t)(from - start), (size_t)(from - r->hva),
-				(size_t)(to - from) };
-}
-
-/* Is the breakpoint still there? What the guest wrote over it is what it sees. */
-static bool is_intact(struct bp_locations *ls, const struct bp_location *l, const struct range *r)
-{
-	struct shared s = shared_bytes(ls, l, r);
-	uint8_t bytes[BRK_SIZE_MAX];
-	const struct iovec at = { hva_of(l), ls->cpu->brk_size };
-
-	if (s.len == at.iov_len)
-		return is_brk(ls, r->buf + s.in_range);
-	return memory_gather(ls->mem, &at, 1, bytes) == at.iov_len && is_brk(ls, bytes);
-}
-
-static void hide(struct bp_locations *ls, struct bp_location *l, const struct range *r)
-{
-	struct shared s = shared_bytes(ls, l, r);
-
-	if (is_intact(ls, l, r))
-		memcpy(r->buf + s.in_range, l->saved + s.in_location, s.len);
+	if (!whole && memory_gather(ls->mem, &at, 1, all) < at.iov_len)
+		return;
+	if (is_brk(ls, whole ? out : all))
+		memcpy(out, l->saved + (from - start), (size_t)(to - from));
 }
 
 size_t bp_locations_read(struct bp_locations *ls, uint64_t gpa, void *buf, size_t len)
@@ -492,33 +470,17 @@ size_t bp_locations_read(struct bp_locations *ls, uint64_t gpa, void *buf, size_
 
 	pthread_rwlock_rdlock(&ls->mem->lock);
 	n = memory_read(ls->mem, gpa, buf, len);
-	if (ls->ninserted)
-		each_range(ls, gpa, buf, NULL, n, hide);
+	each_below(ls, gpa, buf, n, hide);
 	pthread_rwlock_unlock(&ls->mem->lock);
 	return n;
 }
 
-/* r->buf is what is in memory now. */
-static void find_intact(struct bp_locations *ls, struct bp_location *l, const struct range *r)
+static void set_aside(struct bp_locations *ls, struct bp_location *l, const struct range *r)
 {
-	l->write_below = is_intact(ls, l, r);
-}
-
-/* r->buf is what will be there. */
-static void keep_brk(struct bp_locations *ls, struct bp_location *l, const struct range *r)
-{
-	struct shared s = shared_bytes(ls, l, r);
-
-	if (l->write_below)
-		memcpy(r->buf + s.in_range, ls->cpu->brk + s.in_location, s.len);
-}
-
-static void save_below(struct bp_locations *ls, struct bp_location *l, const struct range *r)
-{
-	struct shared s = shared_bytes(ls, l, r);
-
-	if (l->write_below)
-		memcpy(l->saved + s.in_location, r->from + s.in_range, s.len);
+	(void)r;
+	one(ls, l, remove_batch);
+	l->next_aside = ls->aside;
+	ls->aside = l;
 }
 
 static void sync_icache(struct bp_locations *ls, uint64_t gpa, size_t len)
@@ -535,40 +497,21 @@ static void sync_icache(struct bp_locations *ls, uint64_t gpa, size_t len)
 	}
 }
 
-/* old and now have room for len bytes each. A write that fails on its way is undone. */
-static int write_below(struct bp_locations *ls, uint64_t gpa, const uint8_t *buf, size_t len,
-		       uint8_t *old, uint8_t *now)
-{
-	size_t n;
-
-	if (memory_read(ls->mem, gpa, old, len) < len)
-		return -EFAULT;
-	memcpy(now, buf, len);
-	each_range(ls, gpa, old, NULL, len, find_intact);
-	each_range(ls, gpa, now, NULL, len, keep_brk);
-	n = memory_write(ls->mem, gpa, now, len);
-	if (n < len) {
-		memory_write(ls->mem, gpa, old, n);
-		return -EFAULT;
-	}
-	each_range(ls, gpa, now, buf, len, save_below);
-	return 0;
-}
-
 int bp_locations_write(struct bp_locations *ls, uint64_t gpa, const void *buf, size_t len)
 {
-	uint8_t some[2 * 128], *bytes = len > sizeof(some) / 2 ? malloc(2 * len) : some;
+	struct bp_location *l;
 	int ret;
 
-	if (!bytes)
-		return -ENOMEM;
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	ret = write_below(ls, gpa, buf, len, bytes, bytes + len);
+	each_below(ls, gpa, NULL, len, set_aside);
+	ret = memory_write(ls->mem, gpa, buf, len);
 	if (!ret)
 		sync_icache(ls, gpa, len);
+	while ((l = ls->aside)) {
+		ls->aside = l->next_aside;
+		one(ls, l, insert_batch);
+	}
 	pthread_rwlock_unlock(&ls->mem->lock);
-	if (bytes != some)
-		free(bytes);
 	return ret;
 }
 
@@ -582,7 +525,7 @@ static void lose(struct bp_locations *ls, struct bp_location *l)
 	set_inserted(ls, l, false);
 	forget(ls, l);
 	l->lost = true;
-	add_news(ls, l);
+	add_event(ls, l);
 }
 
 void bp_locations_memory_gone(struct bp_locations *ls, uint64_t gpa, uint64_t len)

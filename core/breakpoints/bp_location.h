@@ -18,16 +18,16 @@ enum { BRK_SIZE_MAX = 4 };
 
 struct bp_location {
 	struct hash_node node;		/* first member; key: the host address */
-	struct list breakpoints;	/* those that are here: sw_breakpoint.c's */
+	struct list users;		/* the breakpoints that are here: sw_breakpoint.c's */
 	unsigned int nusers, nin_slots; /* how many these are, how many of them have a slot */
 	size_t index;			/* in bp_locations.all */
-	struct list news;		/* in bp_locations.news */
+	struct list event_link;		/* in bp_locations.events */
+	struct bp_location *next_aside; /* in bp_locations.aside */
 
 	bool inserted;		     /* the breakpoint instruction is in guest memory */
 	bool lost;		     /* its memory has gone: it waits to be freed */
 	bool unwritable;	     /* the last try to insert it has failed */
 	bool overwritten;	     /* by the guest, and not in an event yet */
-	bool write_below;	     /* of bp_locations_write() */
 	uint8_t saved[BRK_SIZE_MAX]; /* the guest's own bytes, while it is inserted */
 };
 
@@ -39,7 +39,8 @@ struct bp_locations {
 	struct bp_location **all; /* but lost ones, in no order */
 	size_t room, ninserted;
 	struct bp_location *lifted;
-	struct list news; /* those that something has happened to */
+	struct bp_location *aside; /* out of the way of a write, which goes beneath them */
+	struct list events;	   /* locations with an event that was not given yet */
 };
 
 void bp_locations_init(struct bp_locations *ls, struct memory *mem);
@@ -61,7 +62,7 @@ enum bp_location_event {
 };
 
 /* The next one that something has happened to, or NULL. */
-struct bp_location *bp_locations_news(struct bp_locations *ls, enum bp_location_event *what);
+struct bp_location *bp_locations_event(struct bp_locations *ls, enum bp_location_event *what);
 
 /* Insert all that have a user without a slot, and remove the others. */
 void bp_locations_insert(struct bp_locations *ls);

@@ -298,7 +298,7 @@ static int sync_run(struct breakpoints *b, bool guest_uses_slots)
 		if (slot_only == b->sw.nslot_only)
 			break;
 	}
-	sw_breakpoints_collect_news(&b->sw);
+	sw_breakpoints_collect_reports(&b->sw);
 	return ret ? ret : err;
 }
 

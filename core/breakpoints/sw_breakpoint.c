@@ -25,7 +25,7 @@ void sw_breakpoints_init(struct sw_breakpoints *s, const struct breakpoints_conf
 	list_init(&s->located);
 	list_init(&s->asked);
 	list_init(&s->removed);
-	list_init(&s->news);
+	list_init(&s->reports);
 	s->retry = &s->waiting;
 }
 
@@ -40,28 +40,28 @@ void sw_breakpoints_fini(struct sw_breakpoints *s)
 /* ---- lists ------------------------------------------------------------------------------- */
 
 /* Out of its list. */
-static void unfile(struct sw_breakpoints *s, struct sw_breakpoint *bp)
+static void take_off_list(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
 	if (s->retry == &bp->link)
 		s->retry = bp->link.next;
-	s->nwaiting -= bp->in == &s->waiting;
-	s->nslot_only -= bp->in == &s->slot_only && !bp->removed;
+	s->nwaiting -= bp->list == &s->waiting;
+	s->nslot_only -= bp->list == &s->slot_only && !bp->removed;
 	list_remove(&bp->link);
-	bp->in = NULL;
+	bp->list = NULL;
 }
 
 /* Into the list that it belongs to. */
-static void file(struct sw_breakpoints *s, struct sw_breakpoint *bp)
+static void put_on_list(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
 	struct list *to = !bp->location		     ? &s->waiting
 			  : bp->location->unwritable ? &s->slot_only
 						     : &s->located;
 
-	if (bp->in == to)
+	if (bp->list == to)
 		return;
-	if (bp->in)
-		unfile(s, bp);
-	bp->in = to;
+	if (bp->list)
+		take_off_list(s, bp);
+	bp->list = to;
 	list_append(to, &bp->link);
 	s->nwaiting += to == &s->waiting;
 	s->nslot_only += to == &s->slot_only && !bp->removed;
@@ -73,7 +73,7 @@ static void file(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 
 /* ---- where it is ------------------------------------------------------------------------- */
 
-static void leave(struct sw_breakpoints *s, struct sw_breakpoint *bp)
+static void leave_location(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
 	struct bp_location *l = bp->location;
 
@@ -87,13 +87,13 @@ static void leave(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 		bp_locations_put(&s->locations, l);
 }
 
-static void move(struct sw_breakpoints *s, struct sw_breakpoint *bp, struct bp_location *l)
+static void move_to(struct sw_breakpoints *s, struct sw_breakpoint *bp, struct bp_location *l)
 {
 	if (bp->location == l)
 		return;
-	leave(s, bp);
+	leave_location(s, bp);
 	bp->location = l;
-	list_append(&l->breakpoints, &bp->user);
+	list_append(&l->users, &bp->user);
 	l->nusers++;
 	l->nin_slots += bp->has_slot;
 }
@@ -109,10 +109,10 @@ static int locate(struct sw_breakpoints *s, struct sw_breakpoint *bp, bool keep)
 	if (!ret)
 		ret = bp_locations_get(&s->locations, gpa, &l);
 	if (!ret)
-		move(s, bp, l);
+		move_to(s, bp, l);
 	else if (ret != -ENOMEM && !keep)
-		leave(s, bp);
-	file(s, bp);
+		leave_location(s, bp);
+	put_on_list(s, bp);
 	return ret == -ENOMEM ? ret : 0;
 }
 
@@ -145,7 +145,7 @@ static struct sw_breakpoint *new_breakpoint(struct sw_breakpoints *s, uint64_t v
 	list_init(&bp->user);
 	list_init(&bp->link);
 	list_init(&bp->recent);
-	list_init(&bp->news);
+	list_init(&bp->report);
 	if (!hash_table_add(&s->table, &bp->node))
 		return bp;
 	free(bp);
@@ -159,7 +159,7 @@ static void mark_set(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 	bp->removed = false;
 	bp->index = s->nset++;
 	s->set[bp->index] = bp;
-	s->nslot_only += bp->in == &s->slot_only;
+	s->nslot_only += bp->list == &s->slot_only;
 	list_remove(&bp->recent);
 }
 
@@ -194,7 +194,7 @@ void sw_breakpoints_remove(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 
 	s->set[bp->index] = last;
 	last->index = bp->index;
-	s->nslot_only -= bp->in == &s->slot_only;
+	s->nslot_only -= bp->list == &s->slot_only;
 	bp->removed = true;
 	bp_conditions_free(bp->conditions);
 	bp->conditions = NULL;
@@ -214,10 +214,10 @@ static void forget(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
 	if (bp->has_slot)
 		drop_slot(s, bp);
-	leave(s, bp);
-	unfile(s, bp);
+	leave_location(s, bp);
+	take_off_list(s, bp);
 	list_remove(&bp->recent);
-	list_remove(&bp->news);
+	list_remove(&bp->report);
 	hash_table_del(&s->table, &bp->node);
 	free(bp);
 }
@@ -238,7 +238,7 @@ void sw_breakpoints_remove_all(struct sw_breakpoints *s)
 
 bool sw_breakpoint_needs_slot(const struct sw_breakpoints *s, const struct sw_breakpoint *bp)
 {
-	return s->never_in_memory || bp->in == &s->slot_only;
+	return s->never_in_memory || bp->list == &s->slot_only;
 }
 
 unsigned int sw_breakpoints_need_slots(const struct sw_breakpoints *s)
@@ -250,28 +250,29 @@ unsigned int sw_breakpoints_need_slots(const struct sw_breakpoints *s)
 
 /* The guest has written over it: what is there is the guest's. It goes where its address is now, which
  * may be nowhere: then that memory serves another purpose. */
-static int follow_overwritten(struct sw_breakpoints *s, struct sw_breakpoint *bp)
+static int handle_overwritten(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
 	bp->overwritten = true;
-	list_move(&s->news, &bp->news);
+	list_move(&s->reports, &bp->report);
 	return locate(s, bp, false);
 }
 
-static int follow(struct sw_breakpoints *s, struct bp_location *l, enum bp_location_event what)
+static int handle_event(struct sw_breakpoints *s, struct bp_location *l,
+			enum bp_location_event what)
 {
 	unsigned int n = l->nusers; /* the last one that leaves frees it */
 	struct sw_breakpoint *bp;
 	int ret = 0;
 
 	for (; n; n--) {
-		bp = list_owner(l->breakpoints.next, struct sw_breakpoint, user);
-		list_move(&l->breakpoints, &bp->user);
+		bp = list_owner(l->users.next, struct sw_breakpoint, user);
+		list_move(&l->users, &bp->user);
 		if (what == LOCATION_LOST)
-			leave(s, bp);
-		else if (what == LOCATION_OVERWRITTEN && follow_overwritten(s, bp))
+			leave_location(s, bp);
+		else if (what == LOCATION_OVERWRITTEN && handle_overwritten(s, bp))
 			ret = -ENOMEM;
-		file(s, bp);
-		list_move(&s->news, &bp->news);
+		put_on_list(s, bp);
+		list_move(&s->reports, &bp->report);
 	}
 	return ret;
 }
@@ -283,8 +284,8 @@ int sw_breakpoints_update(struct sw_breakpoints *s)
 	int ret = 0;
 
 	forget_removed(s);
-	while ((l = bp_locations_news(&s->locations, &what)))
-		if (follow(s, l, what))
+	while ((l = bp_locations_event(&s->locations, &what)))
+		if (handle_event(s, l, what))
 			ret = -ENOMEM;
 	return ret;
 }
@@ -371,19 +372,19 @@ void sw_breakpoints_take_slots(struct sw_breakpoints *s, struct hw_breakpoints *
 		take_from(s, h, &s->located, room);
 	for (i = 0; i < n; i++)
 		if (!had[i]->has_slot)
-			list_move(&s->news, &had[i]->news);
+			list_move(&s->reports, &had[i]->report);
 }
 
 /* ---- for a person ------------------------------------------------------------------------ */
 
-void sw_breakpoints_collect_news(struct sw_breakpoints *s)
+void sw_breakpoints_collect_reports(struct sw_breakpoints *s)
 {
 	struct sw_breakpoint *bp;
 
 	while (!list_is_empty(&s->asked)) {
 		bp = list_owner(s->asked.next, struct sw_breakpoint, recent);
 		list_remove(&bp->recent);
-		list_move(&s->news, &bp->news);
+		list_move(&s->reports, &bp->report);
 	}
 	s->nreports = 0;
 }
@@ -427,9 +428,9 @@ bool sw_breakpoints_notice(struct sw_breakpoints *s, char *buf, size_t len)
 	const char *text;
 	size_t more = 0;
 
-	while (!list_is_empty(&s->news)) {
-		bp = list_owner(s->news.next, struct sw_breakpoint, news);
-		list_remove(&bp->news);
+	while (!list_is_empty(&s->reports)) {
+		bp = list_owner(s->reports.next, struct sw_breakpoint, report);
+		list_remove(&bp->report);
 		/* one that was asked for since is not tried yet */
 		text = bp->removed || !list_is_empty(&bp->recent) ? NULL : next_report(bp);
 		if (text && s->nreports == REPORTS_MAX) {

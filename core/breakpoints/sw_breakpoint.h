@@ -30,17 +30,17 @@ enum sw_report { SW_NOTHING, SW_WAITS, SW_UNWRITABLE };
 struct sw_breakpoint {
 	struct hash_node node;		  /* first member; key: the virtual address */
 	struct bp_location *location;	  /* NULL: none */
-	struct list user;		  /* in location->breakpoints */
-	struct list *in;		  /* one of the three lists */
+	struct list user;		  /* in location->users */
+	struct list *list;		  /* one of the three lists */
 	struct list link;		  /* in that */
 	struct list recent;		  /* in sw_breakpoints.asked or .removed, or in neither */
-	struct list news;		  /* in sw_breakpoints.news, or not */
+	struct list report;		  /* in sw_breakpoints.reports, or not */
 	struct bp_conditions *conditions; /* NULL: none */
 	size_t index;			  /* in sw_breakpoints.set, unless removed */
 	unsigned int vcpu;		  /* through whose tables the debugger named it */
 	bool removed, has_slot;
-	bool overwritten;	 /* and nobody was told */
-	enum sw_report reported; /* what a person was told of it last */
+	bool overwritten;	 /* by the guest, and not reported yet */
+	enum sw_report reported; /* what was reported of it last */
 };
 
 struct sw_breakpoints {
@@ -56,7 +56,7 @@ struct sw_breakpoints {
 	struct list *retry; /* in waiting: the next one to try */
 	struct list asked;  /* set or lost since they were tried last */
 	struct list removed;
-	struct list news; /* perhaps there is something to report of these */
+	struct list reports; /* perhaps there is something to report of these */
 	unsigned int nreports;
 	struct sw_breakpoint *in_slots[HW_SLOTS_MAX];
 	unsigned int nin_slots;
@@ -91,7 +91,7 @@ void sw_breakpoints_take_slots(struct sw_breakpoints *s, struct hw_breakpoints *
 			       unsigned int room, bool guest_uses_slots);
 
 /* After both: what is to be reported? */
-void sw_breakpoints_collect_news(struct sw_breakpoints *s);
+void sw_breakpoints_collect_reports(struct sw_breakpoints *s);
 bool sw_breakpoints_notice(struct sw_breakpoints *s, char *buf, size_t len);
 
 /* For breakpoints_info(). */

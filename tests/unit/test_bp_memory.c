@@ -101,10 +101,10 @@ BP_TEST(bp_memory, cut_short,
 	sync_run();
 	cr_expect_eq(memcmp(cut + PAGE + 0x20, vm.cpu->brk, vm.cpu->brk_size), 0);
 	cr_assert_eq(ftruncate(fd, PAGE), 0);
+	breakpoints_lift(vm.b, breakpoints_location(vm.b, 17 * PAGE + 0x10));
 	cr_expect_eq(breakpoints_read(vm.b, 17 * PAGE - 16, bytes, sizeof(bytes)), 16);
 	cr_expect_eq(breakpoints_write(vm.b, 17 * PAGE - 16, bytes, sizeof(bytes)), -EFAULT);
 	cr_expect_eq(breakpoints_write(vm.b, 17 * PAGE, bytes, 8), -EFAULT);
-	breakpoints_lift(vm.b, breakpoints_location(vm.b, 17 * PAGE + 0x10));
 	breakpoints_withdraw(vm.b);
 	sync_run();
 	cr_expect_eq(memcmp(cut + 0x10, vm.cpu->brk, vm.cpu->brk_size), 0);

@@ -638,6 +638,67 @@ Test(sw, memory_goes_at_any_time,
 	bp_vm_fini();
 }
 
+/* What vCPU threads do while they run: one steps over a breakpoint, the others read. */
+static void *step_over(void *stop)
+{
+	struct bp_location *l = breakpoints_location(vm.b, 0x10);
+
+	cr_assert(l);
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
+		breakpoints_lift(vm.b, l);
+		breakpoints_put_back(vm.b, l);
+		cr_assert_eq(breakpoints_write(vm.b, 0x20, &vm.before[0x20], 8), 0);
+	}
+	return NULL;
+}
+
+static void *read_memory(void *stop)
+{
+	struct bp_location *l;
+	uint8_t buf[64];
+	size_t n;
+
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
+		n = breakpoints_read(vm.b, 0, buf, sizeof(buf));
+		cr_assert_eq(n, sizeof(buf));
+		cr_assert_eq(memcmp(buf, vm.before, n), 0);
+		n = breakpoints_read(vm.b, 0x100000, buf, sizeof(buf));
+		cr_assert(!n || !memcmp(buf, vm.before + PAGE, n));
+		l = breakpoints_location(vm.b, 0x100010);
+		cr_assert(!l || l == breakpoints_location(vm.b, PAGE + 0x10));
+		cr_assert(breakpoints_active(vm.b) && breakpoints_named(vm.b, 0x10));
+	}
+	return NULL;
+}
+
+Test(sw, at_once, .description = "vCPUs step over breakpoints and read while memory comes and goes")
+{
+	void *(*const work[])(void *) = { step_over, read_memory, read_memory };
+	bool stop = false;
+	pthread_t t[3];
+	int i;
+
+	bp_vm_init(&soft32_bare, 0);
+	cr_assert_eq(memory_add(&vm.mem, 0x100000, vm.host + PAGE, PAGE), 0);
+	vm.map[9] = 0x100;
+	for (i = 0; i < 4; i++)
+		set(0x10 + i * 8);
+	set(9 * PAGE + 0x10);
+	sync_run();
+	for (i = 0; i < 3; i++)
+		cr_assert_eq(pthread_create(&t[i], NULL, work[i], &stop), 0);
+	for (i = 0; i < 1000; i++) {
+		goes(0x100000, PAGE);
+		cr_assert_eq(memory_add(&vm.mem, 0x100000, vm.host + PAGE, PAGE), 0);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
+	breakpoints_withdraw(vm.b);
+	cr_expect(untouched());
+	bp_vm_fini();
+}
+
 /* ---- notices ------------------------------------------------------------------------------------ */
 
 BP_TEST(sw, told_once, "a breakpoint that can't be hit is reported once, until that changes")
