@@ -5,6 +5,8 @@
 
 #include "core/breakpoints/bp_location.h"
 
+enum { PAGE = 4096 }; /* no host has smaller ones */
+
 static struct bp_location *location_of(struct hash_node *n)
 {
 	return (struct bp_location *)n; /* the node is its first member */
@@ -473,6 +475,43 @@ size_t bp_locations_read(struct bp_locations *ls, uint64_t gpa, void *buf, size_
 	each_below(ls, gpa, buf, n, hide);
 	pthread_rwlock_unlock(&ls->mem->lock);
 	return n;
+}
+
+/* A piece that can be read in one go: it is in one page of the host. */
+static bool find_piece(const struct bp_locations *ls, const struct bp_piece *p, struct iovec *at)
+{
+	size_t run;
+	uint8_t *hva = memory_hva(ls->mem, p->gpa, &run);
+
+	*at = (struct iovec){ hva, p->len };
+	return hva && run >= p->len && (uintptr_t)hva % PAGE + p->len <= PAGE;
+}
+
+static void take_piece(struct bp_locations *ls, struct bp_piece *p, const uint8_t *bytes)
+{
+	memcpy(p->bytes, bytes, p->len);
+	each_below(ls, p->gpa, p->bytes, p->len, hide);
+	p->ok = true;
+}
+
+void bp_locations_read_pieces(struct bp_locations *ls, struct bp_piece *pieces, unsigned int n)
+{
+	uint8_t bytes[BP_PIECES_MAX * BP_PIECE_SIZE];
+	struct bp_piece *found[BP_PIECES_MAX];
+	struct iovec at[BP_PIECES_MAX];
+	unsigned int i, m = 0;
+	size_t got, done = 0;
+
+	pthread_rwlock_rdlock(&ls->mem->lock);
+	for (i = 0; i < n && i < BP_PIECES_MAX; i++) {
+		pieces[i].ok = false;
+		if (find_piece(ls, &pieces[i], &at[m]))
+			found[m++] = &pieces[i];
+	}
+	got = m ? memory_gather(ls->mem, at, m, bytes) : 0;
+	for (i = 0; i < m && done + found[i]->len <= got; done += found[i++]->len)
+		take_piece(ls, found[i], bytes + done);
+	pthread_rwlock_unlock(&ls->mem->lock);
 }
 
 static void set_aside(struct bp_locations *ls, struct bp_location *l, const struct range *r)

@@ -9,6 +9,7 @@
 #ifndef VMGDB_CORE_BP_LOCATION_H
 #define VMGDB_CORE_BP_LOCATION_H
 
+#include "core/breakpoint.h"
 #include "core/cpu.h"
 #include "core/lib/hash_table.h"
 #include "core/lib/list.h"
@@ -78,6 +79,7 @@ struct bp_location *bp_locations_at(struct bp_locations *ls, uint64_t gpa);
 void bp_locations_lift(struct bp_locations *ls, struct bp_location *l);
 void bp_locations_put_back(struct bp_locations *ls, struct bp_location *l);
 size_t bp_locations_read(struct bp_locations *ls, uint64_t gpa, void *buf, size_t len);
+void bp_locations_read_pieces(struct bp_locations *ls, struct bp_piece *pieces, unsigned int n);
 int bp_locations_write(struct bp_locations *ls, uint64_t gpa, const void *buf, size_t len);
 void bp_locations_memory_gone(struct bp_locations *ls, uint64_t gpa, uint64_t len);
 

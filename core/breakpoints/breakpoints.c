@@ -390,6 +390,11 @@ size_t breakpoints_read(struct breakpoints *b, uint64_t gpa, void *buf, size_t l
 	return bp_locations_read(&b->sw.locations, gpa, buf, len);
 }
 
+void breakpoints_read_pieces(struct breakpoints *b, struct bp_piece *pieces, unsigned int n)
+{
+	bp_locations_read_pieces(&b->sw.locations, pieces, n);
+}
+
 int breakpoints_write(struct breakpoints *b, uint64_t gpa, const void *buf, size_t len)
 {
 	int ret = bp_locations_write(&b->sw.locations, gpa, buf, len);
