@@ -63,4 +63,7 @@ enum packet_event packet_decode(struct packet_decoder *d, const void *bytes, siz
  */
 size_t packet_encode(void *dst, const void *data, size_t n);
 
+/* The same for the hexadecimal of n bytes: dst has PACKET_FRAME_MAX(2 * n) bytes. */
+size_t packet_encode_hex(void *dst, const void *bytes, size_t n);
+
 #endif

@@ -5,15 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void reply_ok(struct session *s)
+void reply_clear(struct session *s)
 {
 	buf_clear(&s->reply);
+	s->reply_bytes = false;
+}
+
+void reply_ok(struct session *s)
+{
+	reply_clear(s);
 	buf_str(&s->reply, "OK");
 }
 
 void fail(struct session *s, int err, const char *text)
 {
-	buf_clear(&s->reply);
+	reply_clear(s);
 	if (s->features & FEATURE_ERROR_MESSAGE)
 		buf_fmt(&s->reply, "E.%s", text);
 	else

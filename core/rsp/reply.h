@@ -5,6 +5,9 @@
 
 #include "core/rsp/session_internal.h"
 
+/* Begin another reply. */
+void reply_clear(struct session *s);
+
 void reply_ok(struct session *s);
 
 /* Reply with an error: `text` names the part at fault; err is an errno, of either sign. */

@@ -27,7 +27,10 @@ static void send_reply(struct session *s)
 {
 	if (s->reply.over)
 		fail(s, EMSGSIZE, "the reply is longer than a packet");
-	rsp_ack_send(&s->link, s->reply.data, s->reply.len);
+	if (s->reply_bytes)
+		rsp_ack_send_hex(&s->link, s->reply.data, s->reply.len);
+	else
+		rsp_ack_send(&s->link, s->reply.data, s->reply.len);
 }
 
 __attribute__((format(printf, 3, 4))) static void log_line(struct session *s, int level,
@@ -69,7 +72,7 @@ static void run_allowed(struct session *s, const struct command *c, struct scan 
 
 static void run_command(struct session *s, const struct command *c, struct scan *args)
 {
-	buf_clear(&s->reply);
+	reply_clear(s);
 	s->no_reply = false;
 	if (c && !(c->flags & CMD_RESUME))
 		s->interrupt_due = false;
@@ -102,7 +105,7 @@ static void packet_while_running(struct session *s, const struct command *c, str
 static void refuse(struct session *s, const char *why)
 {
 	log_line(s, VMGDB_LOG_WARNING, "a debugger is turned away: %s", why);
-	buf_clear(&s->reply);
+	reply_clear(s);
 	buf_fmt(&s->reply, "E.%s", why);
 	send_reply(s);
 	s->end = SESSION_REFUSED;
@@ -243,7 +246,7 @@ static void handle_deferred(struct session *s)
 
 static void send_console(struct session *s, const char *text, size_t len)
 {
-	buf_clear(&s->reply);
+	reply_clear(s);
 	buf_char(&s->reply, 'O');
 	buf_hex(&s->reply, text, len);
 	send_reply(s);
@@ -272,7 +275,7 @@ static void report_stop(struct session *s)
 		session_console(s, "\n", 1);
 	}
 	s->running = false;
-	buf_clear(&s->reply);
+	reply_clear(s);
 	access_begin(s, CMD_TRY_HOLD, &why);
 	put_stop(s);
 	access_end(s);

@@ -59,6 +59,7 @@ struct session {
 	struct vcpu_list vcpus;
 
 	struct buf reply;
+	bool reply_bytes;   /* it holds bytes, and their hexadecimal is to be sent */
 	bool no_reply;	    /* now: the target runs, or the packet has none */
 	struct buf scratch; /* for what a command puts together before it is encoded */
 };

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,6 +242,42 @@ Test(packet, random, .description = "random data with runs of all lengths comes 
 		}
 		round_trip(data, n);
 	}
+}
+
+/* What the bytes' hexadecimal is when it comes back from packet_encode_hex(). */
+static void hex_round_trip(const uint8_t *bytes, size_t n)
+{
+	static uint8_t frame[PACKET_FRAME_MAX(2 * 10000)], back[2 * 10000];
+	struct packet_decoder d;
+	size_t len = packet_encode_hex(frame, bytes, n), eaten;
+
+	packet_decoder_init(&d, back, sizeof(back));
+	d.expand = true;
+	cr_assert_eq(packet_decode(&d, frame, len, &eaten), PACKET_DATA);
+	cr_assert_eq(d.len, 2 * n);
+	for (size_t i = 0; i < n; i++) {
+		char two[3];
+
+		snprintf(two, sizeof(two), "%02x", bytes[i]);
+		cr_assert_eq(memcmp(back + 2 * i, two, 2), 0, "at %zu of %zu", i, n);
+	}
+}
+
+Test(packet, encode_hex, .description = "bytes of any number go out as their hexadecimal")
+{
+	uint8_t bytes[10000];
+
+	srand(1);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = rand() % 3 ? (uint8_t)rand() : 0;
+	for (size_t n = 0; n < 100; n++)
+		hex_round_trip(bytes, n);
+	for (size_t n = 2000; n < 2100; n++)
+		hex_round_trip(bytes, n);
+	hex_round_trip(bytes, sizeof(bytes));
+	memset(bytes, 0x11, sizeof(bytes));
+	hex_round_trip(bytes, sizeof(bytes));
+	cr_expect_lt(packet_encode_hex(bytes, bytes + 5000, 4000), 400, "its runs are shortened");
 }
 
 Test(packet, run_shorter, .description = "runs are shortened, and nothing that has none grows")

@@ -2,6 +2,7 @@
 /* Breakpoints and watchpoints: Z and z. GDB manual, "Packets". */
 #include <errno.h>
 
+#include "core/lib/hex.h"
 #include "core/rsp/command_table.h"
 #include "core/rsp/reply.h"
 

@@ -2,6 +2,7 @@
 /* Memory: m M x X, virtual, as the selected vCPU sees it. GDB manual, "Packets". */
 #include <errno.h>
 
+#include "core/lib/hex.h"
 #include "core/rsp/command_table.h"
 #include "core/rsp/reply.h"
 
@@ -17,12 +18,10 @@ static ssize_t read_memory(struct session *s, uint64_t addr, void *dst, size_t n
 	return -1;
 }
 
-/* The bytes are read to the end of the reply and turned to hexadecimal from its start on. */
 static void read_hex(struct session *s, struct scan *args)
 {
+	size_t most = s->reply.cap / 2;
 	uint64_t addr, len;
-	size_t n;
-	char *at;
 	ssize_t got;
 
 	if (!scan_range(s, args, &addr, &len) || !scan_done(s, args))
@@ -31,13 +30,11 @@ static void read_hex(struct session *s, struct scan *args)
 		fail(s, EINVAL, "length: zero");
 		return;
 	}
-	n = len < s->reply.cap / 2 ? len : s->reply.cap / 2;
-	at = buf_grow(&s->reply, 2 * n);
-	got = read_memory(s, addr, at + n, n);
+	got = read_memory(s, addr, s->reply.data, len < most ? len : most);
 	if (got < 0)
 		return;
-	hex_encode(at, (uint8_t *)at + n, (size_t)got);
-	s->reply.len = 2 * (size_t)got;
+	s->reply.len = (size_t)got;
+	s->reply_bytes = true;
 }
 
 /* A debugger that reads nothing only wants to know whether it could. */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/lib/hex.h"
 #include "core/rsp/access.h"
 #include "core/rsp/command_table.h"
 #include "core/rsp/reply.h"

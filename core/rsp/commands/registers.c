@@ -2,6 +2,7 @@
 /* Registers: g G p P. GDB manual, "Packets"; the order is that of the target description. */
 #include <errno.h>
 
+#include "core/lib/hex.h"
 #include "core/regs.h"
 #include "core/rsp/access.h"
 #include "core/rsp/command_table.h"
