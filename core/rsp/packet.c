@@ -132,16 +132,16 @@ static size_t expanded_len(const uint8_t *p, size_t n)
  * In place: the data is moved to the end of the room that there is and written out from its start.
  * Nothing is overwritten before it is read, for what is left never becomes shorter by expanding it.
  */
-static bool expand(struct packet_decoder *d)
+static enum packet_event expand(struct packet_decoder *d)
 {
 	size_t len = expanded_len(d->data, d->len);
 	const uint8_t *in = d->data + d->cap - d->len, *end = d->data + d->cap;
 	uint8_t *out = d->data;
 
-	if (!memchr(d->data, RUN, d->len))
-		return true;
+	if (len == d->len)
+		return PACKET_DATA;
 	if (!len || len > d->cap)
-		return false;
+		return len ? PACKET_TOO_LONG : PACKET_BAD;
 	memmove(d->data + d->cap - d->len, d->data, d->len);
 	while (in < end) {
 		if (*in != RUN) {
@@ -155,22 +155,24 @@ static bool expand(struct packet_decoder *d)
 		}
 	}
 	d->len = len;
-	return true;
+	return PACKET_DATA;
 }
 
 static enum packet_event finish(struct packet_decoder *d, uint8_t low)
 {
 	int hi = hex_digit((char)d->high), lo = hex_digit((char)low);
+	enum packet_event event = PACKET_DATA;
 
 	d->state = PACKET_OUTSIDE;
 	if (hi < 0 || lo < 0 || (hi << 4 | lo) != d->sum)
 		return PACKET_BAD;
 	if (d->too_long)
 		return PACKET_TOO_LONG;
-	if (d->expand && !expand(d))
-		return PACKET_TOO_LONG;
-	unescape(d);
-	return PACKET_DATA;
+	if (d->expand)
+		event = expand(d);
+	if (event == PACKET_DATA)
+		unescape(d);
+	return event;
 }
 
 /* One of the two digits of the checksum. */
@@ -343,6 +345,19 @@ size_t packet_encode(void *dst, const void *data, size_t n)
 	uint8_t *start = dst;
 
 	return finish_frame(start, put_data(start + 1, data, n));
+}
+
+size_t packet_encode_command(void *dst, const void *data, size_t n)
+{
+	const uint8_t *p = data;
+	uint8_t *start = dst, *out = start + 1;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_special(p[i]))
+			out = put_escaped(out, p[i], 1);
+		else
+			*out++ = p[i];
+	return finish_frame(start, out);
 }
 
 size_t packet_encode_hex(void *dst, const void *bytes, size_t n)

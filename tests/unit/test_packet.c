@@ -291,6 +291,21 @@ Test(packet, run_shorter, .description = "runs are shortened, and nothing that h
 	cr_expect_eq(packet_encode(frame, data, sizeof(data)), 4 + sizeof(data));
 }
 
+Test(packet, encode_command, .description = "what a debugger sends has escapes and no runs")
+{
+	static const char data[] = "X1000,8:00000000#$}*",
+			  frame[] = "$X1000,8:00000000}\x03}\x04}]}\n#";
+	char out[PACKET_FRAME_MAX(sizeof(data))], zeros[100] = { 0 }, big[PACKET_FRAME_MAX(100)];
+	size_t n = packet_encode_command(out, data, sizeof(data) - 1);
+
+	cr_assert_eq(n, sizeof(frame) - 1 + 2);
+	cr_expect_eq(memcmp(out, frame, sizeof(frame) - 1), 0);
+	expect((out[n] = '\0', out), "P", "X1000,8:00000000#$}*|");
+	cr_expect_eq(packet_encode_command(big, zeros, sizeof(zeros)), sizeof(zeros) + 4);
+	cr_expect_eq(packet_encode_command(big, "", 0), 4);
+	cr_expect_eq(memcmp(big, "$#00", 4), 0);
+}
+
 static enum packet_event decode_runs(const char *frame, size_t cap, uint8_t *out, size_t *len)
 {
 	struct packet_decoder d;
@@ -314,6 +329,7 @@ Test(packet, expand, .description = "run-length decoding is bounded, and takes a
 	cr_expect_eq(decode_runs("$0* #7a", 3, out, &len), PACKET_TOO_LONG);
 	cr_expect_eq(decode_runs("$a**b#17", 64, out, &len), PACKET_DATA);
 	cr_expect(len == 15 && !memcmp(out, "aaaaaaaaaaaaaab", 15));
-	cr_expect_eq(decode_runs("$* #4a", 64, out, &len), PACKET_TOO_LONG, "a run of nothing");
-	cr_expect_eq(decode_runs("$0*#5a", 64, out, &len), PACKET_TOO_LONG, "no count");
+	cr_expect_eq(decode_runs("$0* #7A", 4, out, &len), PACKET_DATA, "upper case");
+	cr_expect_eq(decode_runs("$* #4a", 64, out, &len), PACKET_BAD, "a run of nothing");
+	cr_expect_eq(decode_runs("$0*#5a", 64, out, &len), PACKET_BAD, "no count");
 }
