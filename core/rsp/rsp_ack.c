@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "core/rsp/rsp_ack.h"
 
 #include <errno.h>
@@ -85,23 +85,48 @@ static void keep(struct rsp_ack *l, size_t at, size_t len)
 	l->ready = at + len;
 }
 
-int rsp_ack_send(struct rsp_ack *l, const void *data, size_t n)
+/* Room for a frame of n bytes of data: where, or NULL when there is none. */
+static uint8_t *frame_room(struct rsp_ack *l, size_t n)
 {
-	bool hold = !l->reliable && l->kept_len;
-	size_t at;
-
 	if (room(l) < PACKET_FRAME_MAX(n))
-		return -ENOBUFS;
+		return NULL;
 	if (l->cap - l->len < PACKET_FRAME_MAX(n))
 		compact(l);
-	at = l->len;
-	l->len += packet_encode(l->out + at, data, n);
+	return l->out + l->len;
+}
+
+/* A frame of n bytes was put where frame_room() said. */
+static void add_frame(struct rsp_ack *l, size_t n)
+{
+	bool hold = !l->reliable && l->kept_len;
+	size_t at = l->len;
+
+	l->len += n;
 	if (l->no_ack)
 		l->ready = l->len;
 	else if (!hold)
-		keep(l, at, l->len - at);
+		keep(l, at, n);
 	l->no_ack |= l->no_ack_next;
 	l->no_ack_next = false;
+}
+
+int rsp_ack_send(struct rsp_ack *l, const void *data, size_t n)
+{
+	uint8_t *frame = frame_room(l, n);
+
+	if (!frame)
+		return -ENOBUFS;
+	add_frame(l, packet_encode(frame, data, n));
+	return 0;
+}
+
+int rsp_ack_send_hex(struct rsp_ack *l, const void *bytes, size_t n)
+{
+	uint8_t *frame = frame_room(l, 2 * n);
+
+	if (!frame)
+		return -ENOBUFS;
+	add_frame(l, packet_encode_hex(frame, bytes, n));
 	return 0;
 }
 

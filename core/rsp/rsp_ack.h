@@ -59,6 +59,9 @@ bool rsp_ack_room(const struct rsp_ack *l, size_t n);
 /* Send a packet. Returns 0, or -ENOBUFS when there is no room. */
 int rsp_ack_send(struct rsp_ack *l, const void *data, size_t n);
 
+/* The same for the hexadecimal of n bytes. */
+int rsp_ack_send_hex(struct rsp_ack *l, const void *bytes, size_t n);
+
 /* From the next packet on nothing is acknowledged. The reply that is sent next still is. */
 void rsp_ack_set_no_ack(struct rsp_ack *l);
 

@@ -1,9 +1,12 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* How a conversation begins, and small questions. GDB manual, "General Query Packets". */
 #include <errno.h>
 #include <string.h>
 
-#include "core/rsp/command.h"
+#include "core/rsp/client.h"
+#include "core/rsp/command_table.h"
+#include "core/rsp/reply.h"
+#include "core/rsp/thread_id.h"
 
 static const struct {
 	const char *name;
@@ -38,16 +41,13 @@ static void supported(struct session *s, struct scan *args)
 		fail(s, EINVAL, "features: malformed");
 		return;
 	}
-	session_fresh(s);
+	client_reset(s);
 	while (scan_field(args, ';', &word))
 		s->features |= announced(word);
 	buf_fmt(&s->reply, "PacketSize=%zx", PACKET_SIZE);
 	for (size_t i = 0; i < NFEATURES; i++)
 		buf_fmt(&s->reply, ";%s+", features[i].name);
-	for (const struct command *const *f = command_families; *f; f++)
-		for (const struct command *c = *f; c->name; c++)
-			if (c->feature && command_offered(s, c))
-				buf_fmt(&s->reply, ";%s", c->feature);
+	put_command_features(s);
 }
 
 static void start_no_ack(struct session *s, struct scan *args)
@@ -89,11 +89,12 @@ static void symbols(struct session *s, struct scan *args)
 }
 
 const struct command query_commands[] = {
-	{ "qSupported", CMD_GREETING, supported, NULL },
-	{ "QStartNoAckMode", CMD_GREETING | CMD_NO_ACK, start_no_ack, "QStartNoAckMode+" },
-	{ "vMustReplyEmpty", CMD_GREETING, unsupported, NULL },
-	{ "!", CMD_GREETING, extended_mode, NULL },
-	{ "qAttached", 0, attached, NULL },
-	{ "qSymbol", 0, symbols, NULL },
+	{ "qSupported", CMD_GREETING | CMD_TRY_HOLD, supported, NULL },
+	{ "QStartNoAckMode", CMD_GREETING | CMD_NO_HOLD | CMD_NO_ACK_MODE, start_no_ack,
+	  "QStartNoAckMode+" },
+	{ "vMustReplyEmpty", CMD_GREETING | CMD_NO_HOLD, unsupported, NULL },
+	{ "!", CMD_GREETING | CMD_NO_HOLD, extended_mode, NULL },
+	{ "qAttached", CMD_NO_HOLD, attached, NULL },
+	{ "qSymbol", CMD_NO_HOLD, symbols, NULL },
 	{ 0 },
 };

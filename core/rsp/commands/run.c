@@ -1,18 +1,24 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * Run control: vCont c C s S, and the ways to end: D k vKill. GDB manual, "Packets". A VM takes no
  * signals, so the numbers that C and S bring are read and dropped.
  */
 #include <errno.h>
+#include <string.h>
 
-#include "core/rsp/command.h"
+#include "core/regs.h"
+#include "core/rsp/access.h"
+#include "core/rsp/command_table.h"
+#include "core/rsp/register_write.h"
+#include "core/rsp/reply.h"
+#include "core/rsp/thread_id.h"
 
 /* ---- resuming ---------------------------------------------------------------------------- */
 
 /* Every vCPU holds until an action names it, and so does one that nobody has heard of yet. */
 static bool start_actions(struct session *s)
 {
-	int err = session_vcpus(s);
+	int err = vcpu_list_update(s);
 
 	if (!err && !s->vcpus.n)
 		err = -ESRCH;
@@ -52,20 +58,22 @@ static void add_action(struct session *s, const struct thread_id *id,
 	}
 }
 
-static void resume(struct session *s)
+static bool resume(struct session *s)
 {
 	struct target *t = s->target;
 	int err = t->ops->resume(t, s->vcpus.action, s->vcpus.n, &s->vcpus.rest);
 
 	if (err) {
 		fail_errno(s, err, "resume");
-		return;
+		return false;
 	}
+	s->hold = false;
 	s->running = true;
-	s->silent = true;
-	if (s->interrupted)
+	s->no_reply = true;
+	if (s->interrupt_due)
 		t->ops->interrupt(t);
-	s->interrupted = false;
+	s->interrupt_due = false;
+	return true;
 }
 
 /* Steps change more than continue does: which code runs between two stops. */
@@ -144,12 +152,35 @@ static void vcont_actions(struct session *s, struct scan *args)
 
 /* ---- c C s S ----------------------------------------------------------------------------- */
 
-static void jump(struct session *s, struct cpu_view *v, uint64_t pc)
+/*
+ * "ADDR" is a new PC, by the same checks as one that comes by P. False with the reply already an error
+ * and nothing changed; otherwise *old is the one before.
+ */
+static bool jump(struct session *s, unsigned int vcpu, uint64_t addr, uint64_t *old)
 {
-	if (v->need(v, 0) < 0)
-		return;
-	s->target->cpu->set_pc(v->state, pc);
-	v->dirty(v, 0);
+	struct cpu_view *v = view_of(s, vcpu);
+	const struct reg_desc *r = v && s->tdesc ? regs_find_generic(s->tdesc, "pc") : NULL;
+	const void *value = r && reg_size(r) <= sizeof(*old) ? reg_value(v, r) : NULL;
+
+	if (!value) {
+		fail(s, EIO, "address: the PC can't be changed");
+		return false;
+	}
+	if (reg_size(r) < sizeof(addr) && addr >> r->bits) {
+		fail(s, EINVAL, "address: longer than the PC");
+		return false;
+	}
+	*old = 0;
+	memcpy(old, value, reg_size(r));
+	return write_register(s, vcpu, r, &addr);
+}
+
+static void jump_back(struct session *s, unsigned int vcpu, uint64_t old)
+{
+	struct cpu_view *v = view_of(s, vcpu);
+
+	if (v && !reg_set(v, regs_find_generic(s->tdesc, "pc"), &old))
+		s->target->ops->flush(s->target, vcpu);
 }
 
 /* With Hc at one thread, that one alone; otherwise all, a step being the selected thread's. */
@@ -157,25 +188,24 @@ static void resume_selected(struct session *s, enum resume_kind kind, const uint
 {
 	bool one = s->resume.kind == THREAD_ONE;
 	struct thread_id id = { THREAD_ONE, one ? s->resume.vcpu : s->general };
-	struct cpu_view *v = s->target->ops->view(s->target, id.vcpu);
+	uint64_t old;
 
-	if (!v) {
+	if (!s->target->ops->has_vcpu(s->target, id.vcpu)) {
 		fail(s, ESRCH, "the selected thread is gone");
 		return;
 	}
-	if ((pc && s->config.ro) || !may_step(s, kind)) {
+	if (pc && s->config.ro) {
 		fail(s, EROFS, "this session is read-only");
 		return;
 	}
-	if (!start_actions(s))
+	if (!may_step(s, kind) || !start_actions(s) || (pc && !jump(s, id.vcpu, *pc, &old)))
 		return;
-	if (pc)
-		jump(s, v, *pc);
 	add_action(s, &id, &(struct resume_action){ .kind = kind });
 	if (!one)
 		add_action(s, &(struct thread_id){ THREAD_ALL, 0 },
 			   &(struct resume_action){ .kind = RESUME_CONTINUE });
-	resume(s);
+	if (!resume(s) && pc)
+		jump_back(s, id.vcpu, old);
 }
 
 /* "[ADDR]" */
@@ -274,7 +304,7 @@ static void kill_all(struct session *s, struct scan *args)
 	if (!scan_done(s, args))
 		return;
 	end(s);
-	s->silent = true;
+	s->no_reply = true;
 }
 
 static void kill_process(struct session *s, struct scan *args)
@@ -286,15 +316,15 @@ static void kill_process(struct session *s, struct scan *args)
 }
 
 const struct command run_commands[] = {
-	{ "vCont?", 0, vcont_actions, NULL },
+	{ "vCont?", CMD_NO_HOLD, vcont_actions, NULL },
 	{ "vCont", CMD_RESUME, vcont, "vContSupported+" },
-	{ "c", CMD_GLUED | CMD_RESUME, cont, NULL },
-	{ "C", CMD_GLUED | CMD_RESUME, cont_signal, NULL },
-	{ "s", CMD_GLUED | CMD_RESUME, step, NULL },
-	{ "S", CMD_GLUED | CMD_RESUME, step_signal, NULL },
-	{ "D", CMD_ANYTIME, detach, NULL },
-	{ "QVmgdb.Withdraw", CMD_ANYTIME, withdraw, "QVmgdb.Withdraw+" },
-	{ "k", CMD_ANYTIME | CMD_CHANGES, kill_all, NULL },
-	{ "vKill", CMD_ANYTIME | CMD_CHANGES, kill_process, NULL },
+	{ "c", CMD_PREFIX | CMD_RESUME, cont, NULL },
+	{ "C", CMD_PREFIX | CMD_RESUME, cont_signal, NULL },
+	{ "s", CMD_PREFIX | CMD_RESUME, step, NULL },
+	{ "S", CMD_PREFIX | CMD_RESUME, step_signal, NULL },
+	{ "D", CMD_NO_HOLD | CMD_ANY_TIME, detach, NULL },
+	{ "QVmgdb.Withdraw", CMD_NO_HOLD | CMD_ANY_TIME, withdraw, "QVmgdb.Withdraw+" },
+	{ "k", CMD_NO_HOLD | CMD_ANY_TIME | CMD_CHANGES, kill_all, NULL },
+	{ "vKill", CMD_NO_HOLD | CMD_ANY_TIME | CMD_CHANGES, kill_process, NULL },
 	{ 0 },
 };
