@@ -26,12 +26,16 @@ static bool take_synced(struct x86_kvm *k, uint32_t what)
 
 /* ---- does it run? ------------------------------------------------------------------------------ */
 
-/* Asked more than once a stop; it changes only while the vCPU runs. */
+/*
+ * Asked more than once a stop, but another vCPU may wake up one that is halted, or start one that is
+ * off, while this one is parked.
+ */
 static int mp_state(struct x86_kvm *k)
 {
-	if (k->mp_state < 0)
-		k->mp_state = kvm_mp_state(k->fd);
-	return k->mp_state;
+	int state = k->runnable ? KVM_MP_STATE_RUNNABLE : kvm_mp_state(k->fd);
+
+	k->runnable = state == KVM_MP_STATE_RUNNABLE;
+	return state;
 }
 
 const char *x86_kvm_halted(void *ctx)
@@ -85,7 +89,6 @@ static int end_halt(struct x86_kvm *k, uint64_t rip)
 		ret = call(k, KVM_SET_MP_STATE, &runnable);
 	if (ret)
 		return ret;
-	k->mp_state = X86_KVM_UNKNOWN;
 	k->rip = rip;
 	k->rip_known = true;
 	return 0;

@@ -13,66 +13,66 @@
 static const struct {
 	uint32_t word;
 	const char *text;
-	enum insn_kind kind;
+	enum arm64_op op;
 } insns[] = {
-	{ 0xd503205f, "wfe", INSN_WFE },
-	{ 0xd503207f, "wfi", INSN_WFI },
-	{ 0xd5031003, "wfet x3", INSN_WFE },
-	{ 0xd5031024, "wfit x4", INSN_WFI },
-	{ 0xd503209f, "sev", INSN_OTHER },
-	{ 0xd50320bf, "sevl", INSN_OTHER },
-	{ 0xd503203f, "yield", INSN_OTHER },
-	{ 0xd503201f, "nop", INSN_OTHER },
-	{ 0xd69f03e0, "eret", INSN_ERET },
-	{ 0xd69f0bff, "eretaa", INSN_ERET },
-	{ 0xd69f0fff, "eretab", INSN_ERET },
-	{ 0xd50342df, "msr daifset, #2", INSN_MSR_DAIFSET },
-	{ 0xd5034fff, "msr daifclr, #15", INSN_MSR_DAIFCLR },
-	{ 0xd51b4227, "msr daif, x7", INSN_MSR_DAIF },
-	{ 0xd53b4229, "mrs x9, daif", INSN_MRS_DAIF },
-	{ 0xd50041bf, "msr spsel, #1", INSN_OTHER },
-	{ 0xd500419f, "msr pan, #1", INSN_OTHER },
-	{ 0xd53b4200, "mrs x0, nzcv", INSN_OTHER },
-	{ 0xd51b4200, "msr nzcv, x0", INSN_OTHER },
-	{ 0xd5384240, "mrs x0, currentel", INSN_OTHER },
-	{ 0xc85f7c20, "ldxr x0, [x1]", INSN_LOAD_EXCLUSIVE },
-	{ 0x885f7c20, "ldxr w0, [x1]", INSN_LOAD_EXCLUSIVE },
-	{ 0xc85ffc20, "ldaxr x0, [x1]", INSN_LOAD_EXCLUSIVE },
-	{ 0x085f7c20, "ldxrb w0, [x1]", INSN_LOAD_EXCLUSIVE },
-	{ 0x485ffc20, "ldaxrh w0, [x1]", INSN_LOAD_EXCLUSIVE },
-	{ 0xc87f0440, "ldxp x0, x1, [x2]", INSN_LOAD_EXCLUSIVE },
-	{ 0x887f8440, "ldaxp w0, w1, [x2]", INSN_LOAD_EXCLUSIVE },
-	{ 0xc8007c41, "stxr w0, x1, [x2]", INSN_STORE_EXCLUSIVE },
-	{ 0x8800fc41, "stlxr w0, w1, [x2]", INSN_STORE_EXCLUSIVE },
-	{ 0x08007c41, "stxrb w0, w1, [x2]", INSN_STORE_EXCLUSIVE },
-	{ 0x4800fc41, "stlxrh w0, w1, [x2]", INSN_STORE_EXCLUSIVE },
-	{ 0xc8200861, "stxp w0, x1, x2, [x3]", INSN_STORE_EXCLUSIVE },
-	{ 0x88208861, "stlxp w0, w1, w2, [x3]", INSN_STORE_EXCLUSIVE },
-	{ 0xc8a07c41, "cas x0, x1, [x2]", INSN_OTHER },
-	{ 0x88e07c41, "casa w0, w1, [x2]", INSN_OTHER },
-	{ 0x48207c82, "casp x0, x1, x2, x3, [x4]", INSN_OTHER },
-	{ 0x0860fc82, "caspal w0, w1, w2, w3, [x4]", INSN_OTHER },
-	{ 0x08a07c41, "casb w0, w1, [x2]", INSN_OTHER },
-	{ 0xc8dffc20, "ldar x0, [x1]", INSN_OTHER },
-	{ 0xc89ffc20, "stlr x0, [x1]", INSN_OTHER },
-	{ 0x08dffc20, "ldarb w0, [x1]", INSN_OTHER },
-	{ 0x889f7c20, "stllr w0, [x1]", INSN_OTHER },
-	{ 0x88df7c20, "ldlar w0, [x1]", INSN_OTHER },
-	{ 0xf9400020, "ldr x0, [x1]", INSN_OTHER },
-	{ 0xf8200041, "ldadd x0, x1, [x2]", INSN_OTHER },
-	{ 0xd5033f5f, "clrex", INSN_OTHER },
-	{ 0xd5033bbf, "dmb ish", INSN_OTHER },
-	{ 0x97fffffa, "bl", INSN_LEAVES },
-	{ 0xd61f0060, "br x3", INSN_LEAVES },
-	{ 0xd63f0060, "blr x3", INSN_LEAVES },
-	{ 0xd65f03c0, "ret", INSN_LEAVES },
-	{ 0xd65f0bff, "retaa", INSN_LEAVES },
-	{ 0xd61f081f, "braaz x0", INSN_LEAVES },
-	{ 0xd4000001, "svc #0", INSN_LEAVES },
-	{ 0xd4000002, "hvc #0", INSN_LEAVES },
-	{ 0xd4200020, "brk #1", INSN_BRK },
-	{ 0xd4400000, "hlt #0", INSN_LEAVES },
-	{ 0x00000000, "udf #0", INSN_LEAVES },
+	{ 0xd503205f, "wfe", ARM64_OP_WFE },
+	{ 0xd503207f, "wfi", ARM64_OP_WFI },
+	{ 0xd5031003, "wfet x3", ARM64_OP_WFE },
+	{ 0xd5031024, "wfit x4", ARM64_OP_WFI },
+	{ 0xd503209f, "sev", ARM64_OP_OTHER },
+	{ 0xd50320bf, "sevl", ARM64_OP_OTHER },
+	{ 0xd503203f, "yield", ARM64_OP_OTHER },
+	{ 0xd503201f, "nop", ARM64_OP_OTHER },
+	{ 0xd69f03e0, "eret", ARM64_OP_ERET },
+	{ 0xd69f0bff, "eretaa", ARM64_OP_ERET },
+	{ 0xd69f0fff, "eretab", ARM64_OP_ERET },
+	{ 0xd50342df, "msr daifset, #2", ARM64_OP_MSR_DAIFSET },
+	{ 0xd5034fff, "msr daifclr, #15", ARM64_OP_MSR_DAIFCLR },
+	{ 0xd51b4227, "msr daif, x7", ARM64_OP_MSR_DAIF },
+	{ 0xd53b4229, "mrs x9, daif", ARM64_OP_MRS_DAIF },
+	{ 0xd50041bf, "msr spsel, #1", ARM64_OP_OTHER },
+	{ 0xd500419f, "msr pan, #1", ARM64_OP_OTHER },
+	{ 0xd53b4200, "mrs x0, nzcv", ARM64_OP_OTHER },
+	{ 0xd51b4200, "msr nzcv, x0", ARM64_OP_OTHER },
+	{ 0xd5384240, "mrs x0, currentel", ARM64_OP_OTHER },
+	{ 0xc85f7c20, "ldxr x0, [x1]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0x885f7c20, "ldxr w0, [x1]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0xc85ffc20, "ldaxr x0, [x1]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0x085f7c20, "ldxrb w0, [x1]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0x485ffc20, "ldaxrh w0, [x1]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0xc87f0440, "ldxp x0, x1, [x2]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0x887f8440, "ldaxp w0, w1, [x2]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0xc8007c41, "stxr w0, x1, [x2]", ARM64_OP_STORE_EXCLUSIVE },
+	{ 0x8800fc41, "stlxr w0, w1, [x2]", ARM64_OP_STORE_EXCLUSIVE },
+	{ 0x08007c41, "stxrb w0, w1, [x2]", ARM64_OP_STORE_EXCLUSIVE },
+	{ 0x4800fc41, "stlxrh w0, w1, [x2]", ARM64_OP_STORE_EXCLUSIVE },
+	{ 0xc8200861, "stxp w0, x1, x2, [x3]", ARM64_OP_STORE_EXCLUSIVE },
+	{ 0x88208861, "stlxp w0, w1, w2, [x3]", ARM64_OP_STORE_EXCLUSIVE },
+	{ 0xc8a07c41, "cas x0, x1, [x2]", ARM64_OP_OTHER },
+	{ 0x88e07c41, "casa w0, w1, [x2]", ARM64_OP_OTHER },
+	{ 0x48207c82, "casp x0, x1, x2, x3, [x4]", ARM64_OP_OTHER },
+	{ 0x0860fc82, "caspal w0, w1, w2, w3, [x4]", ARM64_OP_OTHER },
+	{ 0x08a07c41, "casb w0, w1, [x2]", ARM64_OP_OTHER },
+	{ 0xc8dffc20, "ldar x0, [x1]", ARM64_OP_OTHER },
+	{ 0xc89ffc20, "stlr x0, [x1]", ARM64_OP_OTHER },
+	{ 0x08dffc20, "ldarb w0, [x1]", ARM64_OP_OTHER },
+	{ 0x889f7c20, "stllr w0, [x1]", ARM64_OP_OTHER },
+	{ 0x88df7c20, "ldlar w0, [x1]", ARM64_OP_OTHER },
+	{ 0xf9400020, "ldr x0, [x1]", ARM64_OP_OTHER },
+	{ 0xf8200041, "ldadd x0, x1, [x2]", ARM64_OP_OTHER },
+	{ 0xd5033f5f, "clrex", ARM64_OP_OTHER },
+	{ 0xd5033bbf, "dmb ish", ARM64_OP_OTHER },
+	{ 0x97fffffa, "bl", ARM64_OP_LEAVES },
+	{ 0xd61f0060, "br x3", ARM64_OP_LEAVES },
+	{ 0xd63f0060, "blr x3", ARM64_OP_LEAVES },
+	{ 0xd65f03c0, "ret", ARM64_OP_LEAVES },
+	{ 0xd65f0bff, "retaa", ARM64_OP_LEAVES },
+	{ 0xd61f081f, "braaz x0", ARM64_OP_LEAVES },
+	{ 0xd4000001, "svc #0", ARM64_OP_LEAVES },
+	{ 0xd4000002, "hvc #0", ARM64_OP_LEAVES },
+	{ 0xd4200020, "brk #1", ARM64_OP_BRK },
+	{ 0xd4400000, "hlt #0", ARM64_OP_LEAVES },
+	{ 0x00000000, "udf #0", ARM64_OP_LEAVES },
 };
 
 Test(arm64_insn, kinds, .description = "each kind, and what looks like it but is not")
@@ -80,8 +80,8 @@ Test(arm64_insn, kinds, .description = "each kind, and what looks like it but is
 	size_t i;
 
 	for (i = 0; i < sizeof(insns) / sizeof(insns[0]); i++)
-		cr_expect_eq(arm64_decode(insns[i].word).kind, insns[i].kind, "%s: %d",
-			     insns[i].text, arm64_decode(insns[i].word).kind);
+		cr_expect_eq(arm64_decode(insns[i].word).op, insns[i].op, "%s: %d", insns[i].text,
+			     arm64_decode(insns[i].word).op);
 }
 
 Test(arm64_insn, immediates, .description = "of brk, and of msr daifset and daifclr")
@@ -113,16 +113,16 @@ Test(arm64_insn, branches, .description = "targets of branches, either direction
 		{ 0x5c000000, false, 0 } /* ldr d0: none */,
 	};
 	size_t i, n = sizeof(branches) / sizeof(branches[0]) - 1;
-	struct insn in;
+	struct arm64_insn in;
 
 	for (i = 0; i < n; i++) {
 		in = arm64_decode(branches[i].word);
-		cr_expect_eq(in.kind, INSN_BRANCH, "%08x", branches[i].word);
+		cr_expect_eq(in.op, ARM64_OP_BRANCH, "%08x", branches[i].word);
 		cr_expect_eq(in.conditional, branches[i].conditional, "%08x", branches[i].word);
 		cr_expect_eq(in.offset, branches[i].offset, "%08x: %ld", branches[i].word,
 			     in.offset);
 	}
-	cr_expect_eq(arm64_decode(branches[n].word).kind, INSN_OTHER);
+	cr_expect_eq(arm64_decode(branches[n].word).op, ARM64_OP_OTHER);
 }
 
 /* ---- steps ------------------------------------------------------------------------------- */
@@ -322,7 +322,7 @@ Test(arm64_step, eret, .description = "eret: PSTATE from SPSR_EL1, which the gue
 	end(true);
 	cr_expect_eq(t.state.pstate, spsr);
 	cr_expect_eq(t.state.spsr_el1, spsr);
-	cr_expect_not(t.state.own_ss);
+	cr_expect_not(t.state.guest_ss);
 }
 
 Test(arm64_step, exceptions, .description = "the saved state has neither our mask nor our SS")
@@ -444,7 +444,7 @@ enum { MDSCR_SS = 1, MDSCR_KDE = 1 << 13, ESR_STEP = 0xce000022, ESR_STEPPED = 0
 static void steps_itself(bool ss)
 {
 	t.state.sys[ARM64_MDSCR] = MDSCR_SS | MDSCR_KDE;
-	t.state.own_ss = ss;
+	t.state.guest_ss = ss;
 }
 
 static void has_own_step(uint64_t from, uint32_t esr)
@@ -453,7 +453,7 @@ static void has_own_step(uint64_t from, uint32_t esr)
 	cr_expect_eq(t.state.elr_el1, from, "%#lx", t.state.elr_el1);
 	cr_expect_eq(t.state.sys[ARM64_ESR], esr, "%#lx", t.state.sys[ARM64_ESR]);
 	cr_expect_eq(t.state.spsr_el1 & PSTATE_SS, 0);
-	cr_expect_not(t.state.own_ss);
+	cr_expect_not(t.state.guest_ss);
 	cr_expect(arm64_test_dirty(&t, ARM64_BANK_CORE));
 }
 
@@ -534,7 +534,7 @@ Test(arm64_step, own_step_eret,
 	t.state.pc = DEST;
 	end(true);
 	cr_expect_eq(t.state.pc, DEST);
-	cr_expect(t.state.own_ss);
+	cr_expect(t.state.guest_ss);
 	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H | PSTATE_SS);
 }
 
@@ -545,7 +545,7 @@ Test(arm64_step, own_step_fault, .description = "an instruction that faults is t
 	take_exception(VBAR + 0x200, CODE, true);
 	end(true);
 	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H | PSTATE_SS);
-	cr_expect_not(t.state.own_ss);
+	cr_expect_not(t.state.guest_ss);
 	teardown();
 	setup();
 	steps_itself(true);

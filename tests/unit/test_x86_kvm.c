@@ -215,6 +215,7 @@ Test(x86_kvm, halted_moved,
 	if (!x86_vm_open_irqchip(&m, X86_GUEST_64))
 		cr_skip_test(X86_NO_KVM);
 	cr_assert_eq(ioctl(m.vcpu, KVM_SET_MP_STATE, &mp), 0);
+	cr_assert_eq(m.ops->arm(m.k, &nothing), 0);
 	cr_expect_str_eq(m.ops->halted(m.k), "halted");
 	move_to(&m, rip(&m));
 	cr_expect_str_eq(m.ops->halted(m.k), "halted", "its PC is the same");

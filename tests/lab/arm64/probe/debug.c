@@ -3,6 +3,7 @@
 #include "probe.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 
 static const struct debug_control brks = { .trap_brk = true };
@@ -270,6 +271,37 @@ static const char *watch_atomic(struct vm *m)
 	return NULL;
 }
 
+/* It fails, so that nobody takes the same BRK again and again. */
+static const char *brk_not_given_back(struct vm *m)
+{
+	struct trap t;
+	int ret;
+
+	vm_start(m, s_brk, PSTATE_DAIF);
+	CHECK(!vm_run(m, &brks, &t) && is_brk(&t, 0x123), "kind %u", t.kind);
+	vm_change(m, ARM64_BANK_CORE)->pstate = 0x13; /* EL1 in AArch32 state, which KVM takes */
+	vm_flush(m);
+	ret = arm64_kvm_ops.reinject(m->k, &t);
+	CHECK(ret == -EOPNOTSUPP && pc(m) == t.pc, "reinject: %d, PC %#lx", ret, pc(m));
+	return NULL;
+}
+
+/* The VMM's own guest debugging lasts until a debugger arms the vCPU. */
+static const char *vmm_debugging(struct vm *m)
+{
+	struct kvm_guest_debug dbg = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
+	struct arm64_kvm *again;
+	struct vcpu_caps caps;
+	struct trap t;
+
+	vm_start(m, s_nops, PSTATE_DAIF);
+	CHECK(!ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &dbg), "KVM_SET_GUEST_DEBUG: %d", errno);
+	CHECK(!arm64_kvm_create(m->vcpu, m->run, KICK_SIGNAL, &again, &caps), "create");
+	arm64_kvm_ops.release(again);
+	CHECK(!vm_run(m, &nothing, &t) && t.kind == TRAP_STEP, "kind %u", t.kind);
+	return NULL;
+}
+
 /* ---- how many ---------------------------------------------------------------------------- */
 
 /* All that are counted work, each in its place, and one more is refused. */
@@ -332,6 +364,8 @@ const struct fact debug_facts[] = {
 	{ "brk is taken by any debugging", brk_any_debugging, NULL },
 	{ "brk is the guest's when nothing is armed", brk_undebugged, NULL },
 	{ "brk given back by hand", brk_given_back, NULL },
+	{ "brk that can't be given back is an error", brk_not_given_back, NULL },
+	{ "the VMM's own debugging is kept", vmm_debugging, NULL },
 	{ "exec slot exits at its address", exec_exit, NULL },
 	{ "exec slot fires again until disarmed", exec_again, NULL },
 	{ "exec slot stepped onto is a step", exec_stepped_onto, NULL },
