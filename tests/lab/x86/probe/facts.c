@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -151,6 +152,31 @@ static const char *int3_emulated(struct vm *m)
 	      "the instruction is not told");
 	CHECK(m->run->emulation_failure.insn_bytes[0] == 0xcc, "its first byte is %#x",
 	      m->run->emulation_failure.insn_bytes[0]);
+	return NULL;
+}
+
+/* ---- 10: int1 ------------------------------------------------------------------------------------ */
+
+static bool has_vmx(void)
+{
+	unsigned int a, b, c = 0, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && c >> 5 & 1;
+}
+
+static const char *int1_exits(struct vm *m)
+{
+	int exit;
+
+	vm_arm(m, HW, DATA, DR7_EXEC0);
+	exit = vm_run(m);
+	if (gave_up(m, exit))
+		return NOT_APPLICABLE "this KVM can't emulate it";
+	if (exit == KVM_EXIT_HLT)
+		return NOT_APPLICABLE "here it does not exit, but is the guest's";
+	CHECK(exit == KVM_EXIT_DEBUG && m->run->debug.arch.exception == DB, "exit %d", exit);
+	CHECK(!(m->run->debug.arch.dr6 & 0xe00f), "DR6 %#llx", m->run->debug.arch.dr6);
+	CHECK(AT(m) == (has_vmx() ? CODE : CODE + 1u), "at %#x", AT(m));
 	return NULL;
 }
 
@@ -422,6 +448,8 @@ const struct fact facts[] = {
 	ROW("7, a data slot fires behind the access", 0, watch_after, STORE),
 	ROW("8, while slots are used the guest's own do not fire", PROCESSOR, own_held_back,
 	    "\x90\x90\x90\xf4"),
+	ROW("10, an int1 exits without a cause, with PC on it on VT-x, after it on AMD-V", 0,
+	    int1_exits, "\xf1\xf4"),
 	ROW("an entry that does not reach the guest leaves the exit", 0, exit_reason_stays, NOPS),
 	ROW("registers come along with exits", 0, registers_come_along, NOPS),
 	ROW("a triple fault is KVM_EXIT_SHUTDOWN", 0, triple_fault, "\x0f\x0b"),
