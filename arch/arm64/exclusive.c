@@ -7,7 +7,7 @@
 
 enum { INSN_SIZE = 4, EXCLUSIVE_MAX = 16 };
 
-/* From a load-exclusive to its store and the branch behind that tries again. */
+/* From a load-exclusive to its store and the branch after it that tries again. */
 struct sequence {
 	uint64_t start, end; /* of its instructions: start <= PC < end */
 	unsigned int nbranches;

@@ -10,7 +10,7 @@
 #define MDSCR_MDE  (1ULL << 15)
 #define OSLSR_OSLK (1ULL << 1)
 
-/* ---- its own steps ----------------------------------------------------------------------- */
+/* ---- software steps ---------------------------------------------------------------------- */
 
 enum arm64_guest_step arm64_guest_step(struct cpu_view *v)
 {
@@ -53,7 +53,7 @@ void arm64_end_guest_step(struct cpu_view *v, enum arm64_guest_step before, bool
 		arm64_take_guest_step(v, false);
 }
 
-/* ---- its own registers ------------------------------------------------------------------- */
+/* ---- debug registers --------------------------------------------------------------------- */
 
 /* DBGBCR<n>_EL1 and DBGWCR<n>_EL1. */
 static bool is_control(uint16_t enc)

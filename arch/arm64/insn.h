@@ -19,7 +19,7 @@ enum arm64_op {
 	ARM64_OP_LOAD_EXCLUSIVE, /* LDXR, LDAXR, LDXP, LDAXP and the narrow ones */
 	ARM64_OP_STORE_EXCLUSIVE,
 	ARM64_OP_BRANCH, /* to a fixed address, without link; conditional or not */
-	ARM64_OP_LEAVES, /* goes where it can't be told beforehand: BL, BR, BLR, RET, SVC, UDF, ... */
+	ARM64_OP_LEAVES, /* goes to an address that the instruction does not have: BL, BR, BLR, RET, SVC, UDF, ... */
 };
 
 struct arm64_insn {

@@ -18,7 +18,7 @@ static unsigned int pairs(const struct arm64_kvm *k, int capability, unsigned in
 	return (dfr0 >> dfr0_shift & 15) + 1;
 }
 
-/* Where /dev/kvm can't be asked the vCPU's own identification register tells. */
+/* Where /dev/kvm can't be opened the vCPU's identification register has the numbers. */
 static void find_caps(struct arm64_kvm *k)
 {
 	static const int caps[] = { KVM_CAP_GUEST_DEBUG_HW_BPS, KVM_CAP_GUEST_DEBUG_HW_WPS };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vCPU's state on arm64, in types of our own, and the banks in which it is fetched. The banks
+ * A vCPU's state on arm64, in types that know no backend, and the banks in which it is fetched. The banks
  * are cut by cost: a backend such as KVM pays for every register, and a stop needs few.
  */
 #ifndef VMGDB_ARCH_ARM64_STATE_H
@@ -28,7 +28,7 @@ enum arm64_bank {
 	ARM64_NBANKS = ARM64_BANK_SYS + ARM64_SYS_MAX,
 };
 
-/* System registers that the code here looks at itself: the first places in sys[]. */
+/* System registers that the architecture code reads itself: the first places in sys[]. */
 enum arm64_sys {
 	ARM64_SCTLR,
 	ARM64_TCR,

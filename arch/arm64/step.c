@@ -166,8 +166,8 @@ static bool took_exception(struct cpu_view *v, const struct step_plan *p)
 	return from_group || (s->elr_el1 >= p->pc && s->elr_el1 <= p->saved[END]);
 }
 
-/* SS is ours as well: a fault leaves it set in the saved state. */
-static void mend_saved(struct cpu_view *v, const struct step_plan *p)
+/* SS is of the debugger's step, too: a fault leaves it set in the saved state. */
+static void restore_saved(struct cpu_view *v, const struct step_plan *p)
 {
 	struct arm64_state *s = arm64_state(v);
 
@@ -176,13 +176,14 @@ static void mend_saved(struct cpu_view *v, const struct step_plan *p)
 	v->dirty(v, ARM64_BANK_EL1);
 	if (p->saved[GUEST_STEP] != GUEST_STEP_ACTIVE)
 		return;
-	if (s->elr_el1 == p->pc) /* to be tried again, with its trap behind it */
+	if (s->elr_el1 ==
+	    p->pc) /* the instruction runs again, and the guest's trap comes after it */
 		s->spsr_el1 |= PSTATE_SS;
 	s->guest_ss = false;
 	v->dirty(v, ARM64_BANK_CORE);
 }
 
-static void mend_read(struct cpu_view *v, const struct step_plan *p)
+static void restore_read(struct cpu_view *v, const struct step_plan *p)
 {
 	const unsigned int reg = p->saved[LATER];
 
@@ -192,7 +193,7 @@ static void mend_read(struct cpu_view *v, const struct step_plan *p)
 	v->dirty(v, bank_of_x(reg));
 }
 
-static void mend_return_state(struct cpu_view *v, const struct step_plan *p)
+static void restore_spsr(struct cpu_view *v, const struct step_plan *p)
 {
 	if (p->kind != STEP_RETURNS || v->need(v, ARM64_BANK_EL1))
 		return;
@@ -200,11 +201,11 @@ static void mend_return_state(struct cpu_view *v, const struct step_plan *p)
 	v->dirty(v, ARM64_BANK_EL1);
 }
 
-static void mend_whole(struct cpu_view *v, const struct step_plan *p)
+static void restore_all(struct cpu_view *v, const struct step_plan *p)
 {
 	if (p->kind == STEP_READS)
-		mend_read(v, p);
-	mend_return_state(v, p);
+		restore_read(v, p);
+	restore_spsr(v, p);
 	set_pstate_irqs(v, p->kind == STEP_SETS || p->kind == STEP_RETURNS ? p->saved[LATER]
 									   : p->saved[BEFORE]);
 	end_guest_step(v, p);
@@ -215,12 +216,12 @@ int arm64_step_end(struct cpu_view *v, struct step_plan *p, bool trapped)
 	if (p->emulated || v->need(v, ARM64_BANK_CORE))
 		return 0;
 	if (!trapped && arm64_state(v)->pc == p->pc) { /* it has not run */
-		mend_return_state(v, p);
+		restore_spsr(v, p);
 		set_pstate_irqs(v, p->saved[BEFORE]);
 	} else if (took_exception(v, p)) {
-		mend_saved(v, p);
+		restore_saved(v, p);
 	} else {
-		mend_whole(v, p);
+		restore_all(v, p);
 	}
 	return 0;
 }

@@ -63,7 +63,7 @@ static void classify_db(struct x86_kvm *k, uint64_t dr6, struct trap *t)
 		t->kind |= TRAP_STEP;
 }
 
-/* A vCPU that has stepped HLT is halted; one that has met a breakpoint runs. */
+/* A vCPU that has stepped HLT is halted; one at a breakpoint is not. */
 static void classify_debug(struct x86_kvm *k, struct trap *t)
 {
 	const struct kvm_debug_exit_arch *d = &k->run->debug.arch;

@@ -318,7 +318,7 @@ union msr_list {
 	uint8_t room[sizeof(struct kvm_msrs) + ARRAY_LEN(msrs) * sizeof(struct kvm_msr_entry)];
 };
 
-/* KVM stops at the first that it does not know and tells how many it did. */
+/* KVM stops at the first MSR that it does not know, and returns how many it has read or set. */
 static int msr_call(const struct x86_kvm *k, unsigned long request, union msr_list *list)
 {
 	int n;
@@ -379,7 +379,7 @@ int x86_kvm_get_events(struct x86_kvm *k, struct kvm_vcpu_events *e)
 	return call(k, KVM_GET_VCPU_EVENTS, e);
 }
 
-/* A pending exception, where the VMM has these told apart from injected ones, is always set too. */
+/* A VMM with KVM_CAP_EXCEPTION_PAYLOAD has pending exceptions apart from injected ones: both are set. */
 int x86_kvm_set_events(struct x86_kvm *k, struct kvm_vcpu_events *e, uint32_t valid)
 {
 	e->flags = valid | (e->flags & KVM_VCPUEVENT_VALID_PAYLOAD);

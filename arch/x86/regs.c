@@ -227,7 +227,7 @@ static const struct reg_desc segments_regs[] = {
 	SYS("gs_base", seg[X86_GS].base, 64, "int64", X86_BANK_SREGS),
 };
 
-/* ---- our own: the system registers ---------------------------------------------------------- */
+/* ---- the system registers of vmgdb ---------------------------------------------------------- */
 
 static const struct reg_desc system64_regs[] = {
 	SYS("k_gs_base", msr.kernel_gs_base, 64, "int64", X86_BANK_MSRS),

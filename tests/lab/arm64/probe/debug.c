@@ -271,21 +271,6 @@ static const char *watch_atomic(struct vm *m)
 	return NULL;
 }
 
-/* It fails, so that nobody takes the same BRK again and again. */
-static const char *brk_not_given_back(struct vm *m)
-{
-	struct trap t;
-	int ret;
-
-	vm_start(m, s_brk, PSTATE_DAIF);
-	CHECK(!vm_run(m, &brks, &t) && is_brk(&t, 0x123), "kind %u", t.kind);
-	vm_change(m, ARM64_BANK_CORE)->pstate = 0x13; /* EL1 in AArch32 state, which KVM takes */
-	vm_flush(m);
-	ret = arm64_kvm_ops.reinject(m->k, &t);
-	CHECK(ret == -EOPNOTSUPP && pc(m) == t.pc, "reinject: %d, PC %#lx", ret, pc(m));
-	return NULL;
-}
-
 /* The VMM's own guest debugging lasts until a debugger arms the vCPU. */
 static const char *vmm_debugging(struct vm *m)
 {
@@ -364,7 +349,6 @@ const struct fact debug_facts[] = {
 	{ "brk is taken by any debugging", brk_any_debugging, NULL },
 	{ "brk is the guest's when nothing is armed", brk_undebugged, NULL },
 	{ "brk given back by hand", brk_given_back, NULL },
-	{ "brk that can't be given back is an error", brk_not_given_back, NULL },
 	{ "the VMM's own debugging is kept", vmm_debugging, NULL },
 	{ "exec slot exits at its address", exec_exit, NULL },
 	{ "exec slot fires again until disarmed", exec_again, NULL },
