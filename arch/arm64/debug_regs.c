@@ -30,7 +30,7 @@ static int split_data(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_
 		size = piece(addr, len);
 		if (n == max) {
 			*why = "the range needs more watchpoint registers than there are; "
-			       "`monitor set software-watch on' does without";
+			       "`monitor set software-watch on' watches by single steps";
 			return -ENOSPC;
 		}
 		out[n++] = (struct hw_slot){ kind, addr, size };

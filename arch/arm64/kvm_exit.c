@@ -46,11 +46,12 @@ static void classify_debug(struct arm64_kvm *k, struct trap *t)
 	case ARM64_EC_STEP: t->kind = TRAP_STEP; break;
 	case ARM64_EC_BREAKPOINT:
 		t->kind = TRAP_EXEC;
-		t->slots = exec_slots(&k->armed, t->pc);
+		t->slots = exec_slots(&k->control, t->pc);
 		break;
 	case ARM64_EC_WATCHPOINT:
 		t->kind = TRAP_WATCH;
-		t->slots = arm64_watch_slots(k->armed.hw, k->armed.nhw, d->far, d->hsr & ESR_WNR);
+		t->slots =
+			arm64_watch_slots(k->control.hw, k->control.nhw, d->far, d->hsr & ESR_WNR);
 		break;
 	default: kvm_trap(t, TRAP_FATAL, "KVM reported a debug exit of an unknown class");
 	}
@@ -62,7 +63,7 @@ static void classify_completed(struct arm64_kvm *k, struct trap *t)
 	k->completing = false;
 	k->run->exit_reason = KVM_EXIT_INTR;
 	t->kind = TRAP_INTERRUPTED;
-	if (k->armed.step && !arm64_kvm_get_pc(k, &t->pc))
+	if (k->control.step && !arm64_kvm_get_pc(k, &t->pc))
 		t->kind |= TRAP_STEP;
 }
 
@@ -88,7 +89,7 @@ void arm64_kvm_classify(void *ctx, struct trap *t)
 		break;
 	case KVM_EXIT_INTERNAL_ERROR: kvm_trap(t, TRAP_FATAL, "KVM internal error"); break;
 	case KVM_EXIT_ARM_NISV:
-		kvm_trap(t, TRAP_FATAL, "KVM can't emulate this access to no memory");
+		kvm_trap(t, TRAP_FATAL, "KVM can't emulate this access outside of memory");
 		break;
 	default: break;
 	}

@@ -21,10 +21,14 @@ struct arm64_kvm {
 	struct kvm_run *run;
 	struct vcpu_caps caps;
 
-	struct debug_control armed; /* as KVM has it from here; zero: nothing was set */
-	bool completing;	    /* the next entry only completes the access of the last exit */
-	bool has_run;  /* identification registers are fixed from the first KVM_RUN on */
-	bool runnable; /* it is not off: known, until the next entry */
+	/* How it is armed. */
+	struct kvm_guest_debug armed; /* as KVM has it from here; zero: nothing was set */
+	struct debug_control control; /* as it was asked for */
+
+	/* What is known of the vCPU and its last exit. */
+	bool completing; /* the next entry only completes the access of the last exit */
+	bool has_run;	 /* identification registers are fixed from the first KVM_RUN on */
+	bool runnable;	 /* it is not off: known, until the next entry */
 
 	/* Between fetch and store. */
 	struct arm64_state seen; /* what KVM has: only what differs is stored */

@@ -2,7 +2,7 @@
 #include "arch/x86/regs.h"
 
 /*
- * The register table: what gdb and lldb are told of, and where each value is in the state. Names,
+ * The register table: what gdb and lldb see, and where each value is in the state. Names,
  * order and sizes of the org.gnu.gdb features are gdb's (GDB manual, "i386 Features").
  */
 #include "arch/x86/state.h"
@@ -305,8 +305,8 @@ const struct tdesc *x86_tdesc(enum x86_tdesc mode, bool avx)
 }
 
 /*
- * Compatibility mode gets the 64-bit description: its kernel is a 64-bit one, the debugger asks
- * for the description once and may have come while some 32-bit process was running.
+ * Compatibility mode gets the 64-bit description: its kernel is a 64-bit one, and the debugger asks for
+ * the description once, perhaps while a 32-bit process is running.
  */
 static enum x86_tdesc mode_of(struct cpu_view *v)
 {

@@ -220,7 +220,7 @@ Test(arm64_step, host_blocks, .description = "a backend that keeps interrupts ou
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
-Test(arm64_step, not_run, .description = "a step that ended before it began leaves nothing behind")
+Test(arm64_step, not_run, .description = "a step that ended before it began leaves no trace")
 {
 	begin(0xd50342df);
 	end(false);
@@ -232,7 +232,7 @@ Test(arm64_step, not_run, .description = "a step that ended before it began leav
 }
 
 Test(arm64_step, completed_aside,
-     .description = "not trapped, but past it (an MMIO completed): mended")
+     .description = "not trapped, but past it (an MMIO completed): restored")
 {
 	begin(LDR);
 	t.state.pc += 4;
@@ -291,7 +291,7 @@ Test(arm64_step, mrs_daif, .description = "mrs x9, daif: the guest does not see 
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_F);
 }
 
-Test(arm64_step, mrs_daif_banks, .description = "x28 and x29 are mended where they lie")
+Test(arm64_step, mrs_daif_banks, .description = "x28 and x29 are restored in their banks")
 {
 	begin(0xd53b423c);
 	t.state.x[28] = PSTATE_IRQS;
@@ -315,7 +315,7 @@ Test(arm64_step, eret, .description = "eret: PSTATE from SPSR_EL1, which the gue
 	t.state.spsr_el1 = spsr;
 	t.state.pstate |= PSTATE_I;
 	begin(ERET);
-	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T | PSTATE_IRQS, "nothing gets in behind it");
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T | PSTATE_IRQS, "no interrupt comes after it");
 	cr_expect(arm64_test_dirty(&t, ARM64_BANK_EL1));
 	t.state.pstate = t.state.spsr_el1;
 	t.state.pc = DEST;
@@ -343,7 +343,7 @@ Test(arm64_step, exceptions, .description = "the saved state has neither our mas
 	}
 }
 
-Test(arm64_step, svc, .description = "svc: the exception returns behind it")
+Test(arm64_step, svc, .description = "svc: the exception returns to after it")
 {
 	t.state.pstate = PSTATE_EL0T;
 	begin(SVC);
@@ -405,7 +405,8 @@ Test(arm64_step, aarch32, .description = "AArch32 code is not decoded as A64, an
 
 /* ---- brk ---------------------------------------------------------------------------------- */
 
-Test(arm64_step, own_brk, .description = "the guest's own brk takes its exception, without running")
+Test(arm64_step, guest_brk,
+     .description = "the guest's own brk takes its exception, without running")
 {
 	t.state.pstate = PSTATE_EL0T | 1U << 29;
 	begin(BRK);
@@ -447,7 +448,7 @@ static void steps_itself(bool ss)
 	t.state.guest_ss = ss;
 }
 
-static void has_own_step(uint64_t from, uint32_t esr)
+static void has_guest_step(uint64_t from, uint32_t esr)
 {
 	cr_expect_eq(t.state.pc, VBAR + 0x200, "%#lx", t.state.pc);
 	cr_expect_eq(t.state.elr_el1, from, "%#lx", t.state.elr_el1);
@@ -457,26 +458,26 @@ static void has_own_step(uint64_t from, uint32_t esr)
 	cr_expect(arm64_test_dirty(&t, ARM64_BANK_CORE));
 }
 
-Test(arm64_step, own_step,
-     .description = "behind an instruction that the guest steps is its exception")
+Test(arm64_step, guest_step,
+     .description = "after an instruction that the guest steps is its exception")
 {
 	steps_itself(true);
 	begin(NOP);
 	cr_expect_not(plan.emulated);
 	retire();
-	has_own_step(CODE + 4, ESR_STEPPED);
+	has_guest_step(CODE + 4, ESR_STEPPED);
 }
 
-Test(arm64_step, own_step_pending,
+Test(arm64_step, guest_step_pending,
      .description = "one that is pending comes before the instruction")
 {
 	steps_itself(false);
 	begin(NOP);
 	cr_expect(plan.emulated);
-	has_own_step(CODE, ESR_STEP);
+	has_guest_step(CODE, ESR_STEP);
 }
 
-Test(arm64_step, own_step_el0, .description = "of EL0 it is of another class, and needs no KDE")
+Test(arm64_step, guest_step_el0, .description = "of EL0 it is of another class, and needs no KDE")
 {
 	steps_itself(true);
 	t.state.sys[ARM64_MDSCR] = MDSCR_SS;
@@ -487,7 +488,7 @@ Test(arm64_step, own_step_el0, .description = "of EL0 it is of another class, an
 	cr_expect_eq(t.state.sys[ARM64_ESR], 0xcb000022, "%#lx", t.state.sys[ARM64_ESR]);
 }
 
-Test(arm64_step, own_step_masked,
+Test(arm64_step, guest_step_masked,
      .description = "none while it is masked, locked, or not of this level")
 {
 	static const struct {
@@ -513,17 +514,18 @@ Test(arm64_step, own_step_masked,
 	}
 }
 
-Test(arm64_step, own_step_unmasked, .description = "msr daifclr that lets it in is followed by it")
+Test(arm64_step, guest_step_unmasked,
+     .description = "msr daifclr that lets it in is followed by it")
 {
 	steps_itself(false);
 	t.state.pstate |= PSTATE_D;
 	begin(0xd50348ff);
 	t.state.pstate &= ~(uint64_t)PSTATE_D;
 	retire();
-	has_own_step(CODE + 4, ESR_STEP);
+	has_guest_step(CODE + 4, ESR_STEP);
 }
 
-Test(arm64_step, own_step_eret,
+Test(arm64_step, guest_step_eret,
      .description = "eret with SPSR.SS set lets one instruction go first")
 {
 	steps_itself(false);
@@ -538,7 +540,8 @@ Test(arm64_step, own_step_eret,
 	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H | PSTATE_SS);
 }
 
-Test(arm64_step, own_step_fault, .description = "an instruction that faults is to be stepped again")
+Test(arm64_step, guest_step_fault,
+     .description = "an instruction that faults is to be stepped again")
 {
 	steps_itself(true);
 	begin(LDR);
@@ -602,7 +605,7 @@ Test(arm64_step, exclusive_leaves, .description = "a branch out of the sequence 
 }
 
 Test(arm64_step, exclusive_no_retry,
-     .description = "it ends behind the store if no branch goes back")
+     .description = "it ends after the store if no branch goes back")
 {
 	put_sequence();
 	code(3, NOP);
@@ -616,7 +619,7 @@ Test(arm64_step, exclusive_no_retry,
 }
 
 Test(arm64_step, exclusive_fault,
-     .description = "a fault in the sequence ends it at the vector, mended")
+     .description = "a fault in the sequence ends it at the vector, restored")
 {
 	put_sequence();
 	begin(LDXR);

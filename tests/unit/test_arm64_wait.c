@@ -78,7 +78,7 @@ Test(arm64_wait, illegal, .description = "with PSTATE.IL set it is left to the p
 	cr_expect_not(begin(i, PSTATE_EL1H | PSTATE_IL, 0, 0), "%08x", waits[i].word);
 }
 
-Test(arm64_wait, own_step, .description = "a guest that steps itself has its exception behind it")
+Test(arm64_wait, guest_step, .description = "a guest that steps itself has its exception after it")
 {
 	size_t i;
 

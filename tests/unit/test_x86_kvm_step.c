@@ -290,7 +290,7 @@ Test(x86_kvm_step, masked, .description = "the same where interrupts are kept ou
 		cr_expect(check(&programs[i], &masked), "%s", programs[i].name);
 }
 
-/* An interrupt that KVM has taken from its controller; with it, an INT3 that is not come to yet. */
+/* An interrupt that KVM has taken from its controller; with it, an INT3 that is not reached yet. */
 static void open_delivery(struct x86_vm *m)
 {
 	struct kvm_vcpu_events e;

@@ -32,11 +32,11 @@ static const char *mmio_settles(struct vm *m)
 	      m->run->exit_reason);
 	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at, "PC %#lx at the exit", m->state.pc);
 	memcpy(m->run->mmio.data, &got, sizeof(got));
-	CHECK(arm64_kvm_ops.needs_completion(m->k), "it is not told to be half done");
+	CHECK(arm64_kvm_ops.needs_completion(m->k), "it does not need completion");
 	arm64_kvm_ops.kick(m->k);
 	ret = ioctl(m->vcpu, KVM_RUN, 0) ? -errno : 0;
 	CHECK(ret == -EINTR, "the entry that completes it: %d", ret);
-	CHECK(!arm64_kvm_ops.needs_completion(m->k), "told twice");
+	CHECK(!arm64_kvm_ops.needs_completion(m->k), "it needs completion twice");
 	vm_flush(m);
 	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at + 4, "PC %#lx when settled", m->state.pc);
 	CHECK(vm_state(m, ARM64_BANK_X)->x[1] == got, "x1 %#lx when settled", m->state.x[1]);
@@ -56,7 +56,7 @@ static const char *mmio_settles_in_step(struct vm *m)
 	vm_change(m, ARM64_BANK_X)->x[0] = MMIO;
 	CHECK(!vm_enter(m, &step, &t) && m->run->exit_reason == KVM_EXIT_MMIO, "exit %u",
 	      m->run->exit_reason);
-	CHECK(arm64_kvm_ops.needs_completion(m->k), "it is not told to be half done");
+	CHECK(arm64_kvm_ops.needs_completion(m->k), "it does not need completion");
 	arm64_kvm_ops.kick(m->k);
 	ioctl(m->vcpu, KVM_RUN, 0);
 	arm64_kvm_ops.classify(m->k, &t);
@@ -301,7 +301,7 @@ const struct fact run_facts[] = {
 	{ "mmio settles in the middle of a step", mmio_settles_in_step, NULL },
 	{ "mmio stepped over", mmio_in_step, NULL },
 	{ "exit is forgotten by the next entry", exit_forgotten, NULL },
-	{ "power-off is told", power_off, NULL },
+	{ "power-off is an event", power_off, NULL },
 	{ "code that was patched is run", patched, NULL },
 	{ "code that was patched needs the caches cleaned", icache, NULL },
 	{ "kick, a spinning vCPU", kick_spin, NULL },
