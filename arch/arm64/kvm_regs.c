@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* Registers to and from KVM. */
-#include "arch/arm64/kvm.h"
-
 #include <errno.h>
-#include <linux/kvm.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+
+#include "arch/arm64/kvm_vcpu.h"
 
 #define AT(member)   offsetof(struct arm64_state, member)
 #define CORE(member) (KVM_REG_ARM64 | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(member))
@@ -47,7 +46,7 @@ static int one_reg(const struct arm64_kvm *k, unsigned long request, uint64_t id
 {
 	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)value };
 
-	return ioctl(k->fd, request, &reg) ? -errno : 0;
+	return kvm_call(k->fd, request, &reg);
 }
 
 /* KVM has the encodings of the virtual timer's count and its compare value swapped, for ever. */
@@ -171,7 +170,7 @@ static int fetch_layout(struct arm64_kvm *k, struct arm64_state *s)
 static int fetch_pauth(const struct arm64_kvm *k, struct arm64_state *s)
 {
 	uint64_t tcr;
-	int ret = arm64_kvm_get_sysreg(k, arm64_own_sysreg(ARM64_TCR), &tcr);
+	int ret = arm64_kvm_get_sysreg(k, arm64_fixed_sysreg(ARM64_TCR), &tcr);
 
 	if (!ret)
 		s->pauth = arm64_pauth_masks(tcr);
@@ -185,8 +184,8 @@ static int sysreg_at(struct arm64_kvm *k, unsigned int place, uint16_t *enc)
 {
 	int ret;
 
-	if (place < ARM64_NSYS_OWN) {
-		*enc = arm64_own_sysreg(place);
+	if (place < ARM64_NSYS_FIXED) {
+		*enc = arm64_fixed_sysreg(place);
 		return 0;
 	}
 	ret = need_layout(k);
@@ -231,7 +230,7 @@ static int store_span(struct arm64_kvm *k, const struct span *p, const uint8_t *
 /* PSTATE.SS shows only in a guest that steps itself. */
 static void derive_core(struct arm64_kvm *k, struct arm64_state *s)
 {
-	s->own_ss = k->seen.own_ss = s->pstate & PSTATE_SS;
+	s->guest_ss = k->seen.guest_ss = s->pstate & PSTATE_SS;
 	s->pstate &= ~(uint64_t)PSTATE_SS;
 	k->seen.pstate = s->pstate;
 	s->sp = s->sp_el[arm64_sp_index(s->pstate)];
@@ -240,11 +239,11 @@ static void derive_core(struct arm64_kvm *k, struct arm64_state *s)
 /* What was stored with the rest of PSTATE is without SS. */
 static int store_ss(struct arm64_kvm *k, const struct arm64_state *s)
 {
-	uint64_t pstate = s->pstate | (s->own_ss ? PSTATE_SS : 0);
+	uint64_t pstate = s->pstate | (s->guest_ss ? PSTATE_SS : 0);
 
-	if (!s->own_ss && !k->seen.own_ss)
+	if (!s->guest_ss && !k->seen.guest_ss)
 		return 0;
-	k->seen.own_ss = s->own_ss;
+	k->seen.guest_ss = s->guest_ss;
 	return one_reg(k, KVM_SET_ONE_REG, CORE64(regs.pstate), &pstate);
 }
 
@@ -280,20 +279,40 @@ static int store_spans(struct arm64_kvm *k, enum arm64_bank bank, const struct a
 	return ret;
 }
 
+/* Identification registers that stepping and translating read each time: they never change. */
+static bool is_id(unsigned int place)
+{
+	return place >= ARM64_PFR1 && place <= ARM64_MMFR2;
+}
+
+static int fetch_sysreg(struct arm64_kvm *k, unsigned int place, struct arm64_state *s)
+{
+	uint16_t enc;
+	int ret = 0;
+
+	if (is_id(place) && k->seen_ids >> place & 1) {
+		s->sys[place] = k->seen.sys[place];
+		return 0;
+	}
+	ret = sysreg_at(k, place, &enc);
+	if (!ret)
+		ret = arm64_kvm_get_sysreg(k, enc, &s->sys[place]);
+	if (!ret && is_id(place) && k->has_run) {
+		k->seen.sys[place] = s->sys[place];
+		k->seen_ids |= 1U << place;
+	}
+	return ret;
+}
+
 int arm64_kvm_fetch(void *ctx, unsigned int bank, void *state)
 {
-	struct arm64_state *s = state;
-	uint16_t enc;
-	int ret;
-
 	if (bank == ARM64_BANK_LAYOUT)
-		return fetch_layout(ctx, s);
+		return fetch_layout(ctx, state);
 	if (bank == ARM64_BANK_PAUTH)
-		return fetch_pauth(ctx, s);
+		return fetch_pauth(ctx, state);
 	if (bank < ARM64_BANK_SYS)
-		return fetch_spans(ctx, bank, s);
-	ret = sysreg_at(ctx, bank - ARM64_BANK_SYS, &enc);
-	return ret ? ret : arm64_kvm_get_sysreg(ctx, enc, &s->sys[bank - ARM64_BANK_SYS]);
+		return fetch_spans(ctx, bank, state);
+	return fetch_sysreg(ctx, bank - ARM64_BANK_SYS, state);
 }
 
 int arm64_kvm_store(void *ctx, unsigned int bank, const void *state)
@@ -306,4 +325,25 @@ int arm64_kvm_store(void *ctx, unsigned int bank, const void *state)
 		return store_spans(ctx, bank, s);
 	ret = sysreg_at(ctx, bank - ARM64_BANK_SYS, &enc);
 	return ret ? ret : arm64_kvm_set_sysreg(ctx, enc, s->sys[bank - ARM64_BANK_SYS]);
+}
+
+/* ---- does it run? ------------------------------------------------------------------------ */
+
+void arm64_kvm_forget(struct arm64_kvm *k)
+{
+	k->seen_banks = 0;
+	k->runnable = false;
+}
+
+/* Asked more than once a stop. A vCPU that is off may be powered on by another one meanwhile. */
+const char *arm64_kvm_halted(void *ctx)
+{
+	struct arm64_kvm *k = ctx;
+	int state;
+
+	if (k->runnable)
+		return NULL;
+	state = kvm_mp_state(k->fd);
+	k->runnable = state == KVM_MP_STATE_RUNNABLE;
+	return state == KVM_MP_STATE_STOPPED ? "off" : NULL;
 }
