@@ -82,6 +82,25 @@ BP_TEST(bp_memory, read_only_later, "a breakpoint that can't be taken out any mo
 	cr_expect(untouched());
 }
 
+BP_TEST(bp_memory, one_reason_at_a_time,
+	"overwritten first, read-only later: each is reported as it is")
+{
+	set(PAGE);
+	sync_run();
+	guest_writes(PAGE, 0x11);
+	breakpoints_withdraw(vm.b);
+	sync_run();
+	cr_expect(notice_is("breakpoint at 0x1000 was overwritten by the guest; it is inserted "
+			    "again"));
+	breakpoints_withdraw(vm.b);
+	protect(PAGE, PROT_READ);
+	sync_run();
+	cr_expect(notice_is("breakpoint at 0x1000 can't be hit: the memory can't be written, and "
+			    "no debug register is free"));
+	cr_expect(notice_is(NULL));
+	protect(PAGE, PROT_READ | PROT_WRITE);
+}
+
 BP_TEST(bp_memory, cut_short,
 	"a file that was cut short: up to its end all works, behind it nothing")
 {

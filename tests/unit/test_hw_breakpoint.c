@@ -320,6 +320,10 @@ Test(hw, two_names_one_slot,
 	clear(2 * PAGE + 0x40);
 	sync_run();
 	cr_expect(untouched());
+	set(2 * PAGE + 0x40);
+	clear(PAGE + 0x40);
+	cr_assert_eq(breakpoints_sync(vm.b, BP_SYNC_RUN, true), 0);
+	cr_expect(inserted_at(PAGE + 0x40));
 	bp_vm_fini();
 }
 
@@ -407,6 +411,8 @@ Test(hw, rom, .description = "in read-only memory a breakpoint takes a slot, or 
 	sync_run();
 	cr_expect_eq(laid_out(BP_SOFTWARE, PAGE + 4), 1);
 	cr_expect_eq(all_slots(), 4);
+	breakpoints_remove(vm.b, BP_HARDWARE, 0x200, 1);
+	cr_expect_eq(insert(BP_HARDWARE, 0x204, 1), 0);
 	breakpoints_remove_all(vm.b);
 	cr_expect(untouched());
 	bp_vm_fini();
@@ -415,6 +421,26 @@ Test(hw, rom, .description = "in read-only memory a breakpoint takes a slot, or 
 	cr_expect_str_eq(refused(BP_SOFTWARE, PAGE, 1, &err), "the memory there can't be written");
 	cr_expect_eq(err, -EFAULT);
 	cr_expect_null(state_of(BP_SOFTWARE, PAGE));
+	bp_vm_fini();
+}
+
+Test(hw, no_rom_any_more,
+     .description = "memory that can be written again: set again, its breakpoints need no slot")
+{
+	unsigned int i;
+
+	bp_vm_init(&soft8_host, 0);
+	protect(PAGE, PROT_READ);
+	set(PAGE);
+	sync_run();
+	breakpoints_withdraw(vm.b);
+	protect(PAGE, PROT_READ | PROT_WRITE);
+	clear(PAGE);
+	set(PAGE);
+	for (i = 0; i < 4; i++)
+		cr_expect_eq(insert(BP_HARDWARE, 0x200 + i, 1), 0);
+	sync_run();
+	cr_expect(inserted_at(PAGE));
 	bp_vm_fini();
 }
 

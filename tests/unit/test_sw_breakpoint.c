@@ -297,6 +297,23 @@ BP_TEST(sw, many_wait, "those that wait are tried in turn: a few at each sync, a
 	cr_expect(untouched());
 }
 
+BP_TEST(sw, removed_in_turn, "those that wait are removed while their turn comes: the rest goes on")
+{
+	unsigned int i;
+
+	vm.map[5] = UNMAPPED;
+	for (i = 0; i < 100; i++)
+		set(5 * PAGE + i * 4);
+	for (i = 0; i < 90; i++) {
+		sync_run();
+		clear(5 * PAGE + (i * 37 % 90 + 5) * 4);
+	}
+	vm.map[5] = 5;
+	sync_run();
+	for (i = 0; i < 100; i++)
+		cr_assert_eq(inserted_at(5 * PAGE + i * 4), i < 5 || i >= 95, "%u", i);
+}
+
 /* ---- what the guest and the debugger write ---------------------------------------------------- */
 
 BP_TEST(sw, hidden, "reads of any length and alignment show what the guest has")
@@ -471,6 +488,7 @@ BP_TEST(sw, lift, "lifted it is out of memory, put back it is in again, over wha
 	breakpoints_lift(vm.b, l);
 	cr_expect_not(inserted_at(0x100));
 	cr_expect(inserted_at(0x200));
+	cr_expect_null(breakpoints_location(vm.b, 0x100));
 	guest_writes(0x100, 0x44); /* by the very instruction */
 	breakpoints_put_back(vm.b, l);
 	cr_expect(inserted_at(0x100));
@@ -520,6 +538,21 @@ BP_TEST(sw, memory_goes, "memory goes without breakpoints; back as it was, they 
 	cr_expect_not(inserted_at(0x200));
 	breakpoints_remove_all(vm.b);
 	cr_expect(untouched());
+}
+
+BP_TEST(sw, memory_comes_back, "memory that comes back: its breakpoints go before others that wait")
+{
+	unsigned int i;
+
+	vm.map[5] = UNMAPPED;
+	for (i = 0; i < 100; i++)
+		set(5 * PAGE + i * 4);
+	set(0x100);
+	sync_run();
+	goes(0, BP_MEM);
+	cr_assert_eq(memory_add(&vm.mem, 0, vm.host, BP_MEM), 0);
+	sync_run();
+	cr_expect(inserted_at(0x100));
 }
 
 BP_TEST(sw, memory_about_to_go, "from the first word on that memory goes, it is a hole")
