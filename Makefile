@@ -34,7 +34,7 @@ ALL_CFLAGS = -std=gnu11 $(INCLUDES) -fPIC -fvisibility=hidden -pthread $(WARN) $
 # unit tests as well.
 OTHER_ARCH := $(filter-out $(ARCH),x86 arm64)
 CORE_SRC := $(wildcard core/*.c core/*/*.c core/*/*/*.c)
-LIB_SRC := $(CORE_SRC) $(wildcard transport/*.c arch/$(ARCH)/*.c)
+LIB_SRC := $(CORE_SRC) $(wildcard transport/*.c arch/*.c arch/$(ARCH)/*.c)
 PURE_SRC := $(filter-out $(wildcard arch/$(OTHER_ARCH)/kvm*.c),$(wildcard arch/$(OTHER_ARCH)/*.c))
 RUN_SRC := $(wildcard host-tools/vmgdb-run/*.c host-tools/vmgdb-run/$(ARCH)/*.c)
 CONNECT_SRC := $(wildcard host-tools/vmgdb-connect/*.c)

@@ -46,6 +46,7 @@ static int init(struct vmgdb *v, const struct vmgdb_config *config)
 	ret = engine_create(&v->engine, config);
 	if (ret)
 		return ret;
+	engine_set_spin(v->engine, SPIN_US);
 	ret = server_init(&v->server, v->engine);
 	if (ret)
 		engine_destroy(v->engine);

@@ -61,6 +61,7 @@ static int start(struct dialer *d)
 	d->fd = socket_open(d->to.any.sa_family);
 	if (d->fd < 0)
 		return d->fd;
+	socket_prepare(d->family, d->fd);
 	if (connect(d->fd, &d->to.any, d->tolen) < 0 && errno != EINPROGRESS) {
 		int err = -errno;
 
@@ -104,15 +105,15 @@ static void dial_again(struct vmgdb_endpoint *ep)
 
 static int finish(struct dialer *d, struct stream **out)
 {
-	char peer[sizeof((*out)->peer)];
+	struct socket_peer peer;
 	int fd = d->fd;
 
-	if (!d->family->admit(fd, &d->allow, peer, sizeof(peer))) {
-		snprintf(d->ep.refused, sizeof(d->ep.refused), "%s is not allowed", peer);
+	if (!d->family->admit(fd, &d->allow, &peer)) {
+		snprintf(d->ep.refused, sizeof(d->ep.refused), "%s is not allowed", peer.name);
 		return -EACCES;
 	}
 	d->fd = -1;
-	if (socket_stream(fd, peer, dial_again, &d->ep, out) != 0)
+	if (socket_stream(fd, &peer, dial_again, &d->ep, out) != 0)
 		return -ENOMEM;
 	d->busy = true;
 	d->delay = SHORTEST_MS;

@@ -96,6 +96,13 @@ static ssize_t fdstream_write(struct stream *s, const void *buf, size_t len)
 	return fd_write(s->wfd, ((struct fdstream *)s)->wtype, buf, len);
 }
 
+static int fdstream_finish(struct stream *s)
+{
+	if (((struct fdstream *)s)->wtype != FD_SOCKET)
+		return -EOPNOTSUPP;
+	return shutdown(s->wfd, SHUT_WR) < 0 ? -errno : 0;
+}
+
 static void fdstream_close(struct stream *s)
 {
 	struct fdstream *f = (struct fdstream *)s;
@@ -111,6 +118,7 @@ static void fdstream_close(struct stream *s)
 static const struct stream_ops fdstream_ops = {
 	.read = fdstream_read,
 	.write = fdstream_write,
+	.finish = fdstream_finish,
 	.close = fdstream_close,
 };
 

@@ -2,7 +2,6 @@
 #include "transport/socket.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -31,19 +30,21 @@ int socket_open(int family)
 	return fd < 0 ? -errno : fd;
 }
 
-int socket_stream(int fd, const char *peer, void (*closed)(struct vmgdb_endpoint *ep),
+void socket_prepare(const struct socket_family *family, int fd)
+{
+	if (family->prepare)
+		family->prepare(fd);
+}
+
+int socket_stream(int fd, const struct socket_peer *peer, void (*closed)(struct vmgdb_endpoint *ep),
 		  struct vmgdb_endpoint *ep, struct stream **out)
 {
-	const int on = 1;
-
-	/* A request is one small packet, and so is its reply: never wait to fill a segment. Other
-	 * families have no such option. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	*out = fdstream_new(fd, fd, STREAM_RELIABLE | STREAM_HANGUP, closed, ep);
 	if (!*out) {
 		close(fd);
 		return -ENOMEM;
 	}
-	snprintf((*out)->peer, sizeof((*out)->peer), "%s", peer);
+	(*out)->id = peer->id;
+	snprintf((*out)->peer, sizeof((*out)->peer), "%s", peer->name);
 	return 0;
 }

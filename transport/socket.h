@@ -12,8 +12,6 @@
 #include "transport/backoff.h"
 #include "transport/transport.h"
 
-enum { SOCKET_BACKLOG = 8 };
-
 union socket_address {
 	struct sockaddr any;
 	struct sockaddr_in in;
@@ -22,13 +20,20 @@ union socket_address {
 	struct sockaddr_vm vm;
 };
 
+struct socket_peer {
+	struct peer_id id;
+	char name[64]; /* as stream.peer */
+};
+
 struct socket_family {
 	/* The spec for an address, "tcp:127.0.0.1:40123". */
 	void (*name)(const union socket_address *a, char *buf, size_t len);
 	/* What to type after "target remote" to reach a listener with this address. */
 	void (*attach)(const union socket_address *a, char *buf, size_t len);
-	/* Say in buf who is at the other end of fd. Returns whether the list lets it in. */
-	bool (*admit)(int fd, const struct allow_list *allow, char *buf, size_t len);
+	/* Who is at the other end of fd. Returns whether the list lets it in. */
+	bool (*admit)(int fd, const struct allow_list *allow, struct socket_peer *peer);
+	/* What a connection needs, before connect() or listen(), which hands it on; or NULL. */
+	void (*prepare)(int fd);
 	/* What may be the reason when a could not be reached, or NULL. The member may be NULL. */
 	const char *(*hint)(const union socket_address *a, int err);
 };
@@ -41,9 +46,12 @@ const struct socket_family *socket_family_of(int fd);
 /* A non-blocking stream socket, or -errno. */
 int socket_open(int family);
 
+/* family->prepare, if there is one. */
+void socket_prepare(const struct socket_family *family, int fd);
+
 /* A stream over a connected socket that it takes over, also on failure. closed, ep: as in
  * fdstream_new(). Returns 0 or -ENOMEM. */
-int socket_stream(int fd, const char *peer, void (*closed)(struct vmgdb_endpoint *ep),
+int socket_stream(int fd, const struct socket_peer *peer, void (*closed)(struct vmgdb_endpoint *ep),
 		  struct vmgdb_endpoint *ep, struct stream **out);
 
 /*

@@ -78,13 +78,14 @@ static bool cid_allowed(const struct allow_list *allow, uint32_t cid)
 	return allow->any;
 }
 
-static bool vsock_admit(int fd, const struct allow_list *allow, char *buf, size_t len)
+static bool vsock_admit(int fd, const struct allow_list *allow, struct socket_peer *peer)
 {
 	union socket_address a = { .vm.svm_cid = VMADDR_CID_ANY };
 	socklen_t alen = sizeof(a);
 
 	getpeername(fd, &a.any, &alen);
-	snprintf(buf, len, "cid %u port %u", a.vm.svm_cid, a.vm.svm_port);
+	peer->id = (struct peer_id){ PEER_CID, a.vm.svm_cid };
+	snprintf(peer->name, sizeof(peer->name), "cid %u port %u", a.vm.svm_cid, a.vm.svm_port);
 	return cid_allowed(allow, a.vm.svm_cid);
 }
 

@@ -143,6 +143,7 @@ static enum x86_op one_byte_op(const struct decoder *d, uint8_t op)
 	case 0xcc: return X86_OP_INT3;
 	case 0xcd: return X86_OP_INT;
 	case 0xcf: return X86_OP_IRET;
+	case 0xf1: return X86_OP_INT1;
 	case 0xf4: return X86_OP_HLT;
 	case 0xfa: return X86_OP_CLI;
 	case 0xfb: return X86_OP_STI;

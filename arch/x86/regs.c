@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include "arch/x86/regs.h"
+
 /*
  * The register table: what gdb and lldb are told of, and where each value is in the state. Names,
  * order and sizes of the org.gnu.gdb features are gdb's (GDB manual, "i386 Features").
  */
-#include "arch/x86/x86.h"
+#include "arch/x86/state.h"
 
 #define AT(member)   offsetof(struct x86_state, member)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

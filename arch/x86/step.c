@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
-/*
- * Stepping rules. The processor steps by TF, which shows: it is pushed with the flags, popped with
- * them, lost at a handler's first instruction, late by one behind STI and MOV SS. So what pushes,
- * pops or switches flags is carried out here where that is exact, interrupts are kept out by IF
- * where the backend can't do it, and execution slots stand where exceptions go. SDM vol. 3, 17.3.1.
- */
-#include <errno.h>
+#include "arch/x86/step.h"
 
 #include "arch/x86/emulate.h"
+#include "arch/x86/event_delivery.h"
+#include "arch/x86/guest_debug.h"
+#include "arch/x86/segment.h"
+#include "arch/x86/stack.h"
+#include "arch/x86/walk.h"
 
 /* step_plan.saved; the last is the op, CS and the vectors of until[], a byte each */
 enum { SAVED_FLAGS, SAVED_SP, SAVED_IMAGE, SAVED_REST };
@@ -25,17 +24,12 @@ enum { VEC_NONE = 0xff };
 
 /* ---- the instruction --------------------------------------------------------------------------- */
 
-static uint64_t code_at(const struct x86_state *s)
-{
-	return x86_64bit(s) ? s->rip : (uint32_t)(s->seg[X86_CS].base + s->rip);
-}
-
 /* What can't be read or decoded is left to the processor, which will fault on it. */
 static void fetch(struct cpu_view *v, struct x86_insn *in)
 {
 	const struct x86_state *s = v->state;
 	uint8_t bytes[X86_INSN_MAX];
-	ssize_t n = x86_read_virt(v, code_at(s), bytes, sizeof(bytes));
+	ssize_t n = x86_read_virt(v, x86_code_addr(s, s->rip), bytes, sizeof(bytes));
 
 	if (n <= 0 || !x86_decode(in, bytes, n, x86_insn_width(s)))
 		*in = (struct x86_insn){ .op = X86_OP_OTHER };
@@ -71,6 +65,7 @@ static void likely_vectors(const struct x86_insn *in, uint8_t out[VECTORS])
 	case X86_OP_DIV: first = X86_VEC_DE; break;
 	case X86_OP_INT: first = in->vector; break;
 	case X86_OP_INT3: first = X86_VEC_BP; break;
+	case X86_OP_INT1: first = X86_VEC_DB; break;
 	case X86_OP_INTO: first = X86_VEC_OF; break;
 	default: break;
 	}
@@ -87,7 +82,9 @@ static void likely_vectors(const struct x86_insn *in, uint8_t out[VECTORS])
  * would fire before it. */
 static void guard(struct cpu_view *v, struct step_plan *p, uint64_t linear, uint8_t vector)
 {
-	if (p->nuntil >= p->room || p->nuntil >= VECTORS || linear == code_at(v->state))
+	const struct x86_state *s = v->state;
+
+	if (p->nuntil >= p->room || p->nuntil >= VECTORS || linear == x86_code_addr(s, s->rip))
 		return;
 	p->saved[SAVED_REST] |= (uint64_t)vector << 8 * p->nuntil;
 	p->until[p->nuntil++] = linear;
@@ -130,7 +127,7 @@ static int iret_target(struct cpu_view *v, const uint64_t image[], uint64_t *lin
 		ret = x86_read_seg(v, image[1] & UINT16_MAX, &cs);
 	if (ret)
 		return ret;
-	*linear = x86_long_mode(s) && cs.l ? image[0] : (uint32_t)(cs.base + image[0]);
+	*linear = x86_code_addr_in(s, &cs, image[0]);
 	return 0;
 }
 
@@ -167,6 +164,7 @@ static bool own_step(const struct x86_state *s, const struct step_plan *p, enum 
 	switch (op) {
 	case X86_OP_INT:
 	case X86_OP_INT3:
+	case X86_OP_INT1:
 	case X86_OP_MOV_SS:
 	case X86_OP_POP_SS: return false;
 	case X86_OP_INTO: return p->saved[SAVED_FLAGS] & s->rflags & X86_FL_TF;
@@ -178,12 +176,12 @@ static bool own_step(const struct x86_state *s, const struct step_plan *p, enum 
 /* Without the processor: the instruction, or an exception that the guest has had coming before it. */
 static bool execute(struct cpu_view *v, const struct step_plan *p, const struct x86_insn *in)
 {
-	if (x86_own_break(v))
+	if (x86_deliver_guest_break(v))
 		return true;
 	if (!x86_execute(v, in))
 		return false;
 	if (own_step(v->state, p, in->op))
-		x86_own_trap(v, true);
+		x86_deliver_guest_trap(v, true);
 	return true;
 }
 
@@ -208,7 +206,7 @@ int x86_step_begin(struct cpu_view *v, struct step_plan *p)
 	p->emulated = first && execute(v, p, &in);
 	if (p->emulated)
 		return 0;
-	if (x86_own_watch(v))
+	if (x86_guest_watches(v))
 		p->kind |= STEP_WATCHED;
 	user = x86_cpl(s) == 3;
 	if (in.op == X86_OP_IRET)
@@ -296,7 +294,7 @@ static bool mend_frame(struct cpu_view *v, const struct step_plan *p)
 static bool at_handler(struct cpu_view *v, const struct step_plan *p, unsigned int *vector)
 {
 	const struct x86_state *s = v->state;
-	uint64_t at = code_at(s);
+	uint64_t at = x86_code_addr(s, s->rip);
 	unsigned int i;
 
 	for (i = 0; i < p->nuntil; i++)
@@ -307,10 +305,14 @@ static bool at_handler(struct cpu_view *v, const struct step_plan *p, unsigned i
 	return false;
 }
 
-/* Did the step not come off at all? Some hosts report one when they only mapped a page for it. */
+/*
+ * Is the vCPU where it was? Some hosts report a step when they only mapped a page for it. VT-x exits at
+ * INT1, each time.
+ */
 static bool no_progress(const struct x86_state *s, const struct step_plan *p)
 {
 	switch (op_of(p)) {
+	case X86_OP_INT1:
 	case X86_OP_REP:
 	case X86_OP_BRANCH:
 	case X86_OP_IRET:
@@ -364,7 +366,7 @@ static bool take_own_trap(struct cpu_view *v, const struct step_plan *p)
 
 	if (op_of(p) == X86_OP_HLT || !(stepped || p->kind & STEP_WATCHED))
 		return false;
-	return x86_own_trap(v, stepped);
+	return x86_deliver_guest_trap(v, stepped);
 }
 
 /* A trap gate leaves IF on, which was masked when it was entered. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* The page walk: SDM vol. 3, chapter 4. */
+#include "arch/x86/walk.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "arch/x86/x86.h"
+#include "arch/x86/state.h"
 
 #define PTE_P	     (1ULL << 0)
 #define PTE_RW	     (1ULL << 1)
@@ -255,4 +256,18 @@ int x86_write_virt(struct cpu_view *v, uint64_t va, const void *buf, size_t len)
 	if (ret)
 		write_pieces(v, va, old, done, &undone);
 	return ret;
+}
+
+int x86_may_access(struct cpu_view *v, uint64_t va, unsigned int size, unsigned int prot)
+{
+	struct xlat x;
+	int ret = x86_translate(v, va, &x);
+
+	if (x86_cpl(v->state) == 3)
+		prot |= PROT_USER;
+	if (!ret && (x.prot & prot) != prot)
+		return -EFAULT;
+	if (!ret)
+		ret = x86_translate(v, va + size - 1, &x);
+	return ret ? ret : (x.prot & prot) == prot ? 0 : -EFAULT;
 }

@@ -151,6 +151,12 @@ bool breakpoints_watching(struct breakpoints *b, enum hw_kind kind, uint64_t add
 size_t breakpoints_read(struct breakpoints *b, uint64_t gpa, void *buf, size_t len);
 int breakpoints_write(struct breakpoints *b, uint64_t gpa, const void *buf, size_t len);
 
+/* Many small pieces for the price of one: each that could be read is ok. */
+void breakpoints_read_pieces(struct breakpoints *b, struct bp_piece *pieces, unsigned int n);
+
+/* breakpoints_write() for what a vCPU's stepping rules write in the guest's name: a watchpoint sees that change. */
+int breakpoints_write_as_guest(struct breakpoints *b, uint64_t gpa, const void *buf, size_t len);
+
 /* ---- by any thread ----------------------------------------------------------------------- */
 
 /* The VMM is about to unmap [gpa, gpa + len): what is inserted there comes out, and those breakpoints wait

@@ -154,6 +154,7 @@ static void let_go(struct engine *e, bool stay)
 {
 	pthread_mutex_lock(&e->lock);
 	e->attached = e->hold_taken = false;
+	atomic_store(&e->step_only, false);
 	atomic_store(&e->exclusive, NULL);
 	if (engine_state(e) != ENGINE_ENDED) {
 		e->vm_held = stay;

@@ -51,6 +51,8 @@ void engine_set_spin(struct engine *e, unsigned int us);
 /* A step was asked for and has not ended: wait for its end, at most as long as that. True: poll() has
  * something. The server thread. */
 bool engine_await_step(struct engine *e);
+/* Was the last resume a single step? The server thread. */
+bool engine_is_stepped(const struct engine *e);
 
 const struct vmgdb_config *engine_config(const struct engine *e);
 

@@ -16,6 +16,8 @@ int engine_hold(struct target *t)
 		ret = -EBUSY;
 	e->hold_taken = !ret;
 	pthread_mutex_unlock(&e->lock);
+	if (!ret)
+		expire_reads(e);
 	return ret;
 }
 

@@ -320,6 +320,7 @@ bool engine_poll(struct target *t, struct stop *out)
 			chase_late_vcpus(e);
 		return false;
 	}
+	expire_reads(e);
 	breakpoints_withdraw(e->bps);
 	take_report(e, out);
 	call_vmm(e, true);

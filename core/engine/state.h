@@ -18,6 +18,7 @@
 
 #include "core/breakpoints/breakpoints.h"
 #include "core/engine/engine.h"
+#include "core/engine/read_ahead.h"
 #include "core/engine/vcpu_debug.h"
 #include "core/lib/spin.h"
 #include "core/memory.h"
@@ -64,6 +65,7 @@ struct vmgdb_vcpu {
 	/* Registers by bank (vcpu_state.c) */
 	uint64_t *valid; /* a bit for each bank that view.state holds */
 	uint64_t *dirty; /* ... and that was changed */
+	struct read_ahead reads;
 
 	/* What the debugger wants of it, and what it has to report; set by the server thread
 	 * while it is parked, and by its own thread under the lock */
@@ -111,7 +113,7 @@ struct engine {
 	bool down;			      /* engine_shutdown() */
 	bool exited, exit_reported;
 	int exit_status;
-	int64_t stop_since, kicked_at; /* ENGINE_STOPPING, in ms */
+	long long stop_since, kicked_at; /* ENGINE_STOPPING, in ms */
 	bool stop_logged;
 
 	struct spin spin;    /* the server thread's, for a step to end */
@@ -222,6 +224,8 @@ size_t console_take(struct engine *e, char *buf, size_t len);
 
 int vcpu_state_init(struct vmgdb_vcpu *v);
 void vcpu_state_fini(struct vmgdb_vcpu *v);
+/* Others have run: what each vCPU has read of guest memory does not hold. With the hold. */
+void expire_reads(struct engine *e);
 void vcpu_state_forget(struct vmgdb_vcpu *v); /* it will run: nothing read so far holds */
 int vcpu_state_flush(struct vmgdb_vcpu *v);   /* store what was changed: 0 or the first -errno */
 int vcpu_pc(struct vmgdb_vcpu *v, uint64_t *pc);

@@ -96,7 +96,7 @@ void request_stop(struct engine *e, const struct vmgdb_vcpu *but)
 	kick_unparked(e, but);
 }
 
-static bool kick_is_due(struct engine *e, int64_t now)
+static bool kick_is_due(struct engine *e, long long now)
 {
 	if (engine_state(e) != ENGINE_STOPPING || !atomic_load(&e->unparked) ||
 	    now - e->kicked_at < KICK_AGAIN_MS)
@@ -105,7 +105,7 @@ static bool kick_is_due(struct engine *e, int64_t now)
 	return true;
 }
 
-static bool log_is_due(struct engine *e, int64_t now)
+static bool log_is_due(struct engine *e, long long now)
 {
 	bool due = atomic_load(&e->unparked) && !e->stop_logged && now - e->stop_since >= LATE_MS;
 
@@ -129,7 +129,7 @@ static void log_late(const struct engine *e)
 
 void chase_late_vcpus(struct engine *e)
 {
-	int64_t now = time_ms();
+	long long now = time_ms();
 	bool log;
 
 	pthread_mutex_lock(&e->lock);
@@ -143,7 +143,7 @@ void chase_late_vcpus(struct engine *e)
 
 int wait_all_parked(struct engine *e)
 {
-	int64_t until = time_ms() + STOP_LIMIT_MS;
+	long long until = time_ms() + STOP_LIMIT_MS;
 	struct timespec t;
 
 	while (atomic_load(&e->unparked)) {
@@ -180,6 +180,11 @@ bool engine_await_step(struct engine *e)
 	stopped = spin_until(&e->spin, has_stopped, e);
 	atomic_store(&e->awaited, false);
 	return stopped || all_have_stopped(e); /* who parked just now gave no notice */
+}
+
+bool engine_is_stepped(const struct engine *e)
+{
+	return atomic_load(&e->step_only);
 }
 
 int engine_poll_ms(struct target *t)

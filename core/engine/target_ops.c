@@ -85,8 +85,10 @@ static ssize_t op_read(struct target *t, unsigned int vcpu, uint64_t addr, void 
 static int op_write(struct target *t, unsigned int vcpu, uint64_t addr, const void *buf, size_t len)
 {
 	struct vmgdb_vcpu *v = held_vcpu(t, vcpu);
+	int ret = v ? vcpu_write(vcpu_that_maps(v, addr), addr, buf, len) : -EBUSY;
 
-	return v ? vcpu_write(vcpu_that_maps(v, addr), addr, buf, len) : -EBUSY;
+	expire_reads(engine_of(t));
+	return ret;
 }
 
 /* ---- breakpoints ------------------------------------------------------------------------- */

@@ -56,6 +56,8 @@ static enum permission ask(struct vmgdb_vcpu *v)
 	pthread_mutex_lock(&v->engine->lock);
 	p = permission(v);
 	if (p == MAY_GO) {
+		if (vcpu_run_state(v) == RUN_PARKED)
+			read_ahead_expire(&v->reads); /* others may have run */
 		vcpu_set_unparked(v);
 		open_gate(v);
 	} else if (p == MUST_LEAVE) {

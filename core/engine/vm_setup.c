@@ -5,19 +5,7 @@
 #include <stdlib.h>
 
 #include "core/engine/state.h"
-
-static int init_cond(pthread_cond_t *c)
-{
-	pthread_condattr_t attr;
-	int ret = pthread_condattr_init(&attr);
-
-	if (ret)
-		return -ret;
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	ret = pthread_cond_init(c, &attr);
-	pthread_condattr_destroy(&attr);
-	return -ret;
-}
+#include "core/lib/time.h"
 
 /* ---- the engine ---------------------------------------------------------------------------- */
 
@@ -44,7 +32,7 @@ int engine_init(struct engine *e, const struct vmgdb_config *config)
 	ret = init_breakpoints(e);
 	if (ret)
 		goto memory;
-	ret = init_cond(&e->quiet);
+	ret = time_cond_init(&e->quiet);
 	if (ret)
 		goto breakpoints;
 	ret = threads_init(e);
@@ -186,7 +174,7 @@ int engine_add_vcpu(struct engine *e, unsigned int index, const struct vcpu_ops 
 
 	if (!v)
 		return -ENOMEM;
-	ret = init_cond(&v->wake);
+	ret = time_cond_init(&v->wake);
 	if (ret)
 		goto state;
 	pthread_mutex_lock(&e->lock);

@@ -19,7 +19,7 @@ static bool pays(struct spin *s)
 
 bool spin_until(struct spin *s, bool (*done)(const void *opaque), const void *opaque)
 {
-	int64_t until;
+	long long until;
 
 	if (done(opaque))
 		return true;

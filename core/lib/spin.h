@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+enum { SPIN_US = 50 }; /* about twice what a sleep and a wake-up cost */
+
 struct spin {
 	unsigned int us; /* how long at most; 0: not at all */
 	unsigned int misses;

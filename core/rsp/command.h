@@ -79,6 +79,7 @@ struct session {
 	bool interrupted;	    /* an interrupt came before the packet that it is meant for */
 	bool has_points;	    /* breakpoints were inserted for this debugger */
 	bool only_asked;	    /* ... which has changed nothing, nor let anything run */
+	bool spoken;		    /* the peer has sent its first byte */
 
 	/* Negotiated or chosen by this debugger; see session_fresh(). */
 	unsigned int features;

@@ -258,6 +258,11 @@ size_t session_input(struct session *s, const void *bytes, size_t n)
 	const char *p = bytes;
 	size_t all = 0, eaten;
 
+	if (n && !s->spoken) {
+		s->spoken = true;
+		if (s->config.reliable && !memchr("+-$\003", *p, 4))
+			s->end = SESSION_NO_DEBUGGER;
+	}
 	while (all < n && !s->newcomer && !s->deferred && s->end == SESSION_OPEN) {
 		enum packet_event event = rsp_ack_input(&s->link, p + all, n - all, &eaten);
 

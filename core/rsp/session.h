@@ -34,9 +34,10 @@ struct session_config {
 
 enum session_end {
 	SESSION_OPEN,
-	SESSION_DETACHED, /* the debugger detached, and so is the target already */
-	SESSION_KILLED,	  /* the debugger killed the VM; ops->kill was called */
-	SESSION_REFUSED,  /* another debugger holds the VM, or it can't be stopped */
+	SESSION_DETACHED,    /* the debugger detached, and so is the target already */
+	SESSION_KILLED,	     /* the debugger killed the VM; ops->kill was called */
+	SESSION_REFUSED,     /* another debugger holds the VM, or it can't be stopped */
+	SESSION_NO_DEBUGGER, /* on a reliable link the first byte is none of + - $ 0x03 */
 };
 
 /*

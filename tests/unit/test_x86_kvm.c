@@ -3,6 +3,7 @@
 #ifdef __x86_64__
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -10,6 +11,8 @@
 
 #include <criterion/criterion.h>
 
+#include "arch/x86/kvm_vcpu.h"
+#include "arch/x86/walk.h"
 #include "tests/unit/x86_vm.h"
 
 #define OPEN(m, mode)               \
@@ -27,7 +30,7 @@
 		}                                                         \
 	} while (0)
 
-static const struct debug_control nothing, brk_wish = { .trap_brk = true };
+static const struct debug_control nothing, trap_brk = { .trap_brk = true };
 
 static uint64_t rip(struct x86_vm *m)
 {
@@ -187,6 +190,47 @@ Test(x86_kvm, halted, .description = "a vCPU in HLT is halted, and comes back by
 	x86_vm_close(&m);
 }
 
+/* Store the general registers with that RIP, as the debugger leaves them. */
+static void move_to(struct x86_vm *m, uint64_t to)
+{
+	x86_vm_set(m, X86_BANK_GPR)->rip = to;
+	cr_assert_eq(m->ops->store(m->k, X86_BANK_GPR, &m->state), 0);
+	m->dirty = 0;
+}
+
+static uint32_t mp_state(const struct x86_vm *m)
+{
+	struct kvm_mp_state mp;
+
+	cr_assert_eq(ioctl(m->vcpu, KVM_GET_MP_STATE, &mp), 0);
+	return mp.mp_state;
+}
+
+Test(x86_kvm, halted_moved,
+     .description = "a halted vCPU whose PC the debugger moves is halted no more; others stay off")
+{
+	struct kvm_mp_state mp = { KVM_MP_STATE_HALTED };
+	struct x86_vm m;
+
+	if (!x86_vm_open_irqchip(&m, X86_GUEST_64))
+		cr_skip_test(X86_NO_KVM);
+	cr_assert_eq(ioctl(m.vcpu, KVM_SET_MP_STATE, &mp), 0);
+	cr_expect_str_eq(m.ops->halted(m.k), "halted");
+	move_to(&m, rip(&m));
+	cr_expect_str_eq(m.ops->halted(m.k), "halted", "its PC is the same");
+	cr_expect_eq(mp_state(&m), KVM_MP_STATE_HALTED);
+	move_to(&m, X86_CODE + 1);
+	cr_expect_null(m.ops->halted(m.k));
+	cr_expect_eq(mp_state(&m), KVM_MP_STATE_RUNNABLE);
+	mp.mp_state = KVM_MP_STATE_UNINITIALIZED;
+	cr_assert_eq(ioctl(m.vcpu, KVM_SET_MP_STATE, &mp), 0);
+	cr_assert_eq(m.ops->arm(m.k, &nothing), 0);
+	move_to(&m, X86_CODE + 2);
+	cr_expect_str_eq(m.ops->halted(m.k), "off");
+	cr_expect_eq(mp_state(&m), KVM_MP_STATE_UNINITIALIZED);
+	x86_vm_close(&m);
+}
+
 /* ---- steps and breakpoints --------------------------------------------------------------------- */
 
 static void check_plain_steps(enum x86_guest mode)
@@ -255,12 +299,12 @@ Test(x86_kvm, int3, .description = "an int3 is a breakpoint exit with PC on it, 
 
 	NEED(m, TRAP_BRK);
 	x86_vm_code(&m, "\x90\xcc\x90\xf4", 4);
-	cr_assert_eq(x86_vm_run(&m, &brk_wish, &t), 0);
+	cr_assert_eq(x86_vm_run(&m, &trap_brk, &t), 0);
 	cr_expect_eq(t.kind, TRAP_BRK);
 	cr_expect_eq(t.pc, X86_CODE + 1);
 	cr_expect_eq(rip(&m), X86_CODE + 1);
 	m.mem[X86_CODE + 1] = 0x90;
-	cr_assert_eq(x86_vm_run(&m, &brk_wish, &t), 0);
+	cr_assert_eq(x86_vm_run(&m, &trap_brk, &t), 0);
 	cr_expect_eq(t.kind, 0);
 	cr_expect_eq(m.run->exit_reason, KVM_EXIT_HLT);
 	cr_expect_eq(rip(&m), X86_CODE + 4, "rip %#lx", rip(&m));
@@ -275,10 +319,10 @@ Test(x86_kvm, int3_given_back,
 
 	NEED(m, TRAP_BRK);
 	x86_vm_code(&m, "\x90\xcc\x90\xf4", 4);
-	cr_assert_eq(x86_vm_run(&m, &brk_wish, &t), 0);
+	cr_assert_eq(x86_vm_run(&m, &trap_brk, &t), 0);
 	cr_assert_eq(t.kind, TRAP_BRK);
 	cr_assert_eq(m.ops->reinject(m.k, &t), 0);
-	cr_assert_eq(x86_vm_run(&m, &brk_wish, &t), 0);
+	cr_assert_eq(x86_vm_run(&m, &trap_brk, &t), 0);
 	cr_expect_eq(t.kind, 0);
 	cr_expect_eq(rip(&m), X86_HANDLERS + 16 * 3 + 1, "rip %#lx", rip(&m));
 	cr_expect_eq(stack64(&m, 0), X86_CODE + 2);
@@ -358,7 +402,7 @@ static bool brk_fires(struct x86_vm *m)
 	struct trap t;
 
 	x86_vm_code(m, "\x90\xcc\xf4", 3);
-	cr_assert_eq(x86_vm_run(m, &brk_wish, &t), 0);
+	cr_assert_eq(x86_vm_run(m, &trap_brk, &t), 0);
 	return t.kind == TRAP_BRK;
 }
 
@@ -437,15 +481,15 @@ Test(x86_kvm, port_io,
 	OPEN(m, X86_GUEST_64);
 
 	x86_vm_code(&m, "\xe4\x80\xf4", 3); /* in al, 0x80 */
-	cr_assert_eq(x86_vm_run(&m, &brk_wish, &t), 0);
+	cr_assert_eq(x86_vm_run(&m, &trap_brk, &t), 0);
 	cr_assert_eq(m.run->exit_reason, KVM_EXIT_IO);
 	cr_expect_eq(t.kind, 0);
 	*((uint8_t *)m.run + m.run->io.data_offset) = 0x5a;
 	cr_expect(m.ops->needs_completion(m.k));
 	cr_expect_not(m.ops->needs_completion(m.k));
 	m.ops->kick(m.k);
-	cr_expect_eq(x86_vm_run(&m, &brk_wish, &t), -EINTR);
-	cr_expect_eq(t.kind, 0);
+	cr_expect_eq(x86_vm_run(&m, &trap_brk, &t), -EINTR);
+	cr_expect_eq(t.kind, TRAP_INTERRUPTED);
 	m.ops->clear_kick(m.k);
 	cr_expect_eq(x86_vm_get(&m, X86_BANK_GPR)->gpr[X86_RAX] & 0xff, 0x5a);
 	cr_expect_eq(rip(&m), X86_CODE + 2);
@@ -480,7 +524,7 @@ Test(x86_kvm, stale_exit,
 	cr_assert_eq(t.kind, TRAP_STEP);
 	m.ops->kick(m.k);
 	cr_expect_eq(x86_vm_run(&m, &step, &t), -EINTR);
-	cr_expect_eq(t.kind, 0);
+	cr_expect_eq(t.kind, TRAP_INTERRUPTED);
 	cr_expect_eq(rip(&m), X86_CODE + 1);
 	m.ops->clear_kick(m.k);
 	cr_expect_eq(x86_vm_run(&m, &step, &t), 0);
@@ -497,9 +541,151 @@ Test(x86_kvm, kick, .description = "a kick brings a spinning vCPU back", .timeou
 	x86_vm_code(&m, "\xeb\xfe", 2);
 	cr_assert_eq(pthread_create(&thread, NULL, kick_later, &m), 0);
 	cr_expect_eq(x86_vm_run(&m, &nothing, &t), -EINTR);
-	cr_expect_eq(t.kind, 0);
+	cr_expect_eq(t.kind, TRAP_INTERRUPTED);
 	pthread_join(thread, NULL);
 	cr_expect_eq(rip(&m), X86_CODE);
+	x86_vm_close(&m);
+}
+
+Test(x86_kvm, kick_after_io,
+     .description = "an entry that nobody armed and a kick ended is not taken for its last exit")
+{
+	struct trap t;
+	OPEN(m, X86_GUEST_64);
+
+	x86_vm_code(&m, "\xe6\x80\xeb\xfe", 4); /* out 0x80, al */
+	cr_assert_eq(x86_vm_run(&m, &trap_brk, &t), 0);
+	cr_assert_eq(m.run->exit_reason, KVM_EXIT_IO);
+	m.ops->kick(m.k);
+	cr_assert_eq(ioctl(m.vcpu, KVM_RUN, 0), -1);
+	m.ops->classify(m.k, &t);
+	cr_expect_eq(t.kind & ~(unsigned int)TRAP_INTERRUPTED, 0);
+	x86_vm_close(&m);
+}
+
+/* ---- what is the VMM's ------------------------------------------------------------------------- */
+
+Test(x86_kvm, vmm_kick_kept,
+     .description =
+	     "an immediate_exit that the VMM has set stays, whether a kick came on top or not")
+{
+	struct trap t;
+	OPEN(m, X86_GUEST_64);
+
+	x86_vm_code(&m, "\xeb\xfe", 2);
+	m.run->immediate_exit = 1;
+	m.ops->kick(m.k);
+	cr_expect_eq(x86_vm_run(&m, &nothing, &t), -EINTR);
+	cr_expect_eq(t.kind, TRAP_INTERRUPTED);
+	m.ops->clear_kick(m.k);
+	cr_expect_eq(m.run->immediate_exit, 1, "it was the VMM's");
+	m.ops->clear_kick(m.k);
+	cr_expect_eq(m.run->immediate_exit, 1, "there was no kick");
+	m.run->immediate_exit = 0;
+	m.ops->kick(m.k);
+	m.ops->clear_kick(m.k);
+	cr_expect_eq(m.run->immediate_exit, 0, "it was the library's");
+	x86_vm_close(&m);
+}
+
+Test(x86_kvm, vmm_sync_kept,
+     .description = "registers that the VMM wants along with its exits still come after a step")
+{
+	const struct debug_control step = { .step = true };
+	struct trap t;
+	OPEN(m, X86_GUEST_64);
+
+	m.run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+	x86_vm_code(&m, "\x90\xf4", 2);
+	cr_assert_eq(x86_vm_run(&m, &step, &t), 0);
+	cr_expect_eq(m.run->kvm_valid_regs & KVM_SYNC_X86_REGS, KVM_SYNC_X86_REGS);
+	m.run->kvm_valid_regs = 0; /* the VMM wants none now */
+	cr_assert_eq(x86_vm_run(&m, &nothing, &t), 0);
+	cr_expect_eq(m.run->kvm_valid_regs, 0);
+	x86_vm_close(&m);
+}
+
+Test(x86_kvm, vmm_debugging_kept,
+     .description = "the VMM's own guest debugging lasts until a debugger needs it")
+{
+	struct kvm_guest_debug d = { KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0, { { 0 } } };
+	struct x86_kvm *again;
+	struct vcpu_caps caps;
+	struct trap t;
+	OPEN(m, X86_GUEST_64);
+
+	x86_vm_code(&m, "\x90\x90\xf4", 3);
+	x86_vm_get(&m, X86_BANK_GPR);
+	cr_assert_eq(m.ops->store(m.k, X86_BANK_GPR, &m.state), 0);
+	m.dirty = 0;
+	cr_assert_eq(ioctl(m.vcpu, KVM_SET_GUEST_DEBUG, &d), 0);
+	cr_assert_eq(x86_kvm_create(m.vcpu, m.run, SIGRTMIN, &again, &caps), 0);
+	m.ops->release(again);
+	cr_assert_eq(x86_vm_run(&m, &nothing, &t), 0);
+	cr_expect_eq(m.run->exit_reason, KVM_EXIT_DEBUG, "exit %u", m.run->exit_reason);
+	x86_vm_close(&m);
+}
+
+struct nmi {
+	int vcpu;
+	pthread_barrier_t start, end;
+};
+
+enum { NMI_ROUNDS = 2000 };
+
+static void *send_nmis(void *arg)
+{
+	struct nmi *n = arg;
+	unsigned int i;
+
+	for (i = 0; i < NMI_ROUNDS; i++) {
+		pthread_barrier_wait(&n->start);
+		ioctl(n->vcpu, KVM_NMI, 0);
+		pthread_barrier_wait(&n->end);
+	}
+	return NULL;
+}
+
+/* Is it pending? Takes it back. */
+static bool take_nmi(int vcpu)
+{
+	struct kvm_vcpu_events e;
+	bool pending;
+
+	cr_assert_eq(ioctl(vcpu, KVM_GET_VCPU_EVENTS, &e), 0);
+	pending = e.nmi.pending;
+	e.nmi.pending = 0;
+	e.flags = KVM_VCPUEVENT_VALID_NMI_PENDING;
+	cr_assert_eq(ioctl(vcpu, KVM_SET_VCPU_EVENTS, &e), 0);
+	return pending;
+}
+
+Test(x86_kvm, pending_nmi_kept,
+     .description = "an NMI that the VMM sends while events are stored is not lost", .timeout = 60)
+{
+	const struct trap step = { .kind = TRAP_STEP };
+	unsigned int i, lost = 0;
+	struct x86_state *s;
+	pthread_t thread;
+	struct nmi n;
+	OPEN(m, X86_GUEST_64);
+
+	s = x86_vm_set(&m, X86_BANK_EVENTS);
+	n.vcpu = m.vcpu;
+	pthread_barrier_init(&n.start, NULL, 2);
+	pthread_barrier_init(&n.end, NULL, 2);
+	cr_assert_eq(pthread_create(&thread, NULL, send_nmis, &n), 0);
+	for (i = 0; i < NMI_ROUNDS; i++) {
+		pthread_barrier_wait(&n.start);
+		if (i % 2)
+			cr_expect_eq(m.ops->store(m.k, X86_BANK_EVENTS, s), 0);
+		else
+			cr_expect_eq(m.ops->reinject(m.k, &step), 0);
+		pthread_barrier_wait(&n.end);
+		lost += !take_nmi(m.vcpu);
+	}
+	pthread_join(thread, NULL);
+	cr_expect_eq(lost, 0, "%u of %u", lost, NMI_ROUNDS);
 	x86_vm_close(&m);
 }
 

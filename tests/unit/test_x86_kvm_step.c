@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 
+#include "arch/x86/segment.h"
 #include "tests/unit/x86_vm.h"
 
 enum { HLT = 0xf4, STEPS_MAX = 100 };

@@ -5,7 +5,11 @@
 
 #include <criterion/criterion.h>
 
+#include "arch/x86/event_delivery.h"
+#include "arch/x86/guest_debug.h"
 #include "arch/x86/insn.h"
+#include "arch/x86/segment.h"
+#include "arch/x86/step.h"
 #include "tests/unit/x86_vm.h"
 
 /* ---- the decoder ------------------------------------------------------------------------------- */
@@ -42,6 +46,7 @@ Test(insn, in_64_bit_mode, .description = "what the rules look for, with REX and
 		{ "\x66\x9c", 2, X86_OP_PUSHF, 2, 16 },
 		{ "\x9d", 1, X86_OP_POPF, 1, 64 },
 		{ "\xcc", 1, X86_OP_INT3, 1, 0 },
+		{ "\xf1", 1, X86_OP_INT1, 1, 0 },
 		{ "\xcd\x80", 2, X86_OP_INT, 2, 0 },
 		{ "\xce", 1, X86_OP_OTHER, 1, 0 },
 		{ "\x17", 1, X86_OP_OTHER, 1, 0 },
@@ -413,12 +418,54 @@ static void allow_users(unsigned int vector)
 	p.mem[X86_IDT + 16 * vector + 5] |= 0x60;
 }
 
-Test(step64, int_from_user, .description = "int from level 3 switches to the stack of the TSS")
+static void as_user(void)
 {
 	p.state.seg[X86_CS].selector = X86_SEL_USER_CODE64;
 	p.state.seg[X86_CS].dpl = 3;
 	p.state.seg[X86_SS].selector = X86_SEL_USER_DATA;
 	p.state.seg[X86_SS].dpl = 3;
+}
+
+Test(step64, int1,
+     .description = "the guest's int1 ends at the handler of #DB, with no cause in DR6")
+{
+	p.state.rflags |= X86_FL_IF | X86_FL_TF;
+	begin("\xf1", 1, false);
+	is_at_handler(1);
+	cr_expect_eq(stack(0, 8), X86_CODE + 1);
+	cr_expect_eq(stack(2, 8), X86_FL_ONE | X86_FL_IF | X86_FL_TF, "flags %#lx", stack(2, 8));
+	cr_expect_eq(p.state.debug.dr6, 0);
+}
+
+Test(step64, int1_of_user,
+     .description = "level 3 may run int1 whatever the gate's privilege level")
+{
+	as_user();
+	begin("\xf1", 1, true);
+	is_at_handler(1);
+	cr_expect_eq(stack(0, 8), X86_CODE + 1);
+}
+
+Test(step64, int1_left,
+     .description = "an int1 left to the processor is stepped once, not for ever")
+{
+	p.mem[X86_IDT + 16 + 5] &= 0x7f; /* its gate is not present */
+	begin("\xf1", 1, true);
+	cr_expect_not(plan.emulated);
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0, "VT-x stops at it, not after it");
+}
+
+Test(step_real, int1, .description = "int1 in real mode goes by the vector table")
+{
+	begin("\xf1", 1, true);
+	cr_expect(plan.emulated);
+	cr_expect_eq(p.state.seg[X86_CS].base + p.state.rip, X86_HANDLERS + 16);
+	cr_expect_eq(stack(0, 2), 1);
+}
+
+Test(step64, int_from_user, .description = "int from level 3 switches to the stack of the TSS")
+{
+	as_user();
 	begin("\xcd\x10", 2, true);
 	cr_expect_not(plan.emulated, "the gate is not for users");
 	allow_users(16);
@@ -708,6 +755,21 @@ Test(step64, own_watch, .description = "the guest's own watchpoints stay armed, 
 	p.state.debug.hit = 3; /* KVM tells of one that is not enabled, too */
 	end(true);
 	has_debug_exception(X86_CODE + 3, X86_FL_ONE, 1 << 0);
+}
+
+Test(step64, uses_debug_regs,
+     .description =
+	     "a guest uses debug registers when one is enabled in its DR7, locally or globally")
+{
+	cr_expect_not(x86_cpu.guest_uses_debug_regs(&p.view));
+	p.state.debug.dr7 = 0x600; /* LE, GE and the fixed bit enable none */
+	cr_expect_not(x86_cpu.guest_uses_debug_regs(&p.view));
+	p.state.debug.dr7 = 0x600 | 1 << 6;
+	cr_expect(x86_cpu.guest_uses_debug_regs(&p.view), "L3, of an instruction");
+	p.state.debug.dr7 = 0x600 | 2 << 2 | 1 << 20;
+	cr_expect(x86_cpu.guest_uses_debug_regs(&p.view), "G1, of data");
+	p.broken = 1u << X86_BANK_DEBUG;
+	cr_expect_not(x86_cpu.guest_uses_debug_regs(&p.view), "they can't be read");
 }
 
 Test(step64, own_unhandled, .description = "without a handler to go to the step ends as others do")

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 
+#include "arch/x86/walk.h"
 #include "tests/unit/x86_vm.h"
 
 enum { P = 1, RW = 2, US = 4, PS = 0x80 };
