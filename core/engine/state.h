@@ -84,7 +84,7 @@ struct vmgdb_vcpu {
 	struct step_plan plan;
 	uint64_t step_from;	    /* where it began, as vcpu_code() */
 	struct bp_location *lifted; /* NULL: none */
-	unsigned int nsteps;	    /* complete ones since the resume */
+	unsigned int nsteps;	    /* complete ones, ever */
 
 	/* What is armed (vcpu_arm.c) */
 	struct debug_control control;

@@ -109,7 +109,7 @@ SOFT_TEST(
 	expect_watch(vm, 0, VA - 4);
 	cr_expect_eq(vm->mem[VA - 1], 2);
 	softvm_unmap(vm, VA);
-	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_WRITE, VA - 4, 8, &why), -EFAULT);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_WRITE, VA - 2, 4, &why), -EFAULT);
 	softvm_fini(vm);
 }
 
