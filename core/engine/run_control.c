@@ -59,7 +59,6 @@ static void prepare(struct vmgdb_vcpu *v)
 {
 	uint64_t addr;
 
-	v->nsteps = 0;
 	if (!action_runs(&v->action))
 		return;
 	if (v->pending.kind && !still_holds(v))

@@ -7,8 +7,8 @@
  * and all that decides how a vCPU goes on are touched by one thread at a time, and without a lock.
  *
  * The lock covers only who runs: the fields marked with it. It is held for a few instructions; nothing
- * that can block is called under it but vcpu_ops.kick. The order of locks: this one, then that of the
- * breakpoints, then that of memory.
+ * that can block is called under it but vcpu_ops.kick and clear_kick. The order of locks: this one, then
+ * that of the breakpoints, then that of memory.
  */
 #ifndef VMGDB_CORE_ENGINE_STATE_H
 #define VMGDB_CORE_ENGINE_STATE_H
@@ -51,6 +51,8 @@ struct vmgdb_vcpu {
 	void *ctx;
 
 	atomic_uint gate; /* enum vcpu_gate */
+	/* A kick that its thread has not seen: until then the gate stays closed, so that it is */
+	atomic_bool kicked;
 	atomic_uint seen; /* enum vcpu_seen */
 	/* enum run_state; to and from RUN_PARKED under the lock, between others by its own thread */
 	atomic_uint run;
@@ -82,7 +84,7 @@ struct vmgdb_vcpu {
 	struct step_plan plan;
 	uint64_t step_from;	    /* where it began, as vcpu_code() */
 	struct bp_location *lifted; /* NULL: none */
-	unsigned int nsteps;	    /* complete ones since the resume */
+	unsigned int nsteps;	    /* complete ones, ever */
 
 	/* What is armed (vcpu_arm.c) */
 	struct debug_control control;
@@ -188,6 +190,11 @@ void release_exclusive(struct vmgdb_vcpu *v);
 
 /* All vCPUs but this one (or NULL) are to park. From ENGINE_IDLE and ENGINE_RUNNING. */
 void request_stop(struct engine *e, const struct vmgdb_vcpu *but);
+
+/* Kick a vCPU, whose gate is closed; its own thread, and those that have the lock. */
+void vcpu_kick(struct vmgdb_vcpu *v);
+/* Without the lock: its own thread has seen that. */
+void vcpu_clear_kick(struct vmgdb_vcpu *v);
 
 /* Kick those that have not parked, but this one (or NULL). */
 void kick_unparked(const struct engine *e, const struct vmgdb_vcpu *but);

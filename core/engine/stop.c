@@ -76,11 +76,25 @@ void release_exclusive(struct vmgdb_vcpu *v)
 
 /* ---- stopping ---------------------------------------------------------------------------- */
 
+void vcpu_kick(struct vmgdb_vcpu *v)
+{
+	atomic_store(&v->kicked, true);
+	v->ops->kick(v->ctx);
+}
+
+void vcpu_clear_kick(struct vmgdb_vcpu *v)
+{
+	pthread_mutex_lock(&v->engine->lock);
+	atomic_store(&v->kicked, false);
+	v->ops->clear_kick(v->ctx);
+	pthread_mutex_unlock(&v->engine->lock);
+}
+
 void kick_unparked(const struct engine *e, const struct vmgdb_vcpu *but)
 {
 	struct vmgdb_vcpu *v;
 
-	for_each_vcpu(e, v) if (v != but && vcpu_run_state(v) != RUN_PARKED) v->ops->kick(v->ctx);
+	for_each_vcpu(e, v) if (v != but && vcpu_run_state(v) != RUN_PARKED) vcpu_kick(v);
 }
 
 void request_stop(struct engine *e, const struct vmgdb_vcpu *but)

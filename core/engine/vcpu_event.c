@@ -64,8 +64,8 @@ unsigned int vcpu_take(struct vmgdb_vcpu *v, enum vcpu_event event)
 	if (t.actions & ACT_LIFT)
 		lift(v);
 	if (t.actions & ACT_KICK)
-		v->ops->kick(v->ctx);
+		vcpu_kick(v);
 	if (t.actions & ACT_CLEAR_KICK)
-		v->ops->clear_kick(v->ctx);
+		vcpu_clear_kick(v);
 	return t.actions & (ACT_BEGIN_STEP | ACT_ARM | ACT_REINJECT | ACT_REPORT | ACT_PARK);
 }

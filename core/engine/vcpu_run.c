@@ -38,6 +38,8 @@ static enum permission permission(const struct vmgdb_vcpu *v)
 
 static void open_gate(struct vmgdb_vcpu *v)
 {
+	if (atomic_load(&v->kicked))
+		return;
 	switch (engine_state(v->engine)) {
 	case ENGINE_IDLE: atomic_store(&v->gate, GATE_OPEN); break;
 	case ENGINE_RUNNING: atomic_store(&v->gate, GATE_EXITS); break;
