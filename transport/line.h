@@ -5,8 +5,8 @@
  *
  *	waiting --the peer sends its first byte--> a stream --closed--> waiting
  *
- * Debuggers speak first, and nothing else tells that one is there. So the debugger's side does not wait
- * for a byte: its stream begins as soon as somebody may be at the other end. Private.
+ * A debugger sends the first byte, and nothing else shows that it is there. So the debugger's side does
+ * not wait for a byte: its stream begins as soon as a stub may be at the other end. Private.
  */
 #ifndef VMGDB_TRANSPORT_LINE_H
 #define VMGDB_TRANSPORT_LINE_H

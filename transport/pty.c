@@ -91,8 +91,8 @@ static int make_raw(int master)
 }
 
 /*
- * The last debugger's leavings, or all that one said which left before it was seen. The next may come
- * at any moment: what was there while nobody had the slave open is not its, and no more is taken.
+ * Discard what the last debugger left unread, or all that one sent which left before it was seen. The next
+ * debugger may come at any moment: only what was there while nobody had the slave open is discarded.
  */
 static void discard_input(const struct pty *p)
 {
@@ -141,8 +141,8 @@ static void pty_begin(struct line *l)
 }
 
 /*
- * When the master is closed, what the debugger has not read yet is lost: last words, which are worth a
- * moment. What was written just now is on its way into the slave's queue.
+ * The final flush: when the master is closed, what the debugger has not read yet is lost. What was
+ * written just now is still on its way into the slave's queue.
  */
 static void drain(const struct pty *p)
 {
@@ -198,7 +198,7 @@ static int open_master(struct pty *p)
 	return p->edge < 0 ? p->edge : make_raw(p->line.fd);
 }
 
-/* A link that an earlier run left behind: to a pty that is no more, or that is ours now. */
+/* Remove a link that an earlier run left behind: to a pty that is gone, or to this one's number. */
 static int remove_stale_link(const struct endpoint_spec *s, const char *slave)
 {
 	char target[32] = "";

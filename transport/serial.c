@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A serial line. Nothing tells who is at its other end, or whether anybody is: on the VMM's side
+ * A serial line. Nothing shows who is at its other end, or whether anybody is: on the VMM's side
  * there is a peer from its first byte on, until the stream is closed. A device that goes away (a USB
  * adapter is pulled out) is opened again when it comes back.
  */
@@ -90,7 +90,8 @@ static void serial_wait(struct line *line)
 	line->ep.retry_ms = 0;
 }
 
-/* flock() keeps those off who ask, also root; TIOCEXCL those who don't, but not root. */
+/* flock() keeps off processes that lock the line as well, also those of root; TIOCEXCL keeps off all others
+ * but root's. */
 static int take_line(struct serial *l)
 {
 	int ret;

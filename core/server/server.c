@@ -217,7 +217,7 @@ static void serve_once(struct server *s)
 	accept_connections(s);
 }
 
-/* Debuggers hear what happened last, as far as they take it without delay. */
+/* Debuggers get the last reports, as far as they take them without delay. */
 static void final_flush(struct server *s)
 {
 	long long deadline = time_ms() + FINAL_FLUSH_MS;

@@ -130,7 +130,7 @@ static void end(struct bench *b)
 }
 
 /* What comes until text is in it, or for five seconds. */
-static const char *hear_from(int fd, const char *text)
+static const char *read_until(int fd, const char *text)
 {
 	static char got[4096];
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -148,9 +148,9 @@ static const char *hear_from(int fd, const char *text)
 	return got;
 }
 
-static const char *hear(struct bench *b, const char *text)
+static const char *debugger_reads(struct bench *b, const char *text)
 {
-	return hear_from(b->fd, text);
+	return read_until(b->fd, text);
 }
 
 static void say_to(int fd, const char *text)
@@ -170,7 +170,7 @@ static void ask(int fd, const char *packet, const char *answer)
 	const char *got;
 
 	say_to(fd, packet);
-	got = hear_from(fd, answer);
+	got = read_until(fd, answer);
 	cr_assert(strstr(got, answer), "%s: %s", packet, got);
 }
 
@@ -202,11 +202,11 @@ Test(server, all_of_a_new_client,
 	begin(&b);
 	for (i = 0; i < 10; i++) {
 		say(&b, "+$QStartNoAckMode#b0");
-		cr_assert(strstr(hear(&b, "OK#9a"), "OK#9a"));
+		cr_assert(strstr(debugger_reads(&b, "OK#9a"), "OK#9a"));
 		say(&b, "+$vCont;c#a8");
 		poll(NULL, 0, 5);
 		say(&b, "+$qSupported#37$qC#b4$?#3f");
-		cr_assert(strstr(hear(&b, "$T"), "$QC"), "round %d", i);
+		cr_assert(strstr(debugger_reads(&b, "$T"), "$QC"), "round %d", i);
 	}
 	end(&b);
 }
@@ -220,18 +220,18 @@ Test(server, output, .description = "what a breakpoint's commands print comes as
 
 	begin(&b);
 	say(&b, "+$QStartNoAckMode#b0");
-	cr_assert(strstr(hear(&b, "OK#9a"), "OK#9a"));
+	cr_assert(strstr(debugger_reads(&b, "OK#9a"), "OK#9a"));
 	say(&b, "$Z0,104,1;X3,220127;"
 		"cmds:0,X10,260002220022003401000425643b0027#92");
-	cr_assert(strstr(hear(&b, "OK#9a"), "$OK#9a"));
+	cr_assert(strstr(debugger_reads(&b, "OK#9a"), "$OK#9a"));
 	say(&b, "$vCont;c#a8");
 	for (i = 0; i < 5; i++) {
-		got = hear(&b, "$O303b");
+		got = debugger_reads(&b, "$O303b");
 		cr_assert(strstr(got, "$O303b"));
 		cr_assert_null(strstr(got, "$T"), "it is no stop");
 	}
 	say(&b, "\003");
-	cr_assert(strstr(hear(&b, "$T02"), "$T02"));
+	cr_assert(strstr(debugger_reads(&b, "$T02"), "$T02"));
 	end(&b);
 }
 
@@ -355,7 +355,7 @@ Test(server, silent_is_told, .timeout = 60,
 	start(&b);
 	for (i = 0; i < 17; i++)
 		fds[i] = dial(&b);
-	cr_expect_str_eq(hear_from(fds[0], "#5d"), "+$E.too many connections#5d");
+	cr_expect_str_eq(read_until(fds[0], "#5d"), "+$E.too many connections#5d");
 	expect_end(fds[0]);
 	for (i = 1; i < 17; i++)
 		cr_expect_eq(recv(fds[i], &(char){ 0 }, 1, MSG_DONTWAIT), -1, "peer %d", i);
@@ -384,7 +384,7 @@ Test(server, refusal, .timeout = 60,
 		ask(fds[0], "$qC#b4", "$QC1#c5");
 	}
 	fds[16] = dial(&b);
-	cr_expect_str_eq(hear_from(fds[16], "#5d"), "+$E.too many connections#5d");
+	cr_expect_str_eq(read_until(fds[16], "#5d"), "+$E.too many connections#5d");
 	expect_end(fds[16]);
 	ask(fds[0], "$qC#b4", "$QC1#c5");
 	for (i = 0; i < 17; i++)
@@ -430,7 +430,7 @@ Test(server, web_page,
 	start(&b);
 	b.fd = dial(&b);
 	say(&b, "POST / HTTP/1.1\r\nHost: localhost\r\n\r\n$M800,4:deadbeef#9f$c#63");
-	cr_expect_str_eq(hear(&b, "$"), "");
+	cr_expect_str_eq(debugger_reads(&b, "$"), "");
 	cr_expect_eq(log_count("not a debugger (an HTTP client?)"), 1, "%s", logged);
 	cr_expect_eq(log_count("127.0.0.1:"), 1, "%s", logged);
 	cr_expect_eq(b.stopped, 0);
@@ -463,7 +463,7 @@ static void second_debugger(const char *spec)
 	await_end(fd);
 	say_to(fd, "+$vMustReplyEmpty#3a");
 	ask(b.fd, "$qC#b4", "$QC1#c5");
-	got = hear_from(fd, why);
+	got = read_until(fd, why);
 	cr_expect(strstr(got, why), "%s", got);
 	expect_end(fd);
 	close(fd);
@@ -517,7 +517,7 @@ static void take_over(const char *spec)
 	b.fd = dial(&b);
 	say(&b, "+");
 	ask(b.fd, "$?#3f", "$T05");
-	hear_from(old, "\n"); /* all that it was sent */
+	read_until(old, "\n"); /* all that it was sent */
 	expect_end(old);
 	cr_expect_eq(log_count("takes the VM over from"), 1, "%s", logged);
 	cr_expect(softvm_stands(&b.vm), "the VM stays stopped");
@@ -615,14 +615,14 @@ Test(server, poll_ms, .timeout = 60,
 	end(&b);
 }
 
-static bool heard_stop(void *opaque)
+static bool saw_stop(void *opaque)
 {
 	return ((struct bench *)opaque)->stopped > 1;
 }
 
 Test(server, stay, .timeout = 60,
      .description =
-	     "with on-disconnect=stay the VMM hears that a lost debugger has left the VM stopped")
+	     "with on-disconnect=stay the VMM learns that a lost debugger has left the VM stopped")
 {
 	struct bench b;
 
@@ -635,7 +635,7 @@ Test(server, stay, .timeout = 60,
 	softvm_run_on(&b.vm, 0, 10);
 	close(b.fd);
 	b.fd = -1;
-	softvm_until(heard_stop, &b);
+	softvm_until(saw_stop, &b);
 	cr_expect(softvm_stands(&b.vm));
 	end(&b);
 }

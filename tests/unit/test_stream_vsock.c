@@ -96,7 +96,8 @@ Test(vsock, dial_closed, .description = "a dialling endpoint can be closed befor
 }
 
 /*
- * Guests with CIDs of their own: a connection of the test's stands in, as these calls tell it. They
+ * Guests with CIDs of their own: a connection of the test's stands in, and these calls report such a
+ * CID. They
  * take the C library's place in this program.
  */
 static uint32_t dialled_by; /* 0: nobody has */
@@ -126,7 +127,7 @@ int getpeername(int fd, struct sockaddr *a, socklen_t *len)
 	return 0;
 }
 
-/* Whether cid may come; who may not is told of. */
+/* Whether cid may connect; a refusal names it. */
 static bool admits(struct vmgdb_endpoint *ep, uint32_t cid)
 {
 	char expected[64];
