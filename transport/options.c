@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The table of options, and what each does. */
 #include <errno.h>
 #include <stdlib.h>

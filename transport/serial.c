@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * A serial line. Nothing shows who is at its other end, or whether anybody is: on the VMM's side
  * there is a peer from its first byte on, until the stream is closed. A device that goes away (a USB

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Standard input and output, for a debugger that started us: "target remote | COMMAND". */
 #include <errno.h>
 #include <fcntl.h>

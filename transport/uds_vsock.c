@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * A guest's vsock port by way of its VMM's unix socket: Firecracker, cloud-hypervisor, and
  * vhost-device-vsock. The client sends "CONNECT PORT\n", the VMM answers "OK LOCAL_PORT\n"; what

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * A virtio-serial port of this kernel: the VMM, or the debugger's bridge, runs in a guest, and the
  * other side is whoever is connected to the port's outer end.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* AF_VSOCK, vsock(7): sockets between a host and its guests. */
 #define _GNU_SOURCE
 #include <errno.h>

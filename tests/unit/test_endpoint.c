@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The endpoint parser: what it takes, what it refuses, and what it says then. */
 #include <criterion/criterion.h>
 

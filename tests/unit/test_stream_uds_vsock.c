@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The CONNECT handshake, against a VMM that the test plays. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>

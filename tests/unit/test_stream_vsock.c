@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * AF_VSOCK as far as one machine shows it: listening. Connections are made in the labs, where the
  * kernel and its loopback are known (tests/lab).
