@@ -95,7 +95,7 @@ static void accept_at(struct server *s, struct server_endpoint *at)
 	if (ret == -EAGAIN)
 		return;
 	if (ret == -EACCES)
-		engine_log(s->engine, VMGDB_LOG_WARNING, "%s: refused: %s", ep->name, ep->refused);
+		server_endpoint_warn(at, "refused: %s", ep->refused);
 	else if (ret)
 		retire_endpoint(at, ret);
 	else

@@ -549,12 +549,52 @@ Test(server, takeover_by_debuggers, .timeout = 60,
 	b.fd = dial(&b);
 	join(b.fd);
 	fd = dial(&b);
-	say_to(fd, "+$?#00$?#");
+	say_to(fd, "+$?#");
 	poll(NULL, 0, 300); /* the accept timeout has passed, however long this takes */
 	ask(b.fd, "$qC#b4", "$QC1#c5");
 	say_to(fd, "3f");
 	await_end(b.fd);
 	close(fd);
+	end(&b);
+}
+
+Test(server, takeover_by_web_page, .timeout = 60,
+     .description = "an HTTP request whose body is a packet takes nothing over")
+{
+	struct bench b;
+	int fd;
+
+	boot(&b);
+	add(&b, open_endpoint(VMGDB_STUB, "tcp:0,takeover"));
+	start(&b);
+	b.fd = dial(&b);
+	join(b.fd);
+	fd = dial(&b);
+	say_to(fd, "POST / HTTP/1.1\r\n\r\n$?#3f");
+	await_end(fd);
+	ask(b.fd, "$qC#b4", "$QC1#c5");
+	cr_expect_eq(log_count("not a debugger"), 1, "%s", logged);
+	close(fd);
+	end(&b);
+}
+
+Test(server, log_flood, .timeout = 60,
+     .description = "peers that are refused again and again do not fill the log")
+{
+	struct bench b;
+	int i, fd;
+
+	boot(&b);
+	add(&b, open_endpoint(VMGDB_STUB, "tcp:0"));
+	start(&b);
+	for (i = 0; i < 200; i++) {
+		fd = dial(&b);
+		say_to(fd, "GET / HTTP/1.1\r\n\r\n");
+		await_end(fd);
+		close(fd);
+	}
+	cr_expect_gt(log_count("not a debugger"), 0);
+	cr_expect_lt(log_count("not a debugger"), 150);
 	end(&b);
 }
 
