@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/server/admission.h"
+#include "core/server/connection.h"
 #include "core/server/server.h"
 #include "core/server/transcript.h"
 #include "tests/unit/softvm.h"
@@ -388,6 +390,83 @@ Test(server, refusal, .timeout = 60,
 	expect_end(fds[16]);
 	ask(fds[0], "$qC#b4", "$QC1#c5");
 	for (i = 0; i < 17; i++)
+		close(fds[i]);
+	end(&b);
+}
+
+Test(server, all_endpoints, .timeout = 60,
+     .description =
+	     "all endpoints together have 64 connections, and the oldest silent one makes room")
+{
+	enum { ENDPOINTS = 5, EACH = 13 };
+	struct vmgdb_endpoint *eps[ENDPOINTS];
+	int fds[ENDPOINTS][EACH], i, k;
+	struct bench b;
+
+	boot(&b);
+	for (i = 0; i < ENDPOINTS; i++) {
+		eps[i] = open_endpoint(VMGDB_STUB, "tcp:0");
+		add(&b, eps[i]);
+	}
+	start(&b);
+	b.fd = dial(&b);
+	join(b.fd);
+	for (i = 0; i < ENDPOINTS; i++) {
+		b.ep = eps[i];
+		for (k = 0; k < EACH; k++) {
+			fds[i][k] = dial(&b);
+			ask(b.fd, "$qC#b4", "$QC1#c5"); /* by then it was accepted */
+			ask(b.fd, "$qC#b4", "$QC1#c5");
+		}
+	}
+	for (k = 0; k < 2; k++)
+		cr_expect_str_eq(read_until(fds[0][k], "#5d"), "+$E.too many connections#5d");
+	cr_expect_eq(recv(fds[0][2], &(char){ 0 }, 1, MSG_DONTWAIT), -1);
+	for (i = 0; i < ENDPOINTS; i++)
+		for (k = 0; k < EACH; k++)
+			close(fds[i][k]);
+	end(&b);
+}
+
+/* A connection of which the server has read this, at a time of the test's. */
+static int connect_at(struct bench *b, long long now, const char *text)
+{
+	struct pollfd pfds[2];
+	struct connection *c;
+	size_t n = 1;
+	int fd = dial(b);
+
+	b->server.clock.now = now;
+	admission_accept(&b->server, &b->server.endpoints[0], accept_one(b->ep));
+	c = b->server.connections;
+	if (!text)
+		return fd;
+	say_to(fd, text);
+	connection_poll(c, pfds, &n);
+	cr_assert_eq(poll(pfds + 1, 1, 5000), 1);
+	connection_receive(c, pfds);
+	cr_assert_eq(c->state, CONNECTION_OPEN);
+	return fd;
+}
+
+Test(server, slow_peers,
+     .description = "a peer that has not attached in 10 s makes room, but not earlier")
+{
+	int fds[18], i;
+	struct bench b;
+
+	boot(&b);
+	add(&b, open_endpoint(VMGDB_STUB, "tcp:0"));
+	for (i = 0; i < 16; i++)
+		fds[i] = connect_at(&b, 1000 + i, "$");
+	fds[16] = connect_at(&b, 10999, NULL);
+	cr_expect_str_eq(read_until(fds[16], "#5d"), "+$E.too many connections#5d");
+	cr_expect_eq(recv(fds[0], &(char){ 0 }, 1, MSG_DONTWAIT), -1);
+	fds[17] = connect_at(&b, 11000, NULL);
+	cr_expect_str_eq(read_until(fds[0], "#5d"), "+$E.too many connections#5d");
+	cr_expect_eq(recv(fds[17], &(char){ 0 }, 1, MSG_DONTWAIT), -1);
+	cr_expect_eq(b.server.nconnections, 16);
+	for (i = 0; i < 18; i++)
 		close(fds[i]);
 	end(&b);
 }
