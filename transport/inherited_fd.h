@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An endpoint of which the one peer is there already. Private. */
+/* An endpoint whose one peer is connected from the start. Private. */
 #ifndef VMGDB_TRANSPORT_INHERITED_FD_H
 #define VMGDB_TRANSPORT_INHERITED_FD_H
 

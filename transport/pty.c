@@ -2,10 +2,10 @@
 /*
  * A pseudo-terminal whose slave the debugger opens.
  *
- * There is a peer from its first byte on: debuggers speak first, and what merely opens the slave
- * for a moment (stty, a file manager) is none. It has left when the master reads EIO: no process
- * has the slave open. A debugger that leaves and comes back at once can slip through between two
- * reads; so opens and closes are also counted, by inotify.
+ * There is a peer from its first byte on: debuggers send the first byte, and a process that merely opens the
+ * slave for a moment (stty, a file manager) is none. The peer has left when the master reads EIO: no
+ * process has the slave open. A debugger that leaves and comes back between two reads is noticed by
+ * inotify, which counts opens and closes.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -56,7 +56,7 @@ static speed_t find_speed(unsigned int baud)
 	return B0;
 }
 
-/* 8N1, no modem control lines, BREAK and 0377 marked (unmark.h). */
+/* 8N1, no modem control lines, BREAK and 0377 marked (parmrk.h). */
 static int make_raw(struct serial *l)
 {
 	struct termios t = l->before;

@@ -3,8 +3,8 @@
  * A virtio-serial port of this kernel: the VMM, or the debugger's bridge, runs in a guest, and the
  * other side is whoever is connected to the port's outer end.
  *
- * Its coming and going shows only as POLLHUP cleared and set. On the VMM's side there is a peer from
- * its first byte on: an outer hypervisor may hold the outer end open for ever.
+ * That a peer connects or disconnects shows only as POLLHUP cleared or set. On the VMM's side there is a
+ * peer from its first byte on: an outer hypervisor may hold the outer end open for ever.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,12 +23,13 @@
 enum { STEP_MS = 20, BUSY_MS = 1000, BACK_MS = 40, DOUBT_MS = 500, AT_ONCE_MS = 1 };
 
 struct virtio {
-	struct line line;   /* first member */
-	bool doubtful;	    /* nobody is there, but a peer may be just coming */
-	bool clean;	    /* nobody is there, and nothing to be read: as at the beginning */
-	bool looked;	    /* the edge that opening makes was seen */
-	bool drained;	    /* the last peer's end was read: it has left nothing */
-	unsigned int edges; /* since then; the first is that it is not there */
+	struct line line; /* first member */
+	bool doubtful;	  /* nobody is there, but a peer may be about to connect */
+	bool clean;	  /* nobody is there, and there is nothing to read */
+	bool looked;	  /* the change that opening the port makes was seen */
+	bool drained;	  /* the stream was read up to the last peer's end */
+	unsigned int
+		edges; /* changes since the last stream ended; the first is that its peer has left */
 	struct retry retry;
 	int edge;
 };
@@ -47,9 +48,9 @@ static void wait_a_step(void)
 }
 
 /*
- * The kernel learns of a peer's end by another queue than of bytes: when the next peer is served
- * already, the end can show after all, for no time. That is no end: the next one is known by what it
- * says, as on a serial line, and would lose what is on its way.
+ * The kernel learns of a peer's end by another queue than of its bytes. So POLLHUP can be set for a moment
+ * when the next peer is served already. The stream goes on then: the session recognises the next debugger
+ * by its packets, as on a serial line, and an end would lose bytes that are on their way.
  */
 static bool is_back(int fd)
 {
@@ -95,7 +96,7 @@ static void virtio_begin(struct line *l)
 	((struct virtio *)l)->drained = false;
 }
 
-/* Look again when something happens, and after so many milliseconds. */
+/* accept() is to be called when something changes, or after ms milliseconds. */
 static int look_again(struct virtio *v, int ms)
 {
 	v->clean = false;
@@ -104,8 +105,8 @@ static int look_again(struct virtio *v, int ms)
 	return -EAGAIN;
 }
 
-/* Somebody was there and left this unread; but what comes in this moment is another's. -ENODEV:
- * unplugged. */
+/* Discard what a peer that has left did not get read; as soon as something changes the bytes may be the
+ * next peer's. -ENODEV: the port was unplugged. */
 static int discard_input(struct virtio *v)
 {
 	char buf[4096];
@@ -120,9 +121,9 @@ static int discard_input(struct virtio *v)
 }
 
 /*
- * POLLHUP, and perhaps something to read. The kernel learns of a new peer and of its bytes by two
- * queues, so these bytes can be those of a peer that is just coming: only when nothing has happened
- * for a while are they of one that came and left unseen.
+ * POLLHUP is set, and there may be bytes to read. The kernel learns of a new peer and of its bytes by two
+ * queues, so the bytes can be those of a peer that is about to show. When nothing has changed for a while
+ * they are those of one that came and left between two polls.
  */
 static int virtio_absent(struct line *l, short revents)
 {
