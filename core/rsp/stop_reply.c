@@ -27,14 +27,8 @@ unsigned int stop_signal(const struct session *s)
 static bool stopped_at_pc(struct session *s)
 {
 	struct cpu_view *v = view_of(s, s->stop.vcpu);
-	const struct reg_desc *r = v && s->tdesc ? regs_find_generic(s->tdesc, "pc") : NULL;
-	const void *value = r && reg_size(r) <= sizeof(uint64_t) ? reg_value(v, r) : NULL;
-	uint64_t pc = 0;
 
-	if (!value)
-		return false;
-	memcpy(&pc, value, reg_size(r));
-	return pc == s->stop.addr;
+	return v && !v->need(v, 0) && v->cpu->pc(v->state) == s->stop.addr;
 }
 
 static void put_watch(struct session *s)
