@@ -28,9 +28,9 @@ static void send_reply(struct session *s)
 	if (s->reply.over)
 		fail(s, EMSGSIZE, "the reply is longer than a packet");
 	if (s->reply_bytes)
-		rsp_ack_send_hex(&s->link, s->reply.data, s->reply.len);
+		rsp_ack_send_hex(&s->ack, s->reply.data, s->reply.len);
 	else
-		rsp_ack_send(&s->link, s->reply.data, s->reply.len);
+		rsp_ack_send(&s->ack, s->reply.data, s->reply.len);
 }
 
 __attribute__((format(printf, 3, 4))) static void log_line(struct session *s, int level,
@@ -192,7 +192,7 @@ static void handle(struct session *s, enum packet_event event)
 /* Whether there is room for the one reply that the event asks for. */
 static bool can_handle(const struct session *s, enum packet_event event)
 {
-	return event == PACKET_INTERRUPT || rsp_ack_room(&s->link, REPLY_SIZE);
+	return event == PACKET_INTERRUPT || rsp_ack_room(&s->ack, REPLY_SIZE);
 }
 
 /*
@@ -219,7 +219,7 @@ size_t session_input(struct session *s, const void *bytes, size_t n)
 
 	check_first_byte(s, bytes, n);
 	while (all < n && !s->new_client && !s->deferred && s->end == SESSION_OPEN) {
-		enum packet_event event = rsp_ack_input(&s->link, p + all, n - all, &eaten);
+		enum packet_event event = rsp_ack_input(&s->ack, p + all, n - all, &eaten);
 
 		all += eaten;
 		if (event == PACKET_NONE)
@@ -257,7 +257,7 @@ void session_console(struct session *s, const char *text, size_t len)
 	if (!s->running || s->new_client)
 		return;
 	/* more room than it takes: some is left for the stop reply */
-	while (len && rsp_ack_room(&s->link, REPLY_SIZE)) {
+	while (len && rsp_ack_room(&s->ack, REPLY_SIZE)) {
 		size_t n = len < CONSOLE_CHUNK ? len : CONSOLE_CHUNK;
 
 		send_console(s, text, n);
@@ -297,7 +297,7 @@ static bool show_console(struct session *s)
 	char text[CONSOLE_CHUNK];
 	size_t n;
 
-	while (rsp_ack_room(&s->link, REPLY_SIZE)) {
+	while (rsp_ack_room(&s->ack, REPLY_SIZE)) {
 		n = s->target->ops->console(s->target, text, sizeof(text));
 		if (!n)
 			return true;
@@ -341,7 +341,7 @@ int session_create(struct session **out, struct target *t, const struct session_
 		return -ENOMEM;
 	s->target = t;
 	s->config = *config;
-	if (rsp_ack_init(&s->link, config->reliable) < 0 || !scratch_alloc(&s->reply, REPLY_SIZE) ||
+	if (rsp_ack_init(&s->ack, config->reliable) < 0 || !scratch_alloc(&s->reply, REPLY_SIZE) ||
 	    !scratch_alloc(&s->scratch, SCRATCH_SIZE) || vcpu_list_update(s) < 0) {
 		session_destroy(s);
 		return -ENOMEM;
@@ -356,7 +356,7 @@ void session_destroy(struct session *s)
 {
 	if (!s)
 		return;
-	rsp_ack_fini(&s->link);
+	rsp_ack_fini(&s->ack);
 	free(s->reply.data);
 	free(s->scratch.data);
 	free(s->vcpus.index);
@@ -367,23 +367,23 @@ void session_destroy(struct session *s)
 
 const void *session_output(struct session *s, size_t *len)
 {
-	return rsp_ack_output(&s->link, len);
+	return rsp_ack_output(&s->ack, len);
 }
 
 void session_sent(struct session *s, size_t n)
 {
-	rsp_ack_sent(&s->link, n);
+	rsp_ack_sent(&s->ack, n);
 	handle_deferred(s);
 }
 
 int session_timeout_ms(const struct session *s)
 {
-	return rsp_ack_timeout_ms(&s->link);
+	return rsp_ack_timeout_ms(&s->ack);
 }
 
 void session_timeout(struct session *s)
 {
-	rsp_ack_timeout(&s->link);
+	rsp_ack_timeout(&s->ack);
 }
 
 enum session_end session_state(const struct session *s)

@@ -34,7 +34,7 @@ struct vcpu_list {
 struct session {
 	struct target *target;
 	struct session_config config;
-	struct rsp_ack link;
+	struct rsp_ack ack;
 	enum session_end end;
 
 	bool heard;	    /* the peer has sent a byte */

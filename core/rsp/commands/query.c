@@ -54,7 +54,7 @@ static void start_no_ack(struct session *s, struct scan *args)
 {
 	if (!scan_done(s, args))
 		return;
-	rsp_ack_set_no_ack(&s->link);
+	rsp_ack_set_no_ack(&s->ack);
 	reply_ok(s);
 }
 
