@@ -780,7 +780,7 @@ Test(commands, monitor, .description = "monitor commands, and what is none")
 	monitor("set whole-rep on");
 	cr_expect(fake.options[OPTION_WHOLE_REP]);
 	cr_expect(strstr(monitor("versio"), "no such command"));
-	cr_expect(strstr(monitor(""), "no such command"));
+	cr_expect(strstr(monitor(""), "version") && strstr(monitor(" "), "version"));
 	memset(longest, '0', sizeof(longest));
 	memcpy(longest, "qRcmd,", 6);
 	longest[sizeof(longest) - 2] = '\0';
@@ -801,6 +801,18 @@ Test(commands, monitor_breakpoints,
 			 "software      0x0000000000001000: inserted; conditions or commands\n"
 			 "hardware      0xffffffff81000000: armed\n"
 			 "write watch   0x0000000000000020, 8 bytes: by stepping\n");
+	fake.insert_error = -ENOSPC;
+	fake.insert_why = "all slots are in use";
+	rsp_call(&rsp, "Z1,3000,1");
+	cr_expect_eq(
+		strncmp(monitor("breakpoints"),
+			"Refused last: hardware      0x0000000000003000: all slots are in use\n"
+			"software ",
+			75),
+		0);
+	fake.insert_error = 0;
+	rsp_call(&rsp, "Z1,3000,1");
+	cr_expect_eq(strncmp(monitor("breakpoints"), "software ", 9), 0, "inserted after all");
 	fake.breakpoints[3] = (struct bp_info){ BP_ACCESS, 0x20, 8, "armed", false };
 	fake.nbreakpoints = 100000;
 	rsp_call(&rsp, "qRcmd,627265616b706f696e7473");
