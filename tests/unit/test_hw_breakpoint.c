@@ -438,7 +438,7 @@ Test(hw, no_rom_any_more,
 	clear(PAGE);
 	set(PAGE);
 	for (i = 0; i < 4; i++)
-		cr_expect_eq(insert(BP_HARDWARE, 0x200 + i, 1), 0);
+		cr_expect_eq(insert(BP_HARDWARE, 0x200 + 4 * i, 1), 0);
 	sync_run();
 	cr_expect(inserted_at(PAGE));
 	bp_vm_fini();
