@@ -424,6 +424,22 @@ Test(hw, rom, .description = "in read-only memory a breakpoint takes a slot, or 
 	bp_vm_fini();
 }
 
+Test(hw, rom_first, .description = "what can't be in memory has its slot before what only waits")
+{
+	struct breakpoints_host host = soft8_host;
+
+	host.caps.shared_slots = 1;
+	bp_vm_init(&host, 0);
+	vm.map[5] = UNMAPPED;
+	set(5 * PAGE);
+	protect(PAGE, PROT_READ);
+	set(PAGE);
+	sync_run();
+	cr_expect_eq(laid_out(BP_SOFTWARE, PAGE), 1);
+	cr_expect_eq(all_slots(), 1);
+	bp_vm_fini();
+}
+
 Test(hw, no_rom_any_more,
      .description = "memory that can be written again: set again, its breakpoints need no slot")
 {

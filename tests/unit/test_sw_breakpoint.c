@@ -264,6 +264,14 @@ BP_TEST(sw, asked_for, "all that were set since the last sync are tried at the n
 	sync_run();
 	for (i = 0; i < 1000; i++)
 		cr_assert(inserted_at(5 * PAGE + i * 4), "%u", i);
+	vm.map[6] = UNMAPPED;
+	for (i = 0; i < 100; i++)
+		set(6 * PAGE + i * 4);
+	sync_run();
+	set(6 * PAGE + 99 * 4); /* set again, still waiting */
+	vm.map[6] = 6;
+	sync_run();
+	cr_expect(inserted_at(6 * PAGE + 99 * 4));
 }
 
 BP_TEST(sw, many_wait, "those that wait are tried in turn: a few at each sync, all in the end")
@@ -414,6 +422,25 @@ BP_TEST(sw, guest_overwrites, "what the guest wrote over a breakpoint stays, and
 	cr_expect(untouched());
 	sync_run();
 	cr_expect(notice_is(NULL));
+}
+
+BP_TEST(sw, both_names_overwritten, "what has two names is reported by both, and moves with both")
+{
+	vm.map[2] = 1;
+	set(PAGE + 0x40);
+	set(2 * PAGE + 0x40);
+	sync_run();
+	guest_writes(PAGE + 0x40, 0x11);
+	breakpoints_withdraw(vm.b);
+	vm.map[1] = 3;
+	vm.map[2] = 4;
+	sync_run();
+	cr_expect(inserted_at(3 * PAGE + 0x40) && inserted_at(4 * PAGE + 0x40));
+	cr_expect_not(inserted_at(PAGE + 0x40));
+	cr_expect(notice_is("breakpoint at 0x1040 was overwritten by the guest; it is inserted "
+			    "again"));
+	cr_expect(notice_is("breakpoint at 0x2040 was overwritten by the guest; it is inserted "
+			    "again"));
 }
 
 BP_TEST(sw, overwritten_and_removed, "one removed after the guest wrote over it: no stale bytes")
@@ -746,6 +773,13 @@ BP_TEST(sw, told_once, "a breakpoint that can't be hit is reported once, until t
 	set(5 * PAGE);
 	sync_run();
 	cr_expect(notice_is(NULL), "the same one, set again");
+	set(5 * PAGE + 8);
+	sync_run();
+	clear(5 * PAGE + 8);
+	cr_expect(notice_is(NULL), "removed before anybody asked");
+	set(5 * PAGE + 8);
+	cr_expect(notice_is(NULL), "and set again: the next sync will show");
+	clear(5 * PAGE + 8);
 	vm.map[5] = 5;
 	sync_run();
 	goes(0, BP_MEM);
@@ -767,6 +801,9 @@ BP_TEST(sw, many_told, "of very many that wait a few are reported, and how many 
 		lines++;
 	cr_expect_eq(lines, 17);
 	cr_expect_str_eq(line, "984 more breakpoints wait or were overwritten");
+	set(5 * PAGE + 4000);
+	sync_run();
+	cr_expect(notice_is("breakpoint at 0x5fa0 waits: the address is not mapped yet"));
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------- */
