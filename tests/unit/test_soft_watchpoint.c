@@ -85,6 +85,7 @@ BP_TEST(soft_watch, writes, "the debugger knows what it wrote; what steps write 
 	cr_expect(nothing_changed());
 	cr_assert_eq(breakpoints_write_as_guest(vm.b, 0xfe, others, sizeof(others)), 0);
 	cr_expect(changed_at(0x100));
+	cr_assert_eq(watch(BP_MEM - 8, 8), 0);
 	cr_assert_eq(breakpoints_write(vm.b, BP_MEM - 2, bytes, sizeof(bytes)), -EFAULT);
 	cr_expect(nothing_changed());
 }
@@ -111,6 +112,13 @@ BP_TEST(soft_watch, set_again,
 	cr_assert_eq(watch(PAGE, 8), 0);
 	sync_run();
 	cr_expect(changed_at(PAGE), "not reported yet");
+	vm.host[PAGE]++;
+	unwatch(PAGE, 8);
+	vm.map[1] = 1;
+	cr_assert_eq(watch(PAGE, 8), 0);
+	sync_run();
+	cr_expect(changed_at(PAGE), "neither");
+	vm.map[1] = UNMAPPED;
 	unwatch(PAGE, 8);
 	sync_run();
 	cr_expect_eq(watch(PAGE, 8), -EFAULT, "forgotten at the sync");
