@@ -413,6 +413,7 @@ Test(hw, rom, .description = "in read-only memory a breakpoint takes a slot, or 
 	cr_expect_eq(all_slots(), 4);
 	breakpoints_remove(vm.b, BP_HARDWARE, 0x200, 1);
 	cr_expect_eq(insert(BP_HARDWARE, 0x204, 1), 0);
+	cr_expect_eq(insert(BP_HARDWARE, 0x208, 1), -ENOSPC);
 	breakpoints_remove_all(vm.b);
 	cr_expect(untouched());
 	bp_vm_fini();

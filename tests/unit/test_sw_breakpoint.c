@@ -432,6 +432,14 @@ BP_TEST(sw, both_names_overwritten, "what has two names is reported by both, and
 	sync_run();
 	guest_writes(PAGE + 0x40, 0x11);
 	breakpoints_withdraw(vm.b);
+	sync_run();
+	cr_expect(inserted_at(PAGE + 0x40));
+	cr_expect(notice_is("breakpoint at 0x1040 was overwritten by the guest; it is inserted "
+			    "again"));
+	cr_expect(notice_is("breakpoint at 0x2040 was overwritten by the guest; it is inserted "
+			    "again"));
+	guest_writes(PAGE + 0x40, 0x12);
+	breakpoints_withdraw(vm.b);
 	vm.map[1] = 3;
 	vm.map[2] = 4;
 	sync_run();
