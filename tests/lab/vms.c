@@ -102,6 +102,7 @@ static void end(struct machine *v)
 {
 	unsigned int i;
 
+	v->t->ops->release(v->t);
 	engine_shutdown(v->engine);
 	for (i = 0; i < v->ncpus; i++)
 		pthread_join(v->cpus[i].thread, NULL);
