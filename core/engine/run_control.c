@@ -145,7 +145,7 @@ static void keep_change(struct engine *e)
 	struct stop stop;
 
 	if (engine_changed_watchpoint(e, &stop))
-		vcpu_set_pending(e->writer, &stop);
+		vcpu_set_pending(atomic_load(&e->writer), &stop);
 }
 
 /* A step of a vCPU that is off, or halted with interrupts masked, may never complete. */

@@ -129,7 +129,8 @@ struct engine {
 	atomic_bool step_only; /* the last resume was a single step of one vCPU */
 	unsigned int current;
 	const struct tdesc *tdesc; /* by which conditions number registers; NULL: none was given */
-	struct vmgdb_vcpu *writer; /* completed the last step: a changed watchpoint is its */
+	/* Completed the last step: a changed watchpoint is its. Any thread reads it. */
+	struct vmgdb_vcpu *_Atomic writer;
 	atomic_bool options[OPTION_COUNT];
 
 	pthread_mutex_t console_lock;

@@ -135,6 +135,8 @@ static void wait_turn(struct vmgdb_vcpu *v)
  */
 static bool needs_exclusive(const struct vmgdb_vcpu *v, enum vcpu_event ev)
 {
+	if (ev == EV_GO_ON && vcpu_run_state(v) == RUN_STEP_OVER)
+		return true;
 	return ev == EV_GO_OVER ||
 	       (ev != EV_GO_FREE && breakpoints_by_steps(v->engine->bps) && !vcpu_is_halted(v));
 }

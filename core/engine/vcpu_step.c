@@ -108,7 +108,7 @@ bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped)
 
 	trapped = trapped || is_at_end(v);
 	if (breakpoints_by_steps(e->bps))
-		e->writer = v; /* whoever may write is alone */
+		atomic_store(&e->writer, v); /* whoever may write is alone */
 	more = cpu->step_end && cpu->step_end(&v->view, &v->plan, trapped);
 	complete = trapped && !more;
 	vcpu_take(v, complete ? EV_STEPPED : EV_STEP_CUT);
@@ -142,7 +142,7 @@ bool vcpu_report_change(struct vmgdb_vcpu *v)
 {
 	struct stop stop;
 
-	if (v->engine->writer != v || !engine_changed_watchpoint(v->engine, &stop))
+	if (atomic_load(&v->engine->writer) != v || !engine_changed_watchpoint(v->engine, &stop))
 		return false;
 	vcpu_report(v, &stop);
 	return true;
