@@ -61,12 +61,14 @@ static void prepare(struct vmgdb_vcpu *v)
 
 	if (!action_runs(&v->action))
 		return;
+	if (v->pc == PC_STEPPED)
+		v->pc = PC_UNCHECKED; /* it was stopped before it made that step */
 	if (v->pending.kind && !still_holds(v))
 		v->pending.kind = STOP_NONE;
 	if (v->pending.kind || v->action.kind == RESUME_CONTINUE || vcpu_code(v, &addr))
 		return;
 	if (vcpu_pc_status(v, addr) == PC_UNCHECKED)
-		vcpu_set_pc_status(v, PC_PASSED);
+		vcpu_set_pc_status(v, PC_STEPPED);
 }
 
 /* Each vCPU's action: both lists are by ascending index. */

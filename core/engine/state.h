@@ -282,6 +282,8 @@ bool vcpu_hit_location(struct vmgdb_vcpu *v, uint64_t addr);
 bool vcpu_hit_slot(struct vmgdb_vcpu *v, const struct bp_slot *slot);
 /* The same for what stands at its PC. */
 bool vcpu_hit_here(struct vmgdb_vcpu *v, uint64_t addr);
+/* Would that be reported? Conditions and commands are run by this. */
+bool vcpu_stops_here(struct vmgdb_vcpu *v, uint64_t addr);
 
 /* One step (vcpu_step.c). begin: false when the stepping rules have made it themselves. end: by its own
  * trap or not; true when the step is complete. */

@@ -126,16 +126,12 @@ static bool in_range(const struct vmgdb_vcpu *v, uint64_t pc)
 /* In a range: does something at this PC end the stepping? */
 static bool stops_range(struct vmgdb_vcpu *v, uint64_t addr)
 {
-	switch (vcpu_content(v, addr)) {
-	case AT_SLOT: return true;
-	case AT_LOCATION:
-		if (breakpoints_named(v->engine->bps, addr) &&
-		    vcpu_wants_report(v, BP_SOFTWARE, addr, v->view.cpu->brk_kind))
-			return true;
-		vcpu_take(v, EV_PASS);
+	if (vcpu_content(v, addr) == AT_NOTHING)
 		return false;
-	default: return false;
-	}
+	if (vcpu_stops_here(v, addr))
+		return true;
+	vcpu_take(v, EV_PASS);
+	return false;
 }
 
 bool vcpu_report_change(struct vmgdb_vcpu *v)
