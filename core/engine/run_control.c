@@ -258,10 +258,13 @@ static struct vmgdb_vcpu *interrupted_vcpu(const struct engine *e)
 	return vcpu_first(e);
 }
 
+/* An access that is yet to come stays reported, whatever else is reported there. */
 static void reported(struct vmgdb_vcpu *v, enum stop_kind kind)
 {
 	bool watch = kind == STOP_WATCH && v->view.cpu->watch_before;
 
+	if (v->pc == PC_REPORTED_WATCH && is_at(v, v->pc_at))
+		return;
 	vcpu_set_pc_status(v, watch ? PC_REPORTED_WATCH : PC_REPORTED);
 }
 

@@ -204,6 +204,8 @@ static enum vcpu_event plan(struct vmgdb_vcpu *v, uint64_t *addr)
 
 	if (v->pc == PC_UNCHECKED && !must_step)
 		return EV_GO_FREE;
+	if (v->pc == PC_UNCHECKED)
+		vcpu_insert_breakpoints(v);
 	if (vcpu_code(v, addr))
 		return must_step ? EV_GO_STEP : EV_GO_FREE;
 	return vcpu_plan(vcpu_pc_status(v, *addr), vcpu_content(v, *addr), must_step);

@@ -59,10 +59,10 @@ static void plan_any(struct vmgdb_vcpu *v)
 	plan(v, false);
 }
 
-/* After a resume that was a step of this vCPU alone there is no breakpoint in guest memory. More than
- * one instruction may hit one. */
-static void insert_breakpoints(struct engine *e)
+void vcpu_insert_breakpoints(struct vmgdb_vcpu *v)
 {
+	struct engine *e = v->engine;
+
 	if (e->sync == BP_SYNC_RUN)
 		return;
 	e->sync = BP_SYNC_RUN;
@@ -76,7 +76,7 @@ bool vcpu_begin_step(struct vmgdb_vcpu *v)
 		v->step_from = 0;
 	plan_any(v);
 	if (is_run(v))
-		insert_breakpoints(v->engine);
+		vcpu_insert_breakpoints(v);
 	return !v->plan.emulated;
 }
 
@@ -113,8 +113,6 @@ bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped)
 	complete = trapped && !more;
 	vcpu_take(v, complete ? EV_STEPPED : EV_STEP_CUT);
 	release_exclusive(v);
-	if (more && v->pc == PC_UNCHECKED)
-		insert_breakpoints(e);
 	return complete;
 }
 
