@@ -286,11 +286,12 @@ bool vcpu_hit_here(struct vmgdb_vcpu *v, uint64_t addr);
 bool vcpu_stops_here(struct vmgdb_vcpu *v, uint64_t addr);
 
 /* After a resume that was a step of this vCPU alone there is no breakpoint in guest memory, but it is going
- * to execute more than the instruction that the debugger steps. */
-void vcpu_insert_breakpoints(struct vmgdb_vcpu *v);
+ * to execute more than the instruction that the debugger steps. True: some may be there now. */
+bool vcpu_insert_breakpoints(struct vmgdb_vcpu *v);
 
-/* One step (vcpu_step.c). begin: false when the stepping rules have made it themselves. end: by its own
- * trap or not; true when the step is complete. */
+/* One step (vcpu_step.c). begin: false when there is nothing to run: the stepping rules have made it
+ * themselves (plan.emulated), or it has to begin anew. end: by its own trap or not; true when the step
+ * is complete. */
 bool vcpu_must_step(const struct vmgdb_vcpu *v);
 bool vcpu_begin_step(struct vmgdb_vcpu *v);
 bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped);

@@ -228,7 +228,7 @@ static bool go(struct vmgdb_vcpu *v)
 	else if (!take_exclusive(v))
 		return false;
 	if (vcpu_take(v, ev) & ACT_BEGIN_STEP && !vcpu_begin_step(v)) {
-		if (vcpu_end_step(v, true)) /* the stepping rules have made it */
+		if (vcpu_end_step(v, v->plan.emulated))
 			vcpu_step_done(v);
 		return false;
 	}

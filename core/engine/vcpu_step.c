@@ -59,15 +59,16 @@ static void plan_any(struct vmgdb_vcpu *v)
 	plan(v, false);
 }
 
-void vcpu_insert_breakpoints(struct vmgdb_vcpu *v)
+bool vcpu_insert_breakpoints(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
 
 	if (e->sync == BP_SYNC_RUN)
-		return;
+		return false;
 	e->sync = BP_SYNC_RUN;
 	if (breakpoints_sync(e->bps, BP_SYNC_RUN, false))
 		engine_log(e, VMGDB_LOG_ERROR, "out of memory: a breakpoint is not inserted");
+	return true;
 }
 
 bool vcpu_begin_step(struct vmgdb_vcpu *v)
@@ -75,8 +76,8 @@ bool vcpu_begin_step(struct vmgdb_vcpu *v)
 	if (vcpu_code(v, &v->step_from))
 		v->step_from = 0;
 	plan_any(v);
-	if (is_run(v))
-		vcpu_insert_breakpoints(v);
+	if (is_run(v) && vcpu_insert_breakpoints(v))
+		return false; /* it begins at one of these, perhaps */
 	return !v->plan.emulated;
 }
 
