@@ -12,7 +12,7 @@ int kvm_call(int fd, unsigned long request, void *arg);
 bool kvm_has_guest_debug(int vcpu_fd);
 
 /*
- * KVM_CHECK_EXTENSION of n capabilities, asked of /dev/kvm because a vCPU's descriptor can't tell.
+ * KVM_CHECK_EXTENSION of n capabilities, asked of /dev/kvm as a vCPU's descriptor does not answer.
  * Where a VMM has no access to it any more each is -1.
  */
 void kvm_capabilities(const int *caps, int *values, unsigned int n);

@@ -121,7 +121,11 @@ struct cpu {
 
 	bool watch_before; /* data slots fire before the access is made (arm64), not after */
 
-	/* The description that fits the mode which the vCPU is in now. Never NULL. */
+	/*
+	 * The description that fits the mode which the vCPU is in now. Never NULL, and there as long
+	 * as the vCPU is. Another mode may give another one, which numbers registers differently:
+	 * numbers from a debugger are of the description that the debugger was given.
+	 */
 	const struct tdesc *(*describe)(struct cpu_view *v);
 
 	uint64_t (*pc)(const void *state); /* bank 0 is valid */

@@ -17,17 +17,18 @@ rules()
 		"$inc\"transport/stream\.h\""
 	rule 'transport knows of core only lib, no arch, no KVM' 'transport/*' \
 		"$inc(<linux/kvm|\"(core|arch)/)" "$inc\"core/lib/[^/\"]+\""
-	rule 'arch knows no transport' 'arch/*/*' "$inc\"transport/"
+	rule 'arch knows no transport' 'arch/**' "$inc\"transport/"
+	rule 'what architectures share knows none of them' 'arch/*' "$inc\"arch/(x86|arm64)/"
 	rule 'x86 knows no arm64' 'arch/x86/*' "$inc\"arch/arm64/"
 	rule 'arm64 knows no x86' 'arch/arm64/*' "$inc\"arch/x86/"
-	rule 'KVM is known to kvm files alone' 'arch/*/!(kvm*)' "$inc<linux/kvm"
+	rule 'KVM is known to kvm files alone' 'arch/!(kvm*) arch/*/!(kvm*)' "$inc<linux/kvm"
 	rule 'vmgdb-run uses the public headers alone' \
 		'host-tools/vmgdb-run/* host-tools/vmgdb-run/*/* host-tools/vmgdb-run/*/*/*' \
 		"$inc\"(core|transport|arch)/"
 	rule 'includes are written from the top' \
-		'core/** transport/* arch/*/* host-tools/*/* host-tools/*/*/*' \
+		'core/** transport/* arch/** host-tools/*/* host-tools/*/*/*' \
 		"$inc\"([^/\"]+|\.\.?/[^\"]*)\""
-	rule 'the library neither ends nor prints' 'core/** transport/* arch/*/*' \
+	rule 'the library neither ends nor prints' 'core/** transport/* arch/**' \
 		"$call(_?exit|abort|assert|v?f?printf|f?puts|putchar|perror|v?errx?|v?warnx?|v?syslog|system)[[:space:]]*\("
 }
 
@@ -125,9 +126,11 @@ self_check()
 	breaks 'transport knows of core only lib, no arch, no KVM' transport/a.c '#include <linux/kvm.h>'
 	result 'transport may use core/lib' "$(in_tree transport/a.c '#include "core/lib/time.h"')"
 	breaks 'arch knows no transport' arch/arm64/a.c '#include "transport/stream.h"'
+	breaks 'what architectures share knows none of them' arch/kvm_a.c '#include "arch/x86/cpu.h"'
 	breaks 'x86 knows no arm64' arch/x86/a.c '#include "arch/arm64/arm64.h"'
 	breaks 'arm64 knows no x86' arch/arm64/a.c '#include "arch/x86/x86.h"'
 	breaks 'KVM is known to kvm files alone' arch/x86/walk.c '#include <linux/kvm.h>'
+	breaks 'KVM is known to kvm files alone' arch/walk.c '#include <linux/kvm.h>'
 	breaks 'vmgdb-run uses the public headers alone' host-tools/vmgdb-run/x86/a.c \
 		'#include "core/engine/engine.h"'
 	breaks 'includes are written from the top' core/a.c '#include "engine.h"'

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The public calls. */
 #include <vmgdb/endpoint.h>
 

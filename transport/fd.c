@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Descriptors that this process was started with, or was handed: fd:N. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "transport/fdstream.h"
 
 #include <errno.h>
@@ -26,7 +26,8 @@ enum fd_type fd_type(int fd)
 	return S_ISFIFO(st.st_mode) ? FD_PIPE : FD_OTHER;
 }
 
-/* Only sockets can be told to keep SIGPIPE to themselves: hold it back, and take away ours. */
+/* MSG_NOSIGNAL is for sockets only: elsewhere SIGPIPE is blocked during the write, and one that this
+ * write has raised is taken from the queue. */
 static ssize_t write_pipe(int fd, const void *buf, size_t len)
 {
 	static const struct timespec now;

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "transport/inherited_fd.h"
 
 #include <errno.h>
@@ -18,7 +18,8 @@ struct inherited {
 	bool given;
 };
 
-/* Sockets are told for each call; others only as a whole, and whoever shares them is affected. */
+/* Sockets take MSG_DONTWAIT with each call. Other files are non-blocking as a whole, for all processes
+ * that share them. */
 static int make_nonblocking(int fd, int *flags)
 {
 	*flags = fcntl(fd, F_GETFL);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Endpoints that listen on a socket. */
 #define _GNU_SOURCE
 #include <errno.h>

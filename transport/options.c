@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The table of options, and what each does. */
 #include <errno.h>
 #include <stdlib.h>
@@ -146,7 +146,7 @@ static const struct option options[] = {
 	},
 	{
 		.name = "allow",
-		.help = "allow=ID[+ID]...\twho may come: uids for unix (default: one's own and root), "
+		.help = "allow=ID[+ID]...\twho may connect: uids for unix (default: one's own and root), "
 			"CIDs for vsock (default: host and local, but any VM that is waited for), or any",
 		.value = "id",
 		.takes = TAKES_ALLOW,

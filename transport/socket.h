@@ -40,7 +40,7 @@ struct socket_family {
 
 extern const struct socket_family tcp_family, unix_family, vsock_family;
 
-/* The family of a socket, or NULL when it is none of ours. */
+/* The family of a socket, or NULL when there is none for it. */
 const struct socket_family *socket_family_of(int fd);
 
 /* A non-blocking stream socket, or -errno. */

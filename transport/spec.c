@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The parser: KIND[:ARGUMENT][,OPTION]... */
 #include <errno.h>
 #include <stdlib.h>

@@ -41,7 +41,7 @@ struct stream_ops {
 
 /* As whom the kernel knows a peer. */
 enum peer_kind {
-	PEER_UNKNOWN,	   /* a line: nothing tells who is at its other end */
+	PEER_UNKNOWN,	   /* nothing shows who is at the other end of a line */
 	PEER_TCP,	   /* a process of some machine */
 	PEER_TCP_LOOPBACK, /* a process of this machine, of any user */
 	PEER_UID,	   /* a process of this user */

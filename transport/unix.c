@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -68,7 +68,7 @@ const struct socket_family unix_family = {
 
 /*
  * Remove a socket file that no socket is bound to. A datagram socket can't be connected to a stream
- * socket that lives (EPROTOTYPE), so this asks without the listener's ever hearing of it.
+ * socket that lives (EPROTOTYPE), so the listener does not notice.
  */
 static int remove_stale(const union socket_address *a)
 {

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* AF_VSOCK, vsock(7): sockets between a host and its guests. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -138,7 +138,7 @@ static int failed(const struct endpoint_spec *s, const union socket_address *a, 
 			  hint);
 }
 
-/* Who waits for a VM to dial expects it to be a guest; a VM is waited for by its host. */
+/* VMGDB_ACCEPT waits for a stub in some guest to dial; a stub waits for a debugger on its host. */
 static struct endpoint_spec with_default(const struct endpoint_spec *s)
 {
 	struct endpoint_spec copy = *s;
@@ -170,7 +170,8 @@ int vsock_listen(const struct endpoint_spec *spec, struct vmgdb_endpoint **out)
 	return socket_listen(s, fd, NULL, out);
 }
 
-/* A stub's debugger is most often on its host; a debugger's stub, without a CID, on this machine. */
+/* Without a CID: the debugger of a stub is most often on the stub's host, and a debugger looks for a stub on
+ * this machine. */
 int vsock_dial(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 {
 	union socket_address a;

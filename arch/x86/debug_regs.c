@@ -33,8 +33,8 @@ static int split_data(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_
 	for (n = 0; len; n++, addr += size, len -= size) {
 		if (n == max)
 			return refuse(-ENOSPC,
-				      "more than the free debug registers can watch; "
-				      "`monitor set software-watch on' does without",
+				      "the range needs more debug registers than are free; "
+				      "`monitor set software-watch on' watches by single steps",
 				      why);
 		size = piece(addr, len);
 		out[n] = (struct hw_slot){ kind, addr, size };

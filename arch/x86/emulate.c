@@ -32,7 +32,7 @@ static uint64_t ip_mask(const struct x86_state *s)
 	}
 }
 
-/* Each returns 0 when it was done, or -errno and nothing has changed: the processor does it then. */
+/* Carry out one: 0, or -errno and nothing has changed: the instruction is left to the processor. */
 typedef int exec_fn(struct cpu_view *v, const struct x86_insn *in, uint64_t next);
 
 static bool may_change_if(const struct x86_state *s)
@@ -181,7 +181,7 @@ static int exec_int3(struct cpu_view *v, const struct x86_insn *in, uint64_t nex
 	return x86_soft_int(v, X86_VEC_BP, next);
 }
 
-/* Of no cause in DR6, and for any privilege level (SDM vol. 2, INT1). */
+/* #DB with no cause in DR6, at any privilege level (SDM vol. 2, INT1). */
 static int exec_int1(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
 {
 	(void)in;

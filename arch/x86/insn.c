@@ -19,7 +19,7 @@ struct decoder {
 	bool size_prefix, address_prefix, rep;
 };
 
-/* Which one a prefix names; X86_MEM_NONE: it is none of these. */
+/* The segment that a prefix names; X86_MEM_NONE: it is no segment prefix. */
 static uint8_t segment_of(uint8_t b)
 {
 	switch (b) {

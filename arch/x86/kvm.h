@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * x86 vCPUs under KVM, for whoever drives one: struct vcpu_ops. Only files named kvm* know KVM.
+ * x86 vCPUs under KVM, driven by struct vcpu_ops. Only files named kvm* know KVM.
  */
 #ifndef VMGDB_ARCH_X86_KVM_H
 #define VMGDB_ARCH_X86_KVM_H

@@ -2,6 +2,7 @@
 /* What an exit means: KVM API 5, "The kvm_run structure". */
 #include "arch/x86/debug_regs.h"
 #include "arch/x86/kvm_vcpu.h"
+#include "arch/kvm_exit.h"
 
 enum { INT3 = 0xcc };
 
@@ -62,7 +63,7 @@ static void classify_db(struct x86_kvm *k, uint64_t dr6, struct trap *t)
 		t->kind |= TRAP_STEP;
 }
 
-/* A vCPU that has stepped HLT is halted; one that has met a breakpoint runs. */
+/* A vCPU that has stepped HLT is halted; one at a breakpoint is not. */
 static void classify_debug(struct x86_kvm *k, struct trap *t)
 {
 	const struct kvm_debug_exit_arch *d = &k->run->debug.arch;
@@ -75,16 +76,10 @@ static void classify_debug(struct x86_kvm *k, struct trap *t)
 	else
 		classify_db(k, d->dr6, t);
 	if (!(t->kind & TRAP_STEP))
-		k->mp_state = KVM_MP_STATE_RUNNABLE;
+		k->runnable = true;
 }
 
 /* ---- exits from which the vCPU can't go on --------------------------------------------------- */
-
-static void fatal(struct trap *t, unsigned int kind, const char *text)
-{
-	t->kind = kind;
-	t->text = text;
-}
 
 /*
  * Where KVM runs the guest in its instruction emulator, that does not know INT3 and says so, whether
@@ -118,19 +113,9 @@ static void classify_internal(struct x86_kvm *k, struct trap *t)
 	    !x86_kvm_drop_exception(k)) {
 		t->kind = TRAP_BRK;
 		t->syndrome[X86_SYNDROME_EXCEPTION] = X86_EMULATED_INT3;
-		k->mp_state = KVM_MP_STATE_RUNNABLE;
+		k->runnable = true;
 	} else {
-		fatal(t, TRAP_FATAL, internal_error(k->run->internal.suberror));
-	}
-}
-
-static void classify_event(const struct kvm_run *run, struct trap *t)
-{
-	switch (run->system_event.type) {
-	case KVM_SYSTEM_EVENT_SHUTDOWN: fatal(t, TRAP_EVENT, "power-off"); break;
-	case KVM_SYSTEM_EVENT_RESET: fatal(t, TRAP_EVENT, "reset"); break;
-	case KVM_SYSTEM_EVENT_CRASH: fatal(t, TRAP_EVENT, "the guest has crashed"); break;
-	default: break;
+		kvm_trap(t, TRAP_FATAL, internal_error(k->run->internal.suberror));
 	}
 }
 
@@ -164,11 +149,11 @@ void x86_kvm_classify(void *ctx, struct trap *t)
 		k->synced = X86_KVM_SYNC & k->run->kvm_valid_regs;
 		classify_internal(k, t);
 		break;
-	case KVM_EXIT_SHUTDOWN: fatal(t, TRAP_FATAL, "triple fault"); break;
+	case KVM_EXIT_SHUTDOWN: kvm_trap(t, TRAP_FATAL, "triple fault"); break;
 	case KVM_EXIT_FAIL_ENTRY:
-		fatal(t, TRAP_FATAL, "the processor refuses to enter the guest");
+		kvm_trap(t, TRAP_FATAL, "the processor refuses to enter the guest");
 		break;
-	case KVM_EXIT_SYSTEM_EVENT: classify_event(k->run, t); break;
+	case KVM_EXIT_SYSTEM_EVENT: kvm_classify_event(k->run, t); break;
 	case KVM_EXIT_INTR: classify_interrupted(k, wrote, t); break;
 	default: break;
 	}

@@ -121,8 +121,8 @@ static bool set_state(struct probe *p, uint64_t rip)
 	return !x86_kvm_store(p->k, X86_BANK_SREGS, &s) && !x86_kvm_store(p->k, X86_BANK_GPR, &s);
 }
 
-/* Started at rip, does the guest come to such a trap? False only if it has run past it. */
-static bool comes(struct probe *p, uint64_t rip, const struct debug_control *control,
+/* Started at rip, does the guest trap so? False only if it has run past the place. */
+static bool traps(struct probe *p, uint64_t rip, const struct debug_control *control,
 		  enum trap_kind kind)
 {
 	struct trap t;
@@ -148,9 +148,9 @@ unsigned int x86_kvm_unsupported_traps(void)
 	struct probe p;
 
 	if (probe_open(&p)) {
-		never |= comes(&p, 0, &watch, TRAP_WATCH) ? 0 : TRAP_WATCH;
-		never |= comes(&p, 0, &exec, TRAP_EXEC) ? 0 : TRAP_EXEC;
-		never |= comes(&p, AT_INT3, &brk, TRAP_BRK) ? 0 : TRAP_BRK;
+		never |= traps(&p, 0, &watch, TRAP_WATCH) ? 0 : TRAP_WATCH;
+		never |= traps(&p, 0, &exec, TRAP_EXEC) ? 0 : TRAP_EXEC;
+		never |= traps(&p, AT_INT3, &brk, TRAP_BRK) ? 0 : TRAP_BRK;
 	}
 	probe_close(&p);
 	return never;

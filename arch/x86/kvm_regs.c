@@ -26,12 +26,16 @@ static bool take_synced(struct x86_kvm *k, uint32_t what)
 
 /* ---- does it run? ------------------------------------------------------------------------------ */
 
-/* Asked more than once a stop; it changes only while the vCPU runs. */
+/*
+ * Asked more than once a stop, but another vCPU may wake up one that is halted, or start one that is
+ * off, while this one is parked.
+ */
 static int mp_state(struct x86_kvm *k)
 {
-	if (k->mp_state < 0)
-		k->mp_state = kvm_mp_state(k->fd);
-	return k->mp_state;
+	int state = k->runnable ? KVM_MP_STATE_RUNNABLE : kvm_mp_state(k->fd);
+
+	k->runnable = state == KVM_MP_STATE_RUNNABLE;
+	return state;
 }
 
 const char *x86_kvm_halted(void *ctx)
@@ -85,7 +89,6 @@ static int end_halt(struct x86_kvm *k, uint64_t rip)
 		ret = call(k, KVM_SET_MP_STATE, &runnable);
 	if (ret)
 		return ret;
-	k->mp_state = X86_KVM_UNKNOWN;
 	k->rip = rip;
 	k->rip_known = true;
 	return 0;
@@ -315,7 +318,7 @@ union msr_list {
 	uint8_t room[sizeof(struct kvm_msrs) + ARRAY_LEN(msrs) * sizeof(struct kvm_msr_entry)];
 };
 
-/* KVM stops at the first that it does not know and tells how many it did. */
+/* KVM stops at the first MSR that it does not know, and returns how many it has read or set. */
 static int msr_call(const struct x86_kvm *k, unsigned long request, union msr_list *list)
 {
 	int n;
@@ -376,7 +379,7 @@ int x86_kvm_get_events(struct x86_kvm *k, struct kvm_vcpu_events *e)
 	return call(k, KVM_GET_VCPU_EVENTS, e);
 }
 
-/* A pending exception, where the VMM has these told apart from injected ones, is always set too. */
+/* A VMM with KVM_CAP_EXCEPTION_PAYLOAD has pending exceptions apart from injected ones: both are set. */
 int x86_kvm_set_events(struct x86_kvm *k, struct kvm_vcpu_events *e, uint32_t valid)
 {
 	e->flags = valid | (e->flags & KVM_VCPUEVENT_VALID_PAYLOAD);

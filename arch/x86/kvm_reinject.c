@@ -21,7 +21,7 @@ static int add_causes(const struct x86_kvm *k, uint64_t dr6)
 	return kvm_call(k->fd, KVM_SET_DEBUGREGS, &regs);
 }
 
-/* Instructions of one byte: the exception is to save the address behind it. */
+/* Past an instruction of one byte: the exception saves the address after it. */
 static int skip_insn(struct x86_kvm *k)
 {
 	struct kvm_regs regs;
@@ -61,7 +61,7 @@ static int inject(struct x86_kvm *k, uint8_t vector)
 
 /*
  * A #BP that the processor has intercepted is injected with the length of its instruction and saves
- * the address behind it; one at which the emulator gave up is not.
+ * the address after it; one at which KVM's emulator gave up is not.
  */
 int x86_kvm_reinject(void *ctx, const struct trap *t)
 {

@@ -43,7 +43,6 @@ int x86_kvm_create(int vcpu_fd, struct kvm_run *run, int kick_signal, struct x86
 	k->kick = (struct kvm_kick){ .run = run, .signal = kick_signal };
 	k->fd = vcpu_fd;
 	k->run = run;
-	x86_kvm_forget(k);
 	k->xsave = calloc(1, find_features(k));
 	if (!k->xsave) {
 		free(k);
@@ -68,6 +67,6 @@ void x86_kvm_release(void *ctx)
 void x86_kvm_forget(struct x86_kvm *k)
 {
 	k->synced = 0;
-	k->mp_state = X86_KVM_UNKNOWN;
+	k->runnable = false;
 	k->rip_known = false;
 }

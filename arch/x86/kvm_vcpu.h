@@ -14,8 +14,6 @@
 #include "arch/x86/state.h"
 #include "core/accel.h"
 
-enum { X86_KVM_UNKNOWN = -1 };
-
 /* What comes along with an exit: what every stop and every step needs. */
 #define X86_KVM_SYNC (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
@@ -43,7 +41,7 @@ struct x86_kvm {
 	bool has_run; /* CPUID is fixed from the first KVM_RUN on */
 
 	/* What is known of the vCPU, until the next entry. */
-	int mp_state;	/* KVM_MP_STATE_..., X86_KVM_UNKNOWN: not asked yet */
+	bool runnable;	/* neither halted nor off */
 	bool rip_known; /* `rip' is what KVM has */
 	uint64_t rip;
 

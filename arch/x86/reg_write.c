@@ -16,7 +16,7 @@
 
 enum { PHYS_BITS_MAX = 52, FLAGS_SETTABLE = 0x3f7fd5 };
 
-/* Looks at a value for one register, may mend it; 0 or -errno, and then nothing has changed. */
+/* Checks a value for one register, and may adjust it; 0, or -errno and nothing has changed. */
 typedef int check_fn(struct cpu_view *v, const struct reg_desc *r, uint64_t *value);
 
 /* ---- addresses --------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 enum { TYPE_ACCESSED = 1, TYPE_WRITE = 2, TYPE_READ = 2, TYPE_CONFORMING = 4, TYPE_CODE = 8 };
 enum { SEL_RPL = 3, SEL_TI = 4 };
 
-/* Real mode keeps limits and rights as they are: that is what "unreal" mode lives from. */
+/* Real mode keeps limits and rights as they are: "unreal" mode relies on that. */
 static void load_real(struct x86_seg *seg, uint32_t selector)
 {
 	seg->selector = selector;

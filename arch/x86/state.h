@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of an x86 vCPU as the debugger sees it: our own layout, filled bank by bank from
- * whatever runs the vCPU. Selectors and the x87 control words have 32 bits because gdb's registers
+ * The state of an x86 vCPU as the debugger sees it, in a layout that knows no backend, filled bank by
+ * bank. Selectors and the x87 control words have 32 bits because gdb's registers
  * do.
  */
 #ifndef VMGDB_ARCH_X86_STATE_H
@@ -68,7 +68,7 @@ struct x86_debug {
 	uint64_t hit; /* which of the four, a bit each, have hit in the last step */
 };
 
-/* CPUID leaves that decide what is there and which bits are reserved; zero: not told. */
+/* CPUID leaves that decide what is there and which bits are reserved; zero: not known. */
 struct x86_cpuid {
 	uint32_t f1_ecx, f1_edx, f7_ebx, f7_ecx, f7_edx, f7_1_eax, e1_ecx, e1_edx, e21_eax;
 	uint32_t phys_bits;

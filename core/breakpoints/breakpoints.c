@@ -292,8 +292,7 @@ static int sync_run(struct breakpoints *b, bool guest_uses_slots)
 	for (tries = 0; tries < 2; tries++) {
 		slot_only = b->sw.nslot_only;
 		lay_out(b, guest_uses_slots);
-		if (!b->host.no_brk)
-			bp_locations_insert(&b->sw.locations);
+		bp_locations_insert(&b->sw.locations);
 		err = sw_breakpoints_update(&b->sw);
 		if (slot_only == b->sw.nslot_only)
 			break;

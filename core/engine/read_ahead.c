@@ -25,45 +25,48 @@ static void refresh(struct read_ahead *r, struct breakpoints *b)
 	r->fresh = true;
 }
 
-static struct bp_piece *find(struct read_ahead *r, uint64_t gpa, size_t len)
+static const struct bp_piece *find(struct read_ahead *r, uint64_t gpa)
 {
 	unsigned int i;
 
 	for (i = 0; i < r->n; i++)
-		if (r->pieces[i].gpa == gpa && r->pieces[i].len == len) {
+		if (r->pieces[i].gpa == gpa) {
 			r->unused[i] = 0;
 			return &r->pieces[i];
 		}
 	return NULL;
 }
 
-static void remember(struct read_ahead *r, uint64_t gpa, const void *buf, size_t len)
+/* One block that was not read in the last turns. */
+static const struct bp_piece *add(struct read_ahead *r, struct breakpoints *b, uint64_t gpa)
 {
-	struct bp_piece *p = &r->pieces[r->n];
+	unsigned int at = r->n < BP_PIECES_MAX ? r->n++ : 0;
+	struct bp_piece *p = &r->pieces[at];
 
-	if (r->n == BP_PIECES_MAX)
-		return;
-	*p = (struct bp_piece){ .gpa = gpa, .len = (unsigned int)len, .ok = true };
-	memcpy(p->bytes, buf, len);
-	r->unused[r->n++] = 0;
+	*p = (struct bp_piece){ .gpa = gpa, .len = BP_PIECE_SIZE };
+	r->unused[at] = 0;
+	breakpoints_read_pieces(b, p, 1);
+	return p;
 }
 
 size_t read_ahead(struct read_ahead *r, struct breakpoints *b, uint64_t gpa, void *buf, size_t len)
 {
 	const struct bp_piece *p;
-	size_t n;
+	size_t done, n, at;
 
 	if (len > BP_PIECE_SIZE)
 		return breakpoints_read(b, gpa, buf, len);
 	if (!r->fresh)
 		refresh(r, b);
-	p = find(r, gpa, len);
-	if (p && p->ok) {
-		memcpy(buf, p->bytes, len);
-		return len;
+	for (done = 0; done < len; done += n) {
+		at = (gpa + done) % BP_PIECE_SIZE;
+		n = BP_PIECE_SIZE - at < len - done ? BP_PIECE_SIZE - at : len - done;
+		p = find(r, gpa + done - at);
+		if (!p)
+			p = add(r, b, gpa + done - at);
+		if (!p->ok)
+			break;
+		memcpy((uint8_t *)buf + done, p->bytes + at, n);
 	}
-	n = breakpoints_read(b, gpa, buf, len);
-	if (!p && n == len)
-		remember(r, gpa, buf, len);
-	return n;
+	return done;
 }

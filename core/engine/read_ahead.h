@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Page walks and stepping rules read the same few words of guest memory at each step: tables, the
- * instruction, gates, the stack. Each read of guest memory is a system call (memory.h); so what was read
- * in one turn of a vCPU is read all at once at the beginning of the next.
+ * instruction, gates, the stack. Each read of guest memory is a system call (memory.h); so the
+ * blocks that were read in one turn of a vCPU are read all at once at the beginning of the next.
  */
 #ifndef VMGDB_CORE_READ_AHEAD_H
 #define VMGDB_CORE_READ_AHEAD_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "core/lib/buf.h"
 
 #include <inttypes.h>
@@ -6,46 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROW(hi)                                                                                \
-	hi "0" hi "1" hi "2" hi "3" hi "4" hi "5" hi "6" hi "7" hi "8" hi "9" hi "a" hi "b" hi \
-	   "c" hi "d" hi "e" hi "f"
-
-/* Both digits of every byte value. */
-static const char pairs[513] = ROW("0") ROW("1") ROW("2") ROW("3") ROW("4") ROW("5") ROW("6")
-	ROW("7") ROW("8") ROW("9") ROW("a") ROW("b") ROW("c") ROW("d") ROW("e") ROW("f");
-
-/* The digit's value plus one, so that all others are 0. */
-static const uint8_t digits[256] = {
-	['0'] = 1,  ['1'] = 2,	['2'] = 3,  ['3'] = 4,	['4'] = 5,  ['5'] = 6,
-	['6'] = 7,  ['7'] = 8,	['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
-	['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
-	['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
-};
-
-void hex_encode(char *dst, const uint8_t *src, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		memcpy(dst + 2 * i, pairs + 2 * src[i], 2);
-}
-
-bool hex_decode(uint8_t *dst, const char *src, size_t n)
-{
-	bool good = true;
-
-	for (size_t i = 0; i < n; i++) {
-		unsigned int hi = digits[(uint8_t)src[2 * i]];
-		unsigned int lo = digits[(uint8_t)src[2 * i + 1]];
-
-		good &= hi && lo;
-		dst[i] = (uint8_t)((hi - 1) << 4 | (lo - 1));
-	}
-	return good;
-}
-
-int hex_digit(char c)
-{
-	return digits[(uint8_t)c] - 1;
-}
+#include "core/lib/hex.h"
 
 void buf_init(struct buf *b, void *mem, size_t cap)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bounded text: a builder of replies (struct buf) and a reader of packets (struct scan), with the
- * protocol's hexadecimal in both directions.
+ * Bounded text: a builder of replies (struct buf) and a reader of packets (struct scan).
  */
 #ifndef VMGDB_CORE_BUF_H
 #define VMGDB_CORE_BUF_H
@@ -40,15 +39,6 @@ void buf_hex(struct buf *b, const void *bytes, size_t n);
 
 /* A number as the protocol writes it: most significant digit first, no leading zeros. */
 void buf_num(struct buf *b, uint64_t value);
-
-/* dst has 2 * n bytes; src may be the last n of them. */
-void hex_encode(char *dst, const uint8_t *src, size_t n);
-
-/* 2 * n digits of src into n bytes; dst may be src. False if one is no digit; dst is then spoilt. */
-bool hex_decode(uint8_t *dst, const char *src, size_t n);
-
-/* 0 to 15, or -1 if c is no hexadecimal digit. */
-int hex_digit(char c);
 
 /* ---- reading ----------------------------------------------------------------------------- */
 

@@ -1,10 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #define _GNU_SOURCE /* memrchr */
 #include "core/rsp/packet.h"
 
 #include <string.h>
 
-#include "core/lib/buf.h"
+#include "core/lib/hex.h"
+#include "core/lib/vec.h"
 
 enum {
 	ESCAPE = '}',
@@ -13,6 +14,7 @@ enum {
 	RUN_BIAS = 29, /* the count is sent as a printable character */
 	RUN_MIN = 3,
 	RUN_MAX = 126 - RUN_BIAS,
+	HEX_CHUNK = 2048, /* bytes whose digits are made at once: they stay in the first cache */
 };
 
 /* ---- decoding ---------------------------------------------------------------------------- */
@@ -46,17 +48,18 @@ static bool is_junk(uint8_t c)
 	return c != '$' && c != '+' && c != '-' && c != 0x03;
 }
 
-/* In blocks of a fixed size, which compilers turn to vector code. */
 static uint8_t sum_of(const uint8_t *p, size_t n)
 {
-	enum { BLOCK = 64 };
+	vec sums = { 0 };
 	uint8_t sum = 0;
+	size_t i = 0;
 
-	for (; n >= BLOCK; n -= BLOCK, p += BLOCK)
-		for (size_t i = 0; i < BLOCK; i++)
-			sum += p[i];
-	for (size_t i = 0; i < n; i++)
+	for (; n - i >= sizeof(vec); i += sizeof(vec))
+		sums += vec_load(p + i);
+	for (; i < n; i++)
 		sum += p[i];
+	for (i = 0; i < sizeof(vec); i++)
+		sum += sums[i];
 	return sum;
 }
 
@@ -92,18 +95,19 @@ static size_t inside(struct packet_decoder *d, const uint8_t *p, size_t n)
 static void unescape(struct packet_decoder *d)
 {
 	uint8_t *end = d->data + d->len;
-	uint8_t *in = memchr(d->data, ESCAPE, d->len);
+	uint8_t *in = memchr(d->data, ESCAPE, d->len), *next;
 	uint8_t *out = in;
 
-	if (!in)
-		return;
-	for (; in < end; in++) {
-		if (*in != ESCAPE)
-			*out++ = *in;
-		else if (++in < end)
-			*out++ = *in ^ ESCAPE_XOR;
+	for (; in; in = next) {
+		if (++in == end)
+			break; /* at the end of the data an escape stands for nothing */
+		*out++ = *in++ ^ ESCAPE_XOR;
+		next = memchr(in, ESCAPE, (size_t)(end - in));
+		memmove(out, in, (size_t)((next ? next : end) - in));
+		out += (next ? next : end) - in;
 	}
-	d->len = (size_t)(out - d->data);
+	if (out)
+		d->len = (size_t)(out - d->data);
 }
 
 /* How long the data is when its runs are written out; 0 when a run is malformed. */
@@ -125,19 +129,19 @@ static size_t expanded_len(const uint8_t *p, size_t n)
 }
 
 /*
- * In place: the data is moved to the end of the room that there is and written out from its start.
- * Nothing is overwritten before it is read, for what is left never becomes shorter by expanding it.
+ * In place: the data is moved to the end of the buffer and expanded from there to its start. No byte is
+ * overwritten before it is read, because expanding never makes the rest of the data shorter.
  */
-static bool expand(struct packet_decoder *d)
+static enum packet_event expand(struct packet_decoder *d)
 {
 	size_t len = expanded_len(d->data, d->len);
 	const uint8_t *in = d->data + d->cap - d->len, *end = d->data + d->cap;
 	uint8_t *out = d->data;
 
-	if (!memchr(d->data, RUN, d->len))
-		return true;
+	if (len == d->len)
+		return PACKET_DATA;
 	if (!len || len > d->cap)
-		return false;
+		return len ? PACKET_TOO_LONG : PACKET_BAD;
 	memmove(d->data + d->cap - d->len, d->data, d->len);
 	while (in < end) {
 		if (*in != RUN) {
@@ -151,22 +155,24 @@ static bool expand(struct packet_decoder *d)
 		}
 	}
 	d->len = len;
-	return true;
+	return PACKET_DATA;
 }
 
 static enum packet_event finish(struct packet_decoder *d, uint8_t low)
 {
 	int hi = hex_digit((char)d->high), lo = hex_digit((char)low);
+	enum packet_event event = PACKET_DATA;
 
 	d->state = PACKET_OUTSIDE;
 	if (hi < 0 || lo < 0 || (hi << 4 | lo) != d->sum)
 		return PACKET_BAD;
 	if (d->too_long)
 		return PACKET_TOO_LONG;
-	if (d->expand && !expand(d))
-		return PACKET_TOO_LONG;
-	unescape(d);
-	return PACKET_DATA;
+	if (d->expand)
+		event = expand(d);
+	if (event == PACKET_DATA)
+		unescape(d);
+	return event;
 }
 
 /* One of the two digits of the checksum. */
@@ -215,63 +221,59 @@ enum packet_event packet_decode(struct packet_decoder *d, const void *bytes, siz
 
 /* ---- encoding ---------------------------------------------------------------------------- */
 
-/* Which bytes mean something to the framing and can't stand for themselves. */
+/* Bytes that mean something to the framing: they are escaped. */
 static bool is_special(uint8_t c)
 {
 	return c == '$' || c == '#' || c == ESCAPE || c == RUN;
 }
 
-/* Eight bytes at a time: which of them are zero? Exact for "any at all". */
-static uint64_t any_zero(uint64_t x)
+/* Which of the sixteen bytes at p are special, or start a run of four: a shorter one is no shorter with
+ * a count. RUN_MIN more bytes can be read. */
+static vec not_plain(const uint8_t *p)
 {
-	return (x - 0x0101010101010101) & ~x & 0x8080808080808080;
-}
+	vec x = vec_load(p);
+	vec runs = (vec)(x == vec_load(p + 1)) & (vec)(x == vec_load(p + 2)) &
+		   (vec)(x == vec_load(p + 3));
 
-static uint64_t any_equal(uint64_t x, uint8_t c)
-{
-	return any_zero(x ^ 0x0101010101010101 * c);
-}
-
-static uint64_t load(const uint8_t *p)
-{
-	uint64_t x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
+	return runs | (vec)(x == '$') | (vec)(x == '#') | (vec)(x == ESCAPE) | (vec)(x == RUN);
 }
 
 /*
- * How many bytes from p on stand for themselves: none is special, and no run of four (the shortest
- * that a count makes shorter) starts at one. May be too few, never too many.
+ * Copy bytes that are sent as they are, up to the first that is not, or until fewer than a vector and
+ * RUN_MIN are left, which are at least RUN_MIN. How many were copied.
  */
-static size_t plain(const uint8_t *p, size_t n)
+static size_t copy_plain(uint8_t *out, const uint8_t *p, size_t n)
 {
 	size_t i = 0;
 
-	for (; n - i >= 8 + RUN_MIN; i += 8) {
-		uint64_t x = load(p + i);
-		uint64_t runs =
-			(x ^ load(p + i + 1)) | (x ^ load(p + i + 2)) | (x ^ load(p + i + 3));
+	for (; n - i >= sizeof(vec) + RUN_MIN; i += sizeof(vec)) {
+		vec found = not_plain(p + i);
 
-		if (any_zero(runs) | any_equal(x, '$') | any_equal(x, '#') | any_equal(x, ESCAPE) |
-		    any_equal(x, RUN))
-			break;
+		vec_store(out + i, vec_load(p + i));
+		if (vec_any(found))
+			return i + vec_first(found);
 	}
 	return i;
 }
 
 static size_t run_len(const uint8_t *p, size_t n)
 {
-	size_t i = 1;
+	size_t i = 0;
 
+	for (; n - i >= sizeof(vec); i += sizeof(vec)) {
+		vec other = (vec)(vec_load(p + i) != p[0]);
+
+		if (vec_any(other))
+			return i + vec_first(other);
+	}
 	while (i < n && p[i] == p[0])
 		i++;
 	return i;
 }
 
 /*
- * How many of `more` repeats one count can stand for, at most. A count that would be sent as $, #, +
- * or - is not used: the first two end a packet, the others confuse a debugger that looks for acks.
+ * How many of `more` repeats one count can have, at most. A count that would be sent as $, #, + or - is
+ * not used: the first two end a packet, the others a debugger may take for acks.
  */
 static size_t run_count(size_t more)
 {
@@ -310,26 +312,65 @@ static uint8_t *put_run(uint8_t *out, uint8_t c, size_t n)
 	return out;
 }
 
-size_t packet_encode(void *dst, const void *data, size_t n)
+static uint8_t *put_data(uint8_t *out, const uint8_t *p, size_t n)
 {
-	const uint8_t *p = data, *end = p + n;
-	uint8_t *start = dst, *out = start;
-	uint8_t sum;
+	const uint8_t *end = p + n;
 
-	*out++ = '$';
 	while (p < end) {
-		size_t same = plain(p, (size_t)(end - p));
+		size_t same = copy_plain(out, p, (size_t)(end - p));
 
-		memcpy(out, p, same);
 		out += same;
 		p += same;
-		for (size_t i = 0; i < 8 && p < end; i += same, p += same) {
-			same = run_len(p, (size_t)(end - p));
-			out = put_run(out, *p, same);
-		}
+		same = run_len(p, (size_t)(end - p));
+		out = put_run(out, *p, same);
+		p += same;
 	}
-	sum = sum_of(start + 1, (size_t)(out - start) - 1);
+	return out;
+}
+
+/* The length of the frame whose data is [start + 1, out). */
+static size_t finish_frame(uint8_t *start, uint8_t *out)
+{
+	uint8_t sum = sum_of(start + 1, (size_t)(out - start) - 1);
+
+	*start = '$';
 	*out++ = '#';
 	hex_encode((char *)out, &sum, 1);
 	return (size_t)(out - start) + 2;
+}
+
+size_t packet_encode(void *dst, const void *data, size_t n)
+{
+	uint8_t *start = dst;
+
+	return finish_frame(start, put_data(start + 1, data, n));
+}
+
+size_t packet_encode_command(void *dst, const void *data, size_t n)
+{
+	const uint8_t *p = data;
+	uint8_t *start = dst, *out = start + 1;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_special(p[i]))
+			out = put_escaped(out, p[i], 1);
+		else
+			*out++ = p[i];
+	return finish_frame(start, out);
+}
+
+size_t packet_encode_hex(void *dst, const void *bytes, size_t n)
+{
+	const uint8_t *p = bytes, *end = p + n;
+	uint8_t *start = dst, *out = start + 1;
+	uint8_t digits[2 * HEX_CHUNK];
+
+	while (p < end) {
+		size_t some = (size_t)(end - p) < HEX_CHUNK ? (size_t)(end - p) : HEX_CHUNK;
+
+		hex_encode((char *)digits, p, some);
+		out = put_data(out, digits, 2 * some);
+		p += some;
+	}
+	return finish_frame(start, out);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The packet codec: GDB manual, "Remote Protocol", "Overview". A state machine without I/O; what
- * becomes of acknowledgments is link.h's business.
+ * The packet codec, for a stub and for a debugger: GDB manual, "Remote Protocol", "Overview". A state
+ * machine without I/O, locks or memory of its own; acknowledgments are handled in rsp_ack.h.
  *
  *	$ data # two hex digits      in data: } escapes the next byte (XOR 0x20),
  *	                             and c * n in replies stands for c and n - 29 more of it
@@ -17,28 +17,28 @@
 #define PACKET_SIZE ((size_t)0x20000)
 
 enum packet_event {
-	PACKET_NONE,	  /* all bytes are eaten and there is nothing to tell yet */
+	PACKET_NONE,	  /* all bytes are eaten, and no event is complete */
 	PACKET_DATA,	  /* a packet: its data is in the decoder */
 	PACKET_TOO_LONG,  /* a packet of more than the decoder holds has ended, and was dropped */
-	PACKET_BAD,	  /* a packet whose checksum is wrong was dropped */
+	PACKET_BAD,	  /* a packet with a wrong checksum, or a malformed run, was dropped */
 	PACKET_INTERRUPT, /* 0x03 outside a packet */
 	PACKET_ACK,
 	PACKET_NAK,
-	PACKET_JUNK, /* bytes outside a packet that mean nothing; told once a run of them */
+	PACKET_JUNK, /* bytes outside a packet that mean nothing: one event for a run of them */
 };
 
 struct packet_decoder {
 	uint8_t *data; /* after PACKET_DATA: the data, unescaped; the caller may write into it */
 	size_t len;
 	size_t cap;
-	bool expand; /* undo run-length encoding, as the debugger's side has to */
+	bool expand; /* undo run lengths, as a debugger must; a stub gets none */
 	enum packet_state {
 		PACKET_OUTSIDE,
 		PACKET_INSIDE,
 		PACKET_SUM_HIGH,
 		PACKET_SUM_LOW,
 	} state;
-	bool too_long; /* the packet that is being read; its data is thrown away */
+	bool too_long; /* the packet that is being read is; its data is dropped */
 	uint8_t sum;   /* of the data, as received */
 	uint8_t high;  /* the first digit of the checksum that came with it */
 };
@@ -58,9 +58,15 @@ enum packet_event packet_decode(struct packet_decoder *d, const void *bytes, siz
 #define PACKET_FRAME_MAX(n) (2 * (n) + 4)
 
 /*
- * Frame data: checksum, escapes, and runs shortened. dst has PACKET_FRAME_MAX(n) bytes. Returns how
+ * Frame a reply: checksum, escapes, and runs shortened. dst has PACKET_FRAME_MAX(n) bytes. Returns how
  * many were used.
  */
 size_t packet_encode(void *dst, const void *data, size_t n);
+
+/* The same for the hexadecimal of n bytes: dst has PACKET_FRAME_MAX(2 * n) bytes. */
+size_t packet_encode_hex(void *dst, const void *bytes, size_t n);
+
+/* Frame what a debugger sends: without run lengths, which a stub need not understand. */
+size_t packet_encode_command(void *dst, const void *data, size_t n);
 
 #endif

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "core/rsp/session.h"
 
 #include <errno.h>
@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/rsp/command.h"
+#include "core/rsp/access.h"
+#include "core/rsp/client.h"
+#include "core/rsp/command_table.h"
+#include "core/rsp/reply.h"
+#include "core/rsp/stop_reply.h"
 #include <vmgdb/vmgdb.h>
 
 enum {
@@ -16,91 +20,20 @@ enum {
 	CONSOLE_CHUNK = 1024, /* characters in one O packet */
 };
 
-/* ---- the commands ------------------------------------------------------------------------ */
-
-const struct command *const command_families[] = {
-	memory_commands, reg_commands,	thread_commands,
-	run_commands,	 stop_commands, point_commands,
-	query_commands,	 xfer_commands, monitor_commands,
-	lldb_commands,	 NULL,
-};
-
-bool command_offered(const struct session *s, const struct command *c)
-{
-	return !(c->flags & CMD_NO_ACK) || (s->config.reliable && !s->config.ack);
-}
-
-static bool matches(const struct command *c, struct scan *packet)
-{
-	struct scan rest = *packet;
-
-	if (!scan_str(&rest, c->name))
-		return false;
-	if (!(c->flags & CMD_GLUED) && !scan_end(&rest) && !strchr(":;,", *rest.p))
-		return false;
-	*packet = rest;
-	return true;
-}
-
-/* The command that the packet in the link's decoder asks for; *args is what follows its name. */
-static const struct command *find(const struct session *s, struct scan *args)
-{
-	const char *data = (const char *)s->link.in.data;
-
-	*args = (struct scan){ data, data + s->link.in.len };
-	for (const struct command *const *f = command_families; *f; f++)
-		for (const struct command *c = *f; c->name; c++)
-			if (matches(c, args))
-				return command_offered(s, c) ? c : NULL;
-	return NULL;
-}
-
 /* ---- replies ----------------------------------------------------------------------------- */
-
-void reply_ok(struct session *s)
-{
-	buf_clear(&s->reply);
-	buf_str(&s->reply, "OK");
-}
-
-void fail(struct session *s, int err, const char *text)
-{
-	buf_clear(&s->reply);
-	if (s->features & FEATURE_ERROR_MESSAGE)
-		buf_fmt(&s->reply, "E.%s", text);
-	else
-		buf_fmt(&s->reply, "E%02x", (unsigned int)abs(err) & 0xff);
-}
-
-static const char *errno_text(int err)
-{
-	switch (abs(err)) {
-	case EFAULT: return "the address is not mapped";
-	case EINVAL: return "not a valid value";
-	case ENOSPC: return "there is no debug slot left";
-	case EOPNOTSUPP: return "not supported here";
-	case ENOMEM: return "out of memory";
-	case EIO: return "can't be read";
-	default: return "failed";
-	}
-}
-
-void fail_errno(struct session *s, int err, const char *part)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), "%s: %s", part, errno_text(err));
-	fail(s, err, text);
-}
 
 static void send_reply(struct session *s)
 {
 	if (s->reply.over)
 		fail(s, EMSGSIZE, "the reply is longer than a packet");
-	rsp_ack_send(&s->link, s->reply.data, s->reply.len);
+	if (s->reply_bytes)
+		rsp_ack_send_hex(&s->ack, s->reply.data, s->reply.len);
+	else
+		rsp_ack_send(&s->ack, s->reply.data, s->reply.len);
 }
 
-void session_log(struct session *s, int level, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void log_line(struct session *s, int level,
+							   const char *fmt, ...)
 {
 	char line[160];
 	va_list ap;
@@ -113,58 +46,53 @@ void session_log(struct session *s, int level, const char *fmt, ...)
 	s->config.log(s->config.opaque, level, line);
 }
 
-/* ---- arguments --------------------------------------------------------------------------- */
-
-bool scan_range(struct session *s, struct scan *args, uint64_t *addr, uint64_t *len)
-{
-	if (!scan_hex(args, addr)) {
-		fail(s, EINVAL, "address: not hexadecimal");
-		return false;
-	}
-	if (!scan_char(args, ',') || !scan_hex(args, len)) {
-		fail(s, EINVAL, "length: missing or not hexadecimal");
-		return false;
-	}
-	return true;
-}
-
-bool scan_done(struct session *s, const struct scan *args)
-{
-	if (scan_end(args))
-		return true;
-	fail(s, EINVAL, "packet: something is left at its end");
-	return false;
-}
-
 /* ---- packets ----------------------------------------------------------------------------- */
+
+/* Whether the VM has ended since the last stop reply: then the reply to a resume is the exit. */
+static bool exit_is_new(const struct session *s, const struct command *c, enum stop_kind before)
+{
+	return c->flags & CMD_RESUME && before != STOP_EXITED && s->stop.kind == STOP_EXITED;
+}
+
+static void run_allowed(struct session *s, const struct command *c, struct scan *args)
+{
+	enum stop_kind before = s->stop.kind;
+	const char *why;
+	int err = access_begin(s, c->flags, &why);
+
+	if (!err)
+		c->run(s, args);
+	else if (exit_is_new(s, c, before))
+		put_stop(s);
+	else
+		fail(s, err, why);
+	access_end(s);
+}
 
 static void run_command(struct session *s, const struct command *c, struct scan *args)
 {
-	buf_clear(&s->reply);
-	s->silent = false;
+	reply_clear(s);
+	s->no_reply = false;
 	if (c && !(c->flags & CMD_RESUME))
-		s->interrupted = false;
-	if (c && (c->flags & CMD_CHANGES) && s->config.ro)
-		fail(s, EROFS, "this session is read-only");
-	else if (c)
-		c->run(s, args);
-	s->only_asked &= !c || !(c->flags & (CMD_CHANGES | CMD_RESUME));
-	if (!s->silent)
+		s->interrupt_due = false;
+	if (c)
+		run_allowed(s, c, args);
+	if (!s->no_reply)
 		send_reply(s);
 }
 
 /*
- * A debugger that waits for a stop sends nothing but interrupts (GDB manual, "Interrupts"). So a
- * packet is a new debugger's, whose link showed no hang-up; or it is the resume packet once more,
- * because our ack was lost; or it is a mistake.
+ * A debugger that waits for a stop sends nothing but interrupts (GDB manual, "Interrupts"). So this
+ * packet comes from a new debugger, on a link that showed no hang-up; or it is the resume packet once
+ * more, because the ack for it was lost; or it is a mistake.
  */
 static void packet_while_running(struct session *s, const struct command *c, struct scan *args)
 {
 	if (c && c->flags & CMD_GREETING) {
-		session_log(s, VMGDB_LOG_INFO, "a new debugger came while the VM was running");
-		s->newcomer = true;
+		log_line(s, VMGDB_LOG_INFO, "a new debugger came while the VM was running");
+		s->new_client = true;
 		s->target->ops->interrupt(s->target);
-	} else if (c && c->flags & CMD_ANYTIME) {
+	} else if (c && c->flags & CMD_ANY_TIME) {
 		run_command(s, c, args);
 	} else if (!c || !(c->flags & CMD_RESUME)) {
 		fail(s, EBUSY, "the VM is running");
@@ -172,40 +100,57 @@ static void packet_while_running(struct session *s, const struct command *c, str
 	}
 }
 
-/* It has not said what it understands yet, but every gdb shows E.text. */
+/* The peer has not announced E.text, but every gdb shows it. */
 static void refuse(struct session *s, const char *why)
 {
-	session_log(s, VMGDB_LOG_WARNING, "a debugger is turned away: %s", why);
-	buf_clear(&s->reply);
+	log_line(s, VMGDB_LOG_WARNING, "a debugger is refused: %s", why);
+	reply_clear(s);
 	buf_fmt(&s->reply, "E.%s", why);
 	send_reply(s);
 	s->end = SESSION_REFUSED;
 }
 
-/* A peer's first packet makes it a debugger: connecting, or noise, stops nothing. */
-static bool take_hold(struct session *s)
+static const char *attach_error(int err)
+{
+	switch (err) {
+	case -EBUSY: return "another debugger holds the VM";
+	case -ESHUTDOWN: return "the VM has ended";
+	default: return "the VM can't be stopped";
+	}
+}
+
+static void begin_client(struct session *s)
+{
+	const char *why;
+
+	access_begin(s, CMD_TRY_HOLD, &why);
+	client_reset(s);
+	access_end(s);
+}
+
+/* A peer's first packet attaches the target: a peer that connects, or noise, stops nothing. */
+static bool attach(struct session *s)
 {
 	int err;
 
-	if (s->holds)
+	if (s->attached)
 		return true;
 	err = s->target->ops->attach(s->target, &s->stop);
 	if (err) {
-		refuse(s,
-		       err == -EBUSY ? "another debugger holds the VM" : "the VM can't be stopped");
+		refuse(s, attach_error(err));
 		return false;
 	}
-	s->holds = s->only_asked = true;
-	session_fresh(s);
+	s->attached = s->only_asked = true;
+	begin_client(s);
 	return true;
 }
 
 static void handle_packet(struct session *s)
 {
 	struct scan args;
-	const struct command *c = find(s, &args);
+	const struct command *c = command_find(s, &args);
 
-	if (!take_hold(s))
+	if (!attach(s))
 		return;
 	if (s->running)
 		packet_while_running(s, c, &args);
@@ -218,12 +163,12 @@ static void handle_interrupt(struct session *s)
 	if (s->running)
 		s->target->ops->interrupt(s->target);
 	else
-		s->interrupted = true;
+		s->interrupt_due = true;
 }
 
-static void handle_spoilt(struct session *s, int err, const char *text)
+static void refuse_packet(struct session *s, int err, const char *text)
 {
-	session_log(s, VMGDB_LOG_WARNING, "%s", text);
+	log_line(s, VMGDB_LOG_WARNING, "%s", text);
 	fail(s, err, text);
 	send_reply(s);
 }
@@ -233,11 +178,11 @@ static void handle(struct session *s, enum packet_event event)
 	switch (event) {
 	case PACKET_DATA: handle_packet(s); break;
 	case PACKET_INTERRUPT: handle_interrupt(s); break;
-	case PACKET_TOO_LONG: handle_spoilt(s, EMSGSIZE, "packet longer than PacketSize"); break;
+	case PACKET_TOO_LONG: refuse_packet(s, EMSGSIZE, "packet longer than PacketSize"); break;
 	case PACKET_BAD:
-		/* while it runs, noise must not pass for the reply that the debugger waits for */
+		/* a debugger that waits for a stop would take the error for its stop reply */
 		if (!s->running)
-			handle_spoilt(s, EBADMSG, "checksum");
+			refuse_packet(s, EBADMSG, "checksum");
 		break;
 	default: break;
 	}
@@ -246,25 +191,34 @@ static void handle(struct session *s, enum packet_event event)
 /* Whether there is room for the one reply that the event asks for. */
 static bool can_handle(const struct session *s, enum packet_event event)
 {
-	return event == PACKET_INTERRUPT || rsp_ack_room(&s->link, REPLY_SIZE);
+	return event == PACKET_INTERRUPT || rsp_ack_room(&s->ack, REPLY_SIZE);
 }
 
 /*
- * Acks are eaten even while there is no room: they make it. So it is the packet that waits, in the
- * link's decoder, and not the bytes before its end.
+ * A debugger begins with a packet, an ack or an interrupt. A peer that begins otherwise on a link
+ * without noise speaks another protocol: a web page can have the browser POST a packet to loopback.
+ */
+static void check_first_byte(struct session *s, const void *bytes, size_t n)
+{
+	if (s->begun || !n)
+		return;
+	s->begun = true;
+	if (s->config.reliable && !memchr("+-$\x03", *(const char *)bytes, 4))
+		s->end = SESSION_NO_DEBUGGER;
+}
+
+/*
+ * Acks are eaten even while the output has no room, for they make room. So it is the packet that waits,
+ * in the decoder, and not the bytes before its end.
  */
 size_t session_input(struct session *s, const void *bytes, size_t n)
 {
 	const char *p = bytes;
 	size_t all = 0, eaten;
 
-	if (n && !s->spoken) {
-		s->spoken = true;
-		if (s->config.reliable && !memchr("+-$\003", *p, 4))
-			s->end = SESSION_NO_DEBUGGER;
-	}
-	while (all < n && !s->newcomer && !s->deferred && s->end == SESSION_OPEN) {
-		enum packet_event event = rsp_ack_input(&s->link, p + all, n - all, &eaten);
+	check_first_byte(s, bytes, n);
+	while (all < n && !s->new_client && !s->deferred && s->end == SESSION_OPEN) {
+		enum packet_event event = rsp_ack_input(&s->ack, p + all, n - all, &eaten);
 
 		all += eaten;
 		if (event == PACKET_NONE)
@@ -291,7 +245,7 @@ static void handle_deferred(struct session *s)
 
 static void send_console(struct session *s, const char *text, size_t len)
 {
-	buf_clear(&s->reply);
+	reply_clear(s);
 	buf_char(&s->reply, 'O');
 	buf_hex(&s->reply, text, len);
 	send_reply(s);
@@ -299,10 +253,10 @@ static void send_console(struct session *s, const char *text, size_t len)
 
 void session_console(struct session *s, const char *text, size_t len)
 {
-	if (!s->running || s->newcomer)
+	if (!s->running || s->new_client)
 		return;
-	/* more room than it takes: some is left for the stop reply */
-	while (len && rsp_ack_room(&s->link, REPLY_SIZE)) {
+	/* a chunk takes less than that: the rest is left for the stop reply */
+	while (len && rsp_ack_room(&s->ack, REPLY_SIZE)) {
 		size_t n = len < CONSOLE_CHUNK ? len : CONSOLE_CHUNK;
 
 		send_console(s, text, n);
@@ -313,77 +267,62 @@ void session_console(struct session *s, const char *text, size_t len)
 
 static void report_stop(struct session *s)
 {
+	const char *why;
+
 	if (s->stop.text) {
 		session_console(s, s->stop.text, strlen(s->stop.text));
 		session_console(s, "\n", 1);
 	}
 	s->running = false;
-	buf_clear(&s->reply);
+	reply_clear(s);
+	access_begin(s, CMD_TRY_HOLD, &why);
 	put_stop(s);
+	access_end(s);
 	send_reply(s);
 }
 
-/* The target has stopped for a debugger whose first packet waits to be answered. */
-static void admit_newcomer(struct session *s)
+/* The target has stopped for a new debugger, whose first packet waits in the decoder. */
+static void admit_new_client(struct session *s)
 {
-	s->newcomer = false;
+	s->new_client = false;
 	s->running = false;
-	session_fresh(s);
+	begin_client(s);
 	handle_packet(s);
 }
 
-/* What breakpoint commands printed, before the stop that may follow it. */
-static void show_printed(struct session *s)
+/* Send what the target has for the console. False: there is no room for all of it yet. */
+static bool show_console(struct session *s)
 {
 	char text[CONSOLE_CHUNK];
 	size_t n;
 
-	while (rsp_ack_room(&s->link, REPLY_SIZE) &&
-	       (n = s->target->ops->console(s->target, text, sizeof(text))))
+	while (rsp_ack_room(&s->ack, REPLY_SIZE)) {
+		n = s->target->ops->console(s->target, text, sizeof(text));
+		if (!n)
+			return true;
 		session_console(s, text, n);
+	}
+	return false;
 }
 
+/* The console's text is sent before the stop reply: after it the text would wait for a resume. */
 void session_poll(struct session *s)
 {
 	handle_deferred(s);
 	if (!s->running || s->end != SESSION_OPEN)
 		return;
-	show_printed(s);
-	if (!rsp_ack_room(&s->link, REPLY_SIZE))
+	s->stop_due = s->stop_due || s->target->ops->poll(s->target, &s->stop);
+	if (!show_console(s) || !s->stop_due)
 		return;
-	if (!s->target->ops->poll(s->target, &s->stop))
-		return;
+	s->stop_due = false;
 	s->general = s->stop.vcpu;
-	if (s->newcomer)
-		admit_newcomer(s);
+	if (s->new_client)
+		admit_new_client(s);
 	else
 		report_stop(s);
 }
 
 /* ---- the rest of session.h --------------------------------------------------------------- */
-
-/* What a new debugger is told of a stop that the last one asked for: that it has stopped. */
-static void blur_stop(struct stop *stop)
-{
-	if (stop->kind < STOP_FATAL)
-		*stop = (struct stop){ .vcpu = stop->vcpu };
-}
-
-void session_fresh(struct session *s)
-{
-	struct cpu_view *v;
-
-	if (s->has_points)
-		s->target->ops->renew(s->target);
-	s->has_points = false;
-	blur_stop(&s->stop);
-	s->features = 0;
-	s->general = s->stop.vcpu;
-	s->resume = (struct thread_id){ THREAD_ALL, 0 };
-	s->listed = 0;
-	v = s->target->ops->view(s->target, s->general);
-	s->tdesc = v ? s->target->cpu->describe(v) : NULL;
-}
 
 static void *scratch_alloc(struct buf *b, size_t size)
 {
@@ -399,13 +338,11 @@ int session_create(struct session **out, struct target *t, const struct session_
 		return -ENOMEM;
 	s->target = t;
 	s->config = *config;
-	if (rsp_ack_init(&s->link, config->reliable) < 0 || !scratch_alloc(&s->reply, REPLY_SIZE) ||
-	    !scratch_alloc(&s->scratch, SCRATCH_SIZE) || session_vcpus(s) < 0) {
+	if (rsp_ack_init(&s->ack, config->reliable) < 0 || !scratch_alloc(&s->reply, REPLY_SIZE) ||
+	    !scratch_alloc(&s->scratch, SCRATCH_SIZE)) {
 		session_destroy(s);
 		return -ENOMEM;
 	}
-	if (s->vcpus.n)
-		s->stop.vcpu = s->vcpus.index[0];
 	*out = s;
 	return 0;
 }
@@ -414,7 +351,7 @@ void session_destroy(struct session *s)
 {
 	if (!s)
 		return;
-	rsp_ack_fini(&s->link);
+	rsp_ack_fini(&s->ack);
 	free(s->reply.data);
 	free(s->scratch.data);
 	free(s->vcpus.index);
@@ -425,23 +362,23 @@ void session_destroy(struct session *s)
 
 const void *session_output(struct session *s, size_t *len)
 {
-	return rsp_ack_output(&s->link, len);
+	return rsp_ack_output(&s->ack, len);
 }
 
 void session_sent(struct session *s, size_t n)
 {
-	rsp_ack_sent(&s->link, n);
+	rsp_ack_sent(&s->ack, n);
 	handle_deferred(s);
 }
 
 int session_timeout_ms(const struct session *s)
 {
-	return rsp_ack_timeout_ms(&s->link);
+	return rsp_ack_timeout_ms(&s->ack);
 }
 
 void session_timeout(struct session *s)
 {
-	rsp_ack_timeout(&s->link);
+	rsp_ack_timeout(&s->ack);
 }
 
 enum session_end session_state(const struct session *s)
@@ -451,7 +388,7 @@ enum session_end session_state(const struct session *s)
 
 bool session_holds(const struct session *s)
 {
-	return s->holds && s->end == SESSION_OPEN;
+	return s->attached && s->end == SESSION_OPEN;
 }
 
 bool session_only_asked(const struct session *s)

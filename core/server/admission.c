@@ -82,7 +82,7 @@ void admission_accept(struct server *s, struct server_endpoint *at, struct strea
 	if (!has_room(s, at))
 		connection_refuse(stream);
 	else if (!(c = connection_new(at, stream)))
-		engine_log(s->engine, VMGDB_LOG_ERROR, "%s: out of memory", at->ep->name);
+		server_endpoint_warn(at, "out of memory");
 	if (!c) {
 		stream->ops->close(stream);
 		return;
@@ -110,28 +110,35 @@ static int hex_digit(uint8_t c)
 	return isdigit(c) ? c - '0' : isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
 }
 
-/* Whether p[0..len) begins with a packet's data and a checksum that fits (GDB manual, "Overview"). */
-static bool is_packet(const uint8_t *p, size_t len)
+enum first_packet {
+	FIRST_PARTIAL, /* it has not come, or not all of it */
+	FIRST_WHOLE,
+	FIRST_NONE, /* something else came: the session sees to that */
+};
+
+/* A packet from behind its $ on (GDB manual, "Overview"): with FIRST_WHOLE its checksum fits. */
+static enum first_packet check_packet(const uint8_t *p, size_t len)
 {
 	uint8_t sum = 0;
 	size_t i;
 
 	for (i = 0; i < len && p[i] != '#'; i++)
 		sum += p[i];
-	return i + 2 < len && hex_digit(p[i + 1]) * 16 + hex_digit(p[i + 2]) == sum;
+	if (i + 2 >= len)
+		return FIRST_PARTIAL;
+	return hex_digit(p[i + 1]) * 16 + hex_digit(p[i + 2]) == sum ? FIRST_WHOLE : FIRST_NONE;
 }
 
-/* Whether the peer has sent a packet: before that it is no debugger, whatever it is. */
-static bool has_packet(const struct connection *c)
+/* What a new client has sent, behind acks and interrupts: before its first packet it is no debugger. */
+static enum first_packet first_packet(const struct connection *c)
 {
 	const uint8_t *p = c->buf + c->fed, *end = c->buf + c->in;
 
-	while (p < end && (p = memchr(p, '$', (size_t)(end - p)))) {
+	while (p < end && memchr("+-\003", *p, 3))
 		p++;
-		if (is_packet(p, (size_t)(end - p)))
-			return true;
-	}
-	return false;
+	if (p == end)
+		return FIRST_PARTIAL;
+	return *p == '$' ? check_packet(p + 1, (size_t)(end - p - 1)) : FIRST_NONE;
 }
 
 static bool may_take_over(const struct connection *c, const struct connection *other)
@@ -146,6 +153,17 @@ static void take_over(struct connection *c, struct connection *other)
 	connection_displace(other);
 }
 
+/* Takes the VM over as soon as the client has sent a packet. As admission_waits(). */
+static bool waits_for_takeover(struct connection *c, struct connection *other)
+{
+	switch (first_packet(c)) {
+	case FIRST_PARTIAL: return c->in < READ_SIZE;
+	case FIRST_WHOLE: take_over(c, other); break;
+	case FIRST_NONE: break;
+	}
+	return false;
+}
+
 bool admission_waits(struct server *s, struct connection *c)
 {
 	struct connection *other;
@@ -157,10 +175,5 @@ bool admission_waits(struct server *s, struct connection *c)
 		return false;
 	if (time_cached_ms(c->at->clock) < c->deadline)
 		return true;
-	if (!may_take_over(c, other))
-		return false;
-	if (!has_packet(c))
-		return c->in < READ_SIZE;
-	take_over(c, other);
-	return false;
+	return may_take_over(c, other) && waits_for_takeover(c, other);
 }

@@ -17,9 +17,10 @@ static long long now_ms(const struct connection *c)
 	return time_cached_ms(c->at->clock);
 }
 
-static void log_line(const struct connection *c, enum vmgdb_log_level level, const char *what)
+static void log_info(const struct connection *c, const char *what)
 {
-	engine_log(c->at->engine, level, "%s: %s: %s", c->at->ep->name, c->stream->peer, what);
+	engine_log(c->at->engine, VMGDB_LOG_INFO, "%s: %s: %s", c->at->ep->name, c->stream->peer,
+		   what);
 }
 
 struct connection *connection_new(struct server_endpoint *at, struct stream *stream)
@@ -43,7 +44,12 @@ bool connection_is_attached(const struct connection *c)
 
 static void log_session(void *opaque, int level, const char *line)
 {
-	engine_log(opaque, level, "%s", line);
+	const struct connection *c = opaque;
+
+	if (level == VMGDB_LOG_WARNING)
+		server_endpoint_warn(c->at, "%s: %s", c->stream->peer, line);
+	else
+		engine_log(c->at->engine, level, "%s: %s", c->stream->peer, line);
 }
 
 static int start_session(struct connection *c)
@@ -55,7 +61,7 @@ static int start_session(struct connection *c)
 		.ack = policy->ack,
 		.may_kill = engine_config(c->at->engine)->kill,
 		.log = log_session,
-		.opaque = c->at->engine,
+		.opaque = c,
 	};
 
 	c->buf = malloc(READ_SIZE);
@@ -91,13 +97,13 @@ static void look_at_session(struct connection *c)
 
 	if (c->attached != connection_is_attached(c)) {
 		c->attached = !c->attached;
-		log_line(c, VMGDB_LOG_INFO,
-			 c->attached ? "the debugger is attached" : "the debugger has detached");
+		log_info(c, c->attached ? "the debugger is attached" : "the debugger has detached");
 	}
 	if (c->state != CONNECTION_OPEN || end == SESSION_OPEN)
 		return;
 	if (end == SESSION_NO_DEBUGGER)
-		log_line(c, VMGDB_LOG_WARNING, "not a debugger (an HTTP client?)");
+		server_endpoint_warn(c->at, "%s: not a debugger (an HTTP client?)",
+				     c->stream->peer);
 	c->state = CONNECTION_CLOSING;
 }
 
@@ -146,7 +152,7 @@ static ssize_t read_first(struct connection *c)
 	if (n <= 0)
 		return n;
 	if (start_session(c)) {
-		log_line(c, VMGDB_LOG_ERROR, "out of memory");
+		server_endpoint_warn(c->at, "%s: out of memory", c->stream->peer);
 		return -ENOMEM;
 	}
 	memcpy(c->buf, first, (size_t)n);
@@ -331,7 +337,7 @@ static void leave(const struct connection *c)
 	struct target *t = engine_target(c->at->engine);
 	enum detach_how how = policy->on_disconnect == DISCONNECT_STAY ? DETACH_STAY : DETACH_RUN;
 
-	log_line(c, VMGDB_LOG_INFO, "the debugger has left");
+	log_info(c, "the debugger has left");
 	if (session_only_asked(c->session) && engine_is_held(c->at->engine) && !c->at->ep->once)
 		how = DETACH_STAY;
 	else if (policy->on_disconnect == DISCONNECT_KILL && !t->ops->kill(t))

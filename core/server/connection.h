@@ -14,25 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/engine/engine.h"
-#include "core/lib/time.h"
 #include "core/rsp/session.h"
-#include "core/server/transcript.h"
-#include "transport/stream.h"
+#include "core/server/server_endpoint.h"
 
 enum { READ_SIZE = 65536 }; /* of a connection's buffer */
-
-/* An endpoint, and what the server keeps about it. */
-struct server_endpoint {
-	struct vmgdb_endpoint *ep;
-	struct engine *engine;
-	struct time_cache *clock; /* of the server's loop */
-	struct transcript transcript;
-	unsigned int connections;
-	bool crowded; /* there were too many connections, and the log says so */
-	int shortage; /* as ep->shortage: what the log says */
-	size_t slot;  /* in the server's pfds, of this round; 0: none */
-};
 
 enum connection_state {
 	CONNECTION_SILENT,    /* the peer has sent nothing: it costs a descriptor and this struct */

@@ -95,7 +95,7 @@ static void accept_at(struct server *s, struct server_endpoint *at)
 	if (ret == -EAGAIN)
 		return;
 	if (ret == -EACCES)
-		engine_log(s->engine, VMGDB_LOG_WARNING, "%s: refused: %s", ep->name, ep->refused);
+		server_endpoint_warn(at, "refused: %s", ep->refused);
 	else if (ret)
 		retire_endpoint(at, ret);
 	else
@@ -231,7 +231,7 @@ static void serve_once(struct server *s)
 	accept_connections(s);
 }
 
-/* Debuggers hear what happened last, as far as they take it without delay. */
+/* Debuggers get the last reports, as far as they take them without delay. */
 static void final_flush(struct server *s)
 {
 	long long deadline = time_ms() + FINAL_FLUSH_MS;

@@ -51,7 +51,7 @@ int server_start(struct server *s);
 /* There is something to look at; any thread. */
 void server_wake(struct server *s);
 
-/* Sends what debuggers are still to hear, ends the thread, closes all. */
+/* Sends the last reports to debuggers, ends the thread, closes all. */
 void server_fini(struct server *s);
 
 #endif

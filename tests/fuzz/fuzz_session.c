@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * A session against a target that does nothing, driven by whatever libFuzzer thinks of. The first
  * byte of an input says what kind of session it is and how the rest is to be read: as bytes from the
@@ -124,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		play_lines(s, f, data + 1, size - 1);
 	else if (size)
 		play_bytes(s, f, data + 1, size - 1);
-	if (f->calls_while_running)
+	if (fake_faults(f))
 		abort();
 	session_destroy(s);
 	free(f);

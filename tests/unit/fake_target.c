@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "tests/unit/fake_target.h"
 
 #include <errno.h>
@@ -74,6 +74,21 @@ static const struct reg_feature vector = {
 
 static const struct reg_feature *const wide[] = { &core, &system, &vector };
 
+static const struct reg_desc short_regs[] = {
+	{ .name = "pc", AT(pc), .bits = 32, .dwarf = 16, .generic = "pc" },
+};
+
+static const struct reg_feature short_core = {
+	.name = "org.vmgdb.fake.short",
+	.annex = "fake-short.xml",
+	.regs = short_regs,
+	.nregs = 1,
+};
+
+static const struct reg_feature *const short_features[] = { &short_core };
+
+static const struct tdesc fake_short = { "fake:short", NULL, short_features, 1 };
+
 const struct tdesc fake_wide = { "fake:wide", NULL, wide, 3 };
 const struct tdesc fake_narrow = { "fake:narrow", "none", wide, 1 };
 
@@ -81,6 +96,8 @@ static struct fake_target *owner(struct cpu_view *v);
 
 static const struct tdesc *describe(struct cpu_view *v)
 {
+	if (owner(v)->short_pc)
+		return &fake_short;
 	return owner(v)->narrow ? &fake_narrow : &fake_wide;
 }
 
@@ -99,13 +116,14 @@ static int write_reg(struct cpu_view *v, const struct reg_desc *r, const void *v
 	uint64_t x;
 
 	(void)v;
-	if (r->offset != offsetof(struct fake_state, picky))
+	if (r->bits != 64)
 		return -EOPNOTSUPP;
 	memcpy(&x, value, sizeof(x));
-	if (x > 0xff)
+	if (r->offset == offsetof(struct fake_state, picky) && x > 0xff)
 		return -EINVAL;
-	((struct fake_state *)v->state)->picky = x;
-	return 0;
+	if (r->offset == offsetof(struct fake_state, pc) && x >> 63)
+		return -EINVAL;
+	return -EOPNOTSUPP;
 }
 
 static void mode(struct cpu_view *v, char *buf, size_t len)
@@ -130,6 +148,7 @@ static int need(struct cpu_view *v, unsigned int bank)
 {
 	struct fake_vcpu *c = (struct fake_vcpu *)v;
 
+	owner(v)->faults += !owner(v)->held;
 	return c->unreadable & 1u << bank ? -EIO : 0;
 }
 
@@ -145,11 +164,35 @@ static struct fake_target *fake(struct target *t)
 	return (struct fake_target *)t;
 }
 
-/* As fake(), for calls that may be made only while it is stopped. */
-static struct fake_target *stopped(struct target *t)
+/* As fake(), for calls that need the hold. */
+static struct fake_target *held(struct target *t)
 {
-	fake(t)->calls_while_running += fake(t)->running;
+	fake(t)->faults += !fake(t)->held;
 	return fake(t);
+}
+
+/* As fake(), for calls that must not be made with it. */
+static struct fake_target *not_held(struct target *t)
+{
+	fake(t)->faults += fake(t)->held;
+	return fake(t);
+}
+
+static int hold(struct target *t)
+{
+	struct fake_target *f = not_held(t);
+
+	if (f->ended || (f->stop_ready && f->stop.kind == STOP_EXITED))
+		return -ESHUTDOWN;
+	if (f->running)
+		return -EBUSY;
+	f->held = true;
+	return 0;
+}
+
+static void release(struct target *t)
+{
+	held(t)->held = false;
 }
 
 static unsigned int vcpus(struct target *t, unsigned int *out, unsigned int max)
@@ -161,7 +204,7 @@ static unsigned int vcpus(struct target *t, unsigned int *out, unsigned int max)
 
 static struct cpu_view *view(struct target *t, unsigned int vcpu)
 {
-	struct fake_target *f = stopped(t);
+	struct fake_target *f = held(t);
 
 	if (vcpu >= f->nvcpus)
 		return NULL;
@@ -171,13 +214,19 @@ static struct cpu_view *view(struct target *t, unsigned int vcpu)
 static const char *halted(struct target *t, unsigned int vcpu)
 {
 	(void)vcpu;
-	return stopped(t)->halted;
+	return held(t)->halted;
+}
+
+/* Where addr is in the memory. */
+static uint64_t offset_of(const struct fake_target *f, uint64_t addr)
+{
+	return addr - (f->top ? FAKE_TOP : FAKE_BASE);
 }
 
 /* How much of [addr, addr + len) is memory, from addr on. */
-static size_t there(uint64_t addr, size_t len)
+static size_t there(const struct fake_target *f, uint64_t addr, size_t len)
 {
-	uint64_t at = addr - FAKE_BASE;
+	uint64_t at = offset_of(f, addr);
 
 	if (at >= FAKE_SIZE)
 		return 0;
@@ -186,12 +235,12 @@ static size_t there(uint64_t addr, size_t len)
 
 static ssize_t mem_read(struct target *t, unsigned int vcpu, uint64_t addr, void *buf, size_t len)
 {
-	size_t n = there(addr, len);
+	size_t n = there(held(t), addr, len);
 
 	(void)vcpu;
 	if (!n)
 		return -EFAULT;
-	memcpy(buf, stopped(t)->memory + (addr - FAKE_BASE), n);
+	memcpy(buf, fake(t)->memory + offset_of(fake(t), addr), n);
 	return (ssize_t)n;
 }
 
@@ -199,55 +248,59 @@ static int mem_write(struct target *t, unsigned int vcpu, uint64_t addr, const v
 		     size_t len)
 {
 	(void)vcpu;
-	if (there(addr, len) < len)
+	if (there(held(t), addr, len) < len)
 		return -EFAULT;
-	memcpy(stopped(t)->memory + (addr - FAKE_BASE), buf, len);
+	memcpy(fake(t)->memory + offset_of(fake(t), addr), buf, len);
 	return 0;
 }
 
 static int insert(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
 		  uint64_t kind, const char **why)
 {
-	struct fake_target *f = stopped(t);
+	struct fake_target *f = held(t);
 
 	f->inserts++;
-	f->last_point = (struct fake_point){ type, addr, kind, vcpu };
+	f->last_breakpoint = (struct fake_breakpoint){ type, addr, kind, vcpu };
 	*why = f->insert_why;
 	return f->insert_error;
 }
 
-static int remove_point(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
-			uint64_t kind, const char **why)
+static int remove_breakpoint(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
+			     uint64_t kind, const char **why)
 {
-	struct fake_target *f = stopped(t);
+	struct fake_target *f = held(t);
 
 	(void)why;
 	f->removes++;
-	f->last_point = (struct fake_point){ type, addr, kind, vcpu };
+	f->last_breakpoint = (struct fake_breakpoint){ type, addr, kind, vcpu };
 	return 0;
 }
 
 static int flush(struct target *t, unsigned int vcpu)
 {
-	(void)vcpu;
-	return stopped(t)->flush_error;
+	struct fake_vcpu *c = &held(t)->vcpus[vcpu < FAKE_VCPUS ? vcpu : FAKE_VCPUS - 1];
+
+	if (fake(t)->flush_error)
+		c->state = c->stored;
+	c->stored = c->state;
+	return fake(t)->flush_error;
 }
 
-static int rules(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind,
-		 const struct agent_code *codes, unsigned int n)
+static int conditions(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind,
+		      const struct agent_code *codes, unsigned int n)
 {
-	struct fake_target *f = stopped(t);
+	struct fake_target *f = held(t);
 
 	(void)type;
 	(void)addr;
 	(void)kind;
-	f->rules[0] = '\0';
-	for (unsigned int i = 0; i < n && strlen(f->rules) < sizeof(f->rules) / 2; i++) {
-		strcat(f->rules, codes[i].command ? "do " : "if ");
-		strncat(f->rules, (const char *)codes[i].code, codes[i].len);
-		strcat(f->rules, ";");
+	f->conditions[0] = '\0';
+	for (unsigned int i = 0; i < n && strlen(f->conditions) < sizeof(f->conditions) / 2; i++) {
+		strcat(f->conditions, codes[i].command ? "do " : "if ");
+		strncat(f->conditions, (const char *)codes[i].code, codes[i].len);
+		strcat(f->conditions, ";");
 	}
-	return f->rules_error;
+	return f->conditions_error;
 }
 
 static bool option(struct target *t, enum target_option o)
@@ -263,19 +316,24 @@ static void set_option(struct target *t, enum target_option o, bool on)
 static size_t console(struct target *t, char *buf, size_t len)
 {
 	struct fake_target *f = fake(t);
-	size_t n = f->printed ? strlen(f->printed) : 0;
+	size_t n;
 
+	if (!f->text || !*f->text) {
+		f->text = f->text_after;
+		f->text_after = NULL;
+	}
+	n = f->text ? strlen(f->text) : 0;
 	n = n < len ? n : len;
 	if (n)
-		memcpy(buf, f->printed, n);
-	f->printed = f->printed ? f->printed + n : NULL;
+		memcpy(buf, f->text, n);
+	f->text = f->text ? f->text + n : NULL;
 	return n;
 }
 
 static int resume(struct target *t, const struct resume_action *actions, unsigned int n,
 		  const struct resume_action *rest)
 {
-	struct fake_target *f = stopped(t);
+	struct fake_target *f = held(t);
 
 	if (f->resume_error)
 		return f->resume_error;
@@ -284,6 +342,7 @@ static int resume(struct target *t, const struct resume_action *actions, unsigne
 	f->rest = *rest;
 	f->resumes++;
 	f->running = true;
+	f->held = false;
 	return 0;
 }
 
@@ -298,24 +357,16 @@ static void interrupt(struct target *t)
 
 static bool poll_stop(struct target *t, struct stop *out)
 {
-	struct fake_target *f = fake(t);
+	struct fake_target *f = not_held(t);
 
-	if (!f->running || !f->stop_ready)
+	if (!f->stop_ready || (!f->running && f->stop.kind != STOP_EXITED))
 		return false;
 	*out = f->stop;
+	f->ended = f->stop.kind == STOP_EXITED;
 	f->running = f->stop_ready = false;
+	f->text_after = f->text_at_stop;
+	f->text_at_stop = NULL;
 	return true;
-}
-
-static int hold(struct target *t)
-{
-	(void)t;
-	return 0;
-}
-
-static void release(struct target *t)
-{
-	(void)t;
 }
 
 static bool has_vcpu(struct target *t, unsigned int vcpu)
@@ -325,7 +376,7 @@ static bool has_vcpu(struct target *t, unsigned int vcpu)
 
 static int attach(struct target *t, struct stop *stop)
 {
-	*stop = (struct stop){ 0 };
+	*stop = not_held(t)->attach_stop;
 	fake(t)->attaches++;
 	fake(t)->running = false;
 	return fake(t)->attach_error;
@@ -333,13 +384,35 @@ static int attach(struct target *t, struct stop *stop)
 
 static void detach(struct target *t, enum detach_how how)
 {
-	fake(t)->detaches++;
+	not_held(t)->detaches++;
 	fake(t)->detached = how;
 }
 
 static void renew(struct target *t)
 {
-	fake(t)->renewals++;
+	held(t)->renewals++;
+	memset(fake(t)->options, 0, sizeof(fake(t)->options));
+}
+
+static int breakpoint(struct target *t, unsigned int i, struct bp_info *out)
+{
+	struct fake_target *f = held(t);
+
+	if (i >= f->nbreakpoints)
+		return -ENOENT;
+	*out = f->breakpoints[i < 3 ? i : 3];
+	return 0;
+}
+
+static void set_description(struct target *t, const struct tdesc *d)
+{
+	held(t)->description = d;
+}
+
+static int poll_ms(struct target *t)
+{
+	(void)t;
+	return -1;
 }
 
 static int kill_vm(struct target *t)
@@ -356,8 +429,8 @@ static const struct target_ops fake_ops = {
 	.read = mem_read,
 	.write = mem_write,
 	.insert = insert,
-	.remove = remove_point,
-	.conditions = rules,
+	.remove = remove_breakpoint,
+	.conditions = conditions,
 	.option = option,
 	.set_option = set_option,
 	.console = console,
@@ -367,6 +440,9 @@ static const struct target_ops fake_ops = {
 	.hold = hold,
 	.release = release,
 	.has_vcpu = has_vcpu,
+	.breakpoint = breakpoint,
+	.set_description = set_description,
+	.poll_ms = poll_ms,
 	.attach = attach,
 	.detach = detach,
 	.renew = renew,
@@ -397,6 +473,7 @@ void fake_init(struct fake_target *f, unsigned int nvcpus)
 						.pc = 0x1000 + i,
 						.flags = 2,
 						.id = 0x1d00 + i };
+		c->stored = c->state;
 	}
 	for (unsigned int i = 0; i < FAKE_SIZE; i++)
 		f->memory[i] = (uint8_t)(i ^ i >> 8 ^ i >> 16);
@@ -406,4 +483,9 @@ void fake_stop(struct fake_target *f, struct stop stop)
 {
 	f->stop = stop;
 	f->stop_ready = true;
+}
+
+unsigned int fake_faults(const struct fake_target *f)
+{
+	return f->faults + f->held;
 }

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "tests/unit/rsp.h"
 
 #include <stdio.h>

@@ -1,8 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/lib/buf.h"
+#include "core/lib/hex.h"
 
 static struct scan scan(const char *text)
 {
@@ -59,6 +61,40 @@ Test(hex, in_place, .description = "decoding over itself, and encoding from the 
 	cr_expect_eq(memcmp(text, "1234", 4), 0);
 	hex_encode(room, (uint8_t *)room + 4, 4);
 	cr_expect_eq(memcmp(room, "01027fff", 8), 0);
+}
+
+Test(hex, lengths, .description = "any length, in place as well: the same as byte by byte")
+{
+	uint8_t bytes[100];
+	char want[201], room[200];
+
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		bytes[i] = (uint8_t)(i * 37);
+		snprintf(want + 2 * i, 3, "%02x", bytes[i]);
+	}
+	for (size_t n = 0; n <= sizeof(bytes); n++) {
+		memcpy(room + n, bytes, n);
+		hex_encode(room, (uint8_t *)room + n, n);
+		cr_expect_eq(memcmp(room, want, 2 * n), 0, "%zu bytes encoded", n);
+		cr_expect(hex_decode((uint8_t *)room, room, n));
+		cr_expect_eq(memcmp(room, bytes, n), 0, "%zu bytes decoded", n);
+	}
+}
+
+Test(hex, bad_anywhere, .description = "a byte that is no digit is found wherever it is")
+{
+	char text[80];
+	uint8_t out[40];
+
+	memset(text, 'a', sizeof(text));
+	for (size_t i = 0; i < sizeof(text); i++) {
+		for (const char *c = "/:@G`g\xc1\x80"; *c; c++) {
+			text[i] = *c;
+			cr_expect(!hex_decode(out, text, sizeof(out)), "%x at %zu", *c, i);
+		}
+		text[i] = "0aF9"[i % 4];
+		cr_expect(hex_decode(out, text, sizeof(out)));
+	}
 }
 
 Test(hex, bad, .description = "no byte but a digit passes for one")

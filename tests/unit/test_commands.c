@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Each command of a session, well-formed and not, against a target that does nothing. */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ static void open_default(void)
 
 static void close_session(void)
 {
-	cr_expect_eq(fake.calls_while_running, 0, "the target was asked what it may not be asked");
+	cr_expect_eq(fake_faults(&fake), 0, "the target was asked what it may not be asked");
 	rsp_close(&rsp);
 }
 
@@ -332,7 +332,7 @@ Test(commands, binary, .description = "X and x take every byte value, and a prob
 
 /* ---- breakpoints ------------------------------------------------------------------------- */
 
-Test(commands, points, .description = "Z and z reach the target as they were meant")
+Test(commands, breakpoints, .description = "Z and z reach the target as they were meant")
 {
 	for (unsigned int type = 0; type <= 4; type++) {
 		char packet[32];
@@ -340,18 +340,37 @@ Test(commands, points, .description = "Z and z reach the target as they were mea
 		for (const char *c = "Zz"; *c; c++) {
 			sprintf(packet, "%c%u,%x,%x", *c, type, 0xabc + type, type + 1);
 			cr_expect_str_eq(rsp_call(&rsp, packet), "OK");
-			cr_expect(fake.last_point.type == (enum bp_type)type &&
-				  fake.last_point.addr == 0xabc + type &&
-				  fake.last_point.kind == type + 1 && fake.last_point.vcpu == 0);
+			cr_expect(fake.last_breakpoint.type == (enum bp_type)type &&
+				  fake.last_breakpoint.addr == 0xabc + type &&
+				  fake.last_breakpoint.kind == type + 1 &&
+				  fake.last_breakpoint.vcpu == 0);
 		}
 	}
 	cr_expect(fake.inserts == 5 && fake.removes == 5);
 	rsp_call(&rsp, "Hg2");
 	rsp_call(&rsp, "Z0,1000,1");
-	cr_expect_eq(fake.last_point.vcpu, 1);
+	cr_expect_eq(fake.last_breakpoint.vcpu, 1);
 }
 
-Test(commands, points_bad, .description = "Z, malformed or refused")
+Test(commands, ends_of_memory,
+     .description = "no range goes on at address 0 behind the end of the address space")
+{
+#define BEYOND "E.length: beyond the end of the address space"
+	fake.top = true;
+	EXPECT({ "mfffffffffffffffe,4", "0607" }, { "mffffffffffffffff,ffffffffffffffff", "07" },
+	       { "xfffffffffffffffe,4", "b\x06\x07" }, { "Mffffffffffffffff,1:aa", "OK" },
+	       { "Mffffffffffffffff,2:aabb", "E.address: not all of it is mapped" },
+	       { "Xfffffffffffffffe,3:abc", "E.address: not all of it is mapped" },
+	       { "Xfffffffffffffffe,2:ab", "OK" }, { "mfffffffffffffffc,8", "04056162" },
+	       { "m0,4", "08090a0b" }, { "Z2,ffffffffffffffff,2", BEYOND },
+	       { "Z3,fffffffffffffff9,8", BEYOND }, { "Z4,1,ffffffffffffffff", "OK" },
+	       { "Z4,2,ffffffffffffffff", BEYOND }, { "Z0,ffffffffffffffff,4", BEYOND },
+	       { "z2,ffffffffffffffff,2", BEYOND }, { "Z2,fffffffffffffff8,8", "OK" },
+	       { "Z0,ffffffffffffffff,1", "OK" });
+	cr_expect(fake.inserts == 3 && fake.removes == 0);
+}
+
+Test(commands, breakpoints_bad, .description = "Z, malformed or refused")
 {
 	EXPECT({ "Z5,1000,1", "" }, { "Z", "E.type: malformed" }, { "Z0", "E.type: malformed" },
 	       { "Z0,", BAD_ADDRESS }, { "Z0,1000", BAD_LENGTH }, { "Z0,1000,1x", BAD_END },
@@ -363,31 +382,37 @@ Test(commands, points_bad, .description = "Z, malformed or refused")
 	EXPECT({ "Z3,1000,1", "E.x86 can't watch reads alone" });
 	fake.insert_why = NULL;
 	fake.insert_error = -ENOSPC;
-	EXPECT({ "Z1,1000,1", "E.breakpoint: there is no debug slot left" });
+	EXPECT({ "Z1,1000,1", "E.breakpoint: there is no room for another one" });
 }
 
-Test(commands, rules, .description = "conditions and commands reach the target with the breakpoint")
+Test(commands, conditions,
+     .description = "conditions and commands reach the target with the breakpoint")
 {
-#define BAD_RULES "E.conditions or commands: malformed, or too many"
+#define BAD_CODES "E.conditions or commands: malformed"
 	char many[2048] = "Z0,1000,1;";
 
 	EXPECT({ "Z0,1000,1;X2,6162X1,63", "OK" });
-	cr_expect_str_eq(fake.rules, "if ab;if c;");
+	cr_expect_str_eq(fake.conditions, "if ab;if c;");
 	EXPECT({ "Z0,1000,1;X2,6162;cmds:0,X1,64X1,65", "OK" });
-	cr_expect_str_eq(fake.rules, "if ab;do d;do e;");
+	cr_expect_str_eq(fake.conditions, "if ab;do d;do e;");
 	EXPECT({ "Z1,1000,1;cmds:1,X1,64", "OK" });
-	cr_expect_str_eq(fake.rules, "do d;");
+	cr_expect_str_eq(fake.conditions, "do d;");
 	EXPECT({ "Z0,1000,1", "OK" });
-	cr_expect_str_eq(fake.rules, "", "a breakpoint without any drops those that it had");
-	EXPECT({ "Z0,1000,1;X2,61", BAD_RULES }, { "Z0,1000,1;X1,6", BAD_RULES },
-	       { "Z0,1000,1;Xffffffffffffffff,61", BAD_RULES }, { "Z0,1000,1;X1,6x", BAD_RULES },
-	       { "Z0,1000,1;X", BAD_RULES }, { "Z0,1000,1;cmds:", BAD_RULES },
-	       { "Z0,1000,1;cmds:0", BAD_RULES }, { "Z0,1000,1;cmds:0,X1,6", BAD_RULES });
+	cr_expect_str_eq(fake.conditions, "", "a breakpoint without any drops those that it had");
+	EXPECT({ "Z0,1000,1;X2,61", BAD_CODES }, { "Z0,1000,1;X1,6", BAD_CODES },
+	       { "Z0,1000,1;Xffffffffffffffff,61", BAD_CODES }, { "Z0,1000,1;X1,6x", BAD_CODES },
+	       { "Z0,1000,1;X", BAD_CODES }, { "Z0,1000,1;cmds:", BAD_CODES },
+	       { "Z0,1000,1;cmds:0", BAD_CODES }, { "Z0,1000,1;cmds:0,X1,6", BAD_CODES });
 	cr_expect_eq(fake.inserts, 4);
 	for (int i = 0; i < 100; i++)
 		strcat(many, "X1,61");
-	EXPECT({ many, BAD_RULES });
-	fake.rules_error = -EOPNOTSUPP;
+	EXPECT({ many, "E.conditions or commands: too many" });
+	fake.conditions_error = -EINVAL;
+	EXPECT({ "Z0,1000,1;X1,61", "E.conditions or commands: too many" });
+	fake.conditions_error = -ENOMEM;
+	EXPECT({ "Z0,1000,1;X1,61", "E.conditions or commands: out of memory" });
+	fake.removes = 0;
+	fake.conditions_error = -EOPNOTSUPP;
 	EXPECT({ "Z2,1000,1;X1,61", "E.conditions or commands: not for this breakpoint" });
 	cr_expect_eq(fake.removes, 1);
 }
@@ -494,6 +519,47 @@ Test(commands, plain_bad, .description = "c s C S, malformed")
 	cr_expect_eq(fake.vcpus[0].state.pc, 0x1000);
 }
 
+static void expect_no_jump(const char *error)
+{
+	static const char *const packets[] = { "c8000000000000123", "s8000000000000123",
+					       "C05;8000000000000123", "S05;8000000000000123" };
+
+	for (size_t i = 0; i < 4; i++) {
+		cr_expect_str_eq(rsp_call(&rsp, packets[i]), error, "%s: %s", packets[i],
+				 rsp.reply);
+		cr_expect(!session_running(rsp.session) && fake.resumes == 0);
+		cr_expect_eq(fake.vcpus[0].state.pc, 0x1000);
+	}
+}
+
+Test(commands, jump_refused, .description = "a PC that P refuses is refused by c s C S as well")
+{
+	EXPECT({ "P2=2301000000000080", "E.register pc: not a valid value" });
+	expect_no_jump("E.register pc: not a valid value");
+	fake.vcpus[0].unreadable = 1;
+	expect_no_jump("E.address: the PC can't be changed");
+	fake.vcpus[0].unreadable = 0;
+	fake.flush_error = -EINVAL;
+	EXPECT({ "c2000", "E.the host refuses the value: not a valid value" });
+	cr_expect(fake.resumes == 0 && fake.vcpus[0].state.pc == 0x1000);
+	fake.flush_error = 0;
+	fake.resume_error = -ENOMEM;
+	EXPECT({ "c2000", "E.resume: out of memory" });
+	cr_expect(fake.resumes == 0 && fake.vcpus[0].state.pc == 0x1000);
+}
+
+Test(run, jump_narrow, .description = "an address that the PC register can't hold is refused")
+{
+	open_with(1, (struct session_config){ .reliable = true }, NULL);
+	fake.short_pc = true;
+	cr_expect_eq(strncmp(rsp_call(&rsp, GREETING), "PacketSize=", 11), 0);
+	EXPECT({ "c100000000", "E.address: longer than the PC" });
+	cr_expect_eq(fake.vcpus[0].state.pc, 0x1000);
+	expect_resume("cffffffff", "c/c");
+	cr_expect_eq(fake.vcpus[0].state.pc, 0xffffffff);
+	close_session();
+}
+
 /* ---- stop replies ------------------------------------------------------------------------ */
 
 #define REGS  "01:0080000000000000;02:0010000000000000;07:00000000000000000000000000000000;"
@@ -516,8 +582,10 @@ Test(commands, stops, .description = "each kind of stop, as its reply, and again
 	} t[] = {
 		{ { .kind = STOP_STEP }, "T05thread:p1.1;core:0;" REGS },
 		{ { .kind = STOP_INTERRUPT, .vcpu = 1 }, "T02thread:p1.2;core:1;" REGS2 },
-		{ { .kind = STOP_SWBREAK }, "T05thread:p1.1;core:0;swbreak:;" REGS },
-		{ { .kind = STOP_HWBREAK }, "T05thread:p1.1;core:0;hwbreak:;" REGS },
+		{ { .kind = STOP_SWBREAK, .addr = 0x1000 },
+		  "T05thread:p1.1;core:0;swbreak:;" REGS },
+		{ { .kind = STOP_HWBREAK, .addr = 0x1000 },
+		  "T05thread:p1.1;core:0;hwbreak:;" REGS },
 		{ { .kind = STOP_WATCH, .watch = HW_WRITE, .addr = 0xffffffff81000010 },
 		  "T05thread:p1.1;core:0;watch:ffffffff81000010;" REGS },
 		{ { .kind = STOP_WATCH, .watch = HW_READ, .addr = 0x10 },
@@ -539,6 +607,31 @@ Test(commands, stops, .description = "each kind of stop, as its reply, and again
 	}
 }
 
+Test(commands, stop_elsewhere,
+     .description = "a breakpoint is named only where the PC register has its address")
+{
+	static const enum stop_kind kinds[] = { STOP_SWBREAK, STOP_HWBREAK };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct stop stop = { .kind = kinds[i], .addr = 0x8000 };
+		const char *reason = i ? "hwbreak:;" : "swbreak:;";
+
+		/* a code segment with a base of 0x7000: PC 0x1000 is address 0x8000 */
+		cr_expect_str_eq(stop_reply(stop), "T05thread:p1.1;core:0;" REGS "|");
+		EXPECT({ "?", "T05thread:p1.1;core:0;" REGS },
+		       { "qThreadStopInfo1", "T05thread:p1.1;core:0;" REGS });
+		/* and once the debugger has moved the PC */
+		stop.addr = 0x1000;
+		cr_expect(strstr(stop_reply(stop), reason));
+		EXPECT({ "P2=0420000000000000", "OK" });
+		cr_expect_null(strstr(rsp_call(&rsp, "?"), reason));
+		EXPECT({ "P2=0010000000000000", "OK" });
+		fake.vcpus[0].unreadable = 1;
+		cr_expect_null(strstr(rsp_call(&rsp, "?"), reason));
+		fake.vcpus[0].unreadable = 0;
+	}
+}
+
 Test(commands, stop_text, .description = "the reason of a fatal stop is shown before it")
 {
 	struct stop stop = { .kind = STOP_FATAL, .text = "triple fault" };
@@ -550,11 +643,11 @@ Test(commands, stop_text, .description = "the reason of a fatal stop is shown be
 Test(commands, printed, .description = "what breakpoint commands print is shown while it runs")
 {
 	rsp_call(&rsp, "vCont;c");
-	fake.printed = "hit 1\n";
+	fake.text = "hit 1\n";
 	rsp_clear(&rsp);
 	rsp_pump(&rsp);
 	cr_expect_str_eq(rsp.all, "O68697420310a|");
-	fake.printed = "2";
+	fake.text = "2";
 	fake_stop(&fake, (struct stop){ .kind = STOP_EXITED });
 	rsp_pump(&rsp);
 	cr_expect_str_eq(rsp.all, "O68697420310a|O32|W00;process:1|");
@@ -584,9 +677,9 @@ Test(plain, features, .description = "to a debugger that announced nothing: numb
 	fake.insert_error = -ENOSPC;
 	fake.insert_why = "out of slots";
 	EXPECT({ "Z1,1000,1", "E1c" });
-	cr_expect_str_eq(stop_reply((struct stop){ .kind = STOP_SWBREAK }),
+	cr_expect_str_eq(stop_reply((struct stop){ .kind = STOP_SWBREAK, .addr = 0x1000 }),
 			 "T05thread:1;core:0;" REGS "|");
-	cr_expect_str_eq(stop_reply((struct stop){ .kind = STOP_HWBREAK }),
+	cr_expect_str_eq(stop_reply((struct stop){ .kind = STOP_HWBREAK, .addr = 0x1000 }),
 			 "T05thread:1;core:0;" REGS "|");
 	cr_expect_str_eq(stop_reply((struct stop){ .kind = STOP_EXITED }), "W00|");
 	close_session();
@@ -596,7 +689,8 @@ Test(plain, features, .description = "to a debugger that announced nothing: numb
 
 Test(ro, refused, .description = "a read-only session reads and continues, and changes nothing")
 {
-#define RO "E.this session is read-only"
+#define RO	 "E.this session is read-only"
+#define NOT_DONE "4e6f7420646f6e653a20746869732073657373696f6e20697320726561642d6f6e6c792e0a"
 	struct fake_state before;
 
 	open_with(2, (struct session_config){ .reliable = true, .ro = true, .may_kill = true },
@@ -606,8 +700,10 @@ Test(ro, refused, .description = "a read-only session reads and continues, and c
 	       { "P0=0000000000000000", RO }, { "Z0,1000,1", RO }, { "z0,1000,1", RO }, { "s", RO },
 	       { "S05", RO }, { "vCont;s", RO }, { "vCont;c:p1.1;s:p1.2", RO },
 	       { "vCont;r1000,2000", RO }, { "c2000", RO }, { "C05;2000", RO }, { "k", RO },
-	       { "vKill;1", RO }, { "m1000,1", "00" }, { "p0", "1111000000000000" });
+	       { "vKill;1", RO }, { "qRcmd,73657420736f6674776172652d7761746368206f6e", NOT_DONE },
+	       { "m1000,1", "00" }, { "p0", "1111000000000000" });
 	cr_expect(fake.resumes == 0 && fake.inserts == 0 && fake.removes == 0 && fake.kills == 0);
+	cr_expect(!fake.options[OPTION_SOFTWARE_WATCH]);
 	cr_expect_eq(memcmp(&before, &fake.vcpus[0].state, sizeof(before)), 0);
 	expect_resume("vCont;c", "cc/c");
 	expect_resume("c", "cc/c");
@@ -684,12 +780,47 @@ Test(commands, monitor, .description = "monitor commands, and what is none")
 	monitor("set whole-rep on");
 	cr_expect(fake.options[OPTION_WHOLE_REP]);
 	cr_expect(strstr(monitor("versio"), "no such command"));
-	cr_expect(strstr(monitor(""), "no such command"));
+	cr_expect(strstr(monitor(""), "version") && strstr(monitor(" "), "version"));
 	memset(longest, '0', sizeof(longest));
 	memcpy(longest, "qRcmd,", 6);
 	longest[sizeof(longest) - 2] = '\0';
 	EXPECT({ longest, "E.command: too long" }, { "qRcmd", "E.command: malformed" },
 	       { "qRcmd,6", "E.command: malformed" }, { "qRcmd,6x", "E.command: not hexadecimal" });
+}
+
+Test(commands, monitor_breakpoints,
+     .description = "monitor breakpoints lists each with its type, address and state")
+{
+	cr_expect_str_eq(monitor("breakpoints"), "There are no breakpoints.\n");
+	fake.breakpoints[0] = (struct bp_info){ BP_SOFTWARE, 0x1000, 1, "inserted", true };
+	fake.breakpoints[1] =
+		(struct bp_info){ BP_HARDWARE, 0xffffffff81000000, 1, "armed", false };
+	fake.breakpoints[2] = (struct bp_info){ BP_WRITE, 0x20, 8, "by stepping", false };
+	fake.nbreakpoints = 3;
+	cr_expect_str_eq(monitor("breakpoints"),
+			 "software      0x0000000000001000: inserted; conditions or commands\n"
+			 "hardware      0xffffffff81000000: armed\n"
+			 "write watch   0x0000000000000020, 8 bytes: by stepping\n");
+	fake.insert_error = -ENOSPC;
+	fake.insert_why = "all slots are in use";
+	rsp_call(&rsp, "Z1,3000,1");
+	cr_expect_eq(
+		strncmp(monitor("breakpoints"),
+			"Refused last: hardware      0x0000000000003000: all slots are in use\n"
+			"software ",
+			75),
+		0);
+	fake.insert_error = 0;
+	rsp_call(&rsp, "Z1,3000,1");
+	cr_expect_eq(strncmp(monitor("breakpoints"), "software ", 9), 0, "inserted after all");
+	fake.breakpoints[3] = (struct bp_info){ BP_ACCESS, 0x20, 8, "armed", false };
+	fake.nbreakpoints = 100000;
+	rsp_call(&rsp, "qRcmd,627265616b706f696e7473");
+	cr_expect(rsp.reply_len <= PACKET_SIZE && rsp.reply_len > PACKET_SIZE - 400);
+	cr_expect(strstr(unhex(rsp.reply + rsp.reply_len - 200), "There are more"));
+	fake.running = true;
+	cr_expect_str_eq(monitor("breakpoints"), "Not done: the VM is running.\n");
+	fake.running = false;
 }
 
 /* ---- lldb -------------------------------------------------------------------------------- */
@@ -711,7 +842,7 @@ Test(commands, register_info,
 Test(commands, thread_stop,
      .description = "qThreadStopInfo: the stop's thread has its reason, others none")
 {
-	stop_reply((struct stop){ .kind = STOP_SWBREAK, .vcpu = 1 });
+	stop_reply((struct stop){ .kind = STOP_SWBREAK, .vcpu = 1, .addr = 0x1001 });
 	EXPECT({ "qThreadStopInfo2", "T05thread:p1.2;core:1;swbreak:;" REGS2 },
 	       { "qThreadStopInfo1", "T00thread:p1.1;core:0;" REGS },
 	       { "qThreadStopInfo3", NO_THREAD }, { "qThreadStopInfo", BAD_THREAD });

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The endpoint parser: what it takes, what it refuses, and what it says then. */
 #include <criterion/criterion.h>
 
@@ -13,7 +13,7 @@
 #include <vmgdb/endpoint.h>
 #include "transport/parser.h"
 
-/* A spec that parses, and what the transport is to be told. */
+/* A spec that parses, and what the transport gets. */
 struct good {
 	const char *text;
 	enum vmgdb_role role;

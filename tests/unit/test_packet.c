@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,6 +244,42 @@ Test(packet, random, .description = "random data with runs of all lengths comes 
 	}
 }
 
+/* What the bytes' hexadecimal is when it comes back from packet_encode_hex(). */
+static void hex_round_trip(const uint8_t *bytes, size_t n)
+{
+	static uint8_t frame[PACKET_FRAME_MAX(2 * 10000)], back[2 * 10000];
+	struct packet_decoder d;
+	size_t len = packet_encode_hex(frame, bytes, n), eaten;
+
+	packet_decoder_init(&d, back, sizeof(back));
+	d.expand = true;
+	cr_assert_eq(packet_decode(&d, frame, len, &eaten), PACKET_DATA);
+	cr_assert_eq(d.len, 2 * n);
+	for (size_t i = 0; i < n; i++) {
+		char two[3];
+
+		snprintf(two, sizeof(two), "%02x", bytes[i]);
+		cr_assert_eq(memcmp(back + 2 * i, two, 2), 0, "at %zu of %zu", i, n);
+	}
+}
+
+Test(packet, encode_hex, .description = "bytes of any number go out as their hexadecimal")
+{
+	uint8_t bytes[10000];
+
+	srand(1);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = rand() % 3 ? (uint8_t)rand() : 0;
+	for (size_t n = 0; n < 100; n++)
+		hex_round_trip(bytes, n);
+	for (size_t n = 2000; n < 2100; n++)
+		hex_round_trip(bytes, n);
+	hex_round_trip(bytes, sizeof(bytes));
+	memset(bytes, 0x11, sizeof(bytes));
+	hex_round_trip(bytes, sizeof(bytes));
+	cr_expect_lt(packet_encode_hex(bytes, bytes + 5000, 4000), 400, "its runs are shortened");
+}
+
 Test(packet, run_shorter, .description = "runs are shortened, and nothing that has none grows")
 {
 	char frame[PACKET_FRAME_MAX(256)], data[256];
@@ -253,6 +289,21 @@ Test(packet, run_shorter, .description = "runs are shortened, and nothing that h
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = "0123456789abcdef"[i % 16];
 	cr_expect_eq(packet_encode(frame, data, sizeof(data)), 4 + sizeof(data));
+}
+
+Test(packet, encode_command, .description = "what a debugger sends has escapes and no runs")
+{
+	static const char data[] = "X1000,8:00000000#$}*",
+			  frame[] = "$X1000,8:00000000}\x03}\x04}]}\n#";
+	char out[PACKET_FRAME_MAX(sizeof(data))], zeros[100] = { 0 }, big[PACKET_FRAME_MAX(100)];
+	size_t n = packet_encode_command(out, data, sizeof(data) - 1);
+
+	cr_assert_eq(n, sizeof(frame) - 1 + 2);
+	cr_expect_eq(memcmp(out, frame, sizeof(frame) - 1), 0);
+	expect((out[n] = '\0', out), "P", "X1000,8:00000000#$}*|");
+	cr_expect_eq(packet_encode_command(big, zeros, sizeof(zeros)), sizeof(zeros) + 4);
+	cr_expect_eq(packet_encode_command(big, "", 0), 4);
+	cr_expect_eq(memcmp(big, "$#00", 4), 0);
 }
 
 static enum packet_event decode_runs(const char *frame, size_t cap, uint8_t *out, size_t *len)
@@ -278,6 +329,7 @@ Test(packet, expand, .description = "run-length decoding is bounded, and takes a
 	cr_expect_eq(decode_runs("$0* #7a", 3, out, &len), PACKET_TOO_LONG);
 	cr_expect_eq(decode_runs("$a**b#17", 64, out, &len), PACKET_DATA);
 	cr_expect(len == 15 && !memcmp(out, "aaaaaaaaaaaaaab", 15));
-	cr_expect_eq(decode_runs("$* #4a", 64, out, &len), PACKET_TOO_LONG, "a run of nothing");
-	cr_expect_eq(decode_runs("$0*#5a", 64, out, &len), PACKET_TOO_LONG, "no count");
+	cr_expect_eq(decode_runs("$0* #7A", 4, out, &len), PACKET_DATA, "upper case");
+	cr_expect_eq(decode_runs("$* #4a", 64, out, &len), PACKET_BAD, "a run of nothing");
+	cr_expect_eq(decode_runs("$0*#5a", 64, out, &len), PACKET_BAD, "no count");
 }

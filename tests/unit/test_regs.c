@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>

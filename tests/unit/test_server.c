@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/server/admission.h"
+#include "core/server/connection.h"
 #include "core/server/server.h"
 #include "core/server/transcript.h"
 #include "tests/unit/softvm.h"
@@ -130,7 +132,7 @@ static void end(struct bench *b)
 }
 
 /* What comes until text is in it, or for five seconds. */
-static const char *hear_from(int fd, const char *text)
+static const char *read_until(int fd, const char *text)
 {
 	static char got[4096];
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -148,9 +150,9 @@ static const char *hear_from(int fd, const char *text)
 	return got;
 }
 
-static const char *hear(struct bench *b, const char *text)
+static const char *debugger_reads(struct bench *b, const char *text)
 {
-	return hear_from(b->fd, text);
+	return read_until(b->fd, text);
 }
 
 static void say_to(int fd, const char *text)
@@ -170,7 +172,7 @@ static void ask(int fd, const char *packet, const char *answer)
 	const char *got;
 
 	say_to(fd, packet);
-	got = hear_from(fd, answer);
+	got = read_until(fd, answer);
 	cr_assert(strstr(got, answer), "%s: %s", packet, got);
 }
 
@@ -202,11 +204,11 @@ Test(server, all_of_a_new_client,
 	begin(&b);
 	for (i = 0; i < 10; i++) {
 		say(&b, "+$QStartNoAckMode#b0");
-		cr_assert(strstr(hear(&b, "OK#9a"), "OK#9a"));
+		cr_assert(strstr(debugger_reads(&b, "OK#9a"), "OK#9a"));
 		say(&b, "+$vCont;c#a8");
 		poll(NULL, 0, 5);
 		say(&b, "+$qSupported#37$qC#b4$?#3f");
-		cr_assert(strstr(hear(&b, "$T"), "$QC"), "round %d", i);
+		cr_assert(strstr(debugger_reads(&b, "$T"), "$QC"), "round %d", i);
 	}
 	end(&b);
 }
@@ -220,18 +222,18 @@ Test(server, output, .description = "what a breakpoint's commands print comes as
 
 	begin(&b);
 	say(&b, "+$QStartNoAckMode#b0");
-	cr_assert(strstr(hear(&b, "OK#9a"), "OK#9a"));
+	cr_assert(strstr(debugger_reads(&b, "OK#9a"), "OK#9a"));
 	say(&b, "$Z0,104,1;X3,220127;"
 		"cmds:0,X10,260002220022003401000425643b0027#92");
-	cr_assert(strstr(hear(&b, "OK#9a"), "$OK#9a"));
+	cr_assert(strstr(debugger_reads(&b, "OK#9a"), "$OK#9a"));
 	say(&b, "$vCont;c#a8");
 	for (i = 0; i < 5; i++) {
-		got = hear(&b, "$O303b");
+		got = debugger_reads(&b, "$O303b");
 		cr_assert(strstr(got, "$O303b"));
 		cr_assert_null(strstr(got, "$T"), "it is no stop");
 	}
 	say(&b, "\003");
-	cr_assert(strstr(hear(&b, "$T02"), "$T02"));
+	cr_assert(strstr(debugger_reads(&b, "$T02"), "$T02"));
 	end(&b);
 }
 
@@ -355,7 +357,7 @@ Test(server, silent_is_told, .timeout = 60,
 	start(&b);
 	for (i = 0; i < 17; i++)
 		fds[i] = dial(&b);
-	cr_expect_str_eq(hear_from(fds[0], "#5d"), "+$E.too many connections#5d");
+	cr_expect_str_eq(read_until(fds[0], "#5d"), "+$E.too many connections#5d");
 	expect_end(fds[0]);
 	for (i = 1; i < 17; i++)
 		cr_expect_eq(recv(fds[i], &(char){ 0 }, 1, MSG_DONTWAIT), -1, "peer %d", i);
@@ -384,10 +386,87 @@ Test(server, refusal, .timeout = 60,
 		ask(fds[0], "$qC#b4", "$QC1#c5");
 	}
 	fds[16] = dial(&b);
-	cr_expect_str_eq(hear_from(fds[16], "#5d"), "+$E.too many connections#5d");
+	cr_expect_str_eq(read_until(fds[16], "#5d"), "+$E.too many connections#5d");
 	expect_end(fds[16]);
 	ask(fds[0], "$qC#b4", "$QC1#c5");
 	for (i = 0; i < 17; i++)
+		close(fds[i]);
+	end(&b);
+}
+
+Test(server, all_endpoints, .timeout = 60,
+     .description =
+	     "all endpoints together have 64 connections, and the oldest silent one makes room")
+{
+	enum { ENDPOINTS = 5, EACH = 13 };
+	struct vmgdb_endpoint *eps[ENDPOINTS];
+	int fds[ENDPOINTS][EACH], i, k;
+	struct bench b;
+
+	boot(&b);
+	for (i = 0; i < ENDPOINTS; i++) {
+		eps[i] = open_endpoint(VMGDB_STUB, "tcp:0");
+		add(&b, eps[i]);
+	}
+	start(&b);
+	b.fd = dial(&b);
+	join(b.fd);
+	for (i = 0; i < ENDPOINTS; i++) {
+		b.ep = eps[i];
+		for (k = 0; k < EACH; k++) {
+			fds[i][k] = dial(&b);
+			ask(b.fd, "$qC#b4", "$QC1#c5"); /* by then it was accepted */
+			ask(b.fd, "$qC#b4", "$QC1#c5");
+		}
+	}
+	for (k = 0; k < 2; k++)
+		cr_expect_str_eq(read_until(fds[0][k], "#5d"), "+$E.too many connections#5d");
+	cr_expect_eq(recv(fds[0][2], &(char){ 0 }, 1, MSG_DONTWAIT), -1);
+	for (i = 0; i < ENDPOINTS; i++)
+		for (k = 0; k < EACH; k++)
+			close(fds[i][k]);
+	end(&b);
+}
+
+/* A connection of which the server has read this, at a time of the test's. */
+static int connect_at(struct bench *b, long long now, const char *text)
+{
+	struct pollfd pfds[2];
+	struct connection *c;
+	size_t n = 1;
+	int fd = dial(b);
+
+	b->server.clock.now = now;
+	admission_accept(&b->server, &b->server.endpoints[0], accept_one(b->ep));
+	c = b->server.connections;
+	if (!text)
+		return fd;
+	say_to(fd, text);
+	connection_poll(c, pfds, &n);
+	cr_assert_eq(poll(pfds + 1, 1, 5000), 1);
+	connection_receive(c, pfds);
+	cr_assert_eq(c->state, CONNECTION_OPEN);
+	return fd;
+}
+
+Test(server, slow_peers,
+     .description = "a peer that has not attached in 10 s makes room, but not earlier")
+{
+	int fds[18], i;
+	struct bench b;
+
+	boot(&b);
+	add(&b, open_endpoint(VMGDB_STUB, "tcp:0"));
+	for (i = 0; i < 16; i++)
+		fds[i] = connect_at(&b, 1000 + i, "$");
+	fds[16] = connect_at(&b, 10999, NULL);
+	cr_expect_str_eq(read_until(fds[16], "#5d"), "+$E.too many connections#5d");
+	cr_expect_eq(recv(fds[0], &(char){ 0 }, 1, MSG_DONTWAIT), -1);
+	fds[17] = connect_at(&b, 11000, NULL);
+	cr_expect_str_eq(read_until(fds[0], "#5d"), "+$E.too many connections#5d");
+	cr_expect_eq(recv(fds[17], &(char){ 0 }, 1, MSG_DONTWAIT), -1);
+	cr_expect_eq(b.server.nconnections, 16);
+	for (i = 0; i < 18; i++)
 		close(fds[i]);
 	end(&b);
 }
@@ -430,7 +509,7 @@ Test(server, web_page,
 	start(&b);
 	b.fd = dial(&b);
 	say(&b, "POST / HTTP/1.1\r\nHost: localhost\r\n\r\n$M800,4:deadbeef#9f$c#63");
-	cr_expect_str_eq(hear(&b, "$"), "");
+	cr_expect_str_eq(debugger_reads(&b, "$"), "");
 	cr_expect_eq(log_count("not a debugger (an HTTP client?)"), 1, "%s", logged);
 	cr_expect_eq(log_count("127.0.0.1:"), 1, "%s", logged);
 	cr_expect_eq(b.stopped, 0);
@@ -463,7 +542,7 @@ static void second_debugger(const char *spec)
 	await_end(fd);
 	say_to(fd, "+$vMustReplyEmpty#3a");
 	ask(b.fd, "$qC#b4", "$QC1#c5");
-	got = hear_from(fd, why);
+	got = read_until(fd, why);
 	cr_expect(strstr(got, why), "%s", got);
 	expect_end(fd);
 	close(fd);
@@ -517,11 +596,11 @@ static void take_over(const char *spec)
 	b.fd = dial(&b);
 	say(&b, "+");
 	ask(b.fd, "$?#3f", "$T05");
-	hear_from(old, "\n"); /* all that it was sent */
+	read_until(old, "\n"); /* all that it was sent */
 	expect_end(old);
 	cr_expect_eq(log_count("takes the VM over from"), 1, "%s", logged);
 	cr_expect(softvm_stands(&b.vm), "the VM stays stopped");
-	cr_expect_not(softvm_planted(&b.vm, 0x108), "the breakpoint is gone");
+	cr_expect_not(breakpoints_active(b.vm.engine.bps), "the breakpoint is gone");
 	close(old);
 	end(&b);
 }
@@ -549,12 +628,52 @@ Test(server, takeover_by_debuggers, .timeout = 60,
 	b.fd = dial(&b);
 	join(b.fd);
 	fd = dial(&b);
-	say_to(fd, "+$?#00$?#");
+	say_to(fd, "+$?#");
 	poll(NULL, 0, 300); /* the accept timeout has passed, however long this takes */
 	ask(b.fd, "$qC#b4", "$QC1#c5");
 	say_to(fd, "3f");
 	await_end(b.fd);
 	close(fd);
+	end(&b);
+}
+
+Test(server, takeover_by_web_page, .timeout = 60,
+     .description = "an HTTP request whose body is a packet takes nothing over")
+{
+	struct bench b;
+	int fd;
+
+	boot(&b);
+	add(&b, open_endpoint(VMGDB_STUB, "tcp:0,takeover"));
+	start(&b);
+	b.fd = dial(&b);
+	join(b.fd);
+	fd = dial(&b);
+	say_to(fd, "POST / HTTP/1.1\r\n\r\n$?#3f");
+	await_end(fd);
+	ask(b.fd, "$qC#b4", "$QC1#c5");
+	cr_expect_eq(log_count("not a debugger"), 1, "%s", logged);
+	close(fd);
+	end(&b);
+}
+
+Test(server, log_flood, .timeout = 60,
+     .description = "peers that are refused again and again do not fill the log")
+{
+	struct bench b;
+	int i, fd;
+
+	boot(&b);
+	add(&b, open_endpoint(VMGDB_STUB, "tcp:0"));
+	start(&b);
+	for (i = 0; i < 200; i++) {
+		fd = dial(&b);
+		say_to(fd, "GET / HTTP/1.1\r\n\r\n");
+		await_end(fd);
+		close(fd);
+	}
+	cr_expect_gt(log_count("not a debugger"), 0);
+	cr_expect_lt(log_count("not a debugger"), 150);
 	end(&b);
 }
 
@@ -615,14 +734,14 @@ Test(server, poll_ms, .timeout = 60,
 	end(&b);
 }
 
-static bool heard_stop(void *opaque)
+static bool saw_stop(void *opaque)
 {
 	return ((struct bench *)opaque)->stopped > 1;
 }
 
 Test(server, stay, .timeout = 60,
      .description =
-	     "with on-disconnect=stay the VMM hears that a lost debugger has left the VM stopped")
+	     "with on-disconnect=stay the VMM learns that a lost debugger has left the VM stopped")
 {
 	struct bench b;
 
@@ -635,7 +754,7 @@ Test(server, stay, .timeout = 60,
 	softvm_run_on(&b.vm, 0, 10);
 	close(b.fd);
 	b.fd = -1;
-	softvm_until(heard_stop, &b);
+	softvm_until(saw_stop, &b);
 	cr_expect(softvm_stands(&b.vm));
 	end(&b);
 }

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* How a conversation goes: attaching, acks, interrupts, new debuggers, back-pressure. */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -39,7 +39,7 @@ static void open_running(const struct session_config *config)
 
 static void done(void)
 {
-	cr_expect_eq(fake.calls_while_running, 0, "the target was asked what it may not be asked");
+	cr_expect_eq(fake_faults(&fake), 0, "the target was asked what it may not be asked");
 	rsp_close(&rsp);
 }
 
@@ -90,6 +90,64 @@ Test(session, refused, .description = "a second debugger is told so, and its ses
 	cr_expect_eq(session_state(rsp.session), SESSION_REFUSED);
 	cr_expect_str_eq(rsp_call(&rsp, "g"), "(none)");
 	cr_expect_eq(fake.detaches, 0);
+	done();
+	open_session(&reliable);
+	fake.attach_error = -ESHUTDOWN;
+	cr_expect_str_eq(rsp_call(&rsp, GREETING), "E.the VM has ended");
+	done();
+}
+
+Test(session, first_stop, .description = "the first stop is the one that the target gave at attach")
+{
+	open_session(&reliable);
+	fake.attach_stop = (struct stop){ .kind = STOP_FATAL, .vcpu = 1 };
+	cr_expect_eq(strncmp(rsp_call(&rsp, "?"), "T06thread:2;core:1;01:", 22), 0, "%s",
+		     rsp.reply);
+	cr_expect_str_eq(rsp_call(&rsp, "qC"), "QC2");
+	done();
+}
+
+Test(session, description, .description = "the target knows which description the debugger has")
+{
+	open_greeted(&reliable);
+	cr_expect_eq(fake.description, &fake_wide);
+	fake.narrow = true;
+	rsp_call(&rsp, "g");
+	cr_expect_eq(fake.description, &fake_wide);
+	rsp_call(&rsp, GREETING);
+	cr_expect_eq(fake.description, &fake_narrow);
+	done();
+}
+
+static void expect_no_debugger(const char *bytes)
+{
+	size_t n;
+
+	open_session(&reliable);
+	cr_expect_eq(session_input(rsp.session, bytes, strlen(bytes)), strlen(bytes));
+	cr_expect_eq(session_state(rsp.session), SESSION_NO_DEBUGGER, "%s", bytes);
+	session_output(rsp.session, &n);
+	cr_expect(n == 0 && fake.attaches == 0 && fake.memory[0] == 0);
+	done();
+}
+
+Test(session, no_debugger, .description = "what begins as no debugger does is not obeyed later on")
+{
+	expect_no_debugger("POST / HTTP/1.1\r\n\r\n$M1000,1:ff#71");
+	expect_no_debugger(" ");
+	expect_no_debugger("\n$M1000,1:ff#71");
+	expect_no_debugger("#$M1000,1:ff#71");
+	for (const char *c = "+-$\x03"; *c; c++) {
+		open_session(&reliable);
+		cr_expect_eq(session_input(rsp.session, c, 1), 1);
+		cr_expect_eq(session_state(rsp.session), SESSION_OPEN);
+		hand("POST"); /* from the second byte on noise is only noise */
+		cr_expect_eq(session_state(rsp.session), SESSION_OPEN);
+		done();
+	}
+	open_session(&unreliable);
+	hand("POST / HTTP/1.1\r\n\r\n$M1000,1:ff#71");
+	cr_expect_str_eq(said(), "+$OK#9a", "on a line there may be noise before a debugger");
 	done();
 }
 
@@ -341,6 +399,89 @@ Test(session, leave_running, .description = "D and k work while it runs")
 	done();
 }
 
+/* ---- without the hold -------------------------------------------------------------------- */
+
+static const char *const need_hold[] = {
+	"g",	   "G00",	"p2",		"P0=1111111111111111", "m1000,4", "M1000,1:00",
+	"x1000,4", "X1000,1:a", "Z0,1000,1",	"z0,1000,1",	       "vCont;s", "c",
+	"s1234",   "C05",	"jThreadsInfo", "qThreadExtraInfo,1"
+};
+
+static void expect_refused(const char *error)
+{
+	for (size_t i = 0; i < sizeof(need_hold) / sizeof(need_hold[0]); i++)
+		cr_expect_str_eq(rsp_call(&rsp, need_hold[i]), error, "%s: %s", need_hold[i],
+				 rsp.reply);
+	cr_expect(fake.resumes <= 1 && fake.inserts == 0);
+	cr_expect(fake.memory[0] == 0 && fake.vcpus[0].state.r0 == 0x1111);
+}
+
+static void expect_answered(const char *stop)
+{
+	static const char *const packets[] = { "qC",
+					       "Hg1",
+					       "Hc-1",
+					       "T1",
+					       "qfThreadInfo",
+					       "vCont?",
+					       "qAttached",
+					       "!",
+					       "qRcmd,68656c70",
+					       "qXfer:features:read:target.xml:0,40" };
+
+	for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++)
+		cr_expect(!strchr("E(", rsp_call(&rsp, packets[i])[0]), "%s: %s", packets[i],
+			  rsp.reply);
+	cr_expect_str_eq(rsp_call(&rsp, "?"), stop);
+	cr_expect_eq(strncmp(rsp_call(&rsp, GREETING), "PacketSize=", 11), 0);
+	cr_expect_str_eq(rsp_call(&rsp, "?"), stop);
+}
+
+Test(session, ended, .description = "after W what needs vCPUs gets one error, all else an answer")
+{
+	open_running(&reliable);
+	fake_stop(&fake, (struct stop){ .kind = STOP_EXITED, .status = 3 });
+	rsp_pump(&rsp);
+	cr_expect_str_eq(rsp.reply, "W03;process:1");
+	expect_refused("E.the VM has ended");
+	expect_answered("W03;process:1");
+	cr_expect_str_eq(rsp_call(&rsp, "D"), "OK");
+	cr_expect_eq(fake.detaches, 1);
+	done();
+	open_running(&reliable);
+	fake_stop(&fake, (struct stop){ .kind = STOP_EXITED });
+	rsp_pump(&rsp);
+	cr_expect_str_eq(rsp_call(&rsp, "k"), "(none)");
+	cr_expect_eq(session_state(rsp.session), SESSION_DETACHED);
+	done();
+}
+
+Test(session, ended_stopped, .description = "a VM that ends while it is stopped: the resume gets W")
+{
+	open_greeted(&reliable);
+	fake_stop(&fake, (struct stop){ .kind = STOP_EXITED, .status = 4 });
+	cr_expect_str_eq(rsp_call(&rsp, "vCont;c"), "W04;process:1");
+	cr_expect(!session_running(rsp.session));
+	expect_refused("E.the VM has ended");
+	done();
+	open_greeted(&reliable);
+	fake_stop(&fake, (struct stop){ .kind = STOP_EXITED, .status = 4 });
+	cr_expect_str_eq(rsp_call(&rsp, "g"), "E.the VM has ended");
+	expect_answered("W04;process:1");
+	done();
+}
+
+Test(session, not_parked,
+     .description = "when vCPUs run that the debugger thinks are stopped: errors")
+{
+	open_greeted(&reliable);
+	fake.running = true;
+	expect_refused("E.the VM is running");
+	cr_expect_str_eq(rsp_call(&rsp, "?"), "T05thread:p1.1;core:0;", "no registers");
+	cr_expect_eq(strncmp(rsp_call(&rsp, GREETING), "PacketSize=", 11), 0);
+	done();
+}
+
 /* ---- a new debugger on the same link ----------------------------------------------------- */
 
 static void expect_newcomer(const char *packet, const char *reply)
@@ -425,6 +566,21 @@ Test(session, fresh, .description = "qSupported forgets threads, features and br
 	done();
 }
 
+Test(session, fresh_options, .description = "options and reports do not outlive their debugger")
+{
+	open_greeted(&reliable);
+	rsp_call(&rsp, "qRcmd,73657420736f6674776172652d7761746368206f6e");
+	cr_expect(fake.options[OPTION_SOFTWARE_WATCH]);
+	rsp_call(&rsp, "qSupported");
+	cr_expect(fake.renewals == 1 && !fake.options[OPTION_SOFTWARE_WATCH]);
+	rsp_call(&rsp, "vCont;s");
+	fake_stop(&fake, (struct stop){ .kind = STOP_STEP });
+	rsp_pump(&rsp);
+	rsp_call(&rsp, "qSupported");
+	cr_expect_eq(fake.renewals, 2, "another vCPU may have a pending report");
+	done();
+}
+
 /* ---- the console and the output ---------------------------------------------------------- */
 
 Test(session, console, .description = "text for the debugger, only while it waits for a stop")
@@ -444,6 +600,45 @@ Test(session, console, .description = "text for the debugger, only while it wait
 	cr_expect_eq(rsp.packets, 3);
 	session_console(rsp.session, text, 0);
 	cr_expect_str_eq(said(), "");
+	done();
+}
+
+Test(session, console_at_stop,
+     .description =
+	     "what the target has to say comes before the stop, also at a resume that stops at once")
+{
+	open_greeted(&reliable);
+	fake.text = "at the resume\n";
+	fake.text_at_stop = "at the stop\n";
+	rsp_clear(&rsp);
+	hand("$vCont;c#a8");
+	fake_stop(&fake, (struct stop){ .kind = STOP_STEP });
+	rsp_pump(&rsp);
+	cr_expect_eq(
+		strncmp(rsp.all,
+			"O61742074686520726573756d650a|O6174207468652073746f700a|T05thread:", 65),
+		0, "%s", rsp.all);
+	cr_expect(!fake.text || !*fake.text);
+	done();
+}
+
+Test(session, console_no_room, .description = "a stop waits until the text before it has room")
+{
+	static char text[400000];
+	size_t n;
+
+	open_running(&reliable);
+	memset(text, 'x', sizeof(text) - 1);
+	fake.text_at_stop = text;
+	fake_stop(&fake, (struct stop){ .kind = STOP_STEP });
+	session_poll(rsp.session);
+	cr_expect(session_running(rsp.session), "the peer has not read the text yet");
+	cr_expect(!fake.running);
+	session_output(rsp.session, &n);
+	cr_expect_lt(n, 1 << 20);
+	rsp_pump(&rsp);
+	cr_expect_eq(rsp.packets, (sizeof(text) - 1 + 1023) / 1024 + 1);
+	cr_expect_eq(strncmp(rsp.reply, "T05", 3), 0);
 	done();
 }
 

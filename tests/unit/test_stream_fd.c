@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Inherited descriptors: fd:N and stdio. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 
@@ -263,7 +263,8 @@ Test(tcp, shortage, .description = "out of descriptors, the listener waits inste
 	vmgdb_endpoint_close(ep);
 }
 
-Test(tcp, dial, .description = "the debugger's side connects, and is told when nobody listens")
+Test(tcp, dial,
+     .description = "the debugger's side connects, and gets an error when nobody listens")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
 	struct vmgdb_endpoint *d = open_endpoint(VMGDB_DEBUGGER, "tcp:%d", port_of(ep));

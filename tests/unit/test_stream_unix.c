@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 
@@ -75,7 +75,7 @@ Test(unix_socket, listens_first,
 	listened = seen_early = 0;
 	ep = open_endpoint(VMGDB_STUB, "unix:%s", path);
 	cr_expect_geq(listened, 1);
-	/* a socket that listens already may be told so once more */
+	/* listen() may be called again on a socket that listens */
 	cr_expect_eq(seen_early, listened - 1);
 	cr_expect_eq(entries(dir), 1);
 	open_refused(-EADDRINUSE, "unix:%s", path);
@@ -303,7 +303,8 @@ Test(unix_socket, stranger,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(unix_socket, dial, .description = "the debugger's side connects, and is told what is missing")
+Test(unix_socket, dial,
+     .description = "the debugger's side connects, and gets an error that says what is missing")
 {
 	struct vmgdb_endpoint *d = open_endpoint(VMGDB_DEBUGGER, "unix:%s", path), *ep;
 	struct stream *c, *s;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* vcpu_ops over the KVM of this machine, driven without an engine. */
 #ifdef __x86_64__
+#include <cpuid.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -138,7 +139,7 @@ Test(x86_kvm, all_banks, .description = "every bank that can be stored comes bac
 	x86_vm_close(&m);
 }
 
-Test(x86_kvm, cpuid, .description = "the guest's own CPUID is what is told, not the host's")
+Test(x86_kvm, cpuid, .description = "the bank has the guest's own CPUID, not the host's")
 {
 	struct kvm_cpuid2 none = { 0 };
 	const struct x86_state *s;
@@ -215,6 +216,7 @@ Test(x86_kvm, halted_moved,
 	if (!x86_vm_open_irqchip(&m, X86_GUEST_64))
 		cr_skip_test(X86_NO_KVM);
 	cr_assert_eq(ioctl(m.vcpu, KVM_SET_MP_STATE, &mp), 0);
+	cr_assert_eq(m.ops->arm(m.k, &nothing), 0);
 	cr_expect_str_eq(m.ops->halted(m.k), "halted");
 	move_to(&m, rip(&m));
 	cr_expect_str_eq(m.ops->halted(m.k), "halted", "its PC is the same");
@@ -255,7 +257,7 @@ static void check_plain_steps(enum x86_guest mode)
 	x86_vm_close(&m);
 }
 
-Test(x86_kvm, steps_real, .description = "single steps in real mode; the pc told is linear")
+Test(x86_kvm, steps_real, .description = "single steps in real mode; the trap's pc is linear")
 {
 	check_plain_steps(X86_GUEST_REAL);
 }
@@ -284,7 +286,7 @@ Test(x86_kvm, step_needs_no_fetch_call,
 		cr_skip_test("no KVM_CAP_SYNC_REGS in this KVM");
 	}
 	cr_assert_eq(x86_vm_run(&m, &step, &t), 0);
-	/* what KVM holds is changed behind our back: the first fetch does not ask it, the next does */
+	/* KVM's registers are changed meanwhile: the first fetch does not ask it, the next does */
 	cr_assert_eq(ioctl(m.vcpu, KVM_SET_REGS, &other), 0);
 	cr_expect_eq(rip(&m), X86_CODE + 1);
 	m.valid = 0;
@@ -311,8 +313,8 @@ Test(x86_kvm, int3, .description = "an int3 is a breakpoint exit with PC on it, 
 	x86_vm_close(&m);
 }
 
-Test(x86_kvm, int3_given_back,
-     .description = "the guest's own int3 reaches its handler with the address behind it saved")
+Test(x86_kvm, int3_reinjected,
+     .description = "the guest's own int3 reaches its handler with the address after it saved")
 {
 	struct trap t;
 	OPEN(m, X86_GUEST_64);
@@ -331,7 +333,7 @@ Test(x86_kvm, int3_given_back,
 	x86_vm_close(&m);
 }
 
-Test(x86_kvm, step_given_back,
+Test(x86_kvm, step_reinjected,
      .description = "a debug exception that is the guest's reaches its handler")
 {
 	const struct trap t = { .kind = TRAP_STEP, .syndrome = { 1, 0x4000 } };
@@ -350,7 +352,28 @@ Test(x86_kvm, step_given_back,
 	x86_vm_close(&m);
 }
 
-Test(x86_kvm, exec_slots, .description = "four execution slots, each told by its index")
+/* VT-x stops at an INT1, AMD-V after it; both without a cause in DR6. */
+Test(x86_kvm, int1_reinjected, .description = "an int1 of the guest's saves the address after it")
+{
+	const struct trap t = { .kind = TRAP_STEP, .syndrome = { 1, 0 } };
+	unsigned int a, b, c = 0, d, on_it;
+	struct trap now;
+	OPEN(m, X86_GUEST_64);
+
+	on_it = __get_cpuid(1, &a, &b, &c, &d) && c >> 5 & 1;
+	x86_vm_code(&m, "\x90\xf1\xf4", 3);
+	cr_assert_eq(x86_vm_run(&m, &(struct debug_control){ .step = true }, &now), 0);
+	x86_vm_set(&m, X86_BANK_GPR)->rip = X86_CODE + 2 - on_it;
+	cr_assert_eq(m.ops->store(m.k, X86_BANK_GPR, &m.state), 0);
+	m.dirty = 0;
+	cr_assert_eq(m.ops->reinject(m.k, &t), 0);
+	cr_assert_eq(x86_vm_run(&m, &nothing, &now), 0);
+	cr_expect_eq(rip(&m), X86_HANDLERS + 16 * 1 + 1, "rip %#lx", rip(&m));
+	cr_expect_eq(stack64(&m, 0), X86_CODE + 2);
+	x86_vm_close(&m);
+}
+
+Test(x86_kvm, exec_slots, .description = "four execution slots, each reported by its index")
 {
 	struct debug_control w = { .nhw = 4 };
 	struct trap t;
@@ -406,8 +429,8 @@ static bool brk_fires(struct x86_vm *m)
 	return t.kind == TRAP_BRK;
 }
 
-Test(x86_kvm, dead_traps,
-     .description = "what is told to be dead never fires, and nothing else is told so")
+Test(x86_kvm, unsupported_traps,
+     .description = "what is called unsupported never traps, and everything else does")
 {
 	OPEN(m, X86_GUEST_64);
 
@@ -460,7 +483,7 @@ Test(x86_kvm, guest_trap_flag,
 /* ---- other exits ------------------------------------------------------------------------------- */
 
 Test(x86_kvm, triple_fault,
-     .description = "a triple fault is told as such, with registers readable")
+     .description = "a triple fault is reported as such, with registers readable")
 {
 	struct trap t;
 	OPEN(m, X86_GUEST_64);
@@ -497,7 +520,7 @@ Test(x86_kvm, port_io,
 }
 
 Test(x86_kvm, step_over_io,
-     .description = "the step over an IN ends behind it, after the VMM served it")
+     .description = "the step over an IN ends after it, after the VMM served it")
 {
 	const struct debug_control step = { .step = true };
 	struct trap t;

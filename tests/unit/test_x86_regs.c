@@ -439,7 +439,7 @@ Test(regs32, bad_selectors, .description = "what the processor would fault on is
 	refuses("ds", X86_SEL_DATA);
 }
 
-Test(regs32, unreadable_table, .description = "a descriptor that can't be read is told")
+Test(regs32, unreadable_table, .description = "a descriptor that can't be read is an error")
 {
 	p.state.gdt.base = X86_MEM_SIZE;
 	cr_expect_eq(set("es", X86_SEL_CODE32), -EFAULT);

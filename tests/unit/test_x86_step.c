@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The stepping rules on state and memory alone: what is carried out, and what is mended afterwards. */
+/* The stepping rules on state and memory alone: what is carried out, and what is restored afterwards. */
 #include <errno.h>
 #include <string.h>
 
@@ -108,7 +108,7 @@ Test(insn, in_other_modes, .description = "REX is INC and DEC, sizes follow the 
 }
 
 Test(insn, short_bytes,
-     .description = "an instruction that is cut off is told, and never read past")
+     .description = "an instruction that is cut off is an error, and never read past")
 {
 	static const char *const cut[] = { "",	       "\x66",
 					   "\x48",     "\x0f",
@@ -369,7 +369,7 @@ static void take_interrupt(void)
 	p.state.rflags = X86_FL_ONE;
 }
 
-Test(step64, idle, .description = "a halted vCPU begins with an interrupt: its frame is mended")
+Test(step64, idle, .description = "a halted vCPU begins with an interrupt: its frame is restored")
 {
 	p.state.rflags |= X86_FL_IF;
 	begin_as("\xfa", 1, (struct step_plan){ .halted = true, .block_irq = true, .room = 4 });
@@ -665,7 +665,7 @@ Test(step64, whole_rep,
 	plan.whole_rep = true;
 	cr_expect_eq(x86_step_end(&p.view, &plan, true), 1, "there is another");
 	p.state.rip += 2;
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0, "it is behind it");
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0, "it is past it");
 	p.state.rip = X86_CODE;
 	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0, "it was stopped in it");
 }
@@ -684,7 +684,7 @@ static void has_debug_exception(uint64_t from, uint64_t flags, uint64_t causes)
 	cr_expect(p.dirty & 1u << X86_BANK_DEBUG);
 }
 
-Test(step64, guest_tf, .description = "behind an instruction under the guest's own TF is its #DB")
+Test(step64, guest_tf, .description = "after an instruction under the guest's own TF is its #DB")
 {
 	p.state.rflags |= X86_FL_TF;
 	begin("\x90", 1, true);
@@ -728,7 +728,7 @@ Test(step64, guest_tf_int, .description = "int clears TF before it could trap")
 	cr_expect_eq(p.state.debug.dr6, 0);
 }
 
-Test(step64, own_break,
+Test(step64, guest_break,
      .description = "the guest's own hardware breakpoint comes first, but for RF")
 {
 	p.state.debug.dr[2] = X86_CODE;
@@ -746,13 +746,14 @@ Test(step64, own_break,
 	cr_expect_not(plan.emulated);
 }
 
-Test(step64, own_watch, .description = "the guest's own watchpoints stay armed, and give their #DB")
+Test(step64, guest_watch,
+     .description = "the guest's own watchpoints stay armed, and give their #DB")
 {
 	p.state.debug.dr7 = 1 | 1 << 16;
 	begin_as("\x48\x89\x00", 3, (struct step_plan){ .room = 4 });
 	cr_expect_eq(plan.nuntil, 0, "a slot of ours would take their place");
 	p.state.rip += 3;
-	p.state.debug.hit = 3; /* KVM tells of one that is not enabled, too */
+	p.state.debug.hit = 3; /* KVM reports one that is not enabled, too */
 	end(true);
 	has_debug_exception(X86_CODE + 3, X86_FL_ONE, 1 << 0);
 }
@@ -772,7 +773,8 @@ Test(step64, uses_debug_regs,
 	cr_expect_not(x86_cpu.guest_uses_debug_regs(&p.view), "they can't be read");
 }
 
-Test(step64, own_unhandled, .description = "without a handler to go to the step ends as others do")
+Test(step64, guest_unhandled,
+     .description = "without a handler to go to the step ends as others do")
 {
 	p.mem[X86_IDT + 16 + 5] &= 0x7f;
 	p.state.rflags |= X86_FL_TF;
@@ -867,8 +869,8 @@ Test(step64, foreign_frames, .description = "frames that are not of this step ar
 	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF | X86_FL_TF);
 }
 
-Test(step64, iret_unmended,
-     .description = "where frames can't be mended a TF in them is not the guest's")
+Test(step64, iret_unrestored,
+     .description = "where frames can't be restored a TF in them is not the guest's")
 {
 	p.view.write_phys = NULL;
 	p.state.gpr[X86_RSP] -= 24;

@@ -186,7 +186,7 @@ Test(walk4, tables_outside_memory, .description = "a table that is not in memory
 }
 
 Test(walk4, state_unreadable,
-     .description = "registers that can't be read are told, not taken for zero")
+     .description = "registers that can't be read are an error, not taken for zero")
 {
 	struct xlat x;
 

@@ -1,12 +1,14 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Breakpoints and watchpoints: Z and z. GDB manual, "Packets". */
 #include <errno.h>
 
-#include "core/rsp/command.h"
+#include "core/lib/hex.h"
+#include "core/rsp/command_table.h"
+#include "core/rsp/reply.h"
 
 enum { CODES_MAX = 64 }; /* conditions and commands of one breakpoint */
 
-struct point_args {
+struct breakpoint_args {
 	enum bp_type type;
 	uint64_t addr;
 	uint64_t kind; /* of a breakpoint: the architecture's; of a watchpoint: bytes */
@@ -14,50 +16,59 @@ struct point_args {
 	struct agent_code codes[CODES_MAX]; /* in the session's scratch */
 };
 
-/* "XLENGTH,BYTES", one after the other: conditions, or commands. */
-static bool scan_codes(struct session *s, struct scan *args, bool command, struct point_args *out)
+/* "XLENGTH,BYTES", one after the other: conditions, or commands. 0 or -errno. */
+static int scan_codes(struct session *s, struct scan *args, bool command,
+		      struct breakpoint_args *out)
 {
-	struct agent_code *c;
 	uint64_t len;
 	uint8_t *to;
 
 	while (scan_char(args, 'X')) {
-		if (out->ncodes == CODES_MAX || !scan_hex(args, &len) || !scan_char(args, ',') ||
-		    len > scan_left(args) / 2)
-			return false;
+		if (out->ncodes == CODES_MAX)
+			return -E2BIG;
+		if (!scan_hex(args, &len) || !scan_char(args, ',') || len > scan_left(args) / 2)
+			return -EINVAL;
 		to = buf_grow(&s->scratch, len);
 		if (!to || !hex_decode(to, args->p, len))
-			return false;
-		c = &out->codes[out->ncodes++];
-		*c = (struct agent_code){ command, to, len };
+			return -EINVAL;
+		out->codes[out->ncodes++] = (struct agent_code){ command, to, len };
 		args->p += 2 * len;
 	}
-	return true;
+	return 0;
 }
 
-/* "[;CONDITIONS][;cmds:PERSIST,COMMANDS]" */
-static bool scan_rules(struct session *s, struct scan *args, struct point_args *out)
+/* "[;CONDITIONS][;cmds:PERSIST,COMMANDS]": 0 or -errno. */
+static int scan_all_codes(struct session *s, struct scan *args, struct breakpoint_args *out)
 {
 	uint64_t persist;
+	int err = 0;
 
 	buf_clear(&s->scratch);
-	while (scan_char(args, ';')) {
-		if (!scan_str(args, "cmds:")) {
-			if (!scan_codes(s, args, false, out))
-				return false;
-			continue;
-		}
-		if (!scan_hex(args, &persist) || !scan_char(args, ',') ||
-		    !scan_codes(s, args, true, out))
-			return false;
+	while (!err && scan_char(args, ';')) {
+		bool command = scan_str(args, "cmds:");
+
+		if (command && (!scan_hex(args, &persist) || !scan_char(args, ',')))
+			return -EINVAL;
+		err = scan_codes(s, args, command, out);
 	}
-	return true;
+	return err;
+}
+
+static void fail_codes(struct session *s, int err)
+{
+	switch (err) {
+	case -EINVAL: fail(s, err, "conditions or commands: malformed"); break;
+	case -E2BIG: fail(s, err, "conditions or commands: too many"); break;
+	case -EOPNOTSUPP: fail(s, err, "conditions or commands: not for this breakpoint"); break;
+	default: fail_errno(s, err, "conditions or commands"); break;
+	}
 }
 
 /* "TYPE,ADDR,KIND". A type that is not known gets the empty reply, which says just that. */
-static bool scan_point(struct session *s, struct scan *args, struct point_args *out)
+static bool scan_breakpoint(struct session *s, struct scan *args, struct breakpoint_args *out)
 {
 	uint64_t type;
+	int err;
 
 	if (!scan_hex(args, &type) || !scan_char(args, ',')) {
 		fail(s, EINVAL, "type: malformed");
@@ -68,65 +79,79 @@ static bool scan_point(struct session *s, struct scan *args, struct point_args *
 	out->type = (enum bp_type)type;
 	if (!scan_range(s, args, &out->addr, &out->kind))
 		return false;
-	out->ncodes = 0;
-	if (!scan_rules(s, args, out)) {
-		fail(s, EINVAL, "conditions or commands: malformed, or too many");
+	if (range_len(out->addr, out->kind) < out->kind) {
+		fail(s, EINVAL, "length: beyond the end of the address space");
 		return false;
 	}
-	return scan_done(s, args);
+	out->ncodes = 0;
+	err = scan_all_codes(s, args, out);
+	if (err)
+		fail_codes(s, err);
+	return !err && scan_done(s, args);
 }
 
-static void answer(struct session *s, int err, const char *why)
+static void fail_breakpoint(struct session *s, int err, const char *why)
 {
-	if (!err)
-		reply_ok(s);
-	else if (why)
+	if (why)
 		fail(s, err, why);
 	else if (err != -EOPNOTSUPP)
 		fail_errno(s, err, "breakpoint");
 }
 
-/* A breakpoint whose conditions can't be had is not to be there at all. */
-static int set_rules(struct session *s, const struct point_args *p, const char **why)
+static int set_codes(struct session *s, const struct breakpoint_args *p)
 {
 	struct target *t = s->target;
-	int err = t->ops->conditions(t, p->type, p->addr, p->kind, p->codes, p->ncodes);
 
-	if (err) {
-		t->ops->remove(t, s->general, p->type, p->addr, p->kind, why);
-		*why = "conditions or commands: not for this breakpoint";
-	}
-	return err;
+	if (p->type > BP_HARDWARE && !p->ncodes)
+		return 0;
+	return t->ops->conditions(t, p->type, p->addr, p->kind, p->codes, p->ncodes);
 }
 
-static void insert_point(struct session *s, struct scan *args)
+static void insert_breakpoint(struct session *s, struct scan *args)
 {
 	struct target *t = s->target;
 	const char *why = NULL;
-	struct point_args p;
+	struct breakpoint_args p;
 	int err;
 
-	if (!scan_point(s, args, &p))
+	if (!scan_breakpoint(s, args, &p))
 		return;
 	err = t->ops->insert(t, s->general, p.type, p.addr, p.kind, &why);
-	s->has_points |= !err;
-	if (!err && (p.type <= BP_HARDWARE || p.ncodes))
-		err = set_rules(s, &p, &why);
-	answer(s, err, why);
+	if (err) {
+		fail_breakpoint(s, err, why);
+		s->refused = (struct bp_info){ p.type, p.addr, p.kind, why ? why : error_text(err),
+					       p.ncodes };
+		return;
+	}
+	if (s->refused.addr == p.addr)
+		s->refused.state = NULL;
+	err = set_codes(s, &p);
+	if (err) { /* the debugger did not ask for one without conditions */
+		t->ops->remove(t, s->general, p.type, p.addr, p.kind, &why);
+		fail_codes(s, err == -EINVAL ? -E2BIG : err);
+	} else {
+		reply_ok(s);
+	}
 }
 
-static void remove_point(struct session *s, struct scan *args)
+static void remove_breakpoint(struct session *s, struct scan *args)
 {
 	struct target *t = s->target;
 	const char *why = NULL;
-	struct point_args p;
+	struct breakpoint_args p;
+	int err;
 
-	if (scan_point(s, args, &p))
-		answer(s, t->ops->remove(t, s->general, p.type, p.addr, p.kind, &why), why);
+	if (!scan_breakpoint(s, args, &p))
+		return;
+	err = t->ops->remove(t, s->general, p.type, p.addr, p.kind, &why);
+	if (err)
+		fail_breakpoint(s, err, why);
+	else
+		reply_ok(s);
 }
 
-const struct command point_commands[] = {
-	{ "Z", CMD_GLUED | CMD_CHANGES, insert_point, "ConditionalBreakpoints+" },
-	{ "z", CMD_GLUED | CMD_CHANGES, remove_point, "BreakpointCommands+" },
+const struct command breakpoint_commands[] = {
+	{ "Z", CMD_PREFIX | CMD_CHANGES, insert_breakpoint, "ConditionalBreakpoints+" },
+	{ "z", CMD_PREFIX | CMD_CHANGES, remove_breakpoint, "BreakpointCommands+" },
 	{ 0 },
 };

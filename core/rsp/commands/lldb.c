@@ -1,13 +1,18 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
- * What lldb asks that gdb does not: lldb's document on its extensions of the protocol. All of it is
- * one more view of the register table and of the threads.
+ * What lldb asks that gdb does not: lldb's document on its extensions of the protocol. The replies come
+ * from the same register table and thread list as gdb's.
  */
 #include <errno.h>
 
-#include "core/rsp/command.h"
+#include "core/regs.h"
+#include "core/rsp/access.h"
+#include "core/rsp/command_table.h"
+#include "core/rsp/reply.h"
+#include "core/rsp/stop_reply.h"
+#include "core/rsp/thread_id.h"
 
-enum { NO_MORE_REGISTERS = 0x45 }; /* how lldb wants to be told, by number */
+enum { NO_MORE_REGISTERS = 0x45 }; /* the error number that lldb expects */
 
 static void put_key(struct buf *b, const char *key, const char *value)
 {
@@ -71,9 +76,9 @@ static void put_json_registers(struct session *s, struct cpu_view *v)
 static void put_json_thread(struct session *s, unsigned int vcpu, struct cpu_view *v)
 {
 	buf_fmt(&s->reply, "{\"tid\":%llu,\"name\":\"", vcpu + 1ULL);
-	describe_thread(s, vcpu, v, &s->reply);
+	put_thread_extra(s, vcpu, v, &s->reply);
 	buf_fmt(&s->reply, "\",\"signal\":%u,\"registers\":{",
-		vcpu == s->stop.vcpu ? signal_of(s->stop.kind) : 0);
+		vcpu == s->stop.vcpu ? stop_signal(s) : 0);
 	put_json_registers(s, v);
 	buf_str(&s->reply, "}}");
 }
@@ -85,14 +90,14 @@ static void threads_info(struct session *s, struct scan *args)
 
 	if (!scan_done(s, args))
 		return;
-	if (!s->tdesc || session_vcpus(s) < 0) {
+	if (!s->tdesc || vcpu_list_update(s) < 0) {
 		fail(s, ESRCH, "there is no vCPU to describe");
 		return;
 	}
 	buf_char(&s->reply, '[');
 	for (unsigned int i = 0; i < s->vcpus.n; i++) {
 		unsigned int vcpu = s->vcpus.index[i];
-		struct cpu_view *v = s->target->ops->view(s->target, vcpu);
+		struct cpu_view *v = view_of(s, vcpu);
 
 		if (!v)
 			continue;
@@ -104,7 +109,7 @@ static void threads_info(struct session *s, struct scan *args)
 }
 
 const struct command lldb_commands[] = {
-	{ "qRegisterInfo", CMD_GLUED, register_info, NULL },
+	{ "qRegisterInfo", CMD_PREFIX | CMD_NO_HOLD, register_info, NULL },
 	{ "jThreadsInfo", 0, threads_info, NULL },
 	{ 0 },
 };

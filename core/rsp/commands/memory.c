@@ -1,13 +1,16 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Memory: m M x X, virtual, as the selected vCPU sees it. GDB manual, "Packets". */
 #include <errno.h>
 
-#include "core/rsp/command.h"
+#include "core/lib/hex.h"
+#include "core/rsp/command_table.h"
+#include "core/rsp/reply.h"
 
-/* Read up to n bytes to dst, at least one: how many, or -1 with the reply already an error. */
+/* Read up to n bytes to dst, at least one: how many, or -1 with the reply already an error. A read ends
+ * at the end of the address space: address 0 does not follow it. */
 static ssize_t read_memory(struct session *s, uint64_t addr, void *dst, size_t n)
 {
-	ssize_t got = s->target->ops->read(s->target, s->general, addr, dst, n);
+	ssize_t got = s->target->ops->read(s->target, s->general, addr, dst, range_len(addr, n));
 
 	if (got > 0)
 		return got;
@@ -15,12 +18,10 @@ static ssize_t read_memory(struct session *s, uint64_t addr, void *dst, size_t n
 	return -1;
 }
 
-/* The bytes are read to the end of the reply and turned to hexadecimal from its start on. */
 static void read_hex(struct session *s, struct scan *args)
 {
+	size_t most = s->reply.cap / 2;
 	uint64_t addr, len;
-	size_t n;
-	char *at;
 	ssize_t got;
 
 	if (!scan_range(s, args, &addr, &len) || !scan_done(s, args))
@@ -29,16 +30,14 @@ static void read_hex(struct session *s, struct scan *args)
 		fail(s, EINVAL, "length: zero");
 		return;
 	}
-	n = len < s->reply.cap / 2 ? len : s->reply.cap / 2;
-	at = buf_grow(&s->reply, 2 * n);
-	got = read_memory(s, addr, at + n, n);
+	got = read_memory(s, addr, s->reply.data, len < most ? len : most);
 	if (got < 0)
 		return;
-	hex_encode(at, (uint8_t *)at + n, (size_t)got);
-	s->reply.len = 2 * (size_t)got;
+	s->reply.len = (size_t)got;
+	s->reply_bytes = true;
 }
 
-/* A debugger that reads nothing only wants to know whether it could. */
+/* A debugger asks for no bytes to find out whether the stub has this packet. */
 static void read_binary(struct session *s, struct scan *args)
 {
 	uint64_t addr, len;
@@ -58,8 +57,12 @@ static void read_binary(struct session *s, struct scan *args)
 
 static void write_memory(struct session *s, uint64_t addr, const void *bytes, size_t n)
 {
-	int err = n ? s->target->ops->write(s->target, s->general, addr, bytes, n) : 0;
+	int err = 0;
 
+	if (range_len(addr, n) < n)
+		err = -EFAULT;
+	else if (n)
+		err = s->target->ops->write(s->target, s->general, addr, bytes, n);
 	if (err == -EFAULT)
 		fail(s, err, "address: not all of it is mapped");
 	else if (err)
@@ -92,7 +95,7 @@ static void write_hex(struct session *s, struct scan *args)
 
 	if (!scan_write(s, args, &addr, &len, 2))
 		return;
-	bytes = (uint8_t *)args->p; /* decoded in place, in the link's buffer */
+	bytes = (uint8_t *)args->p; /* decoded in place, in the packet decoder */
 	if (hex_decode(bytes, args->p, len))
 		write_memory(s, addr, bytes, len);
 	else
@@ -108,9 +111,9 @@ static void write_binary(struct session *s, struct scan *args)
 }
 
 const struct command memory_commands[] = {
-	{ "m", CMD_GLUED, read_hex, NULL },
-	{ "M", CMD_GLUED | CMD_CHANGES, write_hex, NULL },
-	{ "x", CMD_GLUED, read_binary, "binary-upload+" },
-	{ "X", CMD_GLUED | CMD_CHANGES, write_binary, NULL },
+	{ "m", CMD_PREFIX, read_hex, NULL },
+	{ "M", CMD_PREFIX | CMD_CHANGES, write_hex, NULL },
+	{ "x", CMD_PREFIX, read_binary, "binary-upload+" },
+	{ "X", CMD_PREFIX | CMD_CHANGES, write_binary, NULL },
 	{ 0 },
 };

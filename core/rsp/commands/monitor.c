@@ -1,15 +1,20 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* gdb's `monitor`: commands by name, for people. GDB manual, "General Query Packets", qRcmd. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
-#include "core/rsp/command.h"
+#include "core/lib/hex.h"
+#include "core/rsp/access.h"
+#include "core/rsp/command_table.h"
+#include "core/rsp/reply.h"
 
 enum { LINE_MAX = 256 };
 
-/* A command: args is what follows the name and its blanks; the answer goes to out. */
+/* A command: args is what follows the name and its blanks; the command writes its answer to out. */
 struct monitor {
 	const char *name;
+	unsigned int flags; /* enum command_flag */
 	const char *help;
 	void (*run)(struct session *s, const char *args, struct buf *out);
 };
@@ -63,11 +68,59 @@ static void set(struct session *s, const char *args, struct buf *out)
 	buf_str(out, "There is no such option; see `monitor show'.\n");
 }
 
+static void put_breakpoint(struct buf *out, const struct bp_info *b)
+{
+	static const char *const types[] = {
+		[BP_SOFTWARE] = "software",   [BP_HARDWARE] = "hardware",
+		[BP_WRITE] = "write watch",   [BP_READ] = "read watch",
+		[BP_ACCESS] = "access watch",
+	};
+
+	buf_fmt(out, "%-13s 0x%016" PRIx64, types[b->type], b->addr);
+	if (b->type > BP_HARDWARE)
+		buf_fmt(out, ", %" PRIu64 " bytes", b->kind);
+	buf_fmt(out, ": %s%s\n", b->state, b->conditional ? "; conditions or commands" : "");
+}
+
+/* gdb 13 does not show its user why a breakpoint was refused. */
+static void put_refused(struct buf *out, const struct bp_info *b)
+{
+	if (!b->state)
+		return;
+	buf_str(out, "Refused last: ");
+	put_breakpoint(out, b);
+}
+
+/* As many as the reply has room for, by two digits a character. */
+static void breakpoints(struct session *s, const char *args, struct buf *out)
+{
+	static const char more[] = "There are more, for which this reply has no room.\n";
+	size_t most = s->reply.cap / 2 - strlen(more), len;
+	struct target *t = s->target;
+	struct bp_info b;
+
+	(void)args;
+	put_refused(out, &s->refused);
+	for (unsigned int i = 0; !t->ops->breakpoint(t, i, &b); i++) {
+		len = out->len;
+		put_breakpoint(out, &b);
+		if (out->len <= most)
+			continue;
+		out->len = len;
+		buf_str(out, more);
+		return;
+	}
+	if (!out->len)
+		buf_str(out, "There are no breakpoints.\n");
+}
+
 static const struct monitor monitors[] = {
-	{ "help", "this list", help },
-	{ "set", "NAME on|off: change an option", set },
-	{ "show", "the options", show },
-	{ "version", "what this stub is", version },
+	{ "breakpoints", 0, "all breakpoints and watchpoints, and whether they can be hit",
+	  breakpoints },
+	{ "help", CMD_NO_HOLD, "this list", help },
+	{ "set", CMD_NO_HOLD | CMD_CHANGES, "NAME on|off: change an option", set },
+	{ "show", CMD_NO_HOLD, "the options", show },
+	{ "version", CMD_NO_HOLD, "what this stub is", version },
 };
 
 enum { NMONITORS = sizeof(monitors) / sizeof(monitors[0]) };
@@ -92,6 +145,19 @@ static const struct monitor *find(const char *line, const char **args)
 	return NULL;
 }
 
+/* A refusal is a text as well, because gdb 13 does not understand E.text in reply to qRcmd. */
+static void run_allowed(struct session *s, const struct monitor *m, const char *args,
+			struct buf *out)
+{
+	const char *why;
+
+	if (access_begin(s, m->flags, &why))
+		buf_fmt(out, "Not done: %s.\n", why);
+	else
+		m->run(s, args, out);
+	access_end(s);
+}
+
 static void run_line(struct session *s, const char *line)
 {
 	struct buf *out = &s->scratch;
@@ -99,16 +165,16 @@ static void run_line(struct session *s, const char *line)
 	const char *args;
 
 	line += strspn(line, " \t");
-	m = find(line, &args);
+	m = find(*line ? line : "help", &args);
 	buf_clear(out);
 	if (m)
-		m->run(s, args, out);
+		run_allowed(s, m, args, out);
 	else
 		buf_str(out, "There is no such command here; see `monitor help'.\n");
 	if (out->len)
 		buf_hex(&s->reply, out->data, out->len);
 	else
-		reply_ok(s); /* an empty reply would deny the command */
+		reply_ok(s); /* an empty reply says that the stub has no such command */
 }
 
 /* ",COMMAND" in hexadecimal */
@@ -135,6 +201,6 @@ static void remote_command(struct session *s, struct scan *args)
 }
 
 const struct command monitor_commands[] = {
-	{ "qRcmd", 0, remote_command, NULL },
+	{ "qRcmd", CMD_NO_HOLD, remote_command, NULL },
 	{ 0 },
 };

@@ -1,9 +1,12 @@
-/* SPDX-License-Identifier: MIT */
-/* How a conversation begins, and small questions. GDB manual, "General Query Packets". */
+// SPDX-License-Identifier: MIT
+/* What a debugger sends first, and small queries. GDB manual, "General Query Packets". */
 #include <errno.h>
 #include <string.h>
 
-#include "core/rsp/command.h"
+#include "core/rsp/client.h"
+#include "core/rsp/command_table.h"
+#include "core/rsp/reply.h"
+#include "core/rsp/thread_id.h"
 
 static const struct {
 	const char *name;
@@ -17,7 +20,7 @@ static const struct {
 
 enum { NFEATURES = sizeof(features) / sizeof(features[0]) };
 
-/* One word of what the debugger announces; words that we don't know mean nothing to us. */
+/* The bit for one word of what the debugger announces; 0 for a word that this stub does not know. */
 static unsigned int announced(struct scan word)
 {
 	for (size_t i = 0; i < NFEATURES; i++) {
@@ -29,7 +32,7 @@ static unsigned int announced(struct scan word)
 	return 0;
 }
 
-/* The first packet of every debugger: it knows nothing of what was before. */
+/* The first packet of a debugger, so it may be another one than before. */
 static void supported(struct session *s, struct scan *args)
 {
 	struct scan word;
@@ -38,41 +41,38 @@ static void supported(struct session *s, struct scan *args)
 		fail(s, EINVAL, "features: malformed");
 		return;
 	}
-	session_fresh(s);
+	client_reset(s);
 	while (scan_field(args, ';', &word))
 		s->features |= announced(word);
 	buf_fmt(&s->reply, "PacketSize=%zx", PACKET_SIZE);
 	for (size_t i = 0; i < NFEATURES; i++)
 		buf_fmt(&s->reply, ";%s+", features[i].name);
-	for (const struct command *const *f = command_families; *f; f++)
-		for (const struct command *c = *f; c->name; c++)
-			if (c->feature && command_offered(s, c))
-				buf_fmt(&s->reply, ";%s", c->feature);
+	put_command_features(s);
 }
 
 static void start_no_ack(struct session *s, struct scan *args)
 {
 	if (!scan_done(s, args))
 		return;
-	rsp_ack_set_no_ack(&s->link);
+	rsp_ack_set_no_ack(&s->ack);
 	reply_ok(s);
 }
 
-/* vMustReplyEmpty: how gdb finds out whether a stub knows what it does not know. */
+/* gdb tests by vMustReplyEmpty that the stub replies to unknown packets by an empty one. */
 static void unsupported(struct session *s, struct scan *args)
 {
 	(void)s;
 	(void)args;
 }
 
-/* We keep no state from one connection to the next beyond the VM itself, which is always there. */
+/* `!`: nothing changes, for the VM outlives the connection in any case. */
 static void extended_mode(struct session *s, struct scan *args)
 {
 	if (scan_done(s, args))
 		reply_ok(s);
 }
 
-/* The VM was there before the debugger and outlives it: gdb then detaches when it quits. */
+/* 1: the debugger attached to something that existed before, so gdb detaches when it quits. */
 static void attached(struct session *s, struct scan *args)
 {
 	if (scan_char(args, ':') && !scan_process(args))
@@ -81,7 +81,7 @@ static void attached(struct session *s, struct scan *args)
 		buf_char(&s->reply, '1');
 }
 
-/* The debugger offers to look symbols up: none are needed. */
+/* The debugger offers to look up symbols: the stub needs none. */
 static void symbols(struct session *s, struct scan *args)
 {
 	(void)args;
@@ -89,11 +89,12 @@ static void symbols(struct session *s, struct scan *args)
 }
 
 const struct command query_commands[] = {
-	{ "qSupported", CMD_GREETING, supported, NULL },
-	{ "QStartNoAckMode", CMD_GREETING | CMD_NO_ACK, start_no_ack, "QStartNoAckMode+" },
-	{ "vMustReplyEmpty", CMD_GREETING, unsupported, NULL },
-	{ "!", CMD_GREETING, extended_mode, NULL },
-	{ "qAttached", 0, attached, NULL },
-	{ "qSymbol", 0, symbols, NULL },
+	{ "qSupported", CMD_GREETING | CMD_TRY_HOLD, supported, NULL },
+	{ "QStartNoAckMode", CMD_GREETING | CMD_NO_HOLD | CMD_NO_ACK_MODE, start_no_ack,
+	  "QStartNoAckMode+" },
+	{ "vMustReplyEmpty", CMD_GREETING | CMD_NO_HOLD, unsupported, NULL },
+	{ "!", CMD_GREETING | CMD_NO_HOLD, extended_mode, NULL },
+	{ "qAttached", CMD_NO_HOLD, attached, NULL },
+	{ "qSymbol", CMD_NO_HOLD, symbols, NULL },
 	{ 0 },
 };

@@ -1,9 +1,13 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Registers: g G p P. GDB manual, "Packets"; the order is that of the target description. */
 #include <errno.h>
-#include <stdio.h>
 
-#include "core/rsp/command.h"
+#include "core/lib/hex.h"
+#include "core/regs.h"
+#include "core/rsp/access.h"
+#include "core/rsp/command_table.h"
+#include "core/rsp/register_write.h"
+#include "core/rsp/reply.h"
 
 static void read_all(struct session *s, struct scan *args)
 {
@@ -11,40 +15,16 @@ static void read_all(struct session *s, struct scan *args)
 
 	if (!scan_done(s, args))
 		return;
-	v = session_view(s);
+	v = selected_view(s);
 	if (v)
 		regs_show(v, s->tdesc, &s->reply);
 }
 
-static void fail_reg(struct session *s, int err, const struct reg_desc *r)
-{
-	char part[64];
-
-	snprintf(part, sizeof(part), "register %s", r->name);
-	if (err == -EACCES)
-		snprintf(part, sizeof(part), "register %s is read-only", r->name);
-	if (err == -EACCES)
-		fail(s, err, part);
-	else
-		fail_errno(s, err, part);
-}
-
-/* What was changed goes to the vCPU now, so that a refusal is this packet's reply. */
-static void reply_stored(struct session *s)
-{
-	int err = s->target->ops->flush(s->target, s->general);
-
-	if (err)
-		fail_errno(s, err, "the host refuses the value");
-	else
-		reply_ok(s);
-}
-
 static void write_all(struct session *s, struct scan *args)
 {
-	struct cpu_view *v = session_view(s);
+	struct cpu_view *v = selected_view(s);
 	size_t n = scan_left(args) / 2;
-	uint8_t *values = (uint8_t *)args->p; /* decoded in place, in the link's buffer */
+	uint8_t *values = (uint8_t *)args->p; /* decoded in place, in the packet decoder */
 	const struct reg_desc *refused;
 	int err;
 
@@ -60,9 +40,9 @@ static void write_all(struct session *s, struct scan *args)
 	}
 	err = regs_set(v, s->tdesc, values, &refused);
 	if (err)
-		fail_reg(s, err, refused);
-	else
-		reply_stored(s);
+		fail_register(s, err, refused);
+	else if (store_registers(s, s->general))
+		reply_ok(s);
 }
 
 /* The register that a packet names by its number. */
@@ -83,19 +63,17 @@ static const struct reg_desc *scan_reg(struct session *s, struct scan *args)
 
 static void read_one(struct session *s, struct scan *args)
 {
-	struct cpu_view *v = session_view(s);
+	struct cpu_view *v = selected_view(s);
 	const struct reg_desc *r = v ? scan_reg(s, args) : NULL;
 
 	if (r && scan_done(s, args))
 		reg_show(v, r, &s->reply);
 }
 
-static void write_value(struct session *s, struct cpu_view *v, const struct reg_desc *r,
-			struct scan *args)
+static void write_value(struct session *s, const struct reg_desc *r, struct scan *args)
 {
 	uint8_t value[REG_SIZE_MAX];
 	size_t n = reg_size(r);
-	int err;
 
 	if (scan_left(args) != 2 * n || n > sizeof(value)) {
 		fail(s, EINVAL, "value: not of the register's length");
@@ -105,30 +83,27 @@ static void write_value(struct session *s, struct cpu_view *v, const struct reg_
 		fail(s, EINVAL, "value: not hexadecimal");
 		return;
 	}
-	err = reg_set(v, r, value);
-	if (err)
-		fail_reg(s, err, r);
-	else
-		reply_stored(s);
+	if (write_register(s, s->general, r, value))
+		reply_ok(s);
 }
 
 static void write_one(struct session *s, struct scan *args)
 {
-	struct cpu_view *v = session_view(s);
+	struct cpu_view *v = selected_view(s);
 	const struct reg_desc *r = v ? scan_reg(s, args) : NULL;
 
 	if (!r)
 		return;
 	if (scan_char(args, '='))
-		write_value(s, v, r, args);
+		write_value(s, r, args);
 	else
 		fail(s, EINVAL, "value: missing");
 }
 
-const struct command reg_commands[] = {
-	{ "g", CMD_GLUED, read_all, NULL },
-	{ "G", CMD_GLUED | CMD_CHANGES, write_all, NULL },
-	{ "p", CMD_GLUED, read_one, NULL },
-	{ "P", CMD_GLUED | CMD_CHANGES, write_one, NULL },
+const struct command register_commands[] = {
+	{ "g", CMD_PREFIX, read_all, NULL },
+	{ "G", CMD_PREFIX | CMD_CHANGES, write_all, NULL },
+	{ "p", CMD_PREFIX, read_one, NULL },
+	{ "P", CMD_PREFIX | CMD_CHANGES, write_one, NULL },
 	{ 0 },
 };

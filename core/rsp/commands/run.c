@@ -1,18 +1,24 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * Run control: vCont c C s S, and the ways to end: D k vKill. GDB manual, "Packets". A VM takes no
  * signals, so the numbers that C and S bring are read and dropped.
  */
 #include <errno.h>
+#include <string.h>
 
-#include "core/rsp/command.h"
+#include "core/regs.h"
+#include "core/rsp/access.h"
+#include "core/rsp/command_table.h"
+#include "core/rsp/register_write.h"
+#include "core/rsp/reply.h"
+#include "core/rsp/thread_id.h"
 
 /* ---- resuming ---------------------------------------------------------------------------- */
 
-/* Every vCPU holds until an action names it, and so does one that nobody has heard of yet. */
+/* Every vCPU stays parked unless an action names it, and so does one that is added later. */
 static bool start_actions(struct session *s)
 {
-	int err = session_vcpus(s);
+	int err = vcpu_list_update(s);
 
 	if (!err && !s->vcpus.n)
 		err = -ESRCH;
@@ -32,7 +38,7 @@ static bool start_actions(struct session *s)
 	return true;
 }
 
-/* The action is for the vCPUs that id names, as far as none before it was. */
+/* Give the action to the vCPUs that id names, unless an earlier one claimed them. */
 static void add_action(struct session *s, const struct thread_id *id,
 		       const struct resume_action *action)
 {
@@ -52,23 +58,25 @@ static void add_action(struct session *s, const struct thread_id *id,
 	}
 }
 
-static void resume(struct session *s)
+static bool resume(struct session *s)
 {
 	struct target *t = s->target;
 	int err = t->ops->resume(t, s->vcpus.action, s->vcpus.n, &s->vcpus.rest);
 
 	if (err) {
 		fail_errno(s, err, "resume");
-		return;
+		return false;
 	}
+	s->hold = false;
 	s->running = true;
-	s->silent = true;
-	if (s->interrupted)
+	s->no_reply = true;
+	if (s->interrupt_due)
 		t->ops->interrupt(t);
-	s->interrupted = false;
+	s->interrupt_due = false;
+	return true;
 }
 
-/* Steps change more than continue does: which code runs between two stops. */
+/* A step is a change: it decides which code runs between two stops. */
 static bool may_step(struct session *s, enum resume_kind kind)
 {
 	if (kind == RESUME_CONTINUE || kind == RESUME_HOLD || !s->config.ro)
@@ -119,7 +127,7 @@ static bool scan_action(struct session *s, struct scan *text)
 	return true;
 }
 
-/* The leftmost action that names a thread is the thread's. */
+/* The leftmost action that names a thread applies to it. */
 static void vcont(struct session *s, struct scan *args)
 {
 	struct scan text;
@@ -144,38 +152,61 @@ static void vcont_actions(struct session *s, struct scan *args)
 
 /* ---- c C s S ----------------------------------------------------------------------------- */
 
-static void jump(struct session *s, struct cpu_view *v, uint64_t pc)
+/*
+ * Set the PC to the address of a c, s, C or S, by the same checks as P. False with the reply already an
+ * error and nothing changed; otherwise *old is the PC before.
+ */
+static bool jump(struct session *s, unsigned int vcpu, uint64_t addr, uint64_t *old)
 {
-	if (v->need(v, 0) < 0)
-		return;
-	s->target->cpu->set_pc(v->state, pc);
-	v->dirty(v, 0);
+	struct cpu_view *v = view_of(s, vcpu);
+	const struct reg_desc *r = v && s->tdesc ? regs_find_generic(s->tdesc, "pc") : NULL;
+	const void *value = r && reg_size(r) <= sizeof(*old) ? reg_value(v, r) : NULL;
+
+	if (!value) {
+		fail(s, EIO, "address: the PC can't be changed");
+		return false;
+	}
+	if (reg_size(r) < sizeof(addr) && addr >> r->bits) {
+		fail(s, EINVAL, "address: longer than the PC");
+		return false;
+	}
+	*old = 0;
+	memcpy(old, value, reg_size(r));
+	return write_register(s, vcpu, r, &addr);
 }
 
-/* With Hc at one thread, that one alone; otherwise all, a step being the selected thread's. */
+static void jump_back(struct session *s, unsigned int vcpu, uint64_t old)
+{
+	struct cpu_view *v = view_of(s, vcpu);
+
+	if (v && !reg_set(v, regs_find_generic(s->tdesc, "pc"), &old))
+		s->target->ops->flush(s->target, vcpu);
+}
+
+/* If Hc selected one thread, that one alone runs. Otherwise all run, and only the thread that Hg
+ * selected steps. */
 static void resume_selected(struct session *s, enum resume_kind kind, const uint64_t *pc)
 {
 	bool one = s->resume.kind == THREAD_ONE;
 	struct thread_id id = { THREAD_ONE, one ? s->resume.vcpu : s->general };
-	struct cpu_view *v = s->target->ops->view(s->target, id.vcpu);
+	uint64_t old;
 
-	if (!v) {
+	if (!s->target->ops->has_vcpu(s->target, id.vcpu)) {
 		fail(s, ESRCH, "the selected thread is gone");
 		return;
 	}
-	if ((pc && s->config.ro) || !may_step(s, kind)) {
+	if (pc && s->config.ro) {
 		fail(s, EROFS, "this session is read-only");
 		return;
 	}
-	if (!start_actions(s))
+	if (!may_step(s, kind) || !start_actions(s) || (pc && !jump(s, id.vcpu, *pc, &old)))
 		return;
-	if (pc)
-		jump(s, v, *pc);
 	add_action(s, &id, &(struct resume_action){ .kind = kind });
 	if (!one)
 		add_action(s, &(struct thread_id){ THREAD_ALL, 0 },
 			   &(struct resume_action){ .kind = RESUME_CONTINUE });
-	resume(s);
+	if (!resume(s) && pc)
+		jump_back(s, id.vcpu, old);
 }
 
 /* "[ADDR]" */
@@ -223,18 +254,18 @@ static void step_signal(struct session *s, struct scan *args)
 
 /* ---- ends -------------------------------------------------------------------------------- */
 
-static void leave(struct session *s, enum detach_how how)
+static void detach_target(struct session *s, enum detach_how how)
 {
 	s->target->ops->detach(s->target, how);
 	s->running = false;
 	s->end = SESSION_DETACHED;
 }
 
-/* Where the VMM does not let a debugger end its VM, killing it means leaving it alone. */
-static void end(struct session *s)
+/* Where the VMM does not let a debugger end its VM, a kill detaches. */
+static void kill_target(struct session *s)
 {
 	if (!s->config.may_kill || s->target->ops->kill(s->target) < 0) {
-		leave(s, DETACH_RUN);
+		detach_target(s, DETACH_RUN);
 		return;
 	}
 	s->running = false;
@@ -254,17 +285,17 @@ static void detach(struct session *s, struct scan *args)
 {
 	if (!scan_end(args) && !scan_own_process(s, args))
 		return;
-	leave(s, DETACH_RUN);
+	detach_target(s, DETACH_RUN);
 	reply_ok(s);
 }
 
-/* Our own, for who only asked something: the VM is again as it was found, held for a debugger if it
- * was. A detach would let it go. */
+/* vmgdb's own, for a client that has only read: a VM that was held for a debugger stays held, which D
+ * would resume. */
 static void withdraw(struct session *s, struct scan *args)
 {
 	if (!scan_done(s, args))
 		return;
-	leave(s, DETACH_AS_FOUND);
+	detach_target(s, DETACH_AS_FOUND);
 	reply_ok(s);
 }
 
@@ -273,28 +304,28 @@ static void kill_all(struct session *s, struct scan *args)
 {
 	if (!scan_done(s, args))
 		return;
-	end(s);
-	s->silent = true;
+	kill_target(s);
+	s->no_reply = true;
 }
 
 static void kill_process(struct session *s, struct scan *args)
 {
 	if (!scan_own_process(s, args))
 		return;
-	end(s);
+	kill_target(s);
 	reply_ok(s);
 }
 
 const struct command run_commands[] = {
-	{ "vCont?", 0, vcont_actions, NULL },
+	{ "vCont?", CMD_NO_HOLD, vcont_actions, NULL },
 	{ "vCont", CMD_RESUME, vcont, "vContSupported+" },
-	{ "c", CMD_GLUED | CMD_RESUME, cont, NULL },
-	{ "C", CMD_GLUED | CMD_RESUME, cont_signal, NULL },
-	{ "s", CMD_GLUED | CMD_RESUME, step, NULL },
-	{ "S", CMD_GLUED | CMD_RESUME, step_signal, NULL },
-	{ "D", CMD_ANYTIME, detach, NULL },
-	{ "QVmgdb.Withdraw", CMD_ANYTIME, withdraw, "QVmgdb.Withdraw+" },
-	{ "k", CMD_ANYTIME | CMD_CHANGES, kill_all, NULL },
-	{ "vKill", CMD_ANYTIME | CMD_CHANGES, kill_process, NULL },
+	{ "c", CMD_PREFIX | CMD_RESUME, cont, NULL },
+	{ "C", CMD_PREFIX | CMD_RESUME, cont_signal, NULL },
+	{ "s", CMD_PREFIX | CMD_RESUME, step, NULL },
+	{ "S", CMD_PREFIX | CMD_RESUME, step_signal, NULL },
+	{ "D", CMD_NO_HOLD | CMD_ANY_TIME, detach, NULL },
+	{ "QVmgdb.Withdraw", CMD_NO_HOLD | CMD_ANY_TIME, withdraw, "QVmgdb.Withdraw+" },
+	{ "k", CMD_NO_HOLD | CMD_ANY_TIME | CMD_CHANGES, kill_all, NULL },
+	{ "vKill", CMD_NO_HOLD | CMD_ANY_TIME | CMD_CHANGES, kill_process, NULL },
 	{ 0 },
 };

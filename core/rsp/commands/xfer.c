@@ -1,8 +1,10 @@
-/* SPDX-License-Identifier: MIT */
-/* Objects that are read in parts: GDB manual, "qXfer". One row and one generator an object. */
+// SPDX-License-Identifier: MIT
+/* Objects that are read in parts: GDB manual, "qXfer". */
 #include <errno.h>
 
-#include "core/rsp/command.h"
+#include "core/regs.h"
+#include "core/rsp/command_table.h"
+#include "core/rsp/reply.h"
 
 /* The part of s->scratch that is asked for: m says that there is more, l that there is not. */
 static void put_part(struct session *s, uint64_t offset, uint64_t len)
@@ -54,6 +56,6 @@ static void features(struct session *s, struct scan *args)
 }
 
 const struct command xfer_commands[] = {
-	{ "qXfer:features:read", 0, features, "qXfer:features:read+" },
+	{ "qXfer:features:read", CMD_NO_HOLD, features, "qXfer:features:read+" },
 	{ 0 },
 };

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "core/rsp/reply.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void reply_clear(struct session *s)
+{
+	buf_clear(&s->reply);
+	s->reply_bytes = false;
+}
+
+void reply_ok(struct session *s)
+{
+	reply_clear(s);
+	buf_str(&s->reply, "OK");
+}
+
+void fail(struct session *s, int err, const char *text)
+{
+	reply_clear(s);
+	if (s->features & FEATURE_ERROR_MESSAGE)
+		buf_fmt(&s->reply, "E.%s", text);
+	else
+		buf_fmt(&s->reply, "E%02x", (unsigned int)abs(err) & 0xff);
+}
+
+const char *error_text(int err)
+{
+	switch (abs(err)) {
+	case EFAULT: return "the address is not mapped";
+	case EINVAL: return "not a valid value";
+	case ENOSPC: return "there is no room for another one";
+	case EOPNOTSUPP: return "not supported here";
+	case ENOMEM: return "out of memory";
+	case EIO: return "can't be read";
+	case ESRCH: return "there is none";
+	case EBUSY: return "the VM is running";
+	case ESHUTDOWN: return "the VM has ended";
+	default: return "failed";
+	}
+}
+
+void fail_errno(struct session *s, int err, const char *part)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s: %s", part, error_text(err));
+	fail(s, err, text);
+}
+
+bool scan_range(struct session *s, struct scan *args, uint64_t *addr, uint64_t *len)
+{
+	if (!scan_hex(args, addr)) {
+		fail(s, EINVAL, "address: not hexadecimal");
+		return false;
+	}
+	if (!scan_char(args, ',') || !scan_hex(args, len)) {
+		fail(s, EINVAL, "length: missing or not hexadecimal");
+		return false;
+	}
+	return true;
+}
+
+uint64_t range_len(uint64_t addr, uint64_t len)
+{
+	return addr && len > -addr ? -addr : len;
+}
+
+bool scan_done(struct session *s, const struct scan *args)
+{
+	if (scan_end(args))
+		return true;
+	fail(s, EINVAL, "packet: something is left at its end");
+	return false;
+}
