@@ -135,6 +135,8 @@ static void wait_turn(struct vmgdb_vcpu *v)
  */
 static bool needs_exclusive(const struct vmgdb_vcpu *v, enum vcpu_event ev)
 {
+	if (ev == EV_GO_ON && vcpu_run_state(v) == RUN_STEP_OVER)
+		return true;
 	return ev == EV_GO_OVER ||
 	       (ev != EV_GO_FREE && breakpoints_by_steps(v->engine->bps) && !vcpu_is_halted(v));
 }
@@ -202,6 +204,8 @@ static enum vcpu_event plan(struct vmgdb_vcpu *v, uint64_t *addr)
 
 	if (v->pc == PC_UNCHECKED && !must_step)
 		return EV_GO_FREE;
+	if (v->pc == PC_UNCHECKED)
+		vcpu_insert_breakpoints(v);
 	if (vcpu_code(v, addr))
 		return must_step ? EV_GO_STEP : EV_GO_FREE;
 	return vcpu_plan(vcpu_pc_status(v, *addr), vcpu_content(v, *addr), must_step);
@@ -224,7 +228,7 @@ static bool go(struct vmgdb_vcpu *v)
 	else if (!take_exclusive(v))
 		return false;
 	if (vcpu_take(v, ev) & ACT_BEGIN_STEP && !vcpu_begin_step(v)) {
-		if (vcpu_end_step(v, true)) /* the stepping rules have made it */
+		if (vcpu_end_step(v, v->plan.emulated))
 			vcpu_step_done(v);
 		return false;
 	}
