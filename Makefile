@@ -100,12 +100,13 @@ include tests/fuzz/fuzz.mk
 fmt:
 	clang-format -i $(C_FILES)
 
-lint:
+lint: all
 	tests/deps.sh lint
 	clang-format --dry-run -Werror $(C_FILES)
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 $(INCLUDES) $(filter %.c,$(filter-out tests/%,$(C_FILES)))
 	tests/layers.sh
+	O=$(O) tests/circles.py
 
 clean:
 	rm -rf build
