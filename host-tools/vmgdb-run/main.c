@@ -123,13 +123,28 @@ static bool stdio_taken(const struct options *o)
 	return false;
 }
 
+static void console_command(void *opaque, char key)
+{
+	if (key == 'x')
+		vm_end(opaque, 0, NULL);
+	else
+		message("Ctrl-A x ends the VM, Ctrl-A Ctrl-A sends a Ctrl-A, Ctrl-A h prints this; all "
+			"other keys, also Ctrl-C, go to the guest");
+}
+
 static int open_console(struct vm *vm, const struct options *o, struct terminal *term)
 {
 	bool taken = stdio_taken(o);
 	int in = taken ? -1 : terminal_open(term, STDIN_FILENO);
 
 	vm->console = console_create(in, taken ? STDERR_FILENO : STDOUT_FILENO, console_irq, vm);
-	return vm->console ? 0 : vm_fail(vm, errno, "the console");
+	if (!vm->console)
+		return vm_fail(vm, errno, "the console");
+	if (term->changed) {
+		console_set_commands(vm->console, console_command);
+		message("the guest's console is this terminal; Ctrl-A x ends the VM, Ctrl-A h prints help");
+	}
+	return 0;
 }
 
 static int run(struct vm *vm, const struct options *o, int signal_fd)

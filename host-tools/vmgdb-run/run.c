@@ -150,15 +150,24 @@ int vm_run(struct vm *vm, int signal_fd)
 	return vm->status;
 }
 
+/* A signal that was ignored when vmgdb-run was started (nohup, a script's background job) stays so. */
+static void add_unless_ignored(sigset_t *set, int number)
+{
+	struct sigaction sa;
+
+	if (sigaction(number, NULL, &sa) == 0 && sa.sa_handler != SIG_IGN)
+		sigaddset(set, number);
+}
+
 int signals_open(void)
 {
+	static const int ending[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+		add_unless_ignored(&set, ending[i]);
 	sigaddset(&set, SIGTTIN); /* a read gives EIO instead, and the console goes without input */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	sigdelset(&set, SIGTTIN);

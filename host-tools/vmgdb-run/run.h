@@ -11,7 +11,10 @@
  */
 int vm_run(struct vm *vm, int signal_fd);
 
-/* Hold back the signals that end vmgdb-run, until vm_run() reads them. Returns signal_fd or -1. */
+/*
+ * Block the signals that end vmgdb-run, but for those that it was started with ignored; vm_run() reads
+ * them. Returns signal_fd or -1.
+ */
 int signals_open(void);
 
 /* The signal by which vCPU threads are made to leave KVM_RUN. */
