@@ -90,6 +90,13 @@ static int set_gdb_wait(const struct parse *p, const char *value)
 	return 0;
 }
 
+static int set_verbose(const struct parse *p, const char *value)
+{
+	(void)value;
+	p->o->verbose = true;
+	return 0;
+}
+
 static int set_help(const struct parse *p, const char *value)
 {
 	(void)value;
@@ -109,6 +116,7 @@ static const struct row {
 	  add_gdb },
 	{ "gdb-wait", NULL, "hold the guest, before its first instruction, for a debugger",
 	  set_gdb_wait },
+	{ "verbose", NULL, "say also when the vCPUs have stopped, and when they run", set_verbose },
 	{ "help", NULL, "this text", set_help },
 };
 

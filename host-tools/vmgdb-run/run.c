@@ -159,15 +159,21 @@ static void add_unless_ignored(sigset_t *set, int number)
 		sigaddset(set, number);
 }
 
-int signals_open(void)
+void signals_ending(sigset_t *set)
 {
 	static const int ending[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+
+	sigemptyset(set);
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+		add_unless_ignored(set, ending[i]);
+}
+
+int signals_open(void)
+{
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
-		add_unless_ignored(&set, ending[i]);
+	signals_ending(&set);
 	sigaddset(&set, SIGTTIN); /* a read gives EIO instead, and the console goes without input */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	sigdelset(&set, SIGTTIN);

@@ -3,6 +3,8 @@
 #ifndef VMGDB_RUN_RUN_H
 #define VMGDB_RUN_RUN_H
 
+#include <signal.h>
+
 #include "host-tools/vmgdb-run/vm.h"
 
 /*
@@ -10,6 +12,9 @@
  * of vmgdb-run: the guest's, 1 when it could not go on, 128 + N after signal N.
  */
 int vm_run(struct vm *vm, int signal_fd);
+
+/* The signals that end vmgdb-run, but for those that it was started with ignored. */
+void signals_ending(sigset_t *set);
 
 /*
  * Block the signals that end vmgdb-run, but for those that it was started with ignored; vm_run() reads
