@@ -150,15 +150,30 @@ int vm_run(struct vm *vm, int signal_fd)
 	return vm->status;
 }
 
+/* A signal that was ignored when vmgdb-run was started (nohup, a script's background job) stays so. */
+static void add_unless_ignored(sigset_t *set, int number)
+{
+	struct sigaction sa;
+
+	if (sigaction(number, NULL, &sa) == 0 && sa.sa_handler != SIG_IGN)
+		sigaddset(set, number);
+}
+
+void signals_ending(sigset_t *set)
+{
+	static const int ending[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+
+	sigemptyset(set);
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+		add_unless_ignored(set, ending[i]);
+}
+
 int signals_open(void)
 {
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	signals_ending(&set);
 	sigaddset(&set, SIGTTIN); /* a read gives EIO instead, and the console goes without input */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	sigdelset(&set, SIGTTIN);

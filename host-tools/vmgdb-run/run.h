@@ -3,6 +3,8 @@
 #ifndef VMGDB_RUN_RUN_H
 #define VMGDB_RUN_RUN_H
 
+#include <signal.h>
+
 #include "host-tools/vmgdb-run/vm.h"
 
 /*
@@ -11,7 +13,13 @@
  */
 int vm_run(struct vm *vm, int signal_fd);
 
-/* Hold back the signals that end vmgdb-run, until vm_run() reads them. Returns signal_fd or -1. */
+/* The signals that end vmgdb-run, but for those that it was started with ignored. */
+void signals_ending(sigset_t *set);
+
+/*
+ * Block the signals that end vmgdb-run, but for those that it was started with ignored; vm_run() reads
+ * them. Returns signal_fd or -1.
+ */
 int signals_open(void);
 
 /* The signal by which vCPU threads are made to leave KVM_RUN. */

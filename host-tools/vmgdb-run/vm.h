@@ -51,6 +51,7 @@ struct vm {
 	struct machine *machine; /* x86/ or arm64/ */
 	struct console *console;
 	struct vmgdb *stub;
+	bool verbose; /* everything that the library logs goes to stderr */
 
 	/* How it ended; the first to say so is heard. Written under lock. */
 	pthread_mutex_t lock;
