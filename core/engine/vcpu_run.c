@@ -198,6 +198,13 @@ static bool go_detached(struct vmgdb_vcpu *v)
 	return enter_guest(v);
 }
 
+/* Breakpoints may still be in guest memory: one that is hit parks the vCPU. */
+static bool go_to_the_end(struct vmgdb_vcpu *v)
+{
+	vcpu_make_control(v);
+	return enter_guest(v);
+}
+
 static enum vcpu_event plan(struct vmgdb_vcpu *v, uint64_t *addr)
 {
 	bool must_step = vcpu_must_step(v);
@@ -266,7 +273,11 @@ static bool take_turn(struct vmgdb_vcpu *v, enum permission p)
 		wait_turn(v);
 		return false;
 	}
-	return is_detached(v->engine) ? go_detached(v) : go(v);
+	switch (engine_state(v->engine)) {
+	case ENGINE_IDLE: return go_detached(v);
+	case ENGINE_ENDED: return go_to_the_end(v);
+	default: return go(v);
+	}
 }
 
 int vmgdb_vcpu_enter(struct vmgdb_vcpu *v)

@@ -417,6 +417,7 @@ static void note_store(struct model *m, unsigned int cpu, const struct soft_reti
 /* Before an instruction: which breakpoints are in guest memory? */
 static void note_inserted(struct model *m, unsigned int cpu)
 {
+	enum run_state run = vcpu_run_state(vcpu_of(m, cpu));
 	struct model_cpu *c = &m->cpus[cpu];
 	unsigned int i;
 
@@ -424,7 +425,7 @@ static void note_inserted(struct model *m, unsigned int cpu)
 	for (i = 0; i < m->nbps; i++)
 		m->bps[i].inserted = is_sw(&m->bps[i]) && m->bps[i].located &&
 				     softvm_has_brk(m->vm, m->bps[i].gpa);
-	if (vcpu_run_state(vcpu_of(m, cpu)) != RUN_STEP_OFF)
+	if (run != RUN_STEP_OFF && run != RUN_STEP_OVER)
 		c->off_watch = false;
 	else if (c->reported && c->reported_watch && c->reported_pc == c->regs.pc)
 		c->off_watch = true;
@@ -551,12 +552,6 @@ static bool is_ours(const struct model *m, uint64_t gpa)
 	       memcmp(m->mem.base + gpa, m->vm->ops->cpu->brk, brk_size(m)) != 0;
 }
 
-/* The guest has one of its own there. Is ours in its place? */
-static bool is_on_guests_own(const struct model *m, unsigned int cpu, uint64_t gpa)
-{
-	return softvm_has_brk(m->vm, gpa) && !vcpu_of(m, cpu)->lifted && is_location(m, gpa);
-}
-
 static void hit_sw(struct model *m, unsigned int cpu)
 {
 	struct model_cpu *c = &m->cpus[cpu];
@@ -569,16 +564,22 @@ static void hit_sw(struct model *m, unsigned int cpu)
 		set_due(m, cpu, STOP_SWBREAK, c->regs.pc);
 }
 
+/* Another vCPU may go on during the look-up, which comes last therefore. */
 static void trapped_brk(struct model *m, unsigned int cpu)
 {
 	struct model_cpu *c = &m->cpus[cpu];
+	bool ours, guests;
 	uint64_t gpa;
 
 	if (!translate(m, cpu, c->regs.pc, &gpa))
 		fibers_fail("vCPU %u: a breakpoint where nothing is mapped", cpu);
-	if (is_ours(m, gpa) || is_on_guests_own(m, cpu, gpa))
+	ours = is_ours(m, gpa);
+	guests = m->mem.base[gpa] == SOFT_BRK;
+	if (!ours && softvm_has_brk(m->vm, gpa))
+		ours = breakpoints_location(m->vm->engine.bps, gpa); /* on the guest's own */
+	if (ours)
 		hit_sw(m, cpu);
-	else if (m->mem.base[gpa] == SOFT_BRK)
+	else if (guests)
 		c->reinjected = true;
 	else
 		fibers_fail("vCPU %u: a breakpoint at %#llx that nobody set", cpu,
@@ -1030,8 +1031,10 @@ static void check_due(struct model *m, const struct stop *s)
 
 	if (c->action.kind == RESUME_HOLD)
 		fibers_fail("vCPU %u is held and stops", s->vcpu);
-	if (!c->due && reached(m, s->vcpu) == s->kind)
+	if ((!c->due || c->due_perhaps) && reached(m, s->vcpu) == s->kind) {
+		c->due = false;
 		return;
+	}
 	if (!c->due || c->due_stop.kind != s->kind)
 		fibers_fail("vCPU %u: a stop of kind %d that did not happen", s->vcpu, s->kind);
 	if (s->kind == STOP_WATCH && !watch_named(m, s))

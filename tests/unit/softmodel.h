@@ -7,7 +7,7 @@
  * fibers_fail().
  *
  * Of a vCPU in the engine it reads what it does (run), its step plan, and whether a location is lifted for
- * it; of the breakpoints, which of them have a slot. A software breakpoint may have one or be in
+ * it; of the breakpoints, which have a slot and which are inserted. A software breakpoint may have one or be in
  * memory: where both hit it must hit, where one of them does it may.
  */
 #ifndef VMGDB_TESTS_SOFTMODEL_H
