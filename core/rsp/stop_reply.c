@@ -28,7 +28,7 @@ static bool stopped_at_pc(struct session *s)
 {
 	struct cpu_view *v = view_of(s, s->stop.vcpu);
 	const struct reg_desc *r = v && s->tdesc ? regs_find_generic(s->tdesc, "pc") : NULL;
-	const void *value = r && reg_size(r) <= sizeof(uint64_t) ? reg_value(v, r) : NULL;
+	const void *value = r ? reg_value(v, r) : NULL;
 	uint64_t pc = 0;
 
 	if (!value)

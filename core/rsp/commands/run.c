@@ -160,7 +160,7 @@ static bool jump(struct session *s, unsigned int vcpu, uint64_t addr, uint64_t *
 {
 	struct cpu_view *v = view_of(s, vcpu);
 	const struct reg_desc *r = v && s->tdesc ? regs_find_generic(s->tdesc, "pc") : NULL;
-	const void *value = r && reg_size(r) <= sizeof(*old) ? reg_value(v, r) : NULL;
+	const void *value = r ? reg_value(v, r) : NULL;
 
 	if (!value) {
 		fail(s, EIO, "address: the PC can't be changed");
