@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "core/rsp/stop_reply.h"
 
-#include <string.h>
-
 #include "core/regs.h"
 #include "core/rsp/access.h"
 #include "core/rsp/thread_id.h"
@@ -26,15 +24,9 @@ unsigned int stop_signal(const struct session *s)
  */
 static bool stopped_at_pc(struct session *s)
 {
-	struct cpu_view *v = view_of(s, s->stop.vcpu);
-	const struct reg_desc *r = v && s->tdesc ? regs_find_generic(s->tdesc, "pc") : NULL;
-	const void *value = r ? reg_value(v, r) : NULL;
-	uint64_t pc = 0;
+	uint64_t pc;
 
-	if (!value)
-		return false;
-	memcpy(&pc, value, reg_size(r));
-	return pc == s->stop.addr;
+	return pc_register(s, s->stop.vcpu, &pc) && pc == s->stop.addr;
 }
 
 static void put_watch(struct session *s)

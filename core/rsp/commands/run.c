@@ -4,7 +4,6 @@
  * signals, so the numbers that C and S bring are read and dropped.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "core/regs.h"
 #include "core/rsp/access.h"
@@ -158,11 +157,9 @@ static void vcont_actions(struct session *s, struct scan *args)
  */
 static bool jump(struct session *s, unsigned int vcpu, uint64_t addr, uint64_t *old)
 {
-	struct cpu_view *v = view_of(s, vcpu);
-	const struct reg_desc *r = v && s->tdesc ? regs_find_generic(s->tdesc, "pc") : NULL;
-	const void *value = r ? reg_value(v, r) : NULL;
+	const struct reg_desc *r = pc_register(s, vcpu, old);
 
-	if (!value) {
+	if (!r) {
 		fail(s, EIO, "address: the PC can't be changed");
 		return false;
 	}
@@ -170,17 +167,7 @@ static bool jump(struct session *s, unsigned int vcpu, uint64_t addr, uint64_t *
 		fail(s, EINVAL, "address: longer than the PC");
 		return false;
 	}
-	*old = 0;
-	memcpy(old, value, reg_size(r));
 	return write_register(s, vcpu, r, &addr);
-}
-
-static void jump_back(struct session *s, unsigned int vcpu, uint64_t old)
-{
-	struct cpu_view *v = view_of(s, vcpu);
-
-	if (v && !reg_set(v, regs_find_generic(s->tdesc, "pc"), &old))
-		s->target->ops->flush(s->target, vcpu);
 }
 
 /* If Hc selected one thread, that one alone runs. Otherwise all run, and only the thread that Hg
@@ -206,7 +193,7 @@ static void resume_selected(struct session *s, enum resume_kind kind, const uint
 		add_action(s, &(struct thread_id){ THREAD_ALL, 0 },
 			   &(struct resume_action){ .kind = RESUME_CONTINUE });
 	if (!resume(s) && pc)
-		jump_back(s, id.vcpu, old);
+		jump(s, id.vcpu, old, &old);
 }
 
 /* "[ADDR]" */
