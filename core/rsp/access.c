@@ -2,9 +2,7 @@
 #include "core/rsp/access.h"
 
 #include <errno.h>
-#include <string.h>
 
-#include "core/regs.h"
 #include "core/rsp/command.h"
 #include "core/rsp/reply.h"
 
@@ -57,17 +55,4 @@ struct cpu_view *selected_view(struct session *s)
 		return NULL;
 	}
 	return v;
-}
-
-const struct reg_desc *pc_register(struct session *s, unsigned int vcpu, uint64_t *pc)
-{
-	struct cpu_view *v = view_of(s, vcpu);
-	const struct reg_desc *r = v && s->tdesc ? regs_find_generic(s->tdesc, "pc") : NULL;
-	const void *value = r ? reg_value(v, r) : NULL;
-
-	if (!value)
-		return NULL;
-	*pc = 0;
-	memcpy(pc, value, reg_size(r));
-	return r;
 }

@@ -22,7 +22,4 @@ struct cpu_view *view_of(struct session *s, unsigned int vcpu);
  * an error. */
 struct cpu_view *selected_view(struct session *s);
 
-/* The PC's register in the debugger's description, and its value. NULL: it can't be read. */
-const struct reg_desc *pc_register(struct session *s, unsigned int vcpu, uint64_t *pc);
-
 #endif

@@ -24,9 +24,9 @@ unsigned int stop_signal(const struct session *s)
  */
 static bool stopped_at_pc(struct session *s)
 {
-	uint64_t pc;
+	struct cpu_view *v = view_of(s, s->stop.vcpu);
 
-	return pc_register(s, s->stop.vcpu, &pc) && pc == s->stop.addr;
+	return v && !v->need(v, 0) && v->cpu->pc(v->state) == s->stop.addr;
 }
 
 static void put_watch(struct session *s)

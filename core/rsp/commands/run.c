@@ -4,6 +4,7 @@
  * signals, so the numbers that C and S bring are read and dropped.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "core/regs.h"
 #include "core/rsp/access.h"
@@ -150,6 +151,20 @@ static void vcont_actions(struct session *s, struct scan *args)
 }
 
 /* ---- c C s S ----------------------------------------------------------------------------- */
+
+/* The register that is the PC in the debugger's description, and its value. NULL: it can't be read. */
+static const struct reg_desc *pc_register(struct session *s, unsigned int vcpu, uint64_t *pc)
+{
+	struct cpu_view *v = view_of(s, vcpu);
+	const struct reg_desc *r = v && s->tdesc ? regs_find_generic(s->tdesc, "pc") : NULL;
+	const void *value = r ? reg_value(v, r) : NULL;
+
+	if (!value)
+		return NULL;
+	*pc = 0;
+	memcpy(pc, value, reg_size(r));
+	return r;
+}
 
 /*
  * Set the PC to the address of a c, s, C or S, by the same checks as P. False with the reply already an
