@@ -75,7 +75,12 @@ struct vcpu_ops {
 	 */
 	bool (*needs_completion)(void *ctx);
 
-	/* What the last exit was. Its own thread. state: bank 0 may be fetched through fetch. */
+	/*
+	 * What the last exit was. Its own thread, without locks, after every exit while a debugger
+	 * is attached; an exit that is none of the debugger's costs no system call. An entry that
+	 * was not armed, and was ended by a kick before it reached the guest, may give 0: so the
+	 * vCPU that was kicked is armed before it enters again. Bank 0 may be fetched.
+	 */
 	void (*classify)(void *ctx, struct trap *out);
 
 	/* The breakpoint instruction, or the step, was the guest's own: let it have its exception.
@@ -92,7 +97,8 @@ struct vcpu_ops {
 	/*
 	 * Why traps of this kind (TRAP_BRK, TRAP_EXEC, TRAP_WATCH) never come on this host, for a
 	 * person, static; NULL: they come, or nobody knows. The first time it may take milliseconds:
-	 * called by the server thread alone, when a debugger attaches. The op itself may be NULL.
+	 * called by the server thread alone, when a debugger attaches. The same for every vCPU of a
+	 * host, so that one of them is asked. The op itself may be NULL.
 	 */
 	const char *(*unsupported_trap)(void *ctx, enum trap_kind kind);
 

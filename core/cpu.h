@@ -121,7 +121,11 @@ struct cpu {
 
 	bool watch_before; /* data slots fire before the access is made (arm64), not after */
 
-	/* The description that fits the mode which the vCPU is in now. Never NULL. */
+	/*
+	 * The description that fits the mode which the vCPU is in now. Never NULL, and there as long
+	 * as the vCPU is. Another mode may give another one, which numbers registers differently:
+	 * numbers from a debugger are of the description that the debugger was given.
+	 */
 	const struct tdesc *(*describe)(struct cpu_view *v);
 
 	uint64_t (*pc)(const void *state); /* bank 0 is valid */
@@ -172,6 +176,9 @@ struct cpu {
 	 * firing? NULL: that makes no difference there.
 	 */
 	bool (*guest_uses_debug_regs)(struct cpu_view *v);
+
+	/* Can an interrupt wake the vCPU when it is halted? NULL: always. */
+	bool (*takes_interrupts)(struct cpu_view *v);
 
 	/* One line on what the vCPU is doing ("64-bit kernel", "EL0"), for qThreadExtraInfo. */
 	void (*mode)(struct cpu_view *v, char *buf, size_t len);

@@ -1,23 +1,71 @@
 // SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "core/memory.h"
 
-enum { SLOT_ALIGN = 4096 };
+/* PAGE: the smallest that a host has; SLOT_ALIGN is the same of a guest. */
+enum { SLOT_ALIGN = 4096, PAGE = 4096, PAGES_MAX = MEMORY_WINDOW / PAGE + 1 };
+
+/* A file may be as long as the window: a longer write would end the process by SIGXFSZ. */
+static bool file_fits(void)
+{
+	struct rlimit limit;
+
+	return !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur >= MEMORY_WINDOW;
+}
+
+/* A host without memory files, or whose filter forbids them, has plain copies. */
+static int open_window(struct memory *m)
+{
+	void *window;
+
+	m->window_fd = file_fits() ? memfd_create("vmgdb", MFD_CLOEXEC) : -1;
+	if (m->window_fd < 0)
+		return !file_fits() || errno == ENOSYS || errno == EPERM ? 0 : -errno;
+	if (ftruncate(m->window_fd, MEMORY_WINDOW))
+		return -errno;
+	window = mmap(NULL, MEMORY_WINDOW, PROT_READ | PROT_WRITE, MAP_SHARED, m->window_fd, 0);
+	if (window == MAP_FAILED)
+		return -errno;
+	m->window = window;
+	m->plain = false;
+	return 0;
+}
+
+static void close_window(struct memory *m)
+{
+	if (m->window)
+		munmap(m->window, MEMORY_WINDOW);
+	if (m->window_fd >= 0)
+		close(m->window_fd);
+}
 
 int memory_init(struct memory *m)
 {
-	m->slots = NULL;
-	m->nslots = 0;
-	m->generation = 0;
-	return -pthread_rwlock_init(&m->lock, NULL);
+	int ret;
+
+	*m = (struct memory){ .window_fd = -1, .plain = true };
+	ret = open_window(m);
+	if (!ret)
+		ret = -pthread_rwlock_init(&m->lock, NULL);
+	if (ret)
+		close_window(m);
+	else
+		pthread_mutex_init(&m->window_lock, NULL);
+	return ret;
 }
 
 void memory_fini(struct memory *m)
 {
 	free(m->slots);
+	close_window(m);
+	pthread_mutex_destroy(&m->window_lock);
 	pthread_rwlock_destroy(&m->lock);
 }
 
@@ -51,7 +99,6 @@ static int insert_slot(struct memory *m, const struct memslot *s)
 	grown[i] = *s;
 	m->slots = grown;
 	m->nslots++;
-	m->generation++;
 	return 0;
 }
 
@@ -96,11 +143,19 @@ int memory_remove(struct memory *m, uint64_t gpa)
 	s = slot_from(m, gpa);
 	if (s) {
 		m->nslots--;
-		m->generation++;
 		memmove(s, s + 1, (size_t)(m->slots + m->nslots - s) * sizeof(*s));
 	}
 	pthread_rwlock_unlock(&m->lock);
 	return s ? 0 : -ENOENT;
+}
+
+void memory_leave(struct memory *m, uint64_t gpa, uint64_t len)
+{
+	struct memslot *s;
+
+	for (s = m->slots; s < m->slots + m->nslots; s++)
+		if (s->gpa >= gpa && s->gpa - gpa < len && s->size <= len - (s->gpa - gpa))
+			s->leaving = true;
 }
 
 uint8_t *memory_hva(const struct memory *m, uint64_t gpa, size_t *len)
@@ -108,37 +163,160 @@ uint8_t *memory_hva(const struct memory *m, uint64_t gpa, size_t *len)
 	size_t i = slot_at_or_after(m, gpa);
 	const struct memslot *s;
 
-	if (i == m->nslots || gpa < m->slots[i].gpa)
+	if (i == m->nslots || gpa < m->slots[i].gpa || m->slots[i].leaving)
 		return NULL;
 	s = &m->slots[i];
 	*len = s->size - (gpa - s->gpa);
 	return s->hva + (gpa - s->gpa);
 }
 
+bool memory_has_hva(const struct memory *m, const uint8_t *hva)
+{
+	const struct memslot *s;
+
+	for (s = m->slots; s < m->slots + m->nslots; s++)
+		if (!s->leaving && hva >= s->hva && (uint64_t)(hva - s->hva) < s->size)
+			return true;
+	return false;
+}
+
+/* ---- copies ------------------------------------------------------------------------------ */
+
+static size_t total(const struct iovec *pieces, unsigned int n)
+{
+	size_t bytes = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		bytes += pieces[i].iov_len;
+	return bytes;
+}
+
+static size_t plain_copy(const struct iovec *pieces, unsigned int n, uint8_t *buf, bool to_pieces)
+{
+	const uint8_t *start = buf;
+	unsigned int i;
+
+	for (i = 0; i < n; buf += pieces[i++].iov_len) {
+		if (to_pieces)
+			memcpy(pieces[i].iov_base, buf, pieces[i].iov_len);
+		else
+			memcpy(buf, pieces[i].iov_base, pieces[i].iov_len);
+	}
+	return (size_t)(buf - start);
+}
+
+/* Has the host taken the memory file away: forbidden the call or the length, closed the descriptor? */
+static bool is_refused(ssize_t ret)
+{
+	return ret < 0 && (errno == EPERM || errno == ENOSYS || errno == EBADF || errno == EFBIG);
+}
+
+/* One piece alone, as a page walk reads it, is a seventh faster so. */
+static ssize_t from_pieces(const struct memory *m, const struct iovec *pieces, unsigned int n)
+{
+	return n == 1 ? pwrite(m->window_fd, pieces->iov_base, pieces->iov_len, 0)
+		      : pwritev(m->window_fd, pieces, (int)n, 0);
+}
+
+size_t memory_gather(struct memory *m, const struct iovec *pieces, unsigned int n, void *buf)
+{
+	ssize_t got = 0;
+
+	pthread_mutex_lock(&m->window_lock);
+	if (!m->plain)
+		got = from_pieces(m, pieces, n);
+	m->plain |= is_refused(got);
+	if (m->plain)
+		got = (ssize_t)plain_copy(pieces, n, buf, false);
+	else if (got > 0)
+		memcpy(buf, m->window, (size_t)got);
+	pthread_mutex_unlock(&m->window_lock);
+	return got > 0 ? (size_t)got : 0;
+}
+
+size_t memory_scatter(struct memory *m, const struct iovec *pieces, unsigned int n, const void *buf)
+{
+	ssize_t put = 0;
+
+	pthread_mutex_lock(&m->window_lock);
+	if (!m->plain) {
+		memcpy(m->window, buf, total(pieces, n));
+		put = preadv(m->window_fd, pieces, (int)n, 0);
+	}
+	m->plain |= is_refused(put);
+	if (m->plain)
+		put = (ssize_t)plain_copy(pieces, n, (uint8_t *)buf, true);
+	pthread_mutex_unlock(&m->window_lock);
+	return put > 0 ? (size_t)put : 0;
+}
+
+/* The pages of [gpa, gpa + len), as many as one copy takes; *bytes: how much that is. */
+static unsigned int find_pieces(const struct memory *m, uint64_t gpa, size_t len,
+				struct iovec *pieces, size_t *bytes)
+{
+	unsigned int n = 0;
+	size_t run, room;
+	uint8_t *hva;
+
+	len = len < MEMORY_WINDOW ? len : MEMORY_WINDOW;
+	for (*bytes = 0; *bytes < len && n < PAGES_MAX; *bytes += run) {
+		hva = memory_hva(m, gpa + *bytes, &run);
+		if (!hva)
+			break;
+		room = PAGE - (uintptr_t)hva % PAGE;
+		run = run < room ? run : room;
+		run = run < len - *bytes ? run : len - *bytes;
+		pieces[n++] = (struct iovec){ hva, run };
+	}
+	return n;
+}
+
 size_t memory_read(struct memory *m, uint64_t gpa, void *buf, size_t len)
 {
-	size_t done = 0, run;
-	const uint8_t *hva;
+	struct iovec pieces[PAGES_MAX];
+	size_t done, bytes, got;
+	unsigned int n;
 
-	pthread_rwlock_rdlock(&m->lock);
-	for (; done < len && (hva = memory_hva(m, gpa + done, &run)); done += run) {
-		run = run < len - done ? run : len - done;
-		memcpy((uint8_t *)buf + done, hva, run);
+	for (done = 0; done < len; done += got) {
+		n = find_pieces(m, gpa + done, len - done, pieces, &bytes);
+		got = n ? memory_gather(m, pieces, n, (uint8_t *)buf + done) : 0;
+		if (!got)
+			break;
 	}
-	pthread_rwlock_unlock(&m->lock);
 	return done;
 }
 
-size_t memory_write(struct memory *m, uint64_t gpa, const void *buf, size_t len)
+/* Up to the first hole or page that can't be written. */
+static size_t write_some(struct memory *m, uint64_t gpa, const void *buf, size_t len)
 {
-	size_t done = 0, run;
-	uint8_t *hva;
+	struct iovec pieces[PAGES_MAX];
+	size_t done, bytes, put;
+	unsigned int n;
 
-	pthread_rwlock_rdlock(&m->lock);
-	for (; done < len && (hva = memory_hva(m, gpa + done, &run)); done += run) {
-		run = run < len - done ? run : len - done;
-		memcpy(hva, (const uint8_t *)buf + done, run);
+	for (done = 0; done < len; done += put) {
+		n = find_pieces(m, gpa + done, len - done, pieces, &bytes);
+		put = n ? memory_scatter(m, pieces, n, (const uint8_t *)buf + done) : 0;
+		if (!put)
+			break;
 	}
-	pthread_rwlock_unlock(&m->lock);
 	return done;
+}
+
+int memory_write(struct memory *m, uint64_t gpa, const void *buf, size_t len)
+{
+	uint8_t *old = NULL;
+	size_t n = 0;
+
+	if (gpa % PAGE + len > PAGE) { /* more than a page may fail on the way: then it is undone */
+		old = malloc(len);
+		if (!old)
+			return -ENOMEM;
+	}
+	if (!old || memory_read(m, gpa, old, len) == len)
+		n = write_some(m, gpa, buf, len);
+	if (n < len && old)
+		write_some(m, gpa, old, n);
+	free(old);
+	return n < len ? -EFAULT : 0;
 }

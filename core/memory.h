@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Guest-physical memory as the VMM has it mapped: raw bytes, inserted breakpoints included. */
+/*
+ * Guest-physical memory as the VMM has it mapped: raw bytes, inserted breakpoints included.
+ *
+ * The VMM's mapping may be read-only, PROT_NONE or a file that was cut short. So the library never
+ * loads from it or stores to it itself: the kernel copies between the mapping and a memory file of
+ * the library, pwritev() out of the mapping and preadv() into it. There, memory that can't be accessed
+ * is an error instead of a signal, and many small pieces are one system call.
+ */
 #ifndef VMGDB_CORE_MEMORY_H
 #define VMGDB_CORE_MEMORY_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 struct memslot {
 	uint64_t gpa;
 	uint64_t size;
 	uint8_t *hva;
+	bool leaving; /* the VMM is about to unmap it */
 };
 
 /*
@@ -21,9 +31,16 @@ struct memory {
 	pthread_rwlock_t lock;
 	struct memslot *slots;
 	size_t nslots;
-	unsigned long generation; /* another one whenever slots were added or removed */
+	pthread_mutex_t window_lock;
+	uint8_t *window; /* the memory file */
+	int window_fd;
+	bool plain; /* there is none on this host: plain loads and stores */
 };
 
+/* The most that one memory_gather() or memory_scatter() copies. */
+enum { MEMORY_PIECES_MAX = 256, MEMORY_WINDOW = 1 << 16 };
+
+/* 0 or -errno. */
 int memory_init(struct memory *m);
 void memory_fini(struct memory *m);
 
@@ -34,16 +51,30 @@ int memory_remove(struct memory *m, uint64_t gpa);
 /* How many bytes the slot has that starts at gpa; 0: none does. Any thread. */
 uint64_t memory_size(struct memory *m, uint64_t gpa);
 
-/*
- * The host address of gpa, and in *len how many bytes from there on are contiguous; NULL for a hole.
- * The caller holds the lock for reading as long as it uses the address.
- */
+/* ---- the caller holds the lock, for reading unless said otherwise --------------------------- */
+
+/* The slots within [gpa, gpa + len) are about to be removed: they are holes from now on. The lock is
+ * held for writing. */
+void memory_leave(struct memory *m, uint64_t gpa, uint64_t len);
+
+/* The host address of gpa, and in *len how many bytes from there on are contiguous; NULL: a hole. */
 uint8_t *memory_hva(const struct memory *m, uint64_t gpa, size_t *len);
 
-/* Copy out, up to the first hole: how many bytes. Any thread. */
+/* Is that host address guest memory, at whatever guest-physical address? */
+bool memory_has_hva(const struct memory *m, const uint8_t *hva);
+
+/* Copy out, up to the first hole or page that can't be accessed: how many bytes. */
 size_t memory_read(struct memory *m, uint64_t gpa, void *buf, size_t len);
 
-/* Copy in, up to the first hole: how many bytes. Any thread. */
-size_t memory_write(struct memory *m, uint64_t gpa, const void *buf, size_t len);
+/* Copy in, all of it or nothing: 0, -EFAULT or -ENOMEM. */
+int memory_write(struct memory *m, uint64_t gpa, const void *buf, size_t len);
+
+/*
+ * Copy pieces of host memory, none of which crosses a page, to buf one after the other, or from it:
+ * how many bytes, up to the first piece that can't be accessed.
+ */
+size_t memory_gather(struct memory *m, const struct iovec *pieces, unsigned int n, void *buf);
+size_t memory_scatter(struct memory *m, const struct iovec *pieces, unsigned int n,
+		      const void *buf);
 
 #endif

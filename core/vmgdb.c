@@ -9,7 +9,7 @@
 #include <vmgdb/vmgdb.h>
 
 struct vmgdb {
-	struct engine engine;
+	struct engine *engine;
 	struct server server;
 };
 
@@ -19,10 +19,16 @@ static void on_kick(int sig)
 	(void)sig;
 }
 
+/* A handler that the VMM has for it stays: it need not do anything. */
 static int install_kick(int sig)
 {
 	const struct sigaction sa = { .sa_handler = on_kick };
+	struct sigaction old;
 
+	if (sigaction(sig, NULL, &old))
+		return -errno;
+	if (old.sa_flags & SA_SIGINFO || (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN))
+		return 0;
 	return sigaction(sig, &sa, NULL) ? -errno : 0;
 }
 
@@ -37,14 +43,15 @@ static int init(struct vmgdb *v, const struct vmgdb_config *config)
 
 	if (ret)
 		return ret;
-	ret = engine_init(&v->engine, config);
+	ret = engine_create(&v->engine, config);
 	if (ret)
 		return ret;
-	ret = server_init(&v->server, &v->engine);
+	engine_set_spin(v->engine, SPIN_US);
+	ret = server_init(&v->server, v->engine);
 	if (ret)
-		engine_fini(&v->engine);
-	v->engine.notify = notify;
-	v->engine.notify_opaque = &v->server;
+		engine_destroy(v->engine);
+	else
+		engine_set_notify(v->engine, notify, &v->server);
 	return ret;
 }
 
@@ -68,18 +75,18 @@ int vmgdb_create(struct vmgdb **out, const struct vmgdb_config *config)
 
 int vmgdb_add_memory(struct vmgdb *v, uint64_t gpa, void *hva, uint64_t size)
 {
-	return memory_add(&v->engine.mem, gpa, hva, size);
+	return engine_add_memory(v->engine, gpa, hva, size);
 }
 
 int vmgdb_remove_memory(struct vmgdb *v, uint64_t gpa)
 {
-	return engine_remove_memory(&v->engine, gpa);
+	return engine_remove_memory(v->engine, gpa);
 }
 
 int vmgdb_add_vcpu(struct vmgdb *v, unsigned int index, const struct vcpu_ops *ops,
 		   const struct vcpu_caps *caps, void *ctx, struct vmgdb_vcpu **out)
 {
-	int ret = engine_add_vcpu(&v->engine, index, ops, caps, ctx, out);
+	int ret = engine_add_vcpu(v->engine, index, ops, caps, ctx, out);
 
 	if (ret && ops->release)
 		ops->release(ctx);
@@ -88,7 +95,7 @@ int vmgdb_add_vcpu(struct vmgdb *v, unsigned int index, const struct vcpu_ops *o
 
 int vmgdb_kick_signal(const struct vmgdb *v)
 {
-	return v->engine.config.kick_signal;
+	return engine_config(v->engine)->kick_signal;
 }
 
 int vmgdb_add_endpoint(struct vmgdb *v, struct vmgdb_endpoint *ep)
@@ -100,7 +107,7 @@ int vmgdb_add_endpoint(struct vmgdb *v, struct vmgdb_endpoint *ep)
 
 void vmgdb_hold(struct vmgdb *v)
 {
-	v->engine.held = true;
+	engine_hold_vm(v->engine);
 }
 
 int vmgdb_start(struct vmgdb *v)
@@ -110,12 +117,12 @@ int vmgdb_start(struct vmgdb *v)
 
 void vmgdb_exited(struct vmgdb *v, int status)
 {
-	engine_exited(&v->engine, status);
+	engine_exited(v->engine, status);
 }
 
 void vmgdb_shutdown(struct vmgdb *v)
 {
-	engine_shutdown(&v->engine);
+	engine_shutdown(v->engine);
 }
 
 void vmgdb_destroy(struct vmgdb *v)
@@ -123,6 +130,6 @@ void vmgdb_destroy(struct vmgdb *v)
 	if (!v)
 		return;
 	server_fini(&v->server);
-	engine_fini(&v->engine);
+	engine_destroy(v->engine);
 	free(v);
 }

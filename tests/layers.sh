@@ -15,18 +15,28 @@ rules()
 	rule 'core knows no KVM and no arch' 'core/**' "$inc(<linux/kvm|\"arch/)"
 	rule 'core knows of transport only the stream' 'core/**' "$inc\"transport/" \
 		"$inc\"transport/stream\.h\""
-	rule 'transport knows no core, arch or KVM' 'transport/*' "$inc(<linux/kvm|\"(core|arch)/)"
-	rule 'arch knows no transport' 'arch/*/*' "$inc\"transport/"
+	rule 'core/lib knows of core only itself' 'core/lib/**' "$inc(\"core/|<vmgdb/)" \
+		"$inc\"core/lib/[^/\"]+\""
+	rule 'core/rsp knows no engine, server, breakpoints' 'core/rsp/**' \
+		"$inc\"core/(engine|server|breakpoints)/"
+	rule 'core/engine knows no rsp, server' 'core/engine/**' "$inc\"core/(rsp|server)/"
+	rule 'core/breakpoints knows no rsp, engine, server' 'core/breakpoints/**' \
+		"$inc\"core/(rsp|engine|server)/"
+	rule 'core/server knows no breakpoints' 'core/server/**' "$inc\"core/breakpoints/"
+	rule 'transport knows of core only lib, no arch, no KVM' 'transport/*' \
+		"$inc(<linux/kvm|\"(core|arch)/)" "$inc\"core/lib/[^/\"]+\""
+	rule 'arch knows no transport' 'arch/**' "$inc\"transport/"
+	rule 'what architectures share knows none of them' 'arch/*' "$inc\"arch/(x86|arm64)/"
 	rule 'x86 knows no arm64' 'arch/x86/*' "$inc\"arch/arm64/"
 	rule 'arm64 knows no x86' 'arch/arm64/*' "$inc\"arch/x86/"
-	rule 'KVM is known to kvm files alone' 'arch/*/!(kvm*)' "$inc<linux/kvm"
+	rule 'KVM is known to kvm files alone' 'arch/!(kvm*) arch/*/!(kvm*)' "$inc<linux/kvm"
 	rule 'vmgdb-run uses the public headers alone' \
 		'host-tools/vmgdb-run/* host-tools/vmgdb-run/*/* host-tools/vmgdb-run/*/*/*' \
 		"$inc\"(core|transport|arch)/"
 	rule 'includes are written from the top' \
-		'core/** transport/* arch/*/* host-tools/*/* host-tools/*/*/*' \
+		'core/** transport/* arch/** host-tools/*/* host-tools/*/*/*' \
 		"$inc\"([^/\"]+|\.\.?/[^\"]*)\""
-	rule 'the library neither ends nor prints' 'core/** transport/* arch/*/*' \
+	rule 'the library neither ends nor prints' 'core/** transport/* arch/**' \
 		"$call(_?exit|abort|assert|v?f?printf|f?puts|putchar|perror|v?errx?|v?warnx?|v?syslog|system)[[:space:]]*\("
 }
 
@@ -115,17 +125,35 @@ breaks()
 
 self_check()
 {
-	local never='the library neither ends nor prints'
+	local folder never='the library neither ends nor prints'
 
 	breaks 'core knows no KVM and no arch' core/a.c '#include <linux/kvm.h>'
 	breaks 'core knows no KVM and no arch' core/a.h '# include "arch/x86/x86.h"'
 	breaks 'core knows of transport only the stream' core/a.c '#include "transport/transport.h"'
-	breaks 'transport knows no core, arch or KVM' transport/a.c '#include "core/target.h"'
-	breaks 'transport knows no core, arch or KVM' transport/a.c '#include <linux/kvm.h>'
+	breaks 'core/lib knows of core only itself' core/lib/a.c '#include "core/target.h"'
+	breaks 'core/lib knows of core only itself' core/lib/a.h '#include <vmgdb/vmgdb.h>'
+	result 'core/lib may use core/lib' "$(in_tree core/lib/a.c '#include "core/lib/b.h"')"
+	for folder in engine server breakpoints; do
+		breaks 'core/rsp knows no engine, server, breakpoints' core/rsp/commands/a.c \
+			"#include \"core/$folder/a.h\""
+	done
+	for folder in rsp server; do
+		breaks 'core/engine knows no rsp, server' core/engine/a.c "#include \"core/$folder/a.h\""
+	done
+	for folder in rsp engine server; do
+		breaks 'core/breakpoints knows no rsp, engine, server' core/breakpoints/a.h \
+			"#include \"core/$folder/a.h\""
+	done
+	breaks 'core/server knows no breakpoints' core/server/a.c '#include "core/breakpoints/a.h"'
+	breaks 'transport knows of core only lib, no arch, no KVM' transport/a.c '#include "core/target.h"'
+	breaks 'transport knows of core only lib, no arch, no KVM' transport/a.c '#include <linux/kvm.h>'
+	result 'transport may use core/lib' "$(in_tree transport/a.c '#include "core/lib/time.h"')"
 	breaks 'arch knows no transport' arch/arm64/a.c '#include "transport/stream.h"'
+	breaks 'what architectures share knows none of them' arch/kvm_a.c '#include "arch/x86/cpu.h"'
 	breaks 'x86 knows no arm64' arch/x86/a.c '#include "arch/arm64/arm64.h"'
 	breaks 'arm64 knows no x86' arch/arm64/a.c '#include "arch/x86/x86.h"'
 	breaks 'KVM is known to kvm files alone' arch/x86/walk.c '#include <linux/kvm.h>'
+	breaks 'KVM is known to kvm files alone' arch/walk.c '#include <linux/kvm.h>'
 	breaks 'vmgdb-run uses the public headers alone' host-tools/vmgdb-run/x86/a.c \
 		'#include "core/engine/engine.h"'
 	breaks 'includes are written from the top' core/a.c '#include "engine.h"'

@@ -9,7 +9,7 @@ UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(UNIT_SRC))
 
 $(O)/tests/test_%: $(O)/obj/tests/unit/test_%.o $(call obj,$(UNIT_HELP_SRC) $(LIB_SRC) $(PURE_SRC))
 	@mkdir -p $(@D)
-	$(CC) -pthread -o $@ $^ $(LDFLAGS) -lcriterion
+	$(CC) $(CFLAGS) -pthread -o $@ $^ $(LDFLAGS) -lcriterion
 
 # What of vmgdb-run needs no KVM
 $(O)/tests/test_run_console: $(call obj,host-tools/vmgdb-run/console.c)
@@ -21,7 +21,8 @@ unit: $(UNIT)
 
 # Threads of this one take turns: tests/unit/fibers.h.
 FIBERS_WRAP := $(foreach f,create join mutex_lock mutex_unlock cond_wait cond_timedwait cond_signal \
-	cond_broadcast rwlock_rdlock rwlock_wrlock rwlock_unlock,-Wl,--wrap=pthread_$(f))
+	cond_broadcast rwlock_rdlock rwlock_wrlock rwlock_unlock,-Wl,--wrap=pthread_$(f)) \
+	$(foreach f,time_ms time_us sched_yield,-Wl,--wrap=$(f))
 $(O)/tests/test_engine_random: override LDFLAGS += $(FIBERS_WRAP)
 
 # The same under AddressSanitizer and UndefinedBehaviorSanitizer.
@@ -30,10 +31,12 @@ ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 asan:
 	@$(MAKE) --no-print-directory O=$(O)/asan CFLAGS='-O1 -g $(ASAN)' LDFLAGS='$(ASAN)' unit
 
-# The engine's tests under ThreadSanitizer; the random one has no threads.
+# The engine's tests under ThreadSanitizer, with what of core/ the engine needs; the random one has no
+# threads.
 TSAN := $(patsubst tests/unit/%.c,$(O)/tsan/%,$(filter-out %_random.c,$(wildcard tests/unit/test_engine*.c)))
-$(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/softcpu.[ch] tests/unit/softvm.[ch] core/*.h core/*/*.h core/include/vmgdb/*.h) $(CORE_SRC) \
-		tests/tsan/criterion/criterion.h
+TSAN_SRC := $(wildcard core/*/*.h core/*.h core/include/vmgdb/*.h tests/unit/softcpu.[ch] tests/unit/softvm.[ch]) \
+	$(wildcard core/engine/*.c core/breakpoints/*.c core/lib/*.c core/memory.c core/regs.c)
+$(TSAN): $(O)/tsan/%: tests/unit/%.c $(TSAN_SRC) tests/tsan/criterion/criterion.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -Itests/tsan $(INCLUDES) -pthread $(WARN) -O1 -g -fsanitize=thread -o $@ \
 		$(filter %.c,$^)
@@ -45,7 +48,7 @@ tsan: $(TSAN)
 TEST_TOOLS := $(if $(filter x86,$(ARCH)),$(O)/tests/kvmtraits) $(O)/static/$(ARCH)-kvm-probe
 $(O)/tests/kvmtraits: $(O)/obj/tests/gdb/kvmtraits.o
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(LDFLAGS)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS)
 
 # The commands for users: each sees to the packages that it needs, then to the build.
 .PHONY: check demo

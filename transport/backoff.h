@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * "Not before": accept() may be called earlier than retry_ms says, when the caller goes round its
- * loop for another reason. Private.
+ * When accept() is to try again. The caller may call it earlier than retry_ms says, whenever it goes
+ * round its loop for another reason. Private.
  */
-#ifndef VMGDB_TRANSPORT_RETRY_H
-#define VMGDB_TRANSPORT_RETRY_H
+#ifndef VMGDB_TRANSPORT_BACKOFF_H
+#define VMGDB_TRANSPORT_BACKOFF_H
 
 #include <stdbool.h>
 
@@ -14,10 +14,10 @@ struct retry {
 	long long at; /* ms of the monotonic clock */
 };
 
-/* Nothing to poll for: to be called again in ms. */
+/* Nothing is polled: accept() tries again in ms milliseconds. */
 void retry_in(struct retry *r, struct vmgdb_endpoint *ep, int ms);
 
-/* Whether it is too early; then ep->retry_ms is what is left to wait. */
+/* Whether that time has not come yet; then ep->retry_ms is what is left of it. */
 bool retry_early(const struct retry *r, struct vmgdb_endpoint *ep);
 
 #endif

@@ -1,10 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * Endpoints that connect out. One connection at a time:
  *
- *	idle -> connecting -> shaking hands -> a stream -> idle
+ *	idle -> connecting -> handshake -> a stream -> idle
  *
- * A stub that dials tries for ever, less and less often; the debugger's side is told at once.
+ * A stub that dials tries for ever, less and less often; the debugger's side gets the error at once.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,14 +25,14 @@ static void wait_for(struct dialer *d, short events)
 	d->ep.retry_ms = 0;
 }
 
-static void hang_up(struct dialer *d)
+static void close_connection(struct dialer *d)
 {
 	if (d->fd >= 0)
 		close(d->fd);
 	d->fd = -1;
 }
 
-static void explain(struct dialer *d, int err)
+static void describe_failure(struct dialer *d, int err)
 {
 	const char *hint = d->family->hint ? d->family->hint(&d->to, err) : NULL;
 	char buf[64];
@@ -44,9 +44,9 @@ static void explain(struct dialer *d, int err)
 
 static int dial_failed(struct dialer *d, int err)
 {
-	hang_up(d);
+	close_connection(d);
 	if (d->ep.refused[0] == '\0')
-		explain(d, err);
+		describe_failure(d, err);
 	retry_in(&d->retry, &d->ep, d->delay);
 	d->delay = d->delay * 2 < LONGEST_MS ? d->delay * 2 : LONGEST_MS;
 	return d->once || err == -EACCES ? err : -EAGAIN;
@@ -61,10 +61,11 @@ static int start(struct dialer *d)
 	d->fd = socket_open(d->to.any.sa_family);
 	if (d->fd < 0)
 		return d->fd;
+	socket_prepare(d->family, d->fd);
 	if (connect(d->fd, &d->to.any, d->tolen) < 0 && errno != EINPROGRESS) {
 		int err = -errno;
 
-		hang_up(d);
+		close_connection(d);
 		return err;
 	}
 	return 0;
@@ -85,7 +86,7 @@ static int connected(struct dialer *d)
 	return -err;
 }
 
-static int shake_hands(struct dialer *d)
+static int go_on_with_handshake(struct dialer *d)
 {
 	int ret = d->handshake(d);
 
@@ -104,15 +105,15 @@ static void dial_again(struct vmgdb_endpoint *ep)
 
 static int finish(struct dialer *d, struct stream **out)
 {
-	char peer[sizeof((*out)->peer)];
+	struct socket_peer peer;
 	int fd = d->fd;
 
-	if (!d->family->admit(fd, &d->allow, peer, sizeof(peer))) {
-		snprintf(d->ep.refused, sizeof(d->ep.refused), "%s is not allowed", peer);
+	if (!d->family->admit(fd, &d->allow, &peer)) {
+		snprintf(d->ep.refused, sizeof(d->ep.refused), "%s is not allowed", peer.name);
 		return -EACCES;
 	}
 	d->fd = -1;
-	if (socket_stream(fd, peer, dial_again, &d->ep, out) != 0)
+	if (socket_stream(fd, &peer, dial_again, &d->ep, out) != 0)
 		return -ENOMEM;
 	d->busy = true;
 	d->delay = SHORTEST_MS;
@@ -132,7 +133,7 @@ static int dialer_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	if (ret == 0)
 		ret = connected(d);
 	if (ret == 0 && d->handshake)
-		ret = shake_hands(d);
+		ret = go_on_with_handshake(d);
 	if (ret == 0)
 		ret = finish(d, out);
 	/* -EAGAIN without a connection: the listener's queue is full */
@@ -143,7 +144,7 @@ static int dialer_accept(struct vmgdb_endpoint *ep, struct stream **out)
 
 static void dialer_close(struct vmgdb_endpoint *ep)
 {
-	hang_up((struct dialer *)ep);
+	close_connection((struct dialer *)ep);
 	endpoint_free(ep);
 }
 

@@ -1,16 +1,12 @@
-/* SPDX-License-Identifier: MIT */
-/* The public calls, and what every endpoint has in common. */
-#define _GNU_SOURCE
+// SPDX-License-Identifier: MIT
+/* The public calls. */
 #include <vmgdb/endpoint.h>
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "transport/stream.h"
-#include "transport/transport.h"
+#include "transport/parser.h"
 
 /* A kind that can only be dialled needs no "dial" to be. */
 static int open_kind(const struct endpoint_spec *s, const struct transport *kind,
@@ -23,6 +19,38 @@ static int open_kind(const struct endpoint_spec *s, const struct transport *kind
 	if (!opener)
 		return spec_error(s, -EINVAL, "'%s' can't be dialled", kind->kind);
 	return opener(s, out);
+}
+
+/*
+ * The transcript of the endpoint's sessions. It is opened last, so that a spec that is refused leaves no
+ * file behind, and non-blocking, so that a FIFO or a terminal holds up nobody.
+ */
+static int open_transcript(const struct endpoint_spec *s, struct vmgdb_endpoint *ep)
+{
+	if (!s->policy.log)
+		return 0;
+	ep->policy.log_fd =
+		open(s->policy.log,
+		     O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+	return ep->policy.log_fd < 0
+		       ? spec_failed(s, -errno, "option 'log': can't open '%.80s'", s->policy.log)
+		       : 0;
+}
+
+static int open_endpoint(const struct endpoint_spec *s, const struct transport *kind,
+			 struct vmgdb_endpoint **out)
+{
+	struct vmgdb_endpoint *ep;
+	int ret = open_kind(s, kind, &ep);
+
+	if (ret)
+		return ret;
+	ret = open_transcript(s, ep);
+	if (ret)
+		ep->ops->close(ep);
+	else
+		*out = ep;
+	return ret;
 }
 
 int vmgdb_endpoint_open(const char *spec, enum vmgdb_role role, struct vmgdb_endpoint **out,
@@ -44,7 +72,7 @@ int vmgdb_endpoint_open(const char *spec, enum vmgdb_role role, struct vmgdb_end
 		err[0] = '\0';
 	ret = spec_parse(&s, &kind);
 	if (ret == 0)
-		ret = open_kind(&s, kind, out);
+		ret = open_endpoint(&s, kind, out);
 	if (ret == -ENOMEM)
 		spec_error(&s, ret, "out of memory");
 	free(s.policy.log);
@@ -75,63 +103,4 @@ const char *vmgdb_endpoint_help(unsigned int i)
 		if (n == i)
 			return transports[n].help;
 	return option_help(i - n);
-}
-
-void *endpoint_new(const struct endpoint_spec *s, size_t size, const struct endpoint_ops *ops)
-{
-	struct vmgdb_endpoint *ep = calloc(1, size);
-
-	if (!ep)
-		return NULL;
-	ep->ops = ops;
-	ep->pfd.fd = -1;
-	ep->pfd.events = POLLIN;
-	ep->policy = s->policy;
-	if (!s->policy.log)
-		return ep;
-	ep->policy.log = strdup(s->policy.log);
-	if (ep->policy.log)
-		return ep;
-	free(ep);
-	return NULL;
-}
-
-void endpoint_free(struct vmgdb_endpoint *ep)
-{
-	free(ep->policy.log);
-	free(ep);
-}
-
-/* Long specs are cut, so that the reason always fits. */
-static void start_error(const struct endpoint_spec *s, const char *fmt, va_list ap)
-{
-	int n = snprintf(s->err, s->errlen, "endpoint '%.100s': ", s->text);
-
-	if (n > 0 && (size_t)n < s->errlen)
-		vsnprintf(s->err + n, s->errlen - (size_t)n, fmt, ap);
-}
-
-int spec_error(const struct endpoint_spec *s, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	start_error(s, fmt, ap);
-	va_end(ap);
-	return err;
-}
-
-int spec_failed(const struct endpoint_spec *s, int err, const char *fmt, ...)
-{
-	char buf[64];
-	va_list ap;
-	size_t n;
-
-	va_start(ap, fmt);
-	start_error(s, fmt, ap);
-	va_end(ap);
-	n = strnlen(s->err, s->errlen);
-	if (n < s->errlen)
-		snprintf(s->err + n, s->errlen - n, ": %s", strerror_r(-err, buf, sizeof(buf)));
-	return err;
 }

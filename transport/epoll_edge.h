@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting on a descriptor that says POLLHUP for as long as nobody is at its other end: poll() on it
- * would return at once, for ever. An epoll descriptor in edge-triggered mode tells changes only, and
+ * Waiting on a descriptor that reports POLLHUP for as long as nobody is at its other end: poll() on it
+ * would return at once, for ever. An epoll descriptor in edge-triggered mode reports changes only, and
  * can itself be polled. Private.
  */
-#ifndef VMGDB_TRANSPORT_EDGE_H
-#define VMGDB_TRANSPORT_EDGE_H
+#ifndef VMGDB_TRANSPORT_EPOLL_EDGE_H
+#define VMGDB_TRANSPORT_EPOLL_EDGE_H
 
 #include <stdbool.h>
 

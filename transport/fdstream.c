@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "transport/fdstream.h"
 
 #include <errno.h>
@@ -26,7 +26,8 @@ enum fd_type fd_type(int fd)
 	return S_ISFIFO(st.st_mode) ? FD_PIPE : FD_OTHER;
 }
 
-/* Only sockets can be told to keep SIGPIPE to themselves: hold it back, and take away ours. */
+/* MSG_NOSIGNAL is for sockets only: elsewhere SIGPIPE is blocked during the write, and one that this
+ * write has raised is taken from the queue. */
 static ssize_t write_pipe(int fd, const void *buf, size_t len)
 {
 	static const struct timespec now;
@@ -96,6 +97,13 @@ static ssize_t fdstream_write(struct stream *s, const void *buf, size_t len)
 	return fd_write(s->wfd, ((struct fdstream *)s)->wtype, buf, len);
 }
 
+static int fdstream_finish(struct stream *s)
+{
+	if (((struct fdstream *)s)->wtype != FD_SOCKET)
+		return -EOPNOTSUPP;
+	return shutdown(s->wfd, SHUT_WR) < 0 ? -errno : 0;
+}
+
 static void fdstream_close(struct stream *s)
 {
 	struct fdstream *f = (struct fdstream *)s;
@@ -111,6 +119,7 @@ static void fdstream_close(struct stream *s)
 static const struct stream_ops fdstream_ops = {
 	.read = fdstream_read,
 	.write = fdstream_write,
+	.finish = fdstream_finish,
 	.close = fdstream_close,
 };
 

@@ -1,9 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "transport/inherited_fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "transport/fdstream.h"
@@ -17,7 +18,8 @@ struct inherited {
 	bool given;
 };
 
-/* Sockets are told for each call; others only as a whole, and whoever shares them is affected. */
+/* Sockets take MSG_DONTWAIT with each call. Other files are non-blocking as a whole, for all processes
+ * that share them. */
 static int make_nonblocking(int fd, int *flags)
 {
 	*flags = fcntl(fd, F_GETFL);
@@ -37,21 +39,31 @@ static void put_flags_back(struct vmgdb_endpoint *ep)
 	h->rfd = h->wfd = -1;
 }
 
+static void name_peer(const struct inherited *h, struct stream *s)
+{
+	const struct allow_list anyone = { .given = true, .any = true };
+	const struct socket_family *family = socket_family_of(h->rfd);
+	struct socket_peer peer = { 0 };
+
+	if (family) {
+		socket_prepare(family, h->rfd);
+		family->admit(h->rfd, &anyone, &peer);
+	} else {
+		snprintf(peer.name, sizeof(peer.name), "%.60s", h->ep.name);
+	}
+	s->id = peer.id;
+	memcpy(s->peer, peer.name, sizeof(s->peer));
+}
+
 static int inherited_accept(struct vmgdb_endpoint *ep, struct stream **out)
 {
 	struct inherited *h = (struct inherited *)ep;
-	const struct socket_family *family = socket_family_of(h->rfd);
-	const struct allow_list anyone = { .given = true, .any = true };
-
 	if (h->given)
 		return h->rfd < 0 ? -ESHUTDOWN : -EAGAIN;
 	*out = fdstream_new(h->rfd, h->wfd, h->traits, put_flags_back, ep);
 	if (!*out)
 		return -ENOMEM;
-	if (family)
-		family->admit(h->rfd, &anyone, (*out)->peer, sizeof((*out)->peer));
-	else
-		snprintf((*out)->peer, sizeof((*out)->peer), "%.60s", ep->name);
+	name_peer(h, *out);
 	h->given = true;
 	ep->pfd.fd = -1;
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* An endpoint of which the one peer is there already. Private. */
-#ifndef VMGDB_TRANSPORT_INHERITED_H
-#define VMGDB_TRANSPORT_INHERITED_H
+/* An endpoint whose one peer is connected from the start. Private. */
+#ifndef VMGDB_TRANSPORT_INHERITED_FD_H
+#define VMGDB_TRANSPORT_INHERITED_FD_H
 
 #include "transport/transport.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Endpoints that listen on a socket. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,30 +18,31 @@ struct listener {
 	struct retry retry;
 };
 
-/* Out of descriptors or memory: the socket stays readable, so look away for a while. */
-static int pause_listening(struct listener *l)
+/* Nobody can be accepted for now, while the socket stays readable: it is not polled for a while. */
+static int pause_listening(struct listener *l, int err)
 {
+	l->ep.shortage = err;
 	retry_in(&l->retry, &l->ep, SHORTAGE_MS);
 	return -EAGAIN;
 }
 
-/* Errors of accept(2) that are the one connection's, not the listener's. */
-static bool passing(int err)
+static int accept_failed(struct listener *l, int err)
 {
 	switch (err) {
-	case EBADF:
-	case EFAULT:
-	case EINVAL:
-	case ENOTSOCK:
-	case EOPNOTSUPP: return false;
-	default: return true;
+	case -EAGAIN:
+	case -EINTR:
+	case -ECONNABORTED: return -EAGAIN; /* the peer has left the queue */
+	case -EBADF:
+	case -ENOTSOCK:
+	case -EOPNOTSUPP: return err; /* the descriptor is no listener any more */
+	default: return pause_listening(l, err);
 	}
 }
 
 static int listener_accept(struct vmgdb_endpoint *ep, struct stream **out)
 {
 	struct listener *l = (struct listener *)ep;
-	char peer[sizeof((*out)->peer)];
+	struct socket_peer peer;
 	int fd;
 
 	if (retry_early(&l->retry, ep))
@@ -49,17 +50,15 @@ static int listener_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	ep->pfd.fd = l->fd;
 	ep->retry_ms = 0;
 	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			return pause_listening(l);
-		return passing(errno) ? -EAGAIN : -errno;
-	}
-	if (!l->family->admit(fd, &l->allow, peer, sizeof(peer))) {
-		snprintf(ep->refused, sizeof(ep->refused), "%s is not allowed", peer);
+	if (fd < 0)
+		return accept_failed(l, -errno);
+	ep->shortage = 0;
+	if (!l->family->admit(fd, &l->allow, &peer)) {
+		snprintf(ep->refused, sizeof(ep->refused), "%s is not allowed", peer.name);
 		close(fd);
 		return -EACCES;
 	}
-	return socket_stream(fd, peer, NULL, NULL, out) ? pause_listening(l) : 0;
+	return socket_stream(fd, &peer, NULL, NULL, out) ? pause_listening(l, -ENOMEM) : 0;
 }
 
 static void listener_close(struct vmgdb_endpoint *ep)
@@ -81,10 +80,10 @@ static int start_listening(struct listener *l)
 	union socket_address a;
 	socklen_t len = sizeof(a);
 
-	l->family = socket_family_of(l->fd);
 	if (!l->family)
 		return -EAFNOSUPPORT;
-	if (listen(l->fd, SOCKET_BACKLOG) < 0 || getsockname(l->fd, &a.any, &len) < 0)
+	socket_prepare(l->family, l->fd);
+	if (listen(l->fd, SOMAXCONN) < 0 || getsockname(l->fd, &a.any, &len) < 0)
 		return -errno;
 	l->family->name(&a, l->ep.name, sizeof(l->ep.name));
 	l->family->attach(&a, l->ep.attach, sizeof(l->ep.attach));
@@ -92,8 +91,8 @@ static int start_listening(struct listener *l)
 	return 0;
 }
 
-int socket_listen(const struct endpoint_spec *s, int fd, struct owned_name *file,
-		  struct vmgdb_endpoint **out)
+int socket_listen(const struct endpoint_spec *s, const struct socket_family *family, int fd,
+		  struct owned_name *file, struct vmgdb_endpoint **out)
 {
 	struct listener *l = endpoint_new(s, sizeof(*l), &listener_ops);
 	int ret;
@@ -105,6 +104,7 @@ int socket_listen(const struct endpoint_spec *s, int fd, struct owned_name *file
 		return -ENOMEM;
 	}
 	l->fd = fd;
+	l->family = family;
 	l->allow = s->allow;
 	if (file)
 		l->file = *file;

@@ -1,10 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The table of options, and what each does. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "transport/transport.h"
+#include "transport/parser.h"
 
 struct option {
 	const char *name;
@@ -28,6 +28,13 @@ static int set_wait(struct endpoint_spec *s, const struct transport *kind, char 
 {
 	(void)kind, (void)value;
 	s->policy.wait = true;
+	return 0;
+}
+
+static int set_takeover(struct endpoint_spec *s, const struct transport *kind, char *value)
+{
+	(void)kind, (void)value;
+	s->policy.takeover = true;
 	return 0;
 }
 
@@ -139,7 +146,7 @@ static const struct option options[] = {
 	},
 	{
 		.name = "allow",
-		.help = "allow=ID[+ID]...\twho may come: uids for unix (default: one's own and root), "
+		.help = "allow=ID[+ID]...\twho may connect: uids for unix (default: one's own and root), "
 			"CIDs for vsock (default: host and local, but any VM that is waited for), or any",
 		.value = "id",
 		.takes = TAKES_ALLOW,
@@ -172,6 +179,14 @@ static const struct option options[] = {
 		.value = "policy",
 		.stub_only = true,
 		.set = set_on_disconnect,
+	},
+	{
+		.name = "takeover",
+		.help = "takeover\ta new debugger of the same user takes the VM over from the one that is "
+			"attached (unix: same uid, or root; tcp: from loopback; vsock: same CID)",
+		.takes = TAKES_TAKEOVER,
+		.stub_only = true,
+		.set = set_takeover,
 	},
 	{
 		.name = "ro",

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
 #include "transport/owned_path.h"
 
@@ -22,7 +22,7 @@ static int open_directory(const char *path, const char *base)
 	return fd;
 }
 
-static void let_go(struct owned_name *o)
+static void release(struct owned_name *o)
 {
 	if (o->file >= 0)
 		close(o->file);
@@ -48,7 +48,7 @@ int owned_name_take(struct owned_name *o, const char *path)
 	if (o->base)
 		return 0;
 	err = -errno;
-	let_go(o);
+	release(o);
 	return err;
 }
 
@@ -66,5 +66,5 @@ void owned_name_remove(struct owned_name *o)
 		return;
 	if (still_ours(o))
 		unlinkat(o->dir, o->base, 0);
-	let_go(o);
+	release(o);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A name in the file system that we made, and remove at the end if it is still ours. Private. */
-#ifndef VMGDB_TRANSPORT_OWNED_H
-#define VMGDB_TRANSPORT_OWNED_H
+/* A name in the file system that an endpoint has made, and removes at the end unless another file has it
+ * by then. Private. */
+#ifndef VMGDB_TRANSPORT_OWNED_PATH_H
+#define VMGDB_TRANSPORT_OWNED_PATH_H
 
 /* All zero: owns nothing. */
 struct owned_name {

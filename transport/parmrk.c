@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "transport/parmrk.h"
 
 enum { INTERRUPT = 0x03 };

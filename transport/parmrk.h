@@ -3,8 +3,8 @@
  * What a terminal in PARMRK mode puts into its input, termios(3): a byte 0377 comes as 0377 0377,
  * and a BREAK as 0377 0 0. Private.
  */
-#ifndef VMGDB_TRANSPORT_UNMARK_H
-#define VMGDB_TRANSPORT_UNMARK_H
+#ifndef VMGDB_TRANSPORT_PARMRK_H
+#define VMGDB_TRANSPORT_PARMRK_H
 
 #include <stddef.h>
 

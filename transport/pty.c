@@ -1,11 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * A pseudo-terminal whose slave the debugger opens.
  *
- * There is a peer from its first byte on: debuggers speak first, and what merely opens the slave
- * for a moment (stty, a file manager) is none. It has left when the master reads EIO: no process
- * has the slave open. A debugger that leaves and comes back at once can slip through between two
- * reads; so opens and closes are also counted, by inotify.
+ * There is a peer from its first byte on: debuggers send the first byte, and a process that merely opens the
+ * slave for a moment (stty, a file manager) is none. The peer has left when the master reads EIO: no
+ * process has the slave open. A debugger that leaves and comes back between two reads is noticed by
+ * inotify, which counts opens and closes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,16 +21,13 @@
 
 #include "transport/epoll_edge.h"
 #include "transport/fdstream.h"
+#include "transport/line.h"
 #include "transport/owned_path.h"
-#include "transport/transport.h"
 
-enum { DRAIN_MS = 200, DRAIN_STEP_MS = 5 };
+enum { DRAIN_MS = 200 };
 
 struct pty {
-	struct vmgdb_endpoint ep;
-	struct stream stream;
-	bool busy;
-	int master;
+	struct line line; /* first member; its descriptor is the master */
 	int edge;
 	int inotify; /* -1: this system has no more; all but the fastest return is seen without */
 	unsigned int holders;
@@ -39,11 +36,6 @@ struct pty {
 	struct owned_name link;
 	char slave[32];
 };
-
-static struct pty *pty_of(struct stream *s)
-{
-	return (struct pty *)((char *)s - offsetof(struct pty, stream));
-}
 
 static void count_holders(struct pty *p, uint32_t mask)
 {
@@ -69,33 +61,21 @@ static void watch_holders(struct pty *p)
 	} while (n == (ssize_t)sizeof(e));
 }
 
-static ssize_t pty_read(struct stream *s, void *buf, size_t len)
+static ssize_t pty_read(struct line *l, void *buf, size_t len)
 {
-	struct pty *p = pty_of(s);
+	struct pty *p = (struct pty *)l;
 
 	watch_holders(p);
-	return p->came_back ? 0 : fd_read(p->master, FD_OTHER, buf, len);
+	return p->came_back ? 0 : fd_read(l->fd, FD_OTHER, buf, len);
 }
 
-static ssize_t pty_write(struct stream *s, const void *buf, size_t len)
+static void pty_wait(struct line *l)
 {
-	return fd_write(s->wfd, FD_OTHER, buf, len);
+	struct pty *p = (struct pty *)l;
+
+	l->ep.pfd.fd = p->edge;
+	edge_rearm(p->edge, l->fd, POLLIN);
 }
-
-static void pty_stream_close(struct stream *s)
-{
-	struct pty *p = pty_of(s);
-
-	p->busy = false;
-	p->ep.pfd.fd = p->edge;
-	edge_rearm(p->edge, p->master, POLLIN);
-}
-
-static const struct stream_ops pty_stream_ops = {
-	.read = pty_read,
-	.write = pty_write,
-	.close = pty_stream_close,
-};
 
 /* Raw, without echo, and nothing in the slave's input that was meant for an earlier debugger. On
  * the master these act on the slave; TCSAFLUSH is what reaches its line discipline. */
@@ -110,88 +90,70 @@ static int make_raw(int master)
 	return tcsetattr(master, TCSAFLUSH, &t) < 0 ? -errno : 0;
 }
 
-static short poll_master(const struct pty *p)
-{
-	struct pollfd pfd = { .fd = p->master, .events = POLLIN };
-
-	return poll(&pfd, 1, 0) > 0 ? pfd.revents : 0;
-}
-
 /*
- * The last debugger's leavings, or all that one said which left before it was seen. The next may come
- * at any moment: what was there while nobody had the slave open is not its, and no more is taken.
+ * Discard what the last debugger left unread, or all that one sent which left before it was seen. The next
+ * debugger may come at any moment: only what was there while nobody had the slave open is discarded.
  */
 static void discard_input(const struct pty *p)
 {
 	char buf[4096];
 	int n;
 
-	while (ioctl(p->master, FIONREAD, &n) == 0 && n > 0 && poll_master(p) & POLLHUP) {
+	while (ioctl(p->line.fd, FIONREAD, &n) == 0 && n > 0 && line_poll(&p->line) & POLLHUP) {
 		size_t len = (size_t)n < sizeof(buf) ? (size_t)n : sizeof(buf);
 
-		if (fd_read(p->master, FD_OTHER, buf, len) <= 0)
+		if (fd_read(p->line.fd, FD_OTHER, buf, len) <= 0)
 			return;
 	}
 }
 
-static void start_stream(struct pty *p)
+static int pty_prepare(struct line *l)
 {
-	p->busy = true;
-	p->left = p->came_back = false;
-	if (p->holders == 0)
-		p->holders = 1;
-	p->ep.pfd.fd = -1;
-	p->stream.ops = &pty_stream_ops;
-	p->stream.rfd = p->stream.wfd = p->master;
-	p->stream.traits = STREAM_RELIABLE | STREAM_HANGUP;
-	snprintf(p->stream.peer, sizeof(p->stream.peer), "%s", p->slave);
-}
+	struct pty *p = (struct pty *)l;
 
-static int pty_accept(struct vmgdb_endpoint *ep, struct stream **out)
-{
-	struct pty *p = (struct pty *)ep;
-	short events;
-
-	if (p->busy)
-		return -EAGAIN;
 	edge_consume(p->edge);
 	watch_holders(p);
-	events = poll_master(p);
-	if (events & POLLHUP) {
-		if (events & POLLIN)
-			discard_input(p);
-		make_raw(p->master);
-		p->holders = 0;
-		p->left = false;
-		return -EAGAIN;
-	}
-	if (!(events & POLLIN))
-		return -EAGAIN;
-	if (p->left)
-		make_raw(p->master);
-	start_stream(p);
-	*out = &p->stream;
 	return 0;
 }
 
+/* Nobody has the slave open: the next debugger finds it as the first one did. */
+static int pty_absent(struct line *l, short revents)
+{
+	struct pty *p = (struct pty *)l;
+
+	if (revents & POLLIN)
+		discard_input(p);
+	make_raw(l->fd);
+	p->holders = 0;
+	p->left = false;
+	return -EAGAIN;
+}
+
+static void pty_begin(struct line *l)
+{
+	struct pty *p = (struct pty *)l;
+
+	if (p->left)
+		make_raw(l->fd);
+	p->left = p->came_back = false;
+	if (p->holders == 0)
+		p->holders = 1;
+}
+
 /*
- * When the master is closed, what the debugger has not read yet is lost: last words, which are worth a
- * moment. What was written just now is on its way into the slave's queue.
+ * The final flush: when the master is closed, what the debugger has not read yet is lost. What was
+ * written just now is still on its way into the slave's queue.
  */
 static void drain(const struct pty *p)
 {
-	int slave, n;
+	int slave;
 
-	if (p->master < 0 || poll_master(p) & POLLHUP)
+	if (p->line.fd < 0 || line_poll(&p->line) & POLLHUP)
 		return;
 	slave = open(p->slave, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (slave < 0)
 		return;
-	for (int ms = 0; ms < DRAIN_MS; ms += DRAIN_STEP_MS) {
-		poll(NULL, 0, DRAIN_STEP_MS);
-		if (ioctl(slave, FIONREAD, &n) < 0 || n == 0)
-			break;
-	}
+	line_drain(slave, FIONREAD, DRAIN_MS);
 	close(slave);
 }
 
@@ -205,33 +167,38 @@ static void pty_close(struct vmgdb_endpoint *ep)
 		close(p->inotify);
 	if (p->edge >= 0)
 		close(p->edge);
-	if (p->master >= 0)
-		close(p->master);
+	if (p->line.fd >= 0)
+		close(p->line.fd);
 	endpoint_free(ep);
 }
 
-static const struct endpoint_ops pty_ops = {
-	.accept = pty_accept,
+static const struct line_ops pty_ops = {
+	.prepare = pty_prepare,
+	.absent = pty_absent,
+	.begin = pty_begin,
+	.wait = pty_wait,
+	.read = pty_read,
+	.write = line_write,
 	.close = pty_close,
 };
 
 static int open_master(struct pty *p)
 {
-	p->master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	if (p->master < 0)
+	p->line.fd = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (p->line.fd < 0)
 		return -errno;
-	if (grantpt(p->master) < 0 || unlockpt(p->master) < 0)
+	if (grantpt(p->line.fd) < 0 || unlockpt(p->line.fd) < 0)
 		return -errno;
-	if (ptsname_r(p->master, p->slave, sizeof(p->slave)) != 0 || chmod(p->slave, 0600) < 0)
+	if (ptsname_r(p->line.fd, p->slave, sizeof(p->slave)) != 0 || chmod(p->slave, 0600) < 0)
 		return -errno;
 	p->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (p->inotify >= 0)
 		inotify_add_watch(p->inotify, p->slave, IN_OPEN | IN_CLOSE);
-	p->edge = edge_open(p->master, POLLIN);
-	return p->edge < 0 ? p->edge : make_raw(p->master);
+	p->edge = edge_open(p->line.fd, POLLIN);
+	return p->edge < 0 ? p->edge : make_raw(p->line.fd);
 }
 
-/* A link that an earlier run left behind: to a pty that is no more, or that is ours now. */
+/* Remove a link that an earlier run left behind: to a pty that is gone, or to this one's number. */
 static int remove_stale_link(const struct endpoint_spec *s, const char *slave)
 {
 	char target[32] = "";
@@ -272,22 +239,26 @@ int pty_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 		return spec_error(s, -EINVAL,
 				  "'pty' is for the VMM's side; the other opens it "
 				  "as serial:/dev/pts/N");
-	p = endpoint_new(s, sizeof(*p), &pty_ops);
+	p = line_new(s, sizeof(*p), &pty_ops);
 	if (!p)
 		return -ENOMEM;
-	p->inotify = p->edge = p->master = -1;
+	p->inotify = p->edge = -1;
 	ret = open_master(p);
 	if (ret)
 		spec_failed(s, ret, "can't make a pty");
 	else if (s->name[0])
 		ret = make_link(s, p);
 	if (ret) {
-		pty_close(&p->ep);
+		pty_close(&p->line.ep);
 		return ret;
 	}
-	snprintf(p->ep.name, sizeof(p->ep.name), "pty%s%s", s->name[0] ? ":" : "", s->name);
-	snprintf(p->ep.attach, sizeof(p->ep.attach), "%s", s->name[0] ? s->name : p->slave);
-	p->ep.pfd.fd = p->edge;
-	*out = &p->ep;
+	snprintf(p->line.ep.name, sizeof(p->line.ep.name), "pty%s%s", s->name[0] ? ":" : "",
+		 s->name);
+	snprintf(p->line.ep.attach, sizeof(p->line.ep.attach), "%s",
+		 s->name[0] ? s->name : p->slave);
+	snprintf(p->line.stream.peer, sizeof(p->line.stream.peer), "%s", p->slave);
+	p->line.stream.traits = STREAM_RELIABLE | STREAM_HANGUP;
+	p->line.ep.pfd.fd = p->edge;
+	*out = &p->line.ep;
 	return 0;
 }

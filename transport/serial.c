@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
- * A serial line. Nothing tells who is at its other end, or whether anybody is: on the VMM's side
+ * A serial line. Nothing shows who is at its other end, or whether anybody is: on the VMM's side
  * there is a peer from its first byte on, until the stream is closed. A device that goes away (a USB
  * adapter is pulled out) is opened again when it comes back.
  */
@@ -12,25 +12,20 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "transport/fdstream.h"
 #include "transport/backoff.h"
-#include "transport/transport.h"
+#include "transport/line.h"
 #include "transport/parmrk.h"
 
-enum { REOPEN_MS = 1000, DRAIN_MS = 500, DRAIN_STEP_MS = 5 };
+enum { REOPEN_MS = 1000, DRAIN_MS = 500 };
 
 struct serial {
-	struct vmgdb_endpoint ep;
-	struct stream stream;
-	bool busy;
-	bool speaks_first; /* we are the debugger's side: do not wait for a byte */
-	bool final;	   /* a device that has gone is not waited for */
+	struct line line; /* first member */
+	bool final;	  /* a device that has gone is not waited for */
 	bool hw_flow;
 	speed_t speed;
-	int fd; /* -1: the device has gone */
 	struct retry retry;
 	struct termios before;
 	enum unmark_state state;
@@ -61,12 +56,7 @@ static speed_t find_speed(unsigned int baud)
 	return B0;
 }
 
-static struct serial *serial_of(struct stream *s)
-{
-	return (struct serial *)((char *)s - offsetof(struct serial, stream));
-}
-
-/* 8N1, no modem control lines, BREAK and 0377 marked (unmark.h). */
+/* 8N1, no modem control lines, BREAK and 0377 marked (parmrk.h). */
 static int make_raw(struct serial *l)
 {
 	struct termios t = l->before;
@@ -79,37 +69,40 @@ static int make_raw(struct serial *l)
 	t.c_cc[VTIME] = 0;
 	cfsetispeed(&t, l->speed);
 	cfsetospeed(&t, l->speed);
-	if (tcsetattr(l->fd, TCSANOW, &t) < 0 || tcgetattr(l->fd, &t) < 0)
+	if (tcsetattr(l->line.fd, TCSANOW, &t) < 0 || tcgetattr(l->line.fd, &t) < 0)
 		return -errno;
 	/* tcsetattr() is content when any part could be set */
 	if (cfgetospeed(&t) != l->speed)
 		return -ERANGE;
-	return tcflush(l->fd, TCIOFLUSH) < 0 ? -errno : 0;
+	return tcflush(l->line.fd, TCIOFLUSH) < 0 ? -errno : 0;
 }
 
-static void wait_for_peer(struct serial *l)
+static void serial_wait(struct line *line)
 {
-	if (l->fd < 0) {
-		retry_in(&l->retry, &l->ep, REOPEN_MS);
+	struct serial *l = (struct serial *)line;
+
+	if (line->fd < 0) {
+		retry_in(&l->retry, &line->ep, REOPEN_MS);
 		return;
 	}
-	l->ep.pfd.fd = l->fd;
-	l->ep.pfd.events = l->speaks_first ? POLLOUT : POLLIN;
-	l->ep.retry_ms = 0;
+	line->ep.pfd.fd = line->fd;
+	line->ep.pfd.events = line->speaks_first ? POLLOUT : POLLIN;
+	line->ep.retry_ms = 0;
 }
 
-/* flock() keeps those off who ask, also root; TIOCEXCL those who don't, but not root. */
+/* flock() keeps off processes that lock the line as well, also those of root; TIOCEXCL keeps off all others
+ * but root's. */
 static int take_line(struct serial *l)
 {
 	int ret;
 
-	if (flock(l->fd, LOCK_EX | LOCK_NB) < 0)
+	if (flock(l->line.fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	if (tcgetattr(l->fd, &l->before) < 0 || ioctl(l->fd, TIOCEXCL) < 0)
+	if (tcgetattr(l->line.fd, &l->before) < 0 || ioctl(l->line.fd, TIOCEXCL) < 0)
 		return -errno;
 	ret = make_raw(l);
 	if (ret)
-		ioctl(l->fd, TIOCNXCL);
+		ioctl(l->line.fd, TIOCNXCL);
 	return ret;
 }
 
@@ -117,54 +110,35 @@ static int open_line(struct serial *l)
 {
 	int ret;
 
-	l->fd = open(l->device, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	ret = l->fd < 0 ? -errno : take_line(l);
-	if (ret && l->fd >= 0) {
-		close(l->fd);
-		l->fd = -1;
+	l->line.fd = open(l->device, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	ret = l->line.fd < 0 ? -errno : take_line(l);
+	if (ret && l->line.fd >= 0) {
+		close(l->line.fd);
+		l->line.fd = -1;
 	}
-	wait_for_peer(l);
+	serial_wait(&l->line);
 	return ret;
 }
 
-/* The last reply is still in the UART: leave it its speed, for a while. */
-static void drain(int fd)
-{
-	const struct timespec step = { .tv_nsec = DRAIN_STEP_MS * 1000000L };
-	int i, left;
-
-	for (i = 0; i < DRAIN_MS / DRAIN_STEP_MS; i++) {
-		if (ioctl(fd, TIOCOUTQ, &left) < 0 || left == 0)
-			return;
-		nanosleep(&step, NULL);
-	}
-}
-
+/* The last reply is still in the UART, and is sent at the speed of the line. */
 static void close_line(struct serial *l)
 {
-	if (l->fd < 0)
+	if (l->line.fd < 0)
 		return;
-	drain(l->fd);
-	ioctl(l->fd, TIOCNXCL);
-	tcsetattr(l->fd, TCSANOW, &l->before);
-	close(l->fd);
-	l->fd = -1;
+	line_drain(l->line.fd, TIOCOUTQ, DRAIN_MS);
+	ioctl(l->line.fd, TIOCNXCL);
+	tcsetattr(l->line.fd, TCSANOW, &l->before);
+	close(l->line.fd);
+	l->line.fd = -1;
 }
 
-static short poll_line(const struct serial *l)
+static ssize_t serial_read(struct line *line, void *buf, size_t len)
 {
-	struct pollfd p = { .fd = l->fd, .events = POLLIN };
-
-	return poll(&p, 1, 0) > 0 ? p.revents : 0;
-}
-
-static ssize_t serial_read(struct stream *s, void *buf, size_t len)
-{
-	struct serial *l = serial_of(s);
+	struct serial *l = (struct serial *)line;
 	ssize_t n;
 
 	do {
-		n = fd_read(l->fd, FD_OTHER, buf, len);
+		n = fd_read(line->fd, FD_OTHER, buf, len);
 		if (n <= 0)
 			return n;
 		n = (ssize_t)unmark(&l->state, buf, (size_t)n);
@@ -172,59 +146,30 @@ static ssize_t serial_read(struct stream *s, void *buf, size_t len)
 	return n;
 }
 
-static ssize_t serial_write(struct stream *s, const void *buf, size_t len)
+static int serial_prepare(struct line *line)
 {
-	return fd_write(s->wfd, FD_OTHER, buf, len);
-}
+	struct serial *l = (struct serial *)line;
+	int ret;
 
-static void serial_stream_close(struct stream *s)
-{
-	struct serial *l = serial_of(s);
-
-	l->busy = false;
-	wait_for_peer(l);
-}
-
-static const struct stream_ops serial_stream_ops = {
-	.read = serial_read,
-	.write = serial_write,
-	.close = serial_stream_close,
-};
-
-static void start_stream(struct serial *l)
-{
-	l->busy = true;
-	l->state = UNMARK_PLAIN;
-	l->ep.pfd.fd = -1;
-	l->stream.ops = &serial_stream_ops;
-	l->stream.rfd = l->stream.wfd = l->fd;
-	snprintf(l->stream.peer, sizeof(l->stream.peer), "%.60s", l->device);
-}
-
-static int serial_accept(struct vmgdb_endpoint *ep, struct stream **out)
-{
-	struct serial *l = (struct serial *)ep;
-	short events;
-
-	if (l->busy || retry_early(&l->retry, ep))
+	if (retry_early(&l->retry, &line->ep))
 		return -EAGAIN;
-	if (l->fd < 0) {
-		int ret = open_line(l);
+	ret = line->fd < 0 ? open_line(l) : 0;
+	return ret && !l->final ? -EAGAIN : ret;
+}
 
-		if (ret)
-			return l->final ? ret : -EAGAIN;
-	}
-	events = poll_line(l);
-	if (events & (POLLHUP | POLLERR | POLLNVAL)) {
-		close_line(l);
-		wait_for_peer(l);
-		return l->final ? -EIO : -EAGAIN;
-	}
-	if (!l->speaks_first && !(events & POLLIN))
-		return -EAGAIN;
-	start_stream(l);
-	*out = &l->stream;
-	return 0;
+static int serial_absent(struct line *line, short revents)
+{
+	struct serial *l = (struct serial *)line;
+
+	(void)revents;
+	close_line(l);
+	serial_wait(line);
+	return l->final ? -EIO : -EAGAIN;
+}
+
+static void serial_begin(struct line *line)
+{
+	((struct serial *)line)->state = UNMARK_PLAIN;
 }
 
 static void serial_close(struct vmgdb_endpoint *ep)
@@ -233,8 +178,13 @@ static void serial_close(struct vmgdb_endpoint *ep)
 	endpoint_free(ep);
 }
 
-static const struct endpoint_ops serial_ops = {
-	.accept = serial_accept,
+static const struct line_ops serial_ops = {
+	.prepare = serial_prepare,
+	.absent = serial_absent,
+	.begin = serial_begin,
+	.wait = serial_wait,
+	.read = serial_read,
+	.write = line_write,
 	.close = serial_close,
 };
 
@@ -256,21 +206,21 @@ int serial_open(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 
 	if (speed == B0)
 		return spec_error(s, -EINVAL, "option 'baud': %u is no usual speed", s->baud);
-	l = endpoint_new(s, sizeof(*l), &serial_ops);
+	l = line_new(s, sizeof(*l), &serial_ops);
 	if (!l)
 		return -ENOMEM;
 	l->speed = speed;
 	l->hw_flow = s->hw_flow;
-	l->speaks_first = s->role != VMGDB_STUB;
 	/* the number of a pty that has gone may be another's tomorrow */
-	l->final = l->speaks_first || strncmp(s->name, "/dev/pts/", 9) == 0;
+	l->final = l->line.speaks_first || strncmp(s->name, "/dev/pts/", 9) == 0;
 	memcpy(l->device, s->name, sizeof(l->device));
+	snprintf(l->line.stream.peer, sizeof(l->line.stream.peer), "%.60s", l->device);
 	ret = open_line(l);
 	if (ret) {
-		serial_close(&l->ep);
+		serial_close(&l->line.ep);
 		return line_failed(s, ret);
 	}
-	snprintf(l->ep.name, sizeof(l->ep.name), "serial:%s", l->device);
-	*out = &l->ep;
+	snprintf(l->line.ep.name, sizeof(l->line.ep.name), "serial:%s", l->device);
+	*out = &l->line.ep;
 	return 0;
 }

@@ -1,28 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "transport/socket.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "transport/fdstream.h"
-
-const struct socket_family *socket_family_of(int fd)
-{
-	socklen_t len = sizeof(int);
-	int domain;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0)
-		return NULL;
-	switch (domain) {
-	case AF_INET:
-	case AF_INET6: return &tcp_family;
-	case AF_UNIX: return &unix_family;
-	case AF_VSOCK: return &vsock_family;
-	default: return NULL;
-	}
-}
 
 int socket_open(int family)
 {
@@ -31,19 +14,21 @@ int socket_open(int family)
 	return fd < 0 ? -errno : fd;
 }
 
-int socket_stream(int fd, const char *peer, void (*closed)(struct vmgdb_endpoint *ep),
+void socket_prepare(const struct socket_family *family, int fd)
+{
+	if (family->prepare)
+		family->prepare(fd);
+}
+
+int socket_stream(int fd, const struct socket_peer *peer, void (*closed)(struct vmgdb_endpoint *ep),
 		  struct vmgdb_endpoint *ep, struct stream **out)
 {
-	const int on = 1;
-
-	/* A request is one small packet, and so is its reply: never wait to fill a segment. Other
-	 * families have no such option. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	*out = fdstream_new(fd, fd, STREAM_RELIABLE | STREAM_HANGUP, closed, ep);
 	if (!*out) {
 		close(fd);
 		return -ENOMEM;
 	}
-	snprintf((*out)->peer, sizeof((*out)->peer), "%s", peer);
+	(*out)->id = peer->id;
+	snprintf((*out)->peer, sizeof((*out)->peer), "%s", peer->name);
 	return 0;
 }

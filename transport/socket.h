@@ -12,8 +12,6 @@
 #include "transport/backoff.h"
 #include "transport/transport.h"
 
-enum { SOCKET_BACKLOG = 8 };
-
 union socket_address {
 	struct sockaddr any;
 	struct sockaddr_in in;
@@ -22,36 +20,47 @@ union socket_address {
 	struct sockaddr_vm vm;
 };
 
+struct socket_peer {
+	struct peer_id id;
+	char name[64]; /* as stream.peer */
+};
+
 struct socket_family {
 	/* The spec for an address, "tcp:127.0.0.1:40123". */
 	void (*name)(const union socket_address *a, char *buf, size_t len);
 	/* What to type after "target remote" to reach a listener with this address. */
 	void (*attach)(const union socket_address *a, char *buf, size_t len);
-	/* Say in buf who is at the other end of fd. Returns whether the list lets it in. */
-	bool (*admit)(int fd, const struct allow_list *allow, char *buf, size_t len);
+	/* Who is at the other end of fd. Returns whether the list lets it in. */
+	bool (*admit)(int fd, const struct allow_list *allow, struct socket_peer *peer);
+	/* What a connection needs, before connect() or listen(), which hands it on; or NULL. */
+	void (*prepare)(int fd);
 	/* What may be the reason when a could not be reached, or NULL. The member may be NULL. */
 	const char *(*hint)(const union socket_address *a, int err);
 };
 
 extern const struct socket_family tcp_family, unix_family, vsock_family;
 
-/* The family of a socket, or NULL when it is none of ours. */
-const struct socket_family *socket_family_of(int fd);
-
 /* A non-blocking stream socket, or -errno. */
 int socket_open(int family);
 
+/* family->prepare, if there is one. */
+void socket_prepare(const struct socket_family *family, int fd);
+
 /* A stream over a connected socket that it takes over, also on failure. closed, ep: as in
  * fdstream_new(). Returns 0 or -ENOMEM. */
-int socket_stream(int fd, const char *peer, void (*closed)(struct vmgdb_endpoint *ep),
+int socket_stream(int fd, const struct socket_peer *peer, void (*closed)(struct vmgdb_endpoint *ep),
 		  struct vmgdb_endpoint *ep, struct stream **out);
 
+/* socket_family.c: the family of a socket, or NULL when there is none for it. */
+const struct socket_family *socket_family_of(int fd);
+
 /*
- * An endpoint that listens on fd, a bound or already listening socket. fd is taken over, also on
+ * An endpoint that listens on fd, a bound or already listening socket of that family (NULL: of none that
+ * is known, an error). fd is taken over, also on
  * failure; so is file (NULL: none), which is removed at the end. Returns 0 or -errno with s->err.
  */
-int socket_listen(const struct endpoint_spec *s, int fd, struct owned_name *file,
-		  struct vmgdb_endpoint **out);
+int socket_listen(const struct endpoint_spec *s, const struct socket_family *family, int fd,
+		  struct owned_name *file, struct vmgdb_endpoint **out);
 
 /* An endpoint that connects to an address: see dial.c. */
 struct dialer {

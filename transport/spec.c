@@ -1,26 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The parser: KIND[:ARGUMENT][,OPTION]... */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "transport/transport.h"
-
-bool parse_number(const char *text, uint32_t max, uint32_t *out)
-{
-	uint64_t n = 0;
-	const char *p;
-
-	for (p = text; *p >= '0' && *p <= '9'; p++) {
-		n = n * 10 + (uint64_t)(*p - '0');
-		if (n > max)
-			return false;
-	}
-	if (p == text || *p != '\0')
-		return false;
-	*out = (uint32_t)n;
-	return true;
-}
+#include "transport/parser.h"
 
 /* "tcp:[HOST:]PORT" of a help line. */
 static int syntax_length(const struct transport *kind)

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: MIT */
-/* Standard input and output, for a debugger that started us: "target remote | COMMAND". */
+// SPDX-License-Identifier: MIT
+/* Standard input and output, for a debugger that started this process: "target remote | COMMAND". */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

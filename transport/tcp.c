@@ -1,7 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,21 +43,54 @@ static void tcp_attach(const union socket_address *a, char *buf, size_t len)
 	print_address(&to, "", buf, len);
 }
 
-static bool tcp_admit(int fd, const struct allow_list *allow, char *buf, size_t len)
+static bool is_loopback(const union socket_address *a)
+{
+	const uint8_t *v6 = a->in6.sin6_addr.s6_addr;
+
+	if (a->any.sa_family == AF_INET)
+		return ntohl(a->in.sin_addr.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr) ||
+	       (IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr) && v6[12] == IN_LOOPBACKNET);
+}
+
+static bool tcp_admit(int fd, const struct allow_list *allow, struct socket_peer *peer)
 {
 	union socket_address a = { .any.sa_family = AF_INET };
 	socklen_t alen = sizeof(a);
 
 	(void)allow;
 	getpeername(fd, &a.any, &alen);
-	print_address(&a, "", buf, len);
+	peer->id = (struct peer_id){ is_loopback(&a) ? PEER_TCP_LOOPBACK : PEER_TCP, 0 };
+	print_address(&a, "", peer->name, sizeof(peer->name));
 	return true;
+}
+
+/*
+ * A request is one small packet, and so is its reply: never wait to fill a segment. A peer whose
+ * machine has vanished is noticed in half a minute, by keepalive when the link is idle, and by the user
+ * timeout when a reply is on its way (tcp(7)).
+ */
+static void tcp_prepare(int fd)
+{
+	static const struct {
+		int level, option, value;
+	} options[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },   { SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, 10 }, { IPPROTO_TCP, TCP_KEEPINTVL, 5 },
+		{ IPPROTO_TCP, TCP_KEEPCNT, 4 },   { IPPROTO_TCP, TCP_USER_TIMEOUT, 30000 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		setsockopt(fd, options[i].level, options[i].option, &options[i].value,
+			   sizeof(options[i].value));
 }
 
 const struct socket_family tcp_family = {
 	.name = tcp_name,
 	.attach = tcp_attach,
 	.admit = tcp_admit,
+	.prepare = tcp_prepare,
 };
 
 static int resolve(const struct endpoint_spec *s, const char *host, union socket_address *a)
@@ -133,7 +167,7 @@ int tcp_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 		close(fd);
 		return ret;
 	}
-	return socket_listen(s, fd, NULL, out);
+	return socket_listen(s, &tcp_family, fd, NULL, out);
 }
 
 int tcp_dial(const struct endpoint_spec *s, struct vmgdb_endpoint **out)

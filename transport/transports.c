@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The table of transports. */
 #include "transport/transport.h"
 
@@ -12,7 +12,7 @@ const struct transport transports[] = {
 		.name_optional = true,
 		.number = "port",
 		.number_max = 65535,
-		.takes = TAKES_DIAL,
+		.takes = TAKES_DIAL | TAKES_TAKEOVER,
 		.listen = tcp_listen,
 		.dial = tcp_dial,
 	},
@@ -26,7 +26,7 @@ const struct transport transports[] = {
 		.name_may_be_empty = true,
 		.number = "port",
 		.number_max = UINT32_MAX - 1,
-		.takes = TAKES_DIAL | TAKES_ALLOW,
+		.takes = TAKES_DIAL | TAKES_ALLOW | TAKES_TAKEOVER,
 		.parse_id = vsock_parse_cid,
 		.listen = vsock_listen,
 		.dial = vsock_dial,
@@ -36,7 +36,7 @@ const struct transport transports[] = {
 		.help = "unix:PATH\ta unix socket, open to its owner alone",
 		.name = "path",
 		.name_max = 107,
-		.takes = TAKES_DIAL | TAKES_ALLOW,
+		.takes = TAKES_DIAL | TAKES_ALLOW | TAKES_TAKEOVER,
 		.parse_id = unix_parse_uid,
 		.listen = unix_listen,
 		.dial = unix_dial,
@@ -71,6 +71,7 @@ const struct transport transports[] = {
 		.help = "fd:N\tan inherited descriptor, connected or listening",
 		.number = "descriptor",
 		.number_max = INT32_MAX,
+		.takes = TAKES_TAKEOVER,
 		.listen = fd_open,
 		.dial = fd_open,
 	},

@@ -1,8 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * A guest's vsock port by way of its VMM's unix socket: Firecracker, cloud-hypervisor, and
- * vhost-device-vsock. One says "CONNECT PORT\n" and hears "OK LOCAL_PORT\n"; from the next byte on
- * it is the guest that speaks.
+ * vhost-device-vsock. The client sends "CONNECT PORT\n", the VMM answers "OK LOCAL_PORT\n"; what
+ * follows comes from the guest.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,36 +11,36 @@
 
 #include "transport/socket.h"
 
-static int refuse(struct dialer *d, int err, const char *why)
+static int failed(struct dialer *d, int err, const char *why)
 {
 	snprintf(d->ep.refused, sizeof(d->ep.refused), "%.70s: %.85s", d->ep.name, why);
 	return err;
 }
 
 /* A few bytes on a new socket always fit. */
-static int ask(struct dialer *d)
+static int send_connect(struct dialer *d)
 {
 	char text[32];
 	int len = snprintf(text, sizeof(text), "CONNECT %u\n", d->port);
 
 	if (send(d->fd, text, (size_t)len, MSG_NOSIGNAL) != len)
-		return refuse(d, -ECONNREFUSED, "it does not listen to CONNECT");
+		return failed(d, -ECONNREFUSED, "it does not listen to CONNECT");
 	d->asked = true;
 	return 0;
 }
 
-static int judge(struct dialer *d)
+static int check_answer(struct dialer *d)
 {
 	char why[128];
 
 	if (strncmp(d->line, "OK ", 3) == 0)
 		return 0;
 	snprintf(why, sizeof(why), "it answered '%s'", d->line);
-	return refuse(d, -EACCES, why);
+	return failed(d, -EACCES, why);
 }
 
-/* Byte by byte: what follows the line is not ours to take. */
-static int hear(struct dialer *d)
+/* Read byte by byte: what follows the line belongs to the stream. */
+static int read_answer(struct dialer *d)
 {
 	for (;;) {
 		ssize_t n;
@@ -50,21 +50,21 @@ static int hear(struct dialer *d)
 		if (n < 0)
 			return -errno;
 		if (n == 0)
-			return refuse(d, -ECONNREFUSED, "hung up: nobody listens on that port");
+			return failed(d, -ECONNREFUSED, "hung up: nobody listens on that port");
 		if (c == '\n')
-			return judge(d);
+			return check_answer(d);
 		if (d->got == sizeof(d->line) - 1)
-			return refuse(d, -EACCES, "its answer has no end");
+			return failed(d, -EACCES, "its answer has no end");
 		d->line[d->got++] = c < ' ' || c > '~' ? '?' : c;
 		d->line[d->got] = '\0';
 	}
 }
 
-static int shake_hands(struct dialer *d)
+static int handshake(struct dialer *d)
 {
-	int ret = d->asked ? 0 : ask(d);
+	int ret = d->asked ? 0 : send_connect(d);
 
-	return ret ? ret : hear(d);
+	return ret ? ret : read_answer(d);
 }
 
 int uds_vsock_dial(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
@@ -77,7 +77,7 @@ int uds_vsock_dial(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 	ret = socket_dial(s, &unix_family, &a, sizeof(a.un), &d);
 	if (ret)
 		return ret;
-	d->handshake = shake_hands;
+	d->handshake = handshake;
 	d->port = s->number;
 	snprintf(d->ep.name, sizeof(d->ep.name), "uds-vsock:%.107s:%u", s->name, s->number);
 	*out = &d->ep;

@@ -1,10 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * A virtio-serial port of this kernel: the VMM, or the debugger's bridge, runs in a guest, and the
  * other side is whoever is connected to the port's outer end.
  *
- * Its coming and going shows only as POLLHUP cleared and set. On the VMM's side there is a peer from
- * its first byte on: an outer hypervisor may hold the outer end open for ever.
+ * That a peer connects or disconnects shows only as POLLHUP cleared or set. On the VMM's side there is a
+ * peer from its first byte on: an outer hypervisor may hold the outer end open for ever.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,35 +17,27 @@
 #include "transport/epoll_edge.h"
 #include "transport/fdstream.h"
 #include "transport/backoff.h"
-#include "transport/transport.h"
+#include "transport/line.h"
 #include "transport/virtio_ports.h"
 
 enum { STEP_MS = 20, BUSY_MS = 1000, BACK_MS = 40, DOUBT_MS = 500, AT_ONCE_MS = 1 };
 
 struct virtio {
-	struct vmgdb_endpoint ep;
-	struct stream stream;
-	bool busy;
-	bool speaks_first;
-	bool doubtful;	    /* nobody is there, but a peer may be just coming */
-	bool clean;	    /* nobody is there, and nothing to be read: as at the beginning */
-	bool looked;	    /* the edge that opening makes was seen */
-	bool drained;	    /* the last peer's end was read: it has left nothing */
-	unsigned int edges; /* since then; the first is that it is not there */
+	struct line line; /* first member */
+	bool doubtful;	  /* nobody is there, but a peer may be about to connect */
+	bool clean;	  /* nobody is there, and there is nothing to read */
+	bool looked;	  /* the change that opening the port makes was seen */
+	bool drained;	  /* the stream was read up to the last peer's end */
+	unsigned int
+		edges; /* changes since the last stream ended; the first is that its peer has left */
 	struct retry retry;
-	int fd;
 	int edge;
 };
-
-static struct virtio *virtio_of(struct stream *s)
-{
-	return (struct virtio *)((char *)s - offsetof(struct virtio, stream));
-}
 
 /* A port can always be written to; but with POLLOUT, POLLHUP's clearing is a change as well. */
 static short awaited(const struct virtio *v)
 {
-	return v->speaks_first ? POLLIN | POLLOUT : POLLIN;
+	return v->line.speaks_first ? POLLIN | POLLOUT : POLLIN;
 }
 
 static void wait_a_step(void)
@@ -56,9 +48,9 @@ static void wait_a_step(void)
 }
 
 /*
- * The kernel learns of a peer's end by another queue than of bytes: when the next peer is served
- * already, the end can show after all, for no time. That is no end: the next one is known by what it
- * says, as on a serial line, and would lose what is on its way.
+ * The kernel learns of a peer's end by another queue than of its bytes. So POLLHUP can be set for a moment
+ * when the next peer is served already. The stream goes on then: the session recognises the next debugger
+ * by its packets, as on a serial line, and an end would lose bytes that are on their way.
  */
 static bool is_back(int fd)
 {
@@ -73,61 +65,48 @@ static bool is_back(int fd)
 	return true;
 }
 
-static ssize_t virtio_read(struct stream *s, void *buf, size_t len)
+static ssize_t virtio_read(struct line *l, void *buf, size_t len)
 {
-	ssize_t n = fd_read(s->rfd, FD_OTHER, buf, len);
+	ssize_t n = fd_read(l->fd, FD_OTHER, buf, len);
 
-	if (n == 0 && is_back(s->rfd))
+	if (n == 0 && is_back(l->fd))
 		n = -EAGAIN;
-	virtio_of(s)->drained = n == 0;
+	((struct virtio *)l)->drained = n == 0;
 	return n;
 }
 
-static ssize_t virtio_write(struct stream *s, const void *buf, size_t len)
+static ssize_t virtio_write(struct line *l, const void *buf, size_t len)
 {
-	ssize_t n = fd_write(s->wfd, FD_OTHER, buf, len);
+	ssize_t n = line_write(l, buf, len);
 
-	return n == -EPIPE && is_back(s->wfd) ? -EAGAIN : n;
+	return n == -EPIPE && is_back(l->fd) ? -EAGAIN : n;
 }
 
-static void virtio_stream_close(struct stream *s)
+static void virtio_wait(struct line *l)
 {
-	struct virtio *v = virtio_of(s);
+	struct virtio *v = (struct virtio *)l;
 
-	v->busy = false;
 	v->edges = 0;
-	v->ep.pfd.fd = v->edge;
-	edge_rearm(v->edge, v->fd, awaited(v));
+	l->ep.pfd.fd = v->edge;
+	edge_rearm(v->edge, l->fd, awaited(v));
 }
 
-static const struct stream_ops virtio_stream_ops = {
-	.read = virtio_read,
-	.write = virtio_write,
-	.close = virtio_stream_close,
-};
-
-static void start_stream(struct virtio *v)
+static void virtio_begin(struct line *l)
 {
-	v->busy = true;
-	v->drained = false;
-	v->ep.pfd.fd = -1;
-	v->stream.ops = &virtio_stream_ops;
-	v->stream.rfd = v->stream.wfd = v->fd;
-	v->stream.traits = STREAM_RELIABLE | STREAM_HANGUP;
-	snprintf(v->stream.peer, sizeof(v->stream.peer), "%.60s", v->ep.name);
+	((struct virtio *)l)->drained = false;
 }
 
-/* Look again when something happens, and after so many milliseconds. */
+/* accept() is to be called when something changes, or after ms milliseconds. */
 static int look_again(struct virtio *v, int ms)
 {
 	v->clean = false;
-	retry_in(&v->retry, &v->ep, ms);
-	v->ep.pfd.fd = v->edge;
+	retry_in(&v->retry, &v->line.ep, ms);
+	v->line.ep.pfd.fd = v->edge;
 	return -EAGAIN;
 }
 
-/* Somebody was there and left this unread; but what comes in this moment is another's. -ENODEV:
- * unplugged. */
+/* Discard what a peer that has left did not get read; as soon as something changes the bytes may be the
+ * next peer's. -ENODEV: the port was unplugged. */
 static int discard_input(struct virtio *v)
 {
 	char buf[4096];
@@ -136,55 +115,54 @@ static int discard_input(struct virtio *v)
 	do {
 		if (edge_consume(v->edge))
 			return look_again(v, AT_ONCE_MS);
-		n = fd_read(v->fd, FD_OTHER, buf, sizeof(buf));
+		n = fd_read(v->line.fd, FD_OTHER, buf, sizeof(buf));
 	} while (n > 0);
 	return n == -ENODEV ? -ENODEV : -EAGAIN;
 }
 
 /*
- * POLLHUP, and perhaps something to read. The kernel learns of a new peer and of its bytes by two
- * queues, so these bytes can be those of a peer that is just coming: only when nothing has happened
- * for a while are they of one that came and left unseen.
+ * POLLHUP is set, and there may be bytes to read. The kernel learns of a new peer and of its bytes by two
+ * queues, so the bytes can be those of a peer that is about to show. When nothing has changed for a while
+ * they are those of one that came and left between two polls.
  */
-static int wait_for_peer(struct virtio *v)
+static int virtio_absent(struct line *l, short revents)
 {
+	struct virtio *v = (struct virtio *)l;
+
+	(void)revents;
 	if (v->clean)
 		return -EAGAIN;
 	if (!v->doubtful) {
 		v->doubtful = true;
 		return look_again(v, DOUBT_MS);
 	}
-	if (retry_early(&v->retry, &v->ep))
+	if (retry_early(&v->retry, &v->line.ep))
 		return -EAGAIN;
-	v->ep.retry_ms = 0;
+	v->line.ep.retry_ms = 0;
 	v->doubtful = false;
 	v->clean = true;
 	return v->drained && v->edges < 2 ? -EAGAIN : discard_input(v);
 }
 
-static int virtio_accept(struct vmgdb_endpoint *ep, struct stream **out)
+static int virtio_prepare(struct line *l)
 {
-	struct virtio *v = (struct virtio *)ep;
-	struct pollfd p = { .fd = v->fd, .events = POLLIN };
+	struct virtio *v = (struct virtio *)l;
 
-	if (v->busy)
-		return -EAGAIN;
-	if (edge_consume(v->edge)) {
-		v->edges++;
-		if (v->looked)
-			v->clean = v->doubtful = false; /* somebody may have come, and gone */
-		v->looked = true;
-	}
-	poll(&p, 1, 0);
-	if (p.revents & POLLHUP)
-		return wait_for_peer(v);
-	v->ep.retry_ms = 0;
-	v->clean = v->doubtful = false;
-	if (!v->speaks_first && !(p.revents & POLLIN))
-		return -EAGAIN;
-	start_stream(v);
-	*out = &v->stream;
+	if (!edge_consume(v->edge))
+		return 0;
+	v->edges++;
+	if (v->looked)
+		v->clean = v->doubtful = false; /* somebody may have come, and gone */
+	v->looked = true;
 	return 0;
+}
+
+static void virtio_present(struct line *l)
+{
+	struct virtio *v = (struct virtio *)l;
+
+	l->ep.retry_ms = 0;
+	v->clean = v->doubtful = false;
 }
 
 static void virtio_close(struct vmgdb_endpoint *ep)
@@ -193,13 +171,19 @@ static void virtio_close(struct vmgdb_endpoint *ep)
 
 	if (v->edge >= 0)
 		close(v->edge);
-	if (v->fd >= 0)
-		close(v->fd);
+	if (v->line.fd >= 0)
+		close(v->line.fd);
 	endpoint_free(ep);
 }
 
-static const struct endpoint_ops virtio_ops = {
-	.accept = virtio_accept,
+static const struct line_ops virtio_ops = {
+	.prepare = virtio_prepare,
+	.absent = virtio_absent,
+	.present = virtio_present,
+	.begin = virtio_begin,
+	.wait = virtio_wait,
+	.read = virtio_read,
+	.write = virtio_write,
 	.close = virtio_close,
 };
 
@@ -251,24 +235,25 @@ int virtio_open(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 	ret = find_port(s, dev, sizeof(dev));
 	if (ret)
 		return ret;
-	v = endpoint_new(s, sizeof(*v), &virtio_ops);
+	v = line_new(s, sizeof(*v), &virtio_ops);
 	if (!v)
 		return -ENOMEM;
 	v->edge = -1;
 	v->clean = true;
-	v->speaks_first = s->role != VMGDB_STUB;
-	v->fd = open_port(dev);
-	ret = v->fd < 0 ? v->fd : 0;
+	v->line.fd = open_port(dev);
+	ret = v->line.fd < 0 ? v->line.fd : 0;
 	if (ret == 0) {
-		v->edge = edge_open(v->fd, awaited(v));
+		v->edge = edge_open(v->line.fd, awaited(v));
 		ret = v->edge < 0 ? v->edge : 0;
 	}
 	if (ret) {
-		virtio_close(&v->ep);
+		virtio_close(&v->line.ep);
 		return port_failed(s, dev, ret);
 	}
-	snprintf(v->ep.name, sizeof(v->ep.name), "virtio:%s", s->name);
-	v->ep.pfd.fd = v->edge;
-	*out = &v->ep;
+	snprintf(v->line.ep.name, sizeof(v->line.ep.name), "virtio:%s", s->name);
+	snprintf(v->line.stream.peer, sizeof(v->line.stream.peer), "%.60s", v->line.ep.name);
+	v->line.stream.traits = STREAM_RELIABLE | STREAM_HANGUP;
+	v->line.ep.pfd.fd = v->edge;
+	*out = &v->line.ep;
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "transport/virtio_ports.h"
 
 #include <dirent.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* AF_VSOCK, vsock(7): sockets between a host and its guests. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -78,13 +78,14 @@ static bool cid_allowed(const struct allow_list *allow, uint32_t cid)
 	return allow->any;
 }
 
-static bool vsock_admit(int fd, const struct allow_list *allow, char *buf, size_t len)
+static bool vsock_admit(int fd, const struct allow_list *allow, struct socket_peer *peer)
 {
 	union socket_address a = { .vm.svm_cid = VMADDR_CID_ANY };
 	socklen_t alen = sizeof(a);
 
 	getpeername(fd, &a.any, &alen);
-	snprintf(buf, len, "cid %u port %u", a.vm.svm_cid, a.vm.svm_port);
+	peer->id = (struct peer_id){ PEER_CID, a.vm.svm_cid };
+	snprintf(peer->name, sizeof(peer->name), "cid %u port %u", a.vm.svm_cid, a.vm.svm_port);
 	return cid_allowed(allow, a.vm.svm_cid);
 }
 
@@ -137,7 +138,7 @@ static int failed(const struct endpoint_spec *s, const union socket_address *a, 
 			  hint);
 }
 
-/* Who waits for a VM to dial expects it to be a guest; a VM is waited for by its host. */
+/* VMGDB_ACCEPT waits for a stub in some guest to dial; a stub waits for a debugger on its host. */
 static struct endpoint_spec with_default(const struct endpoint_spec *s)
 {
 	struct endpoint_spec copy = *s;
@@ -166,10 +167,11 @@ int vsock_listen(const struct endpoint_spec *spec, struct vmgdb_endpoint **out)
 		close(fd);
 		return ret;
 	}
-	return socket_listen(s, fd, NULL, out);
+	return socket_listen(s, &vsock_family, fd, NULL, out);
 }
 
-/* A stub's debugger is most often on its host; a debugger's stub, without a CID, on this machine. */
+/* Without a CID: the debugger of a stub is most often on the stub's host, and a debugger looks for a stub on
+ * this machine. */
 int vsock_dial(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 {
 	union socket_address a;

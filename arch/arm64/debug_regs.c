@@ -30,7 +30,7 @@ static int split_data(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_
 		size = piece(addr, len);
 		if (n == max) {
 			*why = "the range needs more watchpoint registers than there are; "
-			       "`monitor set software-watch on' does without";
+			       "`monitor set software-watch on' watches by single steps";
 			return -ENOSPC;
 		}
 		out[n++] = (struct hw_slot){ kind, addr, size };
@@ -149,6 +149,6 @@ uint32_t arm64_watch_slots(const struct hw_slot *slots, unsigned int n, uint64_t
 		data |= slots[i].kind != HW_EXEC ? 1U << i : 0;
 		fit |= slots[i].kind != HW_EXEC && watches(&slots[i], write) ? 1U << i : 0;
 	}
-	/* an atomic access both reads and writes, and is told as one of them */
+	/* an atomic access both reads and writes, and the syndrome has one of them */
 	return nearest(slots, fit ? fit : data, far);
 }

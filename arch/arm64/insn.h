@@ -6,30 +6,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum insn_kind {
-	INSN_OTHER,
-	INSN_WFI,	     /* also WFIT */
-	INSN_WFE,	     /* also WFET */
-	INSN_ERET,	     /* also ERETAA, ERETAB */
-	INSN_MSR_DAIFSET,    /* immediate */
-	INSN_MSR_DAIFCLR,    /* immediate */
-	INSN_MSR_DAIF,	     /* register */
-	INSN_MRS_DAIF,	     /* register */
-	INSN_BRK,	     /* immediate */
-	INSN_LOAD_EXCLUSIVE, /* LDXR, LDAXR, LDXP, LDAXP and the narrow ones */
-	INSN_STORE_EXCLUSIVE,
-	INSN_BRANCH, /* to a fixed address, without link; conditional or not */
-	INSN_LEAVES, /* goes where it can't be told beforehand: BL, BR, BLR, RET, SVC, UDF, ... */
+enum arm64_op {
+	ARM64_OP_OTHER,
+	ARM64_OP_WFI,		 /* also WFIT */
+	ARM64_OP_WFE,		 /* also WFET */
+	ARM64_OP_ERET,		 /* also ERETAA, ERETAB */
+	ARM64_OP_MSR_DAIFSET,	 /* immediate */
+	ARM64_OP_MSR_DAIFCLR,	 /* immediate */
+	ARM64_OP_MSR_DAIF,	 /* register */
+	ARM64_OP_MRS_DAIF,	 /* register */
+	ARM64_OP_BRK,		 /* immediate */
+	ARM64_OP_LOAD_EXCLUSIVE, /* LDXR, LDAXR, LDXP, LDAXP and the narrow ones */
+	ARM64_OP_STORE_EXCLUSIVE,
+	ARM64_OP_BRANCH, /* to a fixed address, without link; conditional or not */
+	ARM64_OP_LEAVES, /* goes to an address that the instruction does not have: BL, BR, BLR, RET, SVC, UDF, ... */
 };
 
-struct insn {
-	enum insn_kind kind;
+struct arm64_insn {
+	enum arm64_op op;
 	unsigned int reg; /* the general register that it names: Rt; 31: XZR */
-	unsigned int imm; /* INSN_MSR_DAIFSET, INSN_MSR_DAIFCLR: the bits D A I F */
-	bool conditional; /* INSN_BRANCH */
-	int64_t offset;	  /* INSN_BRANCH: of its target from its own address */
+	unsigned int imm; /* ARM64_OP_MSR_DAIFSET, ARM64_OP_MSR_DAIFCLR: the bits D A I F */
+	bool conditional; /* ARM64_OP_BRANCH */
+	int64_t offset;	  /* ARM64_OP_BRANCH: of its target from its own address */
 };
 
-struct insn arm64_decode(uint32_t word);
+struct arm64_insn arm64_decode(uint32_t word);
 
 #endif

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* Registers to and from KVM. */
-#include "arch/arm64/kvm.h"
-
 #include <errno.h>
-#include <linux/kvm.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+
+#include "arch/arm64/kvm_vcpu.h"
 
 #define AT(member)   offsetof(struct arm64_state, member)
 #define CORE(member) (KVM_REG_ARM64 | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(member))
@@ -47,7 +46,7 @@ static int one_reg(const struct arm64_kvm *k, unsigned long request, uint64_t id
 {
 	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)value };
 
-	return ioctl(k->fd, request, &reg) ? -errno : 0;
+	return kvm_call(k->fd, request, &reg);
 }
 
 /* KVM has the encodings of the virtual timer's count and its compare value swapped, for ever. */
@@ -70,9 +69,14 @@ int arm64_kvm_set_sysreg(const struct arm64_kvm *k, uint16_t enc, uint64_t value
 	return one_reg(k, KVM_SET_ONE_REG, sysreg_id(enc), &value);
 }
 
-int arm64_kvm_get_pc(const struct arm64_kvm *k, uint64_t *pc)
+/* Asked when an exit is classified, and then again with its bank: one call for both. */
+int arm64_kvm_get_pc(struct arm64_kvm *k, uint64_t *pc)
 {
-	return one_reg(k, KVM_GET_ONE_REG, CORE64(regs.pc), pc);
+	int ret = k->pc_seen ? 0 : one_reg(k, KVM_GET_ONE_REG, CORE64(regs.pc), &k->seen.pc);
+
+	k->pc_seen = !ret;
+	*pc = k->seen.pc;
+	return ret;
 }
 
 /* ---- layout ------------------------------------------------------------------------------ */
@@ -171,7 +175,7 @@ static int fetch_layout(struct arm64_kvm *k, struct arm64_state *s)
 static int fetch_pauth(const struct arm64_kvm *k, struct arm64_state *s)
 {
 	uint64_t tcr;
-	int ret = arm64_kvm_get_sysreg(k, arm64_own_sysreg(ARM64_TCR), &tcr);
+	int ret = arm64_kvm_get_sysreg(k, arm64_fixed_sysreg(ARM64_TCR), &tcr);
 
 	if (!ret)
 		s->pauth = arm64_pauth_masks(tcr);
@@ -185,8 +189,8 @@ static int sysreg_at(struct arm64_kvm *k, unsigned int place, uint16_t *enc)
 {
 	int ret;
 
-	if (place < ARM64_NSYS_OWN) {
-		*enc = arm64_own_sysreg(place);
+	if (place < ARM64_NSYS_FIXED) {
+		*enc = arm64_fixed_sysreg(place);
 		return 0;
 	}
 	ret = need_layout(k);
@@ -205,7 +209,10 @@ static int fetch_span(struct arm64_kvm *k, const struct span *p, uint8_t *state)
 
 	for (i = 0; i < p->count && !ret; i++) {
 		at = p->offset + i * p->size;
-		ret = one_reg(k, KVM_GET_ONE_REG, p->id + i * p->id_step, state + at);
+		if (at == AT(pc) && k->pc_seen)
+			memcpy(state + at, &k->seen.pc, p->size);
+		else
+			ret = one_reg(k, KVM_GET_ONE_REG, p->id + i * p->id_step, state + at);
 	}
 	memcpy((uint8_t *)&k->seen + p->offset, state + p->offset, p->count * p->size);
 	return ret;
@@ -231,7 +238,7 @@ static int store_span(struct arm64_kvm *k, const struct span *p, const uint8_t *
 /* PSTATE.SS shows only in a guest that steps itself. */
 static void derive_core(struct arm64_kvm *k, struct arm64_state *s)
 {
-	s->own_ss = k->seen.own_ss = s->pstate & PSTATE_SS;
+	s->guest_ss = k->seen.guest_ss = s->pstate & PSTATE_SS;
 	s->pstate &= ~(uint64_t)PSTATE_SS;
 	k->seen.pstate = s->pstate;
 	s->sp = s->sp_el[arm64_sp_index(s->pstate)];
@@ -240,11 +247,11 @@ static void derive_core(struct arm64_kvm *k, struct arm64_state *s)
 /* What was stored with the rest of PSTATE is without SS. */
 static int store_ss(struct arm64_kvm *k, const struct arm64_state *s)
 {
-	uint64_t pstate = s->pstate | (s->own_ss ? PSTATE_SS : 0);
+	uint64_t pstate = s->pstate | (s->guest_ss ? PSTATE_SS : 0);
 
-	if (!s->own_ss && !k->seen.own_ss)
+	if (!s->guest_ss && !k->seen.guest_ss)
 		return 0;
-	k->seen.own_ss = s->own_ss;
+	k->seen.guest_ss = s->guest_ss;
 	return one_reg(k, KVM_SET_ONE_REG, CORE64(regs.pstate), &pstate);
 }
 
@@ -277,23 +284,44 @@ static int store_spans(struct arm64_kvm *k, enum arm64_bank bank, const struct a
 		ret = store_ss(k, s);
 	if (ret)
 		k->seen_banks &= ~(1U << bank);
+	k->pc_seen = !ret && k->pc_seen;
+	return ret;
+}
+
+/* Identification registers that stepping and translating read each time: they never change. */
+static bool is_id(unsigned int place)
+{
+	return place >= ARM64_PFR1 && place <= ARM64_MMFR2;
+}
+
+static int fetch_sysreg(struct arm64_kvm *k, unsigned int place, struct arm64_state *s)
+{
+	uint16_t enc;
+	int ret = 0;
+
+	if (is_id(place) && k->seen_ids >> place & 1) {
+		s->sys[place] = k->seen.sys[place];
+		return 0;
+	}
+	ret = sysreg_at(k, place, &enc);
+	if (!ret)
+		ret = arm64_kvm_get_sysreg(k, enc, &s->sys[place]);
+	if (!ret && is_id(place) && k->has_run) {
+		k->seen.sys[place] = s->sys[place];
+		k->seen_ids |= 1U << place;
+	}
 	return ret;
 }
 
 int arm64_kvm_fetch(void *ctx, unsigned int bank, void *state)
 {
-	struct arm64_state *s = state;
-	uint16_t enc;
-	int ret;
-
 	if (bank == ARM64_BANK_LAYOUT)
-		return fetch_layout(ctx, s);
+		return fetch_layout(ctx, state);
 	if (bank == ARM64_BANK_PAUTH)
-		return fetch_pauth(ctx, s);
+		return fetch_pauth(ctx, state);
 	if (bank < ARM64_BANK_SYS)
-		return fetch_spans(ctx, bank, s);
-	ret = sysreg_at(ctx, bank - ARM64_BANK_SYS, &enc);
-	return ret ? ret : arm64_kvm_get_sysreg(ctx, enc, &s->sys[bank - ARM64_BANK_SYS]);
+		return fetch_spans(ctx, bank, state);
+	return fetch_sysreg(ctx, bank - ARM64_BANK_SYS, state);
 }
 
 int arm64_kvm_store(void *ctx, unsigned int bank, const void *state)
@@ -306,4 +334,25 @@ int arm64_kvm_store(void *ctx, unsigned int bank, const void *state)
 		return store_spans(ctx, bank, s);
 	ret = sysreg_at(ctx, bank - ARM64_BANK_SYS, &enc);
 	return ret ? ret : arm64_kvm_set_sysreg(ctx, enc, s->sys[bank - ARM64_BANK_SYS]);
+}
+
+/* ---- does it run? ------------------------------------------------------------------------ */
+
+void arm64_kvm_forget(struct arm64_kvm *k)
+{
+	k->seen_banks = 0;
+	k->runnable = k->pc_seen = false;
+}
+
+/* Asked more than once a stop. A vCPU that is off may be powered on by another one meanwhile. */
+const char *arm64_kvm_halted(void *ctx)
+{
+	struct arm64_kvm *k = ctx;
+	int state;
+
+	if (k->runnable)
+		return NULL;
+	state = kvm_mp_state(k->fd);
+	k->runnable = state == KVM_MP_STATE_RUNNABLE;
+	return state == KVM_MP_STATE_STOPPED ? "off" : NULL;
 }

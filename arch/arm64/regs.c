@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Registers as gdb's standard features name them: GDB manual, "AArch64 Features". */
-#include "arch/arm64/layout.h"
+#include "arch/arm64/regs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -323,7 +323,7 @@ static const struct reg_desc sys_core_regs[ARM64_NSYS_CORE] = {
 	SYSTEM("SPSR_EL1", spsr_el1, ARM64_BANK_EL1),
 };
 
-static const uint16_t own_sysregs[ARM64_NSYS_OWN] = {
+static const uint16_t fixed_sysregs[ARM64_NSYS_FIXED] = {
 	[ARM64_SCTLR] = SYSREG(3, 0, 1, 0, 0), [ARM64_TCR] = SYSREG(3, 0, 2, 0, 2),
 	[ARM64_TTBR0] = SYSREG(3, 0, 2, 0, 0), [ARM64_TTBR1] = SYSREG(3, 0, 2, 0, 1),
 	[ARM64_VBAR] = SYSREG(3, 0, 12, 0, 0), [ARM64_ESR] = SYSREG(3, 0, 5, 2, 0),
@@ -332,9 +332,9 @@ static const uint16_t own_sysregs[ARM64_NSYS_OWN] = {
 	[ARM64_MDSCR] = SYSREG(2, 0, 0, 2, 2), [ARM64_OSLSR] = SYSREG(2, 0, 1, 1, 4),
 };
 
-uint16_t arm64_own_sysreg(enum arm64_sys place)
+uint16_t arm64_fixed_sysreg(enum arm64_sys place)
 {
-	return own_sysregs[place];
+	return fixed_sysregs[place];
 }
 
 /* The place of a register in arm64_state.sys[], a new one if need be; ARM64_SYS_MAX: none left. */
@@ -342,7 +342,7 @@ static unsigned int place_of(struct arm64_layout *l, uint16_t enc)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARM64_NSYS_OWN; i++)
+	for (i = 0; i < ARM64_NSYS_FIXED; i++)
 		if (l->enc[i] == enc)
 			return i;
 	if (l->nsys == ARM64_SYS_MAX)
@@ -415,8 +415,8 @@ void arm64_layout_init(struct arm64_layout *l, unsigned int vq, bool pauth, cons
 {
 	unsigned int n = 0;
 
-	*l = (struct arm64_layout){ .vq = vq, .nsys = ARM64_NSYS_OWN };
-	memcpy(l->enc, own_sysregs, sizeof(own_sysregs));
+	*l = (struct arm64_layout){ .vq = vq, .nsys = ARM64_NSYS_FIXED };
+	memcpy(l->enc, fixed_sysregs, sizeof(fixed_sysregs));
 	build_system(l, encs, nencs);
 	if (vq)
 		build_sve(l);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vCPU's state on arm64, in types of our own, and the banks in which it is fetched. The banks
+ * A vCPU's state on arm64, in types that know no backend, and the banks in which it is fetched. The banks
  * are cut by cost: a backend such as KVM pays for every register, and a stop needs few.
  */
 #ifndef VMGDB_ARCH_ARM64_STATE_H
@@ -14,7 +14,7 @@ struct arm64_layout;
 enum { ARM64_SYS_MAX = 512, ARM64_NV = 32, ARM64_NP = 16 };
 
 enum arm64_bank {
-	ARM64_BANK_CORE,   /* pc, pstate, own_ss, sp_el[]; sp is derived from them */
+	ARM64_BANK_CORE,   /* pc, pstate, guest_ss, sp_el[]; sp is derived from them */
 	ARM64_BANK_FRAME,  /* x[29], x[30] */
 	ARM64_BANK_X,	   /* x[0] to x[28] */
 	ARM64_BANK_EL1,	   /* elr_el1, spsr_el1 */
@@ -28,7 +28,7 @@ enum arm64_bank {
 	ARM64_NBANKS = ARM64_BANK_SYS + ARM64_SYS_MAX,
 };
 
-/* System registers that the code here looks at itself: the first places in sys[]. */
+/* System registers that the architecture code reads itself: the first places in sys[]. */
 enum arm64_sys {
 	ARM64_SCTLR,
 	ARM64_TCR,
@@ -42,7 +42,7 @@ enum arm64_sys {
 	ARM64_MMFR2,
 	ARM64_MDSCR,
 	ARM64_OSLSR,
-	ARM64_NSYS_OWN,
+	ARM64_NSYS_FIXED,
 };
 
 /* Which bits of a pointer hold a code, in the low and in the high half of the address space. */
@@ -56,7 +56,7 @@ struct arm64_state {
 	uint64_t sp; /* the one of sp_el[] that PSTATE selects */
 	uint64_t pc;
 	uint64_t pstate; /* without SS */
-	bool own_ss; /* SS, of a guest that steps itself: one more instruction before it traps */
+	bool guest_ss; /* SS, of a guest that steps itself: one more instruction before it traps */
 	uint64_t sp_el[2];
 	uint64_t elr_el1;
 	uint64_t spsr_el1;

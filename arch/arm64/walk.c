@@ -266,3 +266,13 @@ int arm64_fetch_insn(struct cpu_view *v, uint64_t va, uint32_t *insn)
 	*insn = le32toh(*insn);
 	return 0;
 }
+
+bool arm64_decode_at(struct cpu_view *v, uint64_t va, struct arm64_insn *in)
+{
+	uint32_t word;
+
+	if (arm64_fetch_insn(v, va, &word))
+		return false;
+	*in = arm64_decode(word);
+	return true;
+}

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Debug registers: what DR0-DR3 can hold (SDM vol. 3, 17.2). */
+#include "arch/x86/debug_regs.h"
+
 #include <errno.h>
 
-#include "arch/x86/x86.h"
-
-enum { DR_LEN_MAX = 8 };
+enum { DR_LEN_MAX = 8, DR7_FIXED = 0x600 /* GE, and the bit that is always one */ };
 
 static int refuse(int err, const char *text, const char **why)
 {
@@ -34,8 +33,8 @@ static int split_data(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_
 	for (n = 0; len; n++, addr += size, len -= size) {
 		if (n == max)
 			return refuse(-ENOSPC,
-				      "more than the free debug registers can watch; "
-				      "`monitor set software-watch on' does without",
+				      "the range needs more debug registers than are free; "
+				      "`monitor set software-watch on' watches by single steps",
 				      why);
 		size = piece(addr, len);
 		out[n] = (struct hw_slot){ kind, addr, size };
@@ -57,4 +56,51 @@ int x86_hw_split(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_slot 
 		return refuse(-ENOSPC, "no debug register is free", why);
 	out[0] = (struct hw_slot){ HW_EXEC, addr, 1 };
 	return 1;
+}
+
+/* DR7's R/W and LEN fields of one register (SDM vol. 3, 17.2.4), or -errno. */
+static int dr7_field(const struct hw_slot *s)
+{
+	static const int8_t lens[] = { [1] = 0, [2] = 1, [4] = 3, [8] = 2 };
+	int len;
+
+	if (s->len > DR_LEN_MAX || s->len & (s->len - 1) || !s->len || s->addr & (s->len - 1))
+		return -EINVAL;
+	len = lens[s->len] << 2;
+	switch (s->kind) {
+	case HW_EXEC: return s->len == 1 ? 0 : -EINVAL;
+	case HW_WRITE: return len | 1;
+	case HW_ACCESS: return len | 3;
+	default: return -EOPNOTSUPP;
+	}
+}
+
+int x86_hw_encode(const struct hw_slot *slots, unsigned int n, uint64_t dr[8])
+{
+	uint32_t dr7 = DR7_FIXED;
+	unsigned int i;
+	int field;
+
+	if (n > X86_HW_SLOTS)
+		return -ENOSPC;
+	for (i = 0; i < n; i++) {
+		field = dr7_field(&slots[i]);
+		if (field < 0)
+			return field;
+		dr[i] = slots[i].addr;
+		dr7 |= 2u << 2 * i | (uint32_t)field << (16 + 4 * i);
+	}
+	dr[7] = dr7;
+	return 0;
+}
+
+uint32_t x86_hit_slots(const struct hw_slot *slots, unsigned int n, uint64_t dr6, uint64_t pc)
+{
+	uint32_t hit = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (dr6 >> i & 1 && (slots[i].kind != HW_EXEC || slots[i].addr == pc))
+			hit |= 1u << i;
+	return hit;
 }

@@ -3,9 +3,14 @@
  * Instructions that are carried out for a step instead of being stepped: they show TF, change it, or
  * put off the trap. SDM vol. 2 has what each does.
  */
+#include "arch/x86/emulate.h"
+
 #include <errno.h>
 
-#include "arch/x86/emulate.h"
+#include "arch/x86/event_delivery.h"
+#include "arch/x86/segment.h"
+#include "arch/x86/stack.h"
+#include "arch/x86/walk.h"
 
 #define FLAGS_POPF	0x244dd5ull /* what POPF changes at any level */
 #define FLAGS_SYSRET	0x3c7fd7ull
@@ -27,7 +32,7 @@ static uint64_t ip_mask(const struct x86_state *s)
 	}
 }
 
-/* Each returns 0 when it was done, or -errno and nothing has changed: the processor does it then. */
+/* Carry out one: 0, or -errno and nothing has changed: the instruction is left to the processor. */
 typedef int exec_fn(struct cpu_view *v, const struct x86_insn *in, uint64_t next);
 
 static bool may_change_if(const struct x86_state *s)
@@ -176,6 +181,13 @@ static int exec_int3(struct cpu_view *v, const struct x86_insn *in, uint64_t nex
 	return x86_soft_int(v, X86_VEC_BP, next);
 }
 
+/* #DB with no cause in DR6, at any privilege level (SDM vol. 2, INT1). */
+static int exec_int1(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
+{
+	(void)in;
+	return x86_debug_exception(v, 0, next);
+}
+
 static int exec_into(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
 {
 	struct x86_state *s = v->state;
@@ -246,12 +258,11 @@ static int exec_sysret(struct cpu_view *v, const struct x86_insn *in, uint64_t n
 }
 
 static exec_fn *const execs[] = {
-	[X86_OP_CLI] = exec_cli,       [X86_OP_STI] = exec_sti,
-	[X86_OP_PUSHF] = exec_pushf,   [X86_OP_POPF] = exec_popf,
-	[X86_OP_MOV_SS] = exec_mov_ss, [X86_OP_POP_SS] = exec_pop_ss,
-	[X86_OP_INT] = exec_int,       [X86_OP_INT3] = exec_int3,
-	[X86_OP_INTO] = exec_into,     [X86_OP_SYSCALL] = exec_syscall,
-	[X86_OP_SYSRET] = exec_sysret, [X86_OP_FPU] = NULL,
+	[X86_OP_CLI] = exec_cli,   [X86_OP_STI] = exec_sti,	    [X86_OP_PUSHF] = exec_pushf,
+	[X86_OP_POPF] = exec_popf, [X86_OP_MOV_SS] = exec_mov_ss,   [X86_OP_POP_SS] = exec_pop_ss,
+	[X86_OP_INT] = exec_int,   [X86_OP_INT3] = exec_int3,	    [X86_OP_INT1] = exec_int1,
+	[X86_OP_INTO] = exec_into, [X86_OP_SYSCALL] = exec_syscall, [X86_OP_SYSRET] = exec_sysret,
+	[X86_OP_FPU] = NULL,
 };
 
 /* An instruction ends the shadow of the one before it, and RF. */

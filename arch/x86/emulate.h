@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Instructions that the stepping rules carry out themselves. Pure. */
-#ifndef VMGDB_ARCH_X86_EXEC_H
-#define VMGDB_ARCH_X86_EXEC_H
+#ifndef VMGDB_ARCH_X86_EMULATE_H
+#define VMGDB_ARCH_X86_EMULATE_H
 
 #include "arch/x86/insn.h"
-#include "arch/x86/x86.h"
+#include "arch/x86/state.h"
+#include "core/cpu.h"
 
 /* Is there an instruction of this kind that is? */
 bool x86_executable(enum x86_op op);

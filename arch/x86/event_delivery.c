@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
+#include "arch/x86/event_delivery.h"
+
 /* Interrupts by instruction: SDM vol. 2, INT n; vol. 3, 6.12 and 6.14; real mode 20.1.4. */
 #include <errno.h>
 #include <string.h>
 
-#include "arch/x86/x86.h"
+#include "arch/x86/segment.h"
+#include "arch/x86/stack.h"
+#include "arch/x86/state.h"
+#include "arch/x86/walk.h"
 
 enum { GATE_INT = 14, GATE_TRAP = 15, GATE_REAL = 0 };
 enum { TYPE_CONFORMING = 4, TYPE_CODE = 8 };
@@ -12,6 +17,13 @@ enum { SEL_RPL = 3 };
 static unsigned int bits(uint64_t value, unsigned int hi, unsigned int lo)
 {
 	return value >> lo & ((1ULL << (hi - lo + 1)) - 1);
+}
+
+bool x86_delivers(struct cpu_view *v)
+{
+	const struct x86_state *s = v->state;
+
+	return !v->need(v, X86_BANK_EVENTS) && s->events.delivering;
 }
 
 /* ---- gates ----------------------------------------------------------------------------------- */
@@ -281,7 +293,7 @@ int x86_soft_int(struct cpu_view *v, unsigned int vector, uint64_t next)
 	return ret ? ret : deliver(v, &g, next);
 }
 
-int x86_debug_exception(struct cpu_view *v, uint64_t causes)
+int x86_debug_exception(struct cpu_view *v, uint64_t causes, uint64_t next)
 {
 	struct x86_state *s = v->state;
 	struct x86_gate g;
@@ -290,7 +302,7 @@ int x86_debug_exception(struct cpu_view *v, uint64_t causes)
 	if (!ret)
 		ret = find_gate(v, X86_VEC_DB, &g);
 	if (!ret)
-		ret = deliver(v, &g, s->rip);
+		ret = deliver(v, &g, next);
 	if (ret)
 		return ret;
 	s->debug.dr6 |= causes;

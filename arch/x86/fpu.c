@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* x87, SSE and AVX state in XSAVE's standard format: SDM vol. 1, 10.5 and 13.4. */
+#include "arch/x86/fpu.h"
+
 #include <string.h>
 
-#include "arch/x86/x86.h"
+#include "arch/x86/state.h"
 
 /* Bytes from the start of the area. AVX is where CPUID 0DH.2 has put it on every processor. */
 enum {

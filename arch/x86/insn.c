@@ -19,7 +19,7 @@ struct decoder {
 	bool size_prefix, address_prefix, rep;
 };
 
-/* Which one a prefix names; X86_MEM_NONE: it is none of these. */
+/* The segment that a prefix names; X86_MEM_NONE: it is no segment prefix. */
 static uint8_t segment_of(uint8_t b)
 {
 	switch (b) {
@@ -143,6 +143,7 @@ static enum x86_op one_byte_op(const struct decoder *d, uint8_t op)
 	case 0xcc: return X86_OP_INT3;
 	case 0xcd: return X86_OP_INT;
 	case 0xcf: return X86_OP_IRET;
+	case 0xf1: return X86_OP_INT1;
 	case 0xf4: return X86_OP_HLT;
 	case 0xfa: return X86_OP_CLI;
 	case 0xfb: return X86_OP_STI;

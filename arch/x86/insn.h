@@ -23,6 +23,7 @@ enum x86_op {
 	X86_OP_INT, /* with its vector; INT3 and INTO too */
 	X86_OP_INTO,
 	X86_OP_INT3,
+	X86_OP_INT1,
 	X86_OP_IRET,
 	X86_OP_SYSCALL,
 	X86_OP_SYSRET,

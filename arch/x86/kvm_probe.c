@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which debug exits this host's KVM really gives. Some take the wishes and never act on them: an
- * instruction emulator that knows no data breakpoints, a nested host whose processor is itself
- * emulated. No capability tells, so a guest of three instructions tries.
+ * Which debug exits this host's KVM really gives. Some accept every debug control and never exit for
+ * it: an instruction emulator that knows no data breakpoints, a nested host whose processor is itself
+ * emulated. No capability says so, so a guest of three instructions tries.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "arch/x86/kvm.h"
+#include "arch/x86/kvm_vcpu.h"
 
 enum { SIZE = 4096, STACK = 0x700, DATA = 0x800, GDT = 0x900, IDT = 0xa00, TSS = 0xfffbd000 };
 enum { AT_NOP = 7, AT_INT3 = 8, AT_HLT = 9 };
@@ -34,7 +35,7 @@ struct probe {
 static void probe_close(struct probe *p)
 {
 	if (p->k)
-		x86_kvm_ops.release(p->k);
+		x86_kvm_release(p->k);
 	if (p->run != MAP_FAILED)
 		munmap(p->run, p->run_size);
 	if (p->mem != MAP_FAILED)
@@ -120,37 +121,37 @@ static bool set_state(struct probe *p, uint64_t rip)
 	return !x86_kvm_store(p->k, X86_BANK_SREGS, &s) && !x86_kvm_store(p->k, X86_BANK_GPR, &s);
 }
 
-/* False only if the guest has run past it. */
-static bool comes(struct probe *p, uint64_t rip, const struct debug_control *control,
+/* Started at rip, does the guest trap so? False only if it has run past the place. */
+static bool traps(struct probe *p, uint64_t rip, const struct debug_control *control,
 		  enum trap_kind kind)
 {
 	struct trap t;
 	int tries, ret = -1;
 
-	if (!set_state(p, rip) || x86_kvm_ops.arm(p->k, control))
+	if (!set_state(p, rip) || x86_kvm_arm(p->k, control))
 		return true;
 	for (tries = 0; ret && tries < TRIES; tries++) {
 		ret = ioctl(p->vcpu, KVM_RUN, 0);
 		if (ret && errno != EINTR)
 			return true;
 	}
-	x86_kvm_ops.classify(p->k, &t);
+	x86_kvm_classify(p->k, &t);
 	return ret || t.kind & kind;
 }
 
-unsigned int x86_kvm_dead_traps(void)
+unsigned int x86_kvm_unsupported_traps(void)
 {
 	const struct debug_control brk = { .trap_brk = true };
 	const struct debug_control exec = { .nhw = 1, .hw = { { HW_EXEC, AT_NOP, 1 } } };
 	const struct debug_control watch = { .nhw = 1, .hw = { { HW_WRITE, DATA, 1 } } };
-	unsigned int dead = 0;
+	unsigned int never = 0;
 	struct probe p;
 
 	if (probe_open(&p)) {
-		dead |= comes(&p, 0, &watch, TRAP_WATCH) ? 0 : TRAP_WATCH;
-		dead |= comes(&p, 0, &exec, TRAP_EXEC) ? 0 : TRAP_EXEC;
-		dead |= comes(&p, AT_INT3, &brk, TRAP_BRK) ? 0 : TRAP_BRK;
+		never |= traps(&p, 0, &watch, TRAP_WATCH) ? 0 : TRAP_WATCH;
+		never |= traps(&p, 0, &exec, TRAP_EXEC) ? 0 : TRAP_EXEC;
+		never |= traps(&p, AT_INT3, &brk, TRAP_BRK) ? 0 : TRAP_BRK;
 	}
 	probe_close(&p);
-	return dead;
+	return never;
 }

@@ -5,22 +5,46 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "arch/x86/kvm.h"
+#include "arch/x86/fpu.h"
+#include "arch/x86/kvm_vcpu.h"
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 static int call(const struct x86_kvm *k, unsigned long request, void *arg)
 {
-	return ioctl(k->fd, request, arg) < 0 ? -errno : 0;
+	return kvm_call(k->fd, request, arg);
 }
 
-/* Once only: whoever asks again has a reason to believe that it has changed. */
-static bool take_synced(struct x86_kvm *k, uint64_t what)
+/* Once only: who asks again has a reason to believe that it has changed. */
+static bool take_synced(struct x86_kvm *k, uint32_t what)
 {
 	bool have = k->synced & what;
 
 	k->synced &= ~what;
 	return have;
+}
+
+/* ---- does it run? ------------------------------------------------------------------------------ */
+
+/*
+ * Asked more than once a stop, but another vCPU may wake up one that is halted, or start one that is
+ * off, while this one is parked.
+ */
+static int mp_state(struct x86_kvm *k)
+{
+	int state = k->runnable ? KVM_MP_STATE_RUNNABLE : kvm_mp_state(k->fd);
+
+	k->runnable = state == KVM_MP_STATE_RUNNABLE;
+	return state;
+}
+
+const char *x86_kvm_halted(void *ctx)
+{
+	int state = mp_state(ctx);
+
+	if (state < 0 || state == KVM_MP_STATE_RUNNABLE)
+		return NULL;
+	return state == KVM_MP_STATE_HALTED ? "halted" : "off";
 }
 
 /* ---- general registers --------------------------------------------------------------------- */
@@ -47,14 +71,32 @@ static int fetch_gpr(struct x86_kvm *k, struct x86_state *s)
 	memcpy(gpr, &regs, sizeof(gpr));
 	for (i = 0; i < ARRAY_LEN(gpr_order); i++)
 		s->gpr[gpr_order[i]] = gpr[i];
-	s->rip = regs.rip;
+	s->rip = k->rip = regs.rip;
 	s->rflags = regs.rflags;
+	k->rip_known = true;
+	return 0;
+}
+
+/* A debugger that moves a halted vCPU elsewhere wants it to run there; one that is off stays off. */
+static int end_halt(struct x86_kvm *k, uint64_t rip)
+{
+	struct kvm_mp_state runnable = { KVM_MP_STATE_RUNNABLE };
+	int ret = 0;
+
+	if (k->rip_known && k->rip == rip)
+		return 0;
+	if (mp_state(k) == KVM_MP_STATE_HALTED)
+		ret = call(k, KVM_SET_MP_STATE, &runnable);
+	if (ret)
+		return ret;
+	k->rip = rip;
+	k->rip_known = true;
 	return 0;
 }
 
 /*
- * While KVM steps, it takes any TF for its own and drops it when it is told what to do next: the
- * guest's is only safe when the step is off.
+ * While KVM steps it takes any TF for its own, and drops it when the vCPU is armed next: a TF of the
+ * guest is safe only while no step is armed.
  */
 static int store_gpr(struct x86_kvm *k, const struct x86_state *s)
 {
@@ -67,7 +109,9 @@ static int store_gpr(struct x86_kvm *k, const struct x86_state *s)
 		gpr[i] = s->gpr[gpr_order[i]];
 	memcpy(&regs, gpr, sizeof(gpr));
 	ret = s->rflags & X86_FL_TF ? x86_kvm_disarm(k) : 0;
-	return ret ? ret : call(k, KVM_SET_REGS, &regs);
+	if (!ret)
+		ret = call(k, KVM_SET_REGS, &regs);
+	return ret ? ret : end_halt(k, s->rip);
 }
 
 /* ---- segments and control registers ---------------------------------------------------------- */
@@ -162,6 +206,19 @@ static int store_sregs(struct x86_kvm *k, const struct x86_state *s)
 	return call(k, KVM_SET_SREGS, &k->sregs);
 }
 
+int x86_kvm_code_addr(struct x86_kvm *k, uint64_t *addr)
+{
+	const uint32_t synced = k->synced; /* not used up by this */
+	struct x86_state s = { 0 };
+	int ret = fetch_gpr(k, &s);
+
+	if (!ret)
+		ret = fetch_sregs(k, &s);
+	k->synced = synced;
+	*addr = ret ? 0 : x86_code_addr(&s, s.rip);
+	return ret;
+}
+
 /* ---- CPUID ----------------------------------------------------------------------------------- */
 
 enum { CPUID_ENTRIES_MAX = 256 };
@@ -210,7 +267,7 @@ static int fetch_cpuid(struct x86_kvm *k, struct x86_state *s)
 	k->cpuid = (struct x86_cpuid){ 0 };
 	for (i = 0; !ret && i < c->nent; i++)
 		cpuid_entry(&k->cpuid, &c->entries[i]);
-	k->cpuid_known = !ret && k->ran;
+	k->cpuid_known = !ret && k->has_run;
 	s->cpuid = k->cpuid;
 	free(c);
 	return ret;
@@ -261,7 +318,7 @@ union msr_list {
 	uint8_t room[sizeof(struct kvm_msrs) + ARRAY_LEN(msrs) * sizeof(struct kvm_msr_entry)];
 };
 
-/* KVM stops at the first that it does not know and tells how many it did. */
+/* KVM stops at the first MSR that it does not know, and returns how many it has read or set. */
 static int msr_call(const struct x86_kvm *k, unsigned long request, union msr_list *list)
 {
 	int n;
@@ -317,6 +374,18 @@ static void find_delivery(const struct kvm_vcpu_events *e, struct x86_events *ou
 		out->delivering = false;
 }
 
+int x86_kvm_get_events(struct x86_kvm *k, struct kvm_vcpu_events *e)
+{
+	return call(k, KVM_GET_VCPU_EVENTS, e);
+}
+
+/* A VMM with KVM_CAP_EXCEPTION_PAYLOAD has pending exceptions apart from injected ones: both are set. */
+int x86_kvm_set_events(struct x86_kvm *k, struct kvm_vcpu_events *e, uint32_t valid)
+{
+	e->flags = valid | (e->flags & KVM_VCPUEVENT_VALID_PAYLOAD);
+	return call(k, KVM_SET_VCPU_EVENTS, e);
+}
+
 static int fetch_events(struct x86_kvm *k, struct x86_state *s)
 {
 	struct kvm_vcpu_events e;
@@ -325,7 +394,7 @@ static int fetch_events(struct x86_kvm *k, struct x86_state *s)
 	if (take_synced(k, KVM_SYNC_X86_EVENTS))
 		e = k->run->s.regs.events;
 	else
-		ret = call(k, KVM_GET_VCPU_EVENTS, &e);
+		ret = x86_kvm_get_events(k, &e);
 	if (ret)
 		return ret;
 	s->events.sti_shadow = e.interrupt.shadow & KVM_X86_SHADOW_INT_STI;
@@ -337,14 +406,13 @@ static int fetch_events(struct x86_kvm *k, struct x86_state *s)
 static int store_events(struct x86_kvm *k, const struct x86_state *s)
 {
 	struct kvm_vcpu_events e;
-	int ret = call(k, KVM_GET_VCPU_EVENTS, &e);
+	int ret = x86_kvm_get_events(k, &e);
 
 	if (ret)
 		return ret;
 	e.interrupt.shadow = (s->events.sti_shadow ? KVM_X86_SHADOW_INT_STI : 0) |
 			     (s->events.mov_ss_shadow ? KVM_X86_SHADOW_INT_MOV_SS : 0);
-	e.flags |= KVM_VCPUEVENT_VALID_SHADOW;
-	return call(k, KVM_SET_VCPU_EVENTS, &e);
+	return x86_kvm_set_events(k, &e, KVM_VCPUEVENT_VALID_SHADOW);
 }
 
 /* ---- the guest's own debug registers ----------------------------------------------------------- */
@@ -356,7 +424,7 @@ static int fetch_debug(struct x86_kvm *k, struct x86_state *s)
 
 	if (ret)
 		return ret;
-	s->debug = (struct x86_debug){ .dr6 = regs.dr6, .dr7 = regs.dr7, .hit = k->own_hit };
+	s->debug = (struct x86_debug){ .dr6 = regs.dr6, .dr7 = regs.dr7, .hit = k->guest_hits };
 	memcpy(s->debug.dr, regs.db, sizeof(s->debug.dr));
 	return 0;
 }

@@ -11,7 +11,7 @@ struct cursor {
 	const uint8_t *p, *end;
 };
 
-/* The displacement has this many bytes; false: they are not there. */
+/* The displacement has this many bytes; false: the instruction is cut off. */
 static bool take_disp(struct x86_mem *m, struct cursor *c, size_t size)
 {
 	uint8_t bytes[4] = { 0 };

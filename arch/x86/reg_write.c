@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "arch/x86/reg_write.h"
+
 /*
  * What a register may be set to: what the processor would refuse is refused here, so that storing
  * the state never fails later, nor the entry into the guest (SDM vol. 3, 2.5 and 26.3.1).
@@ -6,14 +8,15 @@
 #include <errno.h>
 #include <string.h>
 
-#include "arch/x86/x86.h"
+#include "arch/x86/segment.h"
+#include "arch/x86/state.h"
 
 #define AT(member)   offsetof(struct x86_state, member)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 enum { PHYS_BITS_MAX = 52, FLAGS_SETTABLE = 0x3f7fd5 };
 
-/* Looks at a value for one register, may mend it; 0 or -errno, and then nothing has changed. */
+/* Checks a value for one register, and may adjust it; 0, or -errno and nothing has changed. */
 typedef int check_fn(struct cpu_view *v, const struct reg_desc *r, uint64_t *value);
 
 /* ---- addresses --------------------------------------------------------------------------- */
@@ -42,7 +45,7 @@ static int check_msr_address(struct cpu_view *v, const struct reg_desc *r, uint6
 	return x86_canonical(v->state, *value) ? 0 : -EINVAL;
 }
 
-/* Outside 64-bit mode the upper half is no part of it, whatever the description is. */
+/* Outside 64-bit mode it is within the code segment, which keeps to 32 bits. */
 static int check_rip(struct cpu_view *v, const struct reg_desc *r, uint64_t *value)
 {
 	const struct x86_state *s = v->state;
@@ -50,7 +53,7 @@ static int check_rip(struct cpu_view *v, const struct reg_desc *r, uint64_t *val
 
 	if (ret)
 		return ret;
-	return !x86_64bit(s) && *value >> 32 ? -EINVAL : 0;
+	return !x86_64bit(s) && *value > s->seg[X86_CS].limit ? -EINVAL : 0;
 }
 
 /* ---- flags and control registers ----------------------------------------------------------- */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include "arch/x86/regs.h"
+
 /*
- * The register table: what gdb and lldb are told of, and where each value is in the state. Names,
+ * The register table: what gdb and lldb see, and where each value is in the state. Names,
  * order and sizes of the org.gnu.gdb features are gdb's (GDB manual, "i386 Features").
  */
-#include "arch/x86/x86.h"
+#include "arch/x86/state.h"
 
 #define AT(member)   offsetof(struct x86_state, member)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
@@ -225,7 +227,7 @@ static const struct reg_desc segments_regs[] = {
 	SYS("gs_base", seg[X86_GS].base, 64, "int64", X86_BANK_SREGS),
 };
 
-/* ---- our own: the system registers ---------------------------------------------------------- */
+/* ---- the system registers of vmgdb ---------------------------------------------------------- */
 
 static const struct reg_desc system64_regs[] = {
 	SYS("k_gs_base", msr.kernel_gs_base, 64, "int64", X86_BANK_MSRS),
@@ -303,8 +305,8 @@ const struct tdesc *x86_tdesc(enum x86_tdesc mode, bool avx)
 }
 
 /*
- * Compatibility mode gets the 64-bit description: its kernel is a 64-bit one, the debugger asks
- * for the description once and may have come while some 32-bit process was running.
+ * Compatibility mode gets the 64-bit description: its kernel is a 64-bit one, and the debugger asks for
+ * the description once, perhaps while a 32-bit process is running.
  */
 static enum x86_tdesc mode_of(struct cpu_view *v)
 {

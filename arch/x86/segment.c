@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* Segment registers: selectors and what is loaded with them (SDM vol. 3, 3.4 and 5). */
+#include "arch/x86/segment.h"
+
 #include <errno.h>
 
-#include "arch/x86/x86.h"
+#include "arch/x86/state.h"
+#include "arch/x86/walk.h"
 
 enum { TYPE_ACCESSED = 1, TYPE_WRITE = 2, TYPE_READ = 2, TYPE_CONFORMING = 4, TYPE_CODE = 8 };
 enum { SEL_RPL = 3, SEL_TI = 4 };
 
-/* Real mode keeps limits and rights as they are: that is what "unreal" mode lives from. */
+/* Real mode keeps limits and rights as they are: "unreal" mode relies on that. */
 static void load_real(struct x86_seg *seg, uint32_t selector)
 {
 	seg->selector = selector;

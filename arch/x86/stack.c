@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* The stack: SDM vol. 1, 6.2. */
+#include "arch/x86/stack.h"
+
 #include <errno.h>
 
-#include "arch/x86/x86.h"
+#include "arch/x86/state.h"
+#include "arch/x86/walk.h"
 
 /* How much of RSP counts: all of it, 32 bits or 16, by the size of the stack segment. */
 static uint64_t sp_mask(const struct x86_state *s)
@@ -24,20 +26,6 @@ void x86_stack_move(struct x86_state *s, int64_t n)
 	uint64_t mask = sp_mask(s);
 
 	s->gpr[X86_RSP] = (s->gpr[X86_RSP] & ~mask) | ((s->gpr[X86_RSP] + n) & mask);
-}
-
-int x86_may_access(struct cpu_view *v, uint64_t va, unsigned int size, unsigned int prot)
-{
-	struct xlat x;
-	int ret = x86_translate(v, va, &x);
-
-	if (x86_cpl(v->state) == 3)
-		prot |= PROT_USER;
-	if (!ret && (x.prot & prot) != prot)
-		return -EFAULT;
-	if (!ret)
-		ret = x86_translate(v, va + size - 1, &x);
-	return ret ? ret : (x.prot & prot) == prot ? 0 : -EFAULT;
 }
 
 int x86_stack_peek(struct cpu_view *v, unsigned int size, uint64_t *value)

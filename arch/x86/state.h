@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of an x86 vCPU as the debugger sees it: our own layout, filled bank by bank from
- * whatever runs the vCPU. Selectors and the x87 control words have 32 bits because gdb's registers
+ * The state of an x86 vCPU as the debugger sees it, in a layout that knows no backend, filled bank by
+ * bank. Selectors and the x87 control words have 32 bits because gdb's registers
  * do.
  */
 #ifndef VMGDB_ARCH_X86_STATE_H
@@ -68,7 +68,7 @@ struct x86_debug {
 	uint64_t hit; /* which of the four, a bit each, have hit in the last step */
 };
 
-/* CPUID leaves that decide what is there and which bits are reserved; zero: not told. */
+/* CPUID leaves that decide what is there and which bits are reserved; zero: not known. */
 struct x86_cpuid {
 	uint32_t f1_ecx, f1_edx, f7_ebx, f7_ecx, f7_edx, f7_1_eax, e1_ecx, e1_edx, e21_eax;
 	uint32_t phys_bits;
@@ -135,6 +135,7 @@ struct x86_state {
 #define X86_EFER_TCE	      (1u << 15)
 #define X86_EFER_AUTOIBRS     (1u << 21)
 
+#define X86_DR6_HITS	      0xfu /* B0 to B3 */
 #define X86_DR6_BS	      (1u << 14)
 
 #define X86_CPUID_7_1_EAX_LAM (1u << 26)
@@ -161,6 +162,21 @@ static inline bool x86_long_mode(const struct x86_state *s)
 static inline bool x86_64bit(const struct x86_state *s)
 {
 	return x86_long_mode(s) && s->seg[X86_CS].l;
+}
+
+/*
+ * The linear address of an offset in a code segment: outside 64-bit mode RIP is such an offset (SDM
+ * vol. 1, 3.3.4).
+ */
+static inline uint64_t x86_code_addr_in(const struct x86_state *s, const struct x86_seg *cs,
+					uint64_t offset)
+{
+	return x86_long_mode(s) && cs->l ? offset : (uint32_t)(cs->base + offset);
+}
+
+static inline uint64_t x86_code_addr(const struct x86_state *s, uint64_t offset)
+{
+	return x86_code_addr_in(s, &s->seg[X86_CS], offset);
 }
 
 static inline bool x86_real_mode(const struct x86_state *s)

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
-/*
- * Stepping rules. The processor steps by TF, which shows: it is pushed with the flags, popped with
- * them, lost at a handler's first instruction, late by one behind STI and MOV SS. So what pushes,
- * pops or switches flags is carried out here where that is exact, interrupts are kept out by IF
- * where the backend can't do it, and execution slots stand where exceptions go. SDM vol. 3, 17.3.1.
- */
-#include <errno.h>
+#include "arch/x86/step.h"
 
 #include "arch/x86/emulate.h"
+#include "arch/x86/event_delivery.h"
+#include "arch/x86/guest_debug.h"
+#include "arch/x86/segment.h"
+#include "arch/x86/stack.h"
+#include "arch/x86/walk.h"
 
 /* step_plan.saved; the last is the op, CS and the vectors of until[], a byte each */
 enum { SAVED_FLAGS, SAVED_SP, SAVED_IMAGE, SAVED_REST };
@@ -17,7 +16,7 @@ enum { REST_CS = 32, REST_OP = 48 };
 enum {
 	STEP_MASKED = 1,  /* IF was cleared for the step */
 	STEP_IMAGE = 2,	  /* IRET: SAVED_IMAGE are the flags that it will load */
-	STEP_WATCHED = 4, /* by the guest's own breakpoints on data */
+	STEP_WATCHED = 4, /* the guest watches data by its own debug registers */
 };
 
 enum { VECTORS = 4 }; /* as many as there can be slots */
@@ -25,24 +24,19 @@ enum { VEC_NONE = 0xff };
 
 /* ---- the instruction --------------------------------------------------------------------------- */
 
-static uint64_t code_at(const struct x86_state *s)
-{
-	return x86_64bit(s) ? s->rip : (uint32_t)(s->seg[X86_CS].base + s->rip);
-}
-
-/* What can't be read or decoded is left to the processor, which will fault on it. */
+/* An instruction that can't be read or decoded is left to the processor, which will fault on it. */
 static void fetch(struct cpu_view *v, struct x86_insn *in)
 {
 	const struct x86_state *s = v->state;
 	uint8_t bytes[X86_INSN_MAX];
-	ssize_t n = x86_read_virt(v, code_at(s), bytes, sizeof(bytes));
+	ssize_t n = x86_read_virt(v, x86_code_addr(s, s->rip), bytes, sizeof(bytes));
 
 	if (n <= 0 || !x86_decode(in, bytes, n, x86_insn_width(s)))
 		*in = (struct x86_insn){ .op = X86_OP_OTHER };
 }
 
-/* What comes next. False: not the instruction at RIP, but what the processor delivers before it. */
-static bool look_at_insn(struct cpu_view *v, const struct step_plan *p, struct x86_insn *in)
+/* What the processor does next. False: it delivers an event before the instruction at RIP. */
+static bool next_insn(struct cpu_view *v, const struct step_plan *p, struct x86_insn *in)
 {
 	const struct x86_state *s = v->state;
 	bool first = !p->halted && !x86_delivers(v);
@@ -59,8 +53,8 @@ static bool look_at_insn(struct cpu_view *v, const struct step_plan *p, struct x
 /* ---- what the processor steps ------------------------------------------------------------------ */
 
 /*
- * The exceptions that an instruction is most likely to raise, the likeliest first. What would be an
- * interrupt and was not carried out here has its own.
+ * The exceptions that an instruction is most likely to raise, the likeliest first. A software interrupt
+ * that was not carried out here has its own vector.
  */
 static void likely_vectors(const struct x86_insn *in, uint8_t out[VECTORS])
 {
@@ -71,6 +65,7 @@ static void likely_vectors(const struct x86_insn *in, uint8_t out[VECTORS])
 	case X86_OP_DIV: first = X86_VEC_DE; break;
 	case X86_OP_INT: first = in->vector; break;
 	case X86_OP_INT3: first = X86_VEC_BP; break;
+	case X86_OP_INT1: first = X86_VEC_DB; break;
 	case X86_OP_INTO: first = X86_VEC_OF; break;
 	default: break;
 	}
@@ -83,11 +78,13 @@ static void likely_vectors(const struct x86_insn *in, uint8_t out[VECTORS])
 		out[n] = first;
 }
 
-/* The step ends at this address as well, if there is room for a slot there. One where the step begins
- * would fire before it. */
+/* The step ends at this address as well, if an execution slot is free. A slot where the step begins
+ * would hit before it. */
 static void guard(struct cpu_view *v, struct step_plan *p, uint64_t linear, uint8_t vector)
 {
-	if (p->nuntil >= p->room || p->nuntil >= VECTORS || linear == code_at(v->state))
+	const struct x86_state *s = v->state;
+
+	if (p->nuntil >= p->room || p->nuntil >= VECTORS || linear == x86_code_addr(s, s->rip))
 		return;
 	p->saved[SAVED_REST] |= (uint64_t)vector << 8 * p->nuntil;
 	p->until[p->nuntil++] = linear;
@@ -112,8 +109,8 @@ static void guard_handlers(struct cpu_view *v, struct step_plan *p, const struct
 }
 
 /*
- * HLT with IF clear would never wake up. What changes flags and was not carried out here has its
- * reasons (virtual-8086 mode and the like): it sees IF as it is.
+ * HLT with IF clear would never wake up. An instruction that changes flags and was not carried out here
+ * (in virtual-8086 mode, say) must see IF as it is.
  */
 static bool may_mask(enum x86_op op)
 {
@@ -130,16 +127,16 @@ static int iret_target(struct cpu_view *v, const uint64_t image[], uint64_t *lin
 		ret = x86_read_seg(v, image[1] & UINT16_MAX, &cs);
 	if (ret)
 		return ret;
-	*linear = x86_long_mode(s) && cs.l ? image[0] : (uint32_t)(cs.base + image[0]);
+	*linear = x86_code_addr_in(s, &cs, image[0]);
 	return 0;
 }
 
 /*
- * IRET pops RIP, CS and the flags. A slot at its target makes sure of a stop there where TF does
- * not, because it is gone with the flags. From and to virtual-8086 mode nothing is known. True: it
- * goes to level 3.
+ * IRET pops RIP, CS and the flags. An execution slot at its target stops the vCPU there where TF does
+ * not, as IRET pops that too. From and to virtual-8086 mode the target is not known. True: it goes to
+ * level 3.
  */
-static bool look_at_iret(struct cpu_view *v, struct step_plan *p, const struct x86_insn *in)
+static bool plan_iret(struct cpu_view *v, struct step_plan *p, const struct x86_insn *in)
 {
 	const struct x86_state *s = v->state;
 	unsigned int i, size = in->operand / 8;
@@ -150,7 +147,7 @@ static bool look_at_iret(struct cpu_view *v, struct step_plan *p, const struct x
 			return false;
 	if (x86_vm86(s) || image[2] & X86_FL_VM)
 		return false;
-	if (v->write_phys) /* otherwise a TF in it may be of a step that could not be mended */
+	if (v->write_phys) /* otherwise a TF in it may be left from an earlier step */
 		p->kind |= STEP_IMAGE;
 	p->saved[SAVED_IMAGE] = image[2];
 	if (!iret_target(v, image, &linear))
@@ -159,14 +156,15 @@ static bool look_at_iret(struct cpu_view *v, struct step_plan *p, const struct x
 }
 
 /*
- * The guest's own TF traps behind what was carried out here; not behind INT, which clears it first,
- * nor a load of SS. SYSCALL takes the flags that it leaves.
+ * Does the guest's own TF trap after an instruction that was carried out here? Not after INT, which
+ * clears it first, nor after a load of SS. After SYSCALL the flags count that it has loaded.
  */
-static bool own_step(const struct x86_state *s, const struct step_plan *p, enum x86_op op)
+static bool guest_traps(const struct x86_state *s, const struct step_plan *p, enum x86_op op)
 {
 	switch (op) {
 	case X86_OP_INT:
 	case X86_OP_INT3:
+	case X86_OP_INT1:
 	case X86_OP_MOV_SS:
 	case X86_OP_POP_SS: return false;
 	case X86_OP_INTO: return p->saved[SAVED_FLAGS] & s->rflags & X86_FL_TF;
@@ -175,15 +173,15 @@ static bool own_step(const struct x86_state *s, const struct step_plan *p, enum 
 	}
 }
 
-/* Without the processor: the instruction, or an exception that the guest has had coming before it. */
+/* Carry out the instruction, or the #DB of a breakpoint that the guest has on it. */
 static bool execute(struct cpu_view *v, const struct step_plan *p, const struct x86_insn *in)
 {
-	if (x86_own_break(v))
+	if (x86_deliver_guest_break(v))
 		return true;
 	if (!x86_execute(v, in))
 		return false;
-	if (own_step(v->state, p, in->op))
-		x86_own_trap(v, true);
+	if (guest_traps(v->state, p, in->op))
+		x86_deliver_guest_trap(v, true);
 	return true;
 }
 
@@ -198,21 +196,21 @@ int x86_step_begin(struct cpu_view *v, struct step_plan *p)
 		ret = v->need(v, X86_BANK_SREGS);
 	if (ret)
 		return ret;
-	first = look_at_insn(v, p, &in);
+	first = next_insn(v, p, &in);
 	p->saved[SAVED_FLAGS] = s->rflags;
 	p->saved[SAVED_SP] = s->gpr[X86_RSP];
 	p->saved[SAVED_REST] = (uint64_t)in.op << REST_OP |
 			       (uint64_t)(s->seg[X86_CS].selector & UINT16_MAX) << REST_CS;
 	if (p->halted)
-		return 0; /* the interrupt that wakes it up is to come; its frame will have our TF */
+		return 0; /* its interrupt comes first; the frame of that will have the TF of the step */
 	p->emulated = first && execute(v, p, &in);
 	if (p->emulated)
 		return 0;
-	if (x86_own_watch(v))
+	if (x86_guest_watches(v))
 		p->kind |= STEP_WATCHED;
 	user = x86_cpl(s) == 3;
 	if (in.op == X86_OP_IRET)
-		user |= look_at_iret(v, p, &in);
+		user |= plan_iret(v, p, &in);
 	guard_handlers(v, p, &in, user);
 	if (!p->block_irq && s->rflags & X86_FL_IF && may_mask(in.op)) {
 		p->kind |= STEP_MASKED;
@@ -247,10 +245,10 @@ static void set_flags(struct cpu_view *v, uint64_t rflags)
 /* ---- frames ------------------------------------------------------------------------------------ */
 
 /*
- * An exception or interrupt that the step has run into saved the flags with our TF, and without IF
- * if that was masked. Its frame is where the processor puts it, below the stack as it was or on the
- * one of the TSS (SDM vol. 3, 6.12.1 and 6.14): that holds also when the handler has gone on since.
- * The return address, CS and the stack pointer in it show that it is of this step.
+ * An exception or interrupt in the step has saved the flags with the TF of the step, and without IF if
+ * that was masked. Its frame is where the processor puts it, below the stack as it was or on the one
+ * of the TSS (SDM vol. 3, 6.12.1 and 6.14), also when the handler has run on since. The return address,
+ * CS and the stack pointer in the frame show that it is of this step.
  */
 static bool is_frame(struct cpu_view *v, const struct step_plan *p, uint64_t at, size_t size)
 {
@@ -265,38 +263,39 @@ static bool is_frame(struct cpu_view *v, const struct step_plan *p, uint64_t at,
 	       sp == p->saved[SAVED_SP];
 }
 
-static bool mend_at(struct cpu_view *v, const struct step_plan *p, uint64_t at, size_t size)
+static bool restore_flags_at(struct cpu_view *v, const struct step_plan *p, uint64_t at,
+			     size_t size)
 {
-	const uint64_t ours = X86_FL_TF | (p->kind & STEP_MASKED ? X86_FL_IF : 0);
+	const uint64_t changed = X86_FL_TF | (p->kind & STEP_MASKED ? X86_FL_IF : 0);
 	uint64_t flags = 0;
 
 	if (!is_frame(v, p, at, size) ||
 	    x86_read_virt(v, at + 2 * size, &flags, size) != (ssize_t)size)
 		return false;
-	flags = (flags & ~ours) | (p->saved[SAVED_FLAGS] & ours);
+	flags = (flags & ~changed) | (p->saved[SAVED_FLAGS] & changed);
 	return !x86_write_virt(v, at + 2 * size, &flags, size);
 }
 
-/* Was the handler entered by this step, and are the flags that it saved the guest's own now? */
-static bool mend_frame(struct cpu_view *v, const struct step_plan *p)
+/* True: this step entered a handler, and the flags that it saved are as the guest had them. */
+static bool restore_frame(struct cpu_view *v, const struct step_plan *p)
 {
 	const struct x86_state *s = v->state;
 	uint64_t base = s->seg[X86_SS].base, sp = p->saved[SAVED_SP];
 	bool entered = (cs_of(p) & 3) == 3 && x86_cpl(s) != 3;
 
 	if (x86_real_mode(s))
-		return mend_at(v, p, base + ((sp - 3 * 2) & UINT16_MAX), 2);
+		return restore_flags_at(v, p, base + ((sp - 3 * 2) & UINT16_MAX), 2);
 	if (x86_vm86(s) || (entered && x86_tss_stack(v, x86_cpl(s), &sp)))
 		return false;
 	if (x86_long_mode(s))
-		return mend_at(v, p, (sp & ~0xfull) - 5 * 8, 8);
-	return mend_at(v, p, (uint32_t)(base + sp - (entered ? 5 : 3) * 4), 4);
+		return restore_flags_at(v, p, (sp & ~0xfull) - 5 * 8, 8);
+	return restore_flags_at(v, p, (uint32_t)(base + sp - (entered ? 5 : 3) * 4), 4);
 }
 
 static bool at_handler(struct cpu_view *v, const struct step_plan *p, unsigned int *vector)
 {
 	const struct x86_state *s = v->state;
-	uint64_t at = code_at(s);
+	uint64_t at = x86_code_addr(s, s->rip);
 	unsigned int i;
 
 	for (i = 0; i < p->nuntil; i++)
@@ -307,10 +306,14 @@ static bool at_handler(struct cpu_view *v, const struct step_plan *p, unsigned i
 	return false;
 }
 
-/* Did the step not come off at all? Some hosts report one when they only mapped a page for it. */
+/*
+ * Is the vCPU where it was? Some hosts report a step when they only mapped a page for it. VT-x exits at
+ * INT1, each time.
+ */
 static bool no_progress(const struct x86_state *s, const struct step_plan *p)
 {
 	switch (op_of(p)) {
+	case X86_OP_INT1:
 	case X86_OP_REP:
 	case X86_OP_BRANCH:
 	case X86_OP_IRET:
@@ -320,19 +323,19 @@ static bool no_progress(const struct x86_state *s, const struct step_plan *p)
 	}
 }
 
-/* The vCPU stopped for something else: is it still at the instruction, or just behind it? */
-static bool nearby(const struct x86_state *s, const struct step_plan *p)
+/* The vCPU stopped for another reason: is it still at the instruction, or just after it? */
+static bool is_near(const struct x86_state *s, const struct step_plan *p)
 {
 	return s->rip - p->pc <= X86_INSN_MAX;
 }
 
-/* IF and TF of the guest's own, after a step that the processor made. */
-static uint64_t mended_flags(const struct x86_state *s, const struct step_plan *p, bool trapped)
+/* The flags with the IF and TF that the guest has, after a step that the processor made. */
+static uint64_t guest_flags(const struct x86_state *s, const struct step_plan *p, bool trapped)
 {
 	uint64_t was = p->saved[SAVED_FLAGS], flags = s->rflags;
 	bool moved = s->rip != p->pc;
 
-	if (!trapped && !nearby(s, p))
+	if (!trapped && !is_near(s, p))
 		return flags;
 	if (op_of(p) == X86_OP_IRET && moved)
 		return p->kind & STEP_IMAGE ? flags | (p->saved[SAVED_IMAGE] & X86_FL_TF) : flags;
@@ -344,8 +347,8 @@ static uint64_t mended_flags(const struct x86_state *s, const struct step_plan *
 }
 
 /*
- * A KVM without the processor's virtualization lets user code have the #DB of our TF. It is taken back:
- * the vCPU is where the step has led.
+ * A KVM that runs guests without the processor's virtualization delivers the #DB of the step's TF to the
+ * guest in user mode. That delivery is undone: the vCPU is where the step has led.
  */
 static bool undo_step_trap(struct cpu_view *v, const struct step_plan *p, unsigned int vector)
 {
@@ -357,14 +360,14 @@ static bool undo_step_trap(struct cpu_view *v, const struct step_plan *p, unsign
 	return true;
 }
 
-/* The traps that the guest has had coming behind the step: true when one was taken. */
-static bool take_own_trap(struct cpu_view *v, const struct step_plan *p)
+/* The traps that the guest has coming after the step: true when one was taken. */
+static bool take_guest_trap(struct cpu_view *v, const struct step_plan *p)
 {
 	bool stepped = p->saved[SAVED_FLAGS] & X86_FL_TF;
 
 	if (op_of(p) == X86_OP_HLT || !(stepped || p->kind & STEP_WATCHED))
 		return false;
-	return x86_own_trap(v, stepped);
+	return x86_deliver_guest_trap(v, stepped);
 }
 
 /* A trap gate leaves IF on, which was masked when it was entered. */
@@ -373,7 +376,7 @@ static void enter_handler(struct cpu_view *v, const struct step_plan *p, unsigne
 	const struct x86_state *s = v->state;
 	struct x86_gate g;
 
-	mend_frame(v, p);
+	restore_frame(v, p);
 	if (p->kind & STEP_MASKED && !x86_read_gate(v, vector, &g) && x86_gate_keeps_if(&g))
 		set_flags(v, s->rflags | X86_FL_IF);
 }
@@ -395,12 +398,12 @@ int x86_step_end(struct cpu_view *v, struct step_plan *p, bool trapped)
 		enter_handler(v, p, vector);
 		return 0;
 	}
-	if (!nearby(s, p) && mend_frame(v, p))
+	if (!is_near(s, p) && restore_frame(v, p))
 		return 0;
-	set_flags(v, mended_flags(s, p, trapped));
+	set_flags(v, guest_flags(s, p, trapped));
 	if (trapped && no_progress(s, p))
 		return 1;
-	if (trapped && take_own_trap(v, p))
+	if (trapped && take_guest_trap(v, p))
 		return 0;
 	return trapped && p->whole_rep && op_of(p) == X86_OP_REP && s->rip == p->pc;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* The page walk: SDM vol. 3, chapter 4. */
+#include "arch/x86/walk.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "arch/x86/x86.h"
+#include "arch/x86/state.h"
 
 #define PTE_P	     (1ULL << 0)
 #define PTE_RW	     (1ULL << 1)
@@ -69,7 +70,7 @@ static uint64_t table_base(const struct walk *w)
 	}
 }
 
-/* Where an entry points. 4 MiB pages keep bits 39:32 in 20:13 (PSE-36). */
+/* The address in an entry. 4 MiB pages keep bits 39:32 in 20:13 (PSE-36). */
 static uint64_t target(const struct walk *w, uint64_t e, bool large, unsigned int shift)
 {
 	if (w->mode == PAGING_32 && large)
@@ -161,7 +162,7 @@ static enum paging paging_mode(const struct x86_state *s)
 	return s->cr4 & X86_CR4_PAE ? PAGING_PAE : PAGING_32;
 }
 
-/* MAXPHYADDR; what is not known is taken for the most that there can be. */
+/* MAXPHYADDR, or the most that it can be where it is not known. */
 static unsigned int phys_bits(struct cpu_view *v, enum paging mode)
 {
 	const struct x86_state *s = v->state;
@@ -225,7 +226,7 @@ ssize_t x86_read_virt(struct cpu_view *v, uint64_t va, void *buf, size_t len)
 	return done;
 }
 
-/* A write that fails in the middle is taken back: what was there is in `old` by then. */
+/* How far a write got is in *done, so that the caller can undo one that fails in the middle. */
 static int write_pieces(struct cpu_view *v, uint64_t va, const uint8_t *buf, size_t len,
 			size_t *done)
 {
@@ -255,4 +256,18 @@ int x86_write_virt(struct cpu_view *v, uint64_t va, const void *buf, size_t len)
 	if (ret)
 		write_pieces(v, va, old, done, &undone);
 	return ret;
+}
+
+int x86_may_access(struct cpu_view *v, uint64_t va, unsigned int size, unsigned int prot)
+{
+	struct xlat x;
+	int ret = x86_translate(v, va, &x);
+
+	if (x86_cpl(v->state) == 3)
+		prot |= PROT_USER;
+	if (!ret && (x.prot & prot) != prot)
+		return -EFAULT;
+	if (!ret)
+		ret = x86_translate(v, va + size - 1, &x);
+	return ret ? ret : (x.prot & prot) == prot ? 0 : -EFAULT;
 }

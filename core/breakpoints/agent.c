@@ -13,6 +13,7 @@ struct machine {
 	unsigned int sp; /* how many there are */
 	bool ended;
 	const struct agent_env *env;
+	struct agent_budget *budget;
 };
 
 /* What the bytecodes of one handler differ in. */
@@ -53,6 +54,24 @@ static int push(struct machine *m, uint64_t value)
 static uint64_t pop(struct machine *m)
 {
 	return m->stack[--m->sp];
+}
+
+/* 0, or -ELOOP when there are not so many steps left. */
+static int spend(struct machine *m, unsigned int steps)
+{
+	if (m->budget->steps < steps) {
+		m->budget->steps = 0;
+		return -ELOOP;
+	}
+	m->budget->steps -= steps;
+	return 0;
+}
+
+static int read_memory(struct machine *m, uint64_t addr, void *buf, size_t len)
+{
+	int ret = spend(m, AGENT_ACCESS_STEPS);
+
+	return ret ? ret : m->env->mem(m->env->opaque, addr, buf, len) ? -EFAULT : 0;
 }
 
 /* ---- arithmetic -------------------------------------------------------------------------- */
@@ -141,19 +160,21 @@ static int run_extend(struct machine *m, uint64_t bits, unsigned int arg)
 static int run_ref(struct machine *m, uint64_t operand, unsigned int size)
 {
 	uint64_t v = 0;
+	int ret = read_memory(m, pop(m), &v, size);
 
 	(void)operand;
-	if (m->env->mem(m->env->opaque, pop(m), &v, size))
-		return -EFAULT;
-	return push(m, v);
+	return ret ? ret : push(m, v);
 }
 
 static int run_reg(struct machine *m, uint64_t number, unsigned int arg)
 {
 	uint64_t v;
+	int ret = spend(m, AGENT_ACCESS_STEPS);
 
 	(void)arg;
-	return m->env->reg(m->env->opaque, (unsigned int)number, &v) ? -EFAULT : push(m, v);
+	if (!ret && m->env->reg(m->env->opaque, (unsigned int)number, &v))
+		ret = -EFAULT;
+	return ret ? ret : push(m, v);
 }
 
 static int run_const(struct machine *m, uint64_t value, unsigned int arg)
@@ -210,7 +231,7 @@ static int run_end(struct machine *m, uint64_t operand, unsigned int arg)
 
 /* ---- printf ------------------------------------------------------------------------------ */
 
-enum { FORMAT_MAX = 1024, SPEC_MAX = 32, PIECE_MAX = 256, FLAGS_MAX = 6 };
+enum { FORMAT_MAX = 1024, SPEC_MAX = 32, PIECE_MAX = 256, FLAGS_MAX = 6, STRING_PIECE = 64 };
 
 struct printer {
 	struct machine *m;
@@ -227,12 +248,33 @@ static void put(struct printer *p, const char *text, size_t len)
 	p->n += len;
 }
 
-static void put_string(struct printer *p, uint64_t addr)
+/* A piece that is read at once crosses no page. A string ends at memory that can't be read. */
+static int put_string(struct printer *p, uint64_t addr)
 {
-	char c;
+	char piece[STRING_PIECE];
+	size_t len, n;
+	int ret;
 
-	while (p->n < sizeof(p->out) && !p->m->env->mem(p->m->env->opaque, addr++, &c, 1) && c)
-		put(p, &c, 1);
+	do {
+		len = STRING_PIECE - addr % STRING_PIECE;
+		ret = read_memory(p->m, addr, piece, len);
+		if (ret)
+			return ret == -EFAULT ? 0 : ret;
+		n = strnlen(piece, len);
+		put(p, piece, n);
+		addr += len;
+	} while (n == len && p->n < sizeof(p->out));
+	return 0;
+}
+
+/* Widths and precisions are at most 999: longer ones take libc a while. */
+static bool is_short(const char *flags, size_t n)
+{
+	size_t digits = 0, i;
+
+	for (i = 0; i < n && digits < 4; i++)
+		digits = flags[i] >= '0' && flags[i] <= '9' ? digits + 1 : 0;
+	return n <= FLAGS_MAX && digits < 4;
 }
 
 /*
@@ -242,14 +284,14 @@ static void put_string(struct printer *p, uint64_t addr)
 static int put_value(struct printer *p, const char *flags, size_t nflags, char conv, uint64_t value)
 {
 	char spec[SPEC_MAX], piece[PIECE_MAX];
-	int n;
+	int n, ret = spend(p->m, AGENT_ACCESS_STEPS);
 
-	if (nflags > FLAGS_MAX)
+	if (ret)
+		return ret;
+	if (!is_short(flags, nflags))
 		return -EINVAL;
-	if (conv == 's') {
-		put_string(p, value);
-		return 0;
-	}
+	if (conv == 's')
+		return put_string(p, value);
 	snprintf(spec, sizeof(spec), "%%%s%.*s%s%c", conv == 'p' ? "#" : "", (int)nflags, flags,
 		 conv == 'c' ? "" : "ll", conv == 'p' ? 'x' : conv);
 	if (conv == 'c')
@@ -319,6 +361,18 @@ static int format(struct printer *p, const char *f, unsigned int nargs)
 	return ret;
 }
 
+/* What was formatted, as far as the budget goes; ret is passed on. */
+static int print(struct printer *p, int ret)
+{
+	struct machine *m = p->m;
+	size_t n = p->n < m->budget->print ? p->n : m->budget->print;
+
+	if (n)
+		m->env->print(m->env->opaque, p->out, n);
+	m->budget->print -= n;
+	return n < p->n ? -ELOOP : ret;
+}
+
 /* printf NARGS LENGTH STRING; on the stack the channel, the function, and the arguments, first on top. */
 static int run_printf(struct machine *m, uint64_t operand, unsigned int arg)
 {
@@ -333,8 +387,7 @@ static int run_printf(struct machine *m, uint64_t operand, unsigned int arg)
 	m->pc += len;
 	m->sp -= 2;
 	ret = format(&p, f, nargs);
-	m->env->print(m->env->opaque, p.out, p.n);
-	return ret;
+	return print(&p, ret);
 }
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -381,13 +434,17 @@ static int step(struct machine *m)
 	return b->run(m, operand, b->arg);
 }
 
-int agent_run(const uint8_t *code, size_t len, const struct agent_env *env, uint64_t *value)
+int agent_run(const uint8_t *code, size_t len, const struct agent_env *env,
+	      struct agent_budget *budget, uint64_t *value)
 {
-	struct machine m = { .code = code, .len = len, .env = env };
-	int ret = 0, steps;
+	struct machine m = { .code = code, .len = len, .env = env, .budget = budget };
+	int ret = 0;
 
-	for (steps = 0; !ret && !m.ended; steps++)
-		ret = steps < AGENT_STEPS_MAX ? step(&m) : -ELOOP;
+	while (!ret && !m.ended) {
+		ret = spend(&m, 1);
+		if (!ret)
+			ret = step(&m);
+	}
 	if (!ret)
 		*value = m.sp ? m.stack[m.sp - 1] : 0;
 	return ret;

@@ -5,7 +5,8 @@
 
 #include "core/breakpoints/bp_condition.h"
 
-struct rules {
+struct bp_conditions {
+	size_t size, *used; /* this, and all of them together */
 	unsigned int n;
 	struct agent_code codes[]; /* their bytes follow the last one */
 };
@@ -20,63 +21,84 @@ static size_t total(const struct agent_code *codes, unsigned int n)
 	return bytes;
 }
 
-struct rules *rules_copy(const struct agent_code *codes, unsigned int n, int *err)
+static void copy_programs(struct bp_conditions *c, const struct agent_code *codes)
 {
-	struct rules *r;
-	uint8_t *bytes;
+	uint8_t *bytes = (uint8_t *)&c->codes[c->n];
 	unsigned int i;
 
-	*err = 0;
-	if (!n)
-		return NULL;
-	r = malloc(sizeof(*r) + n * sizeof(*codes) + total(codes, n));
-	if (!r) {
-		*err = -ENOMEM;
-		return NULL;
-	}
-	r->n = n;
-	bytes = (uint8_t *)&r->codes[n];
-	for (i = 0; i < n; i++) {
-		r->codes[i] = codes[i];
-		r->codes[i].code = memcpy(bytes, codes[i].code, codes[i].len);
+	for (i = 0; i < c->n; i++) {
+		c->codes[i] = codes[i];
+		c->codes[i].code = memcpy(bytes, codes[i].code, codes[i].len);
 		bytes += codes[i].len;
 	}
-	return r;
 }
 
-static bool holds(const struct rules *r, const struct agent_env *env)
+int bp_conditions_copy(struct bp_conditions **out, size_t *used, const struct agent_code *codes,
+		       unsigned int n)
 {
+	size_t size;
+
+	*out = NULL;
+	if (!n)
+		return 0;
+	if (n > BP_PROGRAMS_MAX || total(codes, n) > BP_PROGRAM_BYTES_MAX)
+		return -EINVAL;
+	size = sizeof(**out) + n * sizeof(*codes) + total(codes, n);
+	if (*used + size <= BP_CONDITIONS_MAX)
+		*out = malloc(size);
+	if (!*out)
+		return -ENOMEM;
+	**out = (struct bp_conditions){ .size = size, .used = used, .n = n };
+	copy_programs(*out, codes);
+	*used += size;
+	return 0;
+}
+
+void bp_conditions_free(struct bp_conditions *c)
+{
+	if (!c)
+		return;
+	*c->used -= c->size;
+	free(c);
+}
+
+static bool is_true(const struct bp_conditions *c, const struct agent_env *env,
+		    struct agent_budget *budget)
+{
+	const struct agent_code *a;
 	bool any = false;
-	unsigned int i;
 	uint64_t value;
 
-	for (i = 0; i < r->n; i++) {
-		if (r->codes[i].command)
+	for (a = c->codes; a < c->codes + c->n; a++) {
+		if (a->command)
 			continue;
 		any = true;
-		if (agent_run(r->codes[i].code, r->codes[i].len, env, &value) || value)
+		if (agent_run(a->code, a->len, env, budget, &value) || value)
 			return true;
 	}
 	return !any;
 }
 
-/* A command that fails has no one to complain to: the ones after it still run. */
-static bool run_commands(const struct rules *r, const struct agent_env *env)
+/* Nobody can be told of a command that fails: those after it still run. */
+static bool run_commands(const struct bp_conditions *c, const struct agent_env *env,
+			 struct agent_budget *budget)
 {
+	const struct agent_code *a;
 	bool any = false;
-	unsigned int i;
 	uint64_t value;
 
-	for (i = 0; i < r->n; i++) {
-		if (!r->codes[i].command)
+	for (a = c->codes; a < c->codes + c->n; a++) {
+		if (!a->command)
 			continue;
 		any = true;
-		agent_run(r->codes[i].code, r->codes[i].len, env, &value);
+		agent_run(a->code, a->len, env, budget, &value);
 	}
 	return any;
 }
 
-bool rules_hit(const struct rules *r, const struct agent_env *env)
+bool bp_conditions_hit(const struct bp_conditions *c, const struct agent_env *env)
 {
-	return !r || (holds(r, env) && !run_commands(r, env));
+	struct agent_budget budget = AGENT_BUDGET_OF_A_HIT;
+
+	return !c || (is_true(c, env, &budget) && !run_commands(c, env, &budget));
 }

@@ -23,7 +23,7 @@ struct breakpoints;
 struct bp_conditions;
 struct bp_location;
 
-enum { BREAKPOINTS_MAX = 100000 }; /* of all types together, unless told otherwise */
+enum { BREAKPOINTS_MAX = 100000 }; /* of all types together, unless the config says otherwise */
 
 struct breakpoints_config {
 	struct memory *mem;
@@ -40,8 +40,8 @@ struct breakpoints_config {
 int breakpoints_create(struct breakpoints **out, const struct breakpoints_config *config);
 void breakpoints_destroy(struct breakpoints *b);
 
-/* What this VM's vCPUs are and have; before anything is set. why_not[]: by trap kind, why traps of that
- * kind never come on this host, static; NULL: they come. */
+/* What this VM's vCPUs are and have; before anything is set. no_*: why traps of breakpoint instructions,
+ * of execution slots, of data slots never come on this host, static; NULL: they come. */
 struct breakpoints_host {
 	const struct cpu *cpu;
 	struct vcpu_caps caps;
@@ -56,12 +56,21 @@ void breakpoints_set_host(struct breakpoints *b, const struct breakpoints_host *
  * Set one, as the debugger names it through that vCPU's tables. by_steps: a watchpoint without a debug
  * register. 0, also when it is there already; a software breakpoint whose address maps to no memory
  * waits for it. -EINVAL: kind, length or alignment; -EOPNOTSUPP: none of that type here; -ENOSPC: no
- * slot, or too many; -EFAULT; -ENOMEM. *why tells a person, static, or stays as it is.
+ * slot, or too many; -EFAULT: the memory of a software breakpoint can't be written and there are no
+ * slots, or a watchpoint by steps is not mapped; -ENOMEM. *why is for a person, static, or stays as it
+ * was.
+ *
+ * A software breakpoint that can only hit by a slot (its memory can't be written, or no_brk) keeps its
+ * slot like a hardware breakpoint; from all others an explicit one takes it.
  */
 int breakpoints_insert(struct breakpoints *b, unsigned int vcpu, enum bp_type type, uint64_t addr,
 		       uint64_t kind, bool by_steps, const char **why);
 
-/* Remove one: no error if it is not there. Set again before the next sync it goes on as it was. */
+/*
+ * Remove one: no error if it is not there. Set again before the next sync a software breakpoint keeps the
+ * location that it had, unless its address is mapped elsewhere now, and a watchpoint by steps what it has
+ * seen. Conditions and commands are gone at once.
+ */
 void breakpoints_remove(struct breakpoints *b, enum bp_type type, uint64_t addr, uint64_t kind);
 
 /* Remove all, at once and for good; guest memory is clean afterwards. */
@@ -85,6 +94,9 @@ enum bp_sync {
  * Bring guest memory and the layout of slots to what is set. guest_uses_slots: the guest has debug
  * registers of its own in use, so software breakpoints are to leave them alone where they can (memory
  * instead of slots). 0, or -ENOMEM: what could not be done stays as it was and is tried again.
+ *
+ * BP_SYNC_RUN looks up the addresses of waiting breakpoints: of all that were set since the last one,
+ * and of 16 others in their turn, so that any number of them costs a resume some microseconds.
  */
 int breakpoints_sync(struct breakpoints *b, enum bp_sync how, bool guest_uses_slots);
 
@@ -93,22 +105,22 @@ int breakpoints_sync(struct breakpoints *b, enum bp_sync how, bool guest_uses_sl
 void breakpoints_withdraw(struct breakpoints *b);
 
 /*
- * The next thing that a person should know and has not been told: a breakpoint that can't hit yet as
- * of the last sync, one that the guest has overwritten. A line in buf, without a newline, and true; or
- * false. Each is told once, until its state changes.
+ * The next thing that a person should know: a breakpoint that can't hit yet as of the last sync, or that
+ * the guest has overwritten. A line in buf, without a newline, and true; or false. Each is reported once,
+ * until its state changes; after 16 lines the last one says how many more there are.
  */
 bool breakpoints_notice(struct breakpoints *b, char *buf, size_t len);
 
 /* ---- by vCPU threads --------------------------------------------------------------------- */
 
-/* Is anything inserted or laid out at all? Without a lock. */
+/* Is anything inserted or laid out at all, as of the last sync or withdraw? Without a lock. */
 bool breakpoints_active(const struct breakpoints *b);
 
 /* The location inserted in the memory at gpa, or NULL; good until the vCPUs stop. */
 struct bp_location *breakpoints_location(struct breakpoints *b, uint64_t gpa);
 
-/* Step over it: the guest's own instruction comes back for the one vCPU that runs, and goes. A location
- * whose memory has gone meanwhile is left alone. */
+/* For a step over it: the guest's own instruction is put into memory for the one vCPU that runs, and
+ * taken out again. A location whose memory was removed, or that was withdrawn, is left alone. */
 void breakpoints_lift(struct breakpoints *b, struct bp_location *l);
 void breakpoints_put_back(struct breakpoints *b, struct bp_location *l);
 
@@ -145,16 +157,23 @@ bool breakpoints_watching(struct breakpoints *b, enum hw_kind kind, uint64_t add
 
 /*
  * Guest-physical memory with inserted breakpoints hidden. read: how many bytes up to the first hole or
- * byte that can't be read. write: all or nothing, beneath what is inserted: 0 or -EFAULT; the debugger's
- * own writes are no change to a watchpoint.
+ * byte that can't be read. write: all or nothing, beneath what is inserted: 0, -EFAULT or -ENOMEM; the
+ * debugger's own writes are no change to a watchpoint.
  */
 size_t breakpoints_read(struct breakpoints *b, uint64_t gpa, void *buf, size_t len);
 int breakpoints_write(struct breakpoints *b, uint64_t gpa, const void *buf, size_t len);
 
+/* Many small pieces for the price of one: each that could be read is ok. */
+void breakpoints_read_pieces(struct breakpoints *b, struct bp_piece *pieces, unsigned int n);
+
+/* breakpoints_write() for what a vCPU's stepping rules write in the guest's name: a watchpoint sees that change. */
+int breakpoints_write_as_guest(struct breakpoints *b, uint64_t gpa, const void *buf, size_t len);
+
 /* ---- by any thread ----------------------------------------------------------------------- */
 
-/* The VMM is about to unmap [gpa, gpa + len): what is inserted there comes out, and those breakpoints wait
- * for other memory. */
+/* The VMM is about to unmap [gpa, gpa + len), as it was added: what is inserted there is removed, those
+ * breakpoints wait for other memory, and these addresses are a hole until memory is added there again,
+ * after memory_remove(). Memory that is also at another guest-physical address keeps its breakpoints. */
 void breakpoints_memory_gone(struct breakpoints *b, uint64_t gpa, uint64_t len);
 
 #endif

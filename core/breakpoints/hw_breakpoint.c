@@ -15,46 +15,77 @@ static const enum hw_kind kind_of[] = {
 void hw_breakpoints_fini(struct hw_breakpoints *h)
 {
 	hw_breakpoints_remove_all(h);
-	free(h->points);
+	free(h->set);
 }
 
 struct hw_breakpoint *hw_breakpoints_find(const struct hw_breakpoints *h, enum bp_type type,
 					  uint64_t addr, uint64_t len)
 {
-	size_t i;
+	struct hw_breakpoint *bp;
 
-	for (i = 0; i < h->npoints; i++)
-		if (h->points[i].type == type && h->points[i].addr == addr &&
-		    h->points[i].len == len)
-			return &h->points[i];
+	for (bp = h->set; bp < h->set + h->nset; bp++)
+		if (bp->type == type && bp->addr == addr && bp->len == len)
+			return bp;
 	return NULL;
 }
 
-/* Slots in use: of the kind that a type needs if exec is as given. */
+bool hw_breakpoints_watching(const struct hw_breakpoints *h, enum hw_kind kind, uint64_t addr)
+{
+	const struct hw_breakpoint *bp;
+
+	for (bp = h->set; bp < h->set + h->nset; bp++)
+		if (kind_of[bp->type] == kind && bp->addr == addr)
+			return true;
+	return false;
+}
+
+/* ---- how many slots there are ------------------------------------------------------------ */
+
+static unsigned int beyond(unsigned int n, unsigned int have)
+{
+	return n > have ? n - have : 0;
+}
+
+/* Slots that are in use, for execution or for data. */
 static unsigned int used(const struct hw_breakpoints *h, bool exec)
 {
+	const struct hw_breakpoint *bp;
 	unsigned int n = 0;
-	size_t i;
 
-	for (i = 0; i < h->npoints; i++)
-		if ((h->points[i].type == BP_HARDWARE) == exec)
-			n += h->points[i].nslots;
+	for (bp = h->set; bp < h->set + h->nset; bp++)
+		if ((bp->type == BP_HARDWARE) == exec)
+			n += bp->nslots;
 	return n;
 }
 
-static unsigned int beyond(unsigned int n, unsigned int own)
+/* What is left when so many are in use. */
+static unsigned int left(const struct hw_breakpoints *h, bool exec, unsigned int nexec,
+			 unsigned int nwatch)
 {
-	return n > own ? n - own : 0;
+	const struct vcpu_caps *c = &h->caps;
+	unsigned int shared = beyond(nexec, c->exec_slots) + beyond(nwatch, c->watch_slots);
+	unsigned int apart = exec ? beyond(c->exec_slots, nexec) : beyond(c->watch_slots, nwatch);
+
+	return apart + beyond(c->shared_slots, shared);
 }
 
-/* How many more slots there are, for execution or for data. */
-static unsigned int left(const struct hw_breakpoints *h, bool exec)
+bool hw_breakpoints_fit(const struct hw_breakpoints *h)
 {
-	unsigned int own = exec ? h->caps.exec_slots : h->caps.watch_slots;
-	unsigned int shared = beyond(used(h, true), h->caps.exec_slots) +
-			      beyond(used(h, false), h->caps.watch_slots);
+	const struct vcpu_caps *c = &h->caps;
 
-	return beyond(own, used(h, exec)) + beyond(h->caps.shared_slots, shared);
+	return beyond(used(h, true) + h->nreserved, c->exec_slots) +
+		       beyond(used(h, false), c->watch_slots) <=
+	       c->shared_slots;
+}
+
+unsigned int hw_breakpoints_exec_left(const struct hw_breakpoints *h)
+{
+	return left(h, true, used(h, true), used(h, false));
+}
+
+unsigned int hw_breakpoints_exec_room(const struct hw_breakpoints *h)
+{
+	return left(h, true, 0, used(h, false));
 }
 
 static int no_slot(const struct hw_breakpoints *h, bool exec, const char **why)
@@ -69,79 +100,75 @@ static int no_slot(const struct hw_breakpoints *h, bool exec, const char **why)
 	return all ? -ENOSPC : -EOPNOTSUPP;
 }
 
-static int append(struct hw_breakpoints *h, const struct hw_breakpoint *pt)
+/* ---- set and remove ---------------------------------------------------------------------- */
+
+static int append(struct hw_breakpoints *h, const struct hw_breakpoint *bp)
 {
-	struct hw_breakpoint *grown = realloc(h->points, (h->npoints + 1) * sizeof(*grown));
+	struct hw_breakpoint *grown = realloc(h->set, (h->nset + 1) * sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;
-	h->points = grown;
-	h->points[h->npoints++] = *pt;
+	h->set = grown;
+	h->set[h->nset++] = *bp;
 	return 0;
 }
 
 int hw_breakpoints_insert(struct hw_breakpoints *h, enum bp_type type, uint64_t addr, uint64_t len,
 			  const char **why)
 {
-	struct hw_breakpoint pt = { .type = type, .addr = addr, .len = len };
+	struct hw_breakpoint bp = { .type = type, .addr = addr, .len = len };
+	unsigned int nexec = used(h, true) + h->nreserved, nwatch = used(h, false);
 	bool exec = type == BP_HARDWARE;
-	int n;
+	int n = h->cpu->hw_split(kind_of[type], addr, len, bp.slots,
+				 sizeof(bp.slots) / sizeof(*bp.slots), why);
 
-	if (hw_breakpoints_find(h, type, addr, len))
-		return 0;
-	n = h->cpu->hw_split(kind_of[type], addr, len, pt.slots,
-			     sizeof(pt.slots) / sizeof(*pt.slots), why);
 	if (n < 0)
 		return n;
-	if ((unsigned int)n > left(h, exec))
+	if ((unsigned int)n > left(h, exec, nexec, nwatch))
 		return no_slot(h, exec, why);
-	pt.nslots = n;
-	return append(h, &pt);
+	bp.nslots = (unsigned int)n;
+	return append(h, &bp);
 }
 
 void hw_breakpoints_remove(struct hw_breakpoints *h, enum bp_type type, uint64_t addr, uint64_t len)
 {
-	struct hw_breakpoint *pt = hw_breakpoints_find(h, type, addr, len);
+	struct hw_breakpoint *bp = hw_breakpoints_find(h, type, addr, len);
 
-	if (!pt)
+	if (!bp)
 		return;
-	free(pt->rules);
-	*pt = h->points[--h->npoints];
+	bp_conditions_free(bp->conditions);
+	*bp = h->set[--h->nset];
 }
 
 void hw_breakpoints_remove_all(struct hw_breakpoints *h)
 {
-	while (h->npoints)
-		free(h->points[--h->npoints].rules);
+	while (h->nset)
+		bp_conditions_free(h->set[--h->nset].conditions);
+	h->nlayout = 0;
 }
 
-static void arm(struct hw_breakpoints *h, const struct hw_slot *slot, enum bp_type type,
-		uint64_t addr)
+/* ---- the layout -------------------------------------------------------------------------- */
+
+static void lay_out(struct hw_breakpoints *h, const struct bp_slot *slot)
 {
-	if (h->narmed < HW_SLOTS_MAX)
-		h->armed[h->narmed++] = (struct armed){ *slot, type, addr };
+	if (h->nlayout < HW_SLOTS_MAX)
+		h->layout[h->nlayout++] = *slot;
 }
 
-static void arm_pending(struct hw_breakpoints *h, const struct points *p)
+void hw_breakpoints_lay_out(struct hw_breakpoints *h, bool exec)
 {
-	unsigned int room = left(h, true);
-	const struct point *pt;
-
-	for (pt = p->pending; pt && room; pt = pt->next, room--) {
-		const struct hw_slot slot = { HW_EXEC, pt->node.key, h->cpu->brk_size };
-
-		arm(h, &slot, BP_SOFTWARE, pt->node.key);
-	}
-}
-
-void hw_breakpoints_commit(struct hw_breakpoints *h, const struct points *p)
-{
+	const struct hw_breakpoint *bp;
 	unsigned int s;
-	size_t i;
 
-	h->narmed = 0;
-	for (i = 0; i < h->npoints; i++)
-		for (s = 0; s < h->points[i].nslots; s++)
-			arm(h, &h->points[i].slots[s], h->points[i].type, h->points[i].addr);
-	arm_pending(h, p);
+	h->nlayout = 0;
+	for (bp = h->set; bp < h->set + h->nset; bp++)
+		for (s = 0; s < bp->nslots && (exec || bp->type != BP_HARDWARE); s++)
+			lay_out(h, &(struct bp_slot){ bp->slots[s], bp->type, bp->addr, bp->len });
+}
+
+void hw_breakpoints_lay_out_sw(struct hw_breakpoints *h, uint64_t addr)
+{
+	const struct hw_slot slot = { HW_EXEC, addr, h->cpu->brk_size };
+
+	lay_out(h, &(struct bp_slot){ slot, BP_SOFTWARE, addr, h->cpu->brk_kind });
 }

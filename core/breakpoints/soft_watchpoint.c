@@ -1,58 +1,55 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/breakpoints/soft_watchpoint.h"
 
-void soft_watchpoint_fini(struct soft_watchpoints *s)
+static struct soft_watchpoint *find(struct soft_watchpoints *s, uint64_t addr, uint64_t len)
 {
-	free(s->w);
-}
+	struct soft_watchpoint *w;
 
-struct soft_watchpoint *soft_watchpoint_find(const struct soft_watchpoints *s, uint64_t addr)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		if (s->w[i].wished && s->w[i].addr == addr)
-			return &s->w[i];
+	for (w = s->all; w < s->all + s->n; w++)
+		if (w->addr == addr && w->len == len)
+			return w;
 	return NULL;
 }
 
-static struct soft_watchpoint *find(const struct soft_watchpoints *s, uint64_t addr, uint64_t len)
+const struct soft_watchpoint *soft_watchpoints_find(const struct soft_watchpoints *s, uint64_t addr)
 {
-	size_t i;
+	const struct soft_watchpoint *w;
 
-	for (i = 0; i < s->n; i++)
-		if (s->w[i].addr == addr && s->w[i].len == len)
-			return &s->w[i];
+	for (w = s->all; w < s->all + s->n; w++)
+		if (!w->removed && w->addr == addr)
+			return w;
 	return NULL;
 }
 
-static int append(struct soft_watchpoints *s, const struct soft_watchpoint *w)
+const struct soft_watchpoint *soft_watchpoints_get(const struct soft_watchpoints *s, unsigned int i)
 {
-	struct soft_watchpoint *grown = realloc(s->w, (s->n + 1) * sizeof(*grown));
+	const struct soft_watchpoint *w;
 
-	if (!grown)
-		return -ENOMEM;
-	s->w = grown;
-	s->w[s->n++] = *w;
-	return 0;
+	for (w = s->all; w < s->all + s->n; w++)
+		if (!w->removed && !i--)
+			return w;
+	return NULL;
 }
+
+/* ---- set and remove ---------------------------------------------------------------------- */
 
 /* Where the bytes are: 0 or -EFAULT. */
-static int find_runs(struct soft_watchpoint *w, const struct points_mmu *mmu, unsigned int vcpu)
+static int find_ranges(const struct soft_watchpoints *s, struct soft_watchpoint *w,
+		       unsigned int vcpu)
 {
-	struct soft_watch_range *r = w->run;
+	const struct breakpoints_config *c = s->config;
+	struct soft_watch_range *r = w->range;
 	uint64_t i, gpa;
 
 	for (i = 0; i < w->len; i++) {
-		if (mmu->translate(mmu->opaque, vcpu, w->addr + i, &gpa))
+		if (c->translate(c->opaque, vcpu, w->addr + i, &gpa))
 			return -EFAULT;
 		if (r->len && gpa != r->gpa + r->len)
 			r++;
-		if (r == w->run + SOFT_WATCHPOINT_RUNS)
+		if (r == w->range + SOFT_WATCHPOINT_RANGES)
 			return -EFAULT;
 		if (!r->len)
 			r->gpa = gpa;
@@ -61,78 +58,108 @@ static int find_runs(struct soft_watchpoint *w, const struct points_mmu *mmu, un
 	return 0;
 }
 
-static bool same_runs(const struct soft_watchpoint *a, const struct soft_watchpoint *b)
+static bool same_ranges(const struct soft_watchpoint *a, const struct soft_watchpoint *b)
 {
 	unsigned int i;
 
-	for (i = 0; i < SOFT_WATCHPOINT_RUNS; i++)
-		if (a->run[i].gpa != b->run[i].gpa || a->run[i].len != b->run[i].len)
+	for (i = 0; i < SOFT_WATCHPOINT_RANGES; i++)
+		if (a->range[i].gpa != b->range[i].gpa || a->range[i].len != b->range[i].len)
 			return false;
 	return true;
 }
 
 /* All of it, or false. */
-static bool read_runs(const struct soft_watchpoint *w, struct points *mem, uint8_t *buf)
+static bool read_ranges(const struct soft_watchpoints *s, const struct soft_watchpoint *w,
+			uint8_t *buf)
 {
 	const struct soft_watch_range *r;
 
-	for (r = w->run; r < w->run + SOFT_WATCHPOINT_RUNS; buf += r->len, r++)
-		if (points_read(mem, r->gpa, buf, r->len) < r->len)
+	for (r = w->range; r < w->range + SOFT_WATCHPOINT_RANGES; buf += r->len, r++)
+		if (r->len && bp_locations_read(s->locations, r->gpa, buf, r->len) < r->len)
 			return false;
 	return true;
 }
 
-int soft_watchpoint_insert(struct soft_watchpoints *s, struct points *mem, unsigned int vcpu,
-			   uint64_t addr, uint64_t len, const char **why)
+static void mark(struct soft_watchpoints *s, struct soft_watchpoint *w, bool removed)
 {
-	struct soft_watchpoint w = { .addr = addr, .len = len, .wished = true };
+	atomic_fetch_add(&s->nset, (unsigned int)w->removed - (unsigned int)removed);
+	w->removed = removed;
+}
+
+static int append(struct soft_watchpoints *s, const struct soft_watchpoint *w, const char **why)
+{
+	if (s->n == SOFT_WATCHPOINTS_MAX)
+		soft_watchpoints_sync(s);
+	if (s->n == SOFT_WATCHPOINTS_MAX) {
+		*why = "there are too many software watchpoints";
+		return -ENOSPC;
+	}
+	s->all[s->n++] = *w;
+	atomic_fetch_add(&s->nset, 1);
+	return 0;
+}
+
+/* It is watched already: it goes on, unless the address is elsewhere now. */
+static int set_again(struct soft_watchpoints *s, struct soft_watchpoint *there,
+		     struct soft_watchpoint *w, unsigned int vcpu)
+{
+	if (!find_ranges(s, w, vcpu) && !same_ranges(there, w) && read_ranges(s, w, w->old)) {
+		memcpy(there->range, w->range, sizeof(w->range));
+		memcpy(there->old, w->old, sizeof(w->old));
+	}
+	mark(s, there, false);
+	return 0;
+}
+
+int soft_watchpoints_insert(struct soft_watchpoints *s, unsigned int vcpu, uint64_t addr,
+			    uint64_t len, const char **why)
+{
+	struct soft_watchpoint w = { .addr = addr, .len = len };
 	struct soft_watchpoint *there = find(s, addr, len);
 
 	if (!len || len > sizeof(w.old)) {
 		*why = "a software watchpoint is 1 to 64 bytes long";
 		return -EINVAL;
 	}
-	if (find_runs(&w, &mem->mmu, vcpu)) {
+	if (there)
+		return set_again(s, there, &w, vcpu);
+	if (find_ranges(s, &w, vcpu)) {
 		*why = "the address is not mapped";
 		return -EFAULT;
 	}
-	if (there && same_runs(there, &w)) {
-		there->wished = true;
-		return 0;
-	}
-	if (!read_runs(&w, mem, w.old)) {
+	if (!read_ranges(s, &w, w.old)) {
 		*why = "there is no memory at that address";
 		return -EFAULT;
 	}
-	if (!there)
-		return append(s, &w);
-	*there = w;
-	return 0;
+	return append(s, &w, why);
 }
 
-void soft_watchpoint_remove(struct soft_watchpoints *s, uint64_t addr, uint64_t len)
+void soft_watchpoints_remove(struct soft_watchpoints *s, uint64_t addr, uint64_t len)
 {
 	struct soft_watchpoint *w = find(s, addr, len);
 
 	if (w)
-		w->wished = false;
+		mark(s, w, true);
 }
 
-void soft_watchpoint_remove_all(struct soft_watchpoints *s)
+void soft_watchpoints_remove_all(struct soft_watchpoints *s)
 {
 	s->n = 0;
+	atomic_store(&s->nset, 0);
 }
 
-void soft_watchpoint_commit(struct soft_watchpoints *s)
+void soft_watchpoints_sync(struct soft_watchpoints *s)
 {
-	size_t i;
+	unsigned int i;
 
 	for (i = s->n; i--;)
-		if (!s->w[i].wished)
-			s->w[i] = s->w[--s->n];
+		if (s->all[i].removed)
+			s->all[i] = s->all[--s->n];
 }
 
-/* What of [gpa, gpa + len) is in a run. */
+/* ---- changes ----------------------------------------------------------------------------- */
+
+/* What of [gpa, gpa + len) is in a range. */
 static void wrote(uint8_t *old, const struct soft_watch_range *r, uint64_t gpa, const uint8_t *buf,
 		  size_t len)
 {
@@ -143,34 +170,33 @@ static void wrote(uint8_t *old, const struct soft_watch_range *r, uint64_t gpa, 
 		memcpy(old + (from - r->gpa), buf + (from - gpa), to - from);
 }
 
-void soft_watchpoint_wrote(struct soft_watchpoints *s, uint64_t gpa, const void *buf, size_t len)
+void soft_watchpoints_wrote(struct soft_watchpoints *s, uint64_t gpa, const void *buf, size_t len)
 {
 	struct soft_watchpoint *w;
 
-	for (w = s->w; w < s->w + s->n; w++) {
-		wrote(w->old, &w->run[0], gpa, buf, len);
-		wrote(w->old + w->run[0].len, &w->run[1], gpa, buf, len);
+	for (w = s->all; w < s->all + s->n; w++) {
+		wrote(w->old, &w->range[0], gpa, buf, len);
+		wrote(w->old + w->range[0].len, &w->range[1], gpa, buf, len);
 	}
 }
 
 /* Memory that has gone has not changed. */
-static bool changed(struct soft_watchpoint *w, struct points *mem)
+static bool has_changed(struct soft_watchpoints *s, struct soft_watchpoint *w)
 {
 	uint8_t now[SOFT_WATCHPOINT_LEN_MAX];
 
-	if (!read_runs(w, mem, now) || !memcmp(now, w->old, w->len))
+	if (!read_ranges(s, w, now) || !memcmp(now, w->old, w->len))
 		return false;
 	memcpy(w->old, now, w->len);
 	return true;
 }
 
-const struct soft_watchpoint *soft_watchpoint_changed(struct soft_watchpoints *s,
-						      struct points *mem)
+const struct soft_watchpoint *soft_watchpoints_changed(struct soft_watchpoints *s)
 {
-	size_t i;
+	struct soft_watchpoint *w;
 
-	for (i = 0; i < s->n; i++)
-		if (changed(&s->w[i], mem))
-			return &s->w[i];
+	for (w = s->all; w < s->all + s->n; w++)
+		if (has_changed(s, w))
+			return w;
 	return NULL;
 }

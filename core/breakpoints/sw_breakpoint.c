@@ -1,499 +1,459 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/breakpoints/sw_breakpoint.h"
 
-static struct site *site_of(struct hash_node *n)
+enum {
+	TRIES_MAX = 16,	  /* waiting ones that are tried at a resume though nobody asked for them */
+	REPORTS_MAX = 16, /* lines for a person at a resume; the rest is a number */
+};
+
+static struct sw_breakpoint *breakpoint_of(struct hash_node *n)
 {
-	return (struct site *)n; /* the node is its first member */
+	return (struct sw_breakpoint *)n; /* the node is its first member */
 }
 
-static struct point *point_of(struct hash_node *n)
+void sw_breakpoints_init(struct sw_breakpoints *s, const struct breakpoints_config *config)
 {
-	return (struct point *)n;
+	*s = (struct sw_breakpoints){ .config = *config };
+	bp_locations_init(&s->locations, config->mem);
+	list_init(&s->waiting);
+	list_init(&s->slot_only);
+	list_init(&s->located);
+	list_init(&s->asked);
+	list_init(&s->removed);
+	list_init(&s->reports);
+	s->retry = &s->waiting;
 }
 
-void points_fini(struct points *p)
+void sw_breakpoints_fini(struct sw_breakpoints *s)
 {
-	struct hash_node *n, *next;
-
-	for (n = hash_table_first(&p->points); n; n = next) {
-		next = hash_table_next(&p->points, n);
-		free(point_of(n)->rules);
-		free(point_of(n));
-	}
-	for (n = hash_table_first(&p->sites); n; n = next) {
-		next = hash_table_next(&p->sites, n);
-		free(site_of(n));
-	}
-	hash_table_fini(&p->points);
-	hash_table_fini(&p->sites);
-	free(p->places);
+	sw_breakpoints_remove_all(s);
+	bp_locations_fini(&s->locations);
+	hash_table_fini(&s->table);
+	free(s->set);
 }
 
-/* ---- guest memory ------------------------------------------------------------------------ */
+/* ---- lists ------------------------------------------------------------------------------- */
 
-/* The host address of a site's instruction, or NULL when that memory is gone. Lock held. */
-static uint8_t *site_hva(const struct points *p, const struct site *s)
+/* Out of its list. */
+static void take_off_list(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
-	size_t run;
-	uint8_t *hva = memory_hva(p->mem, s->node.key, &run);
-
-	return hva && run >= p->cpu->brk_size ? hva : NULL;
+	if (s->retry == &bp->link)
+		s->retry = bp->link.next;
+	s->nwaiting -= bp->list == &s->waiting;
+	s->nslot_only -= bp->list == &s->slot_only && !bp->removed;
+	list_remove(&bp->link);
+	bp->list = NULL;
 }
 
-static uint32_t insn_at(const struct points *p, const uint8_t *bytes)
+/* Into the list that it belongs to. */
+static void put_on_list(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
-	uint32_t word;
+	struct list *to = !bp->location		     ? &s->waiting
+			  : bp->location->unwritable ? &s->slot_only
+						     : &s->located;
 
-	if (p->cpu->brk_size == 1)
-		return *bytes;
-	memcpy(&word, bytes, sizeof(word));
-	return word;
-}
-
-static bool is_brk(const struct points *p, const uint8_t *bytes)
-{
-	return insn_at(p, bytes) == insn_at(p, p->cpu->brk);
-}
-
-/* Is the breakpoint instruction where it was planted? Lock held. */
-static bool in_memory(const struct points *p, const struct site *s)
-{
-	const uint8_t *hva = s->planted ? site_hva(p, s) : NULL;
-
-	return hva && is_brk(p, hva);
-}
-
-/* A whole instruction at once: another vCPU may be fetching it. */
-static void patch(const struct points *p, uint8_t *hva, const uint8_t *bytes)
-{
-	uint32_t word;
-
-	if (p->cpu->brk_size == 1) {
-		__atomic_store_n(hva, *bytes, __ATOMIC_RELEASE);
-	} else {
-		memcpy(&word, bytes, sizeof(word));
-		__atomic_store_n((uint32_t *)(void *)hva, word, __ATOMIC_RELEASE);
-	}
-	if (p->sync_icache)
-		p->sync_icache(hva, p->cpu->brk_size);
-}
-
-static void mark_dirty(struct points *p, struct site *s)
-{
-	if (s->dirty)
+	if (bp->list == to)
 		return;
-	s->dirty = true;
-	s->next_dirty = p->dirty;
-	p->dirty = s;
+	if (bp->list)
+		take_off_list(s, bp);
+	bp->list = to;
+	list_append(to, &bp->link);
+	s->nwaiting += to == &s->waiting;
+	s->nslot_only += to == &s->slot_only && !bp->removed;
+	if (to == &s->located)
+		bp->reported = SW_NOTHING;
+	if (to == &s->waiting && !bp->removed)
+		list_move(&s->asked, &bp->recent);
 }
 
-static void set_planted(struct points *p, struct site *s, const uint8_t *hva)
-{
-	s->planted = true;
-	s->place = p->nplaces++;
-	p->places[s->place] = (struct place){ hva, s };
-}
+/* ---- where it is ------------------------------------------------------------------------- */
 
-static void set_unplanted(struct points *p, struct site *s)
+static void leave_location(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
-	if (!s->planted)
+	struct bp_location *l = bp->location;
+
+	if (!l)
 		return;
-	s->planted = false;
-	p->places[s->place] = p->places[--p->nplaces];
-	p->places[s->place].site->place = s->place;
+	bp->location = NULL;
+	list_remove(&bp->user);
+	l->nusers--;
+	l->nin_slots -= bp->has_slot;
+	if (!l->nusers)
+		bp_locations_put(&s->locations, l);
 }
 
-/* What finds no memory is tried again at the next commit. */
-void points_plant(struct points *p, struct site *s)
+static void move_to(struct sw_breakpoints *s, struct sw_breakpoint *bp, struct bp_location *l)
 {
-	uint8_t *hva;
-
-	pthread_rwlock_rdlock(&p->mem->lock);
-	hva = site_hva(p, s);
-	if (!hva) {
-		mark_dirty(p, s);
-	} else if (!s->planted) {
-		memcpy(s->saved, hva, p->cpu->brk_size);
-		patch(p, hva, p->cpu->brk);
-		set_planted(p, s, hva);
-	}
-	pthread_rwlock_unlock(&p->mem->lock);
+	if (bp->location == l)
+		return;
+	leave_location(s, bp);
+	bp->location = l;
+	list_append(&l->users, &bp->user);
+	l->nusers++;
+	l->nin_slots += bp->has_slot;
 }
 
-/* What the guest wrote over a breakpoint stays. Lock held. */
-static void take_out(struct points *p, struct site *s)
+/* Through the tables of now. keep: one whose address is not mapped now keeps the location it has. */
+static int locate(struct sw_breakpoints *s, struct sw_breakpoint *bp, bool keep)
 {
-	uint8_t *hva = site_hva(p, s);
+	const struct breakpoints_config *c = &s->config;
+	struct bp_location *l;
+	uint64_t gpa;
+	int ret = c->translate(c->opaque, bp->vcpu, bp->node.key, &gpa);
 
-	if (hva && s->planted && is_brk(p, hva))
-		patch(p, hva, s->saved);
-	set_unplanted(p, s);
+	if (!ret)
+		ret = bp_locations_get(&s->locations, gpa, &l);
+	if (!ret)
+		move_to(s, bp, l);
+	else if (ret != -ENOMEM && !keep)
+		leave_location(s, bp);
+	put_on_list(s, bp);
+	return ret == -ENOMEM ? ret : 0;
 }
 
-void points_lift(struct points *p, struct site *s)
+/* ---- set and remove ---------------------------------------------------------------------- */
+
+/* Room in .set for all that there are, and one more. */
+static int reserve(struct sw_breakpoints *s)
 {
-	pthread_rwlock_rdlock(&p->mem->lock);
-	take_out(p, s);
-	pthread_rwlock_unlock(&p->mem->lock);
-}
+	size_t room = s->room ? 2 * s->room : 16;
+	struct sw_breakpoint **grown;
 
-/* ---- wishes ------------------------------------------------------------------------------ */
-
-/* Room for one more site to be planted. */
-static int reserve_place(struct points *p)
-{
-	size_t room = p->room ? 2 * p->room : 16;
-	struct place *grown;
-
-	if (p->sites.count < p->room)
+	if (s->table.count < s->room)
 		return 0;
-	grown = realloc(p->places, room * sizeof(*grown));
+	grown = realloc(s->set, room * sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
-	p->places = grown;
-	p->room = room;
+	s->set = grown;
+	s->room = room;
 	return 0;
 }
 
-static struct site *new_site(struct points *p, uint64_t gpa)
+static struct sw_breakpoint *new_breakpoint(struct sw_breakpoints *s, uint64_t va)
 {
-	struct site *s = reserve_place(p) ? NULL : calloc(1, sizeof(*s));
+	struct sw_breakpoint *bp = reserve(s) ? NULL : calloc(1, sizeof(*bp));
 
-	if (!s)
+	if (!bp)
 		return NULL;
-	s->node.key = gpa;
-	if (!hash_table_add(&p->sites, &s->node))
-		return s;
-	free(s);
+	bp->node.key = va;
+	bp->removed = true; /* not in .set yet */
+	list_init(&bp->user);
+	list_init(&bp->link);
+	list_init(&bp->recent);
+	list_init(&bp->report);
+	if (!hash_table_add(&s->table, &bp->node))
+		return bp;
+	free(bp);
 	return NULL;
 }
 
-static bool is_memory(const struct points *p, uint64_t gpa)
+static void mark_set(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
-	const struct site s = { .node.key = gpa };
-	bool yes;
-
-	pthread_rwlock_rdlock(&p->mem->lock);
-	yes = site_hva(p, &s);
-	pthread_rwlock_unlock(&p->mem->lock);
-	return yes;
+	if (!bp->removed)
+		return;
+	bp->removed = false;
+	bp->index = s->nset++;
+	s->set[bp->index] = bp;
+	s->nslot_only += bp->list == &s->slot_only;
+	list_remove(&bp->recent);
 }
 
-static void add_pending(struct points *p, struct point *pt)
+int sw_breakpoints_insert(struct sw_breakpoints *s, unsigned int vcpu, uint64_t va)
 {
-	if (!p->pending)
-		p->pending_end = &p->pending;
-	pt->site = NULL;
-	pt->next = NULL;
-	pt->pending_link = p->pending_end;
-	*p->pending_end = pt;
-	p->pending_end = &pt->next;
-	p->npending++;
-}
-
-static void del_pending(struct points *p, struct point *pt)
-{
-	*pt->pending_link = pt->next;
-	if (pt->next)
-		pt->next->pending_link = pt->pending_link;
-	else
-		p->pending_end = pt->pending_link;
-	p->npending--;
-}
-
-/* Give a pending point its site if it is mapped to memory by now. */
-static int resolve(struct points *p, struct point *pt)
-{
-	struct hash_node *n;
-	struct site *s;
-	uint64_t gpa;
-
-	if (p->mmu.translate(p->mmu.opaque, pt->vcpu, pt->node.key, &gpa) || !is_memory(p, gpa))
-		return 0;
-	n = hash_table_find(&p->sites, gpa);
-	s = n ? site_of(n) : new_site(p, gpa);
-	if (!s)
-		return -ENOMEM;
-	del_pending(p, pt);
-	pt->site = s;
-	pt->next = s->points;
-	s->points = pt;
-	mark_dirty(p, s);
-	return 0;
-}
-
-static void unresolve(struct points *p, struct point *pt)
-{
-	struct point **link = &pt->site->points;
-
-	while (*link != pt)
-		link = &(*link)->next;
-	*link = pt->next;
-	mark_dirty(p, pt->site);
-	add_pending(p, pt);
-}
-
-/* The debugger names it once more: through the tables of now. */
-static int rename_point(struct points *p, unsigned int vcpu, struct point *pt)
-{
-	uint64_t gpa;
-
-	pt->vcpu = vcpu;
-	if (!pt->site || p->mmu.translate(p->mmu.opaque, vcpu, pt->node.key, &gpa) ||
-	    gpa == pt->site->node.key || !is_memory(p, gpa))
-		return 0;
-	unresolve(p, pt);
-	return resolve(p, pt);
-}
-
-static void drop(struct points *p, struct point *pt)
-{
-	if (pt->site)
-		unresolve(p, pt);
-	del_pending(p, pt);
-	hash_table_del(&p->points, &pt->node);
-	free(pt->rules);
-	free(pt);
-}
-
-int points_insert(struct points *p, unsigned int vcpu, uint64_t va)
-{
-	struct point *pt;
+	struct hash_node *n = hash_table_find(&s->table, va);
+	struct sw_breakpoint *bp = n ? breakpoint_of(n) : new_breakpoint(s, va);
 	int ret;
 
-	if (va % p->cpu->brk_size)
-		return -EINVAL;
-	pt = points_find(p, va);
-	if (pt)
-		return rename_point(p, vcpu, pt);
-	pt = calloc(1, sizeof(*pt));
-	if (!pt)
+	if (!bp)
 		return -ENOMEM;
-	pt->node.key = va;
-	pt->vcpu = vcpu;
-	ret = hash_table_add(&p->points, &pt->node);
-	if (ret) {
-		free(pt);
-		return ret;
-	}
-	add_pending(p, pt);
-	ret = resolve(p, pt);
-	if (ret)
-		drop(p, pt);
+	bp->vcpu = vcpu;
+	mark_set(s, bp);
+	ret = locate(s, bp, true);
+	if (!bp->location)
+		list_move(&s->asked, &bp->recent);
+	if (ret && !n)
+		sw_breakpoints_remove(s, bp);
 	return ret;
 }
 
-struct point *points_find(const struct points *p, uint64_t va)
+struct sw_breakpoint *sw_breakpoints_find(const struct sw_breakpoints *s, uint64_t va)
 {
-	struct hash_node *n = hash_table_find(&p->points, va);
+	struct hash_node *n = hash_table_find(&s->table, va);
 
-	return n ? point_of(n) : NULL;
+	return n && !breakpoint_of(n)->removed ? breakpoint_of(n) : NULL;
 }
 
-void points_remove(struct points *p, uint64_t va)
+void sw_breakpoints_remove(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
-	struct point *pt = points_find(p, va);
+	struct sw_breakpoint *last = s->set[--s->nset];
 
-	if (pt)
-		drop(p, pt);
+	s->set[bp->index] = last;
+	last->index = bp->index;
+	s->nslot_only -= bp->list == &s->slot_only;
+	bp->removed = true;
+	bp_conditions_free(bp->conditions);
+	bp->conditions = NULL;
+	list_move(&s->removed, &bp->recent);
 }
 
-void points_remove_all(struct points *p)
+static void drop_slot(struct sw_breakpoints *s, const struct sw_breakpoint *bp)
 {
-	struct hash_node *n, *next;
+	unsigned int i;
 
-	for (n = hash_table_first(&p->points); n; n = next) {
-		next = hash_table_next(&p->points, n);
-		drop(p, point_of(n));
-	}
+	for (i = 0; i < s->nin_slots; i++)
+		if (s->in_slots[i] == bp)
+			s->in_slots[i--] = s->in_slots[--s->nin_slots];
 }
 
-/* ---- commit ------------------------------------------------------------------------------ */
-
-static int resolve_pending(struct points *p)
+static void forget(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
-	struct point *pt, *next;
-
-	for (pt = p->pending; pt; pt = next) {
-		next = pt->next;
-		if (resolve(p, pt))
-			return -ENOMEM;
-	}
-	return 0;
+	if (bp->has_slot)
+		drop_slot(s, bp);
+	leave_location(s, bp);
+	take_off_list(s, bp);
+	list_remove(&bp->recent);
+	list_remove(&bp->report);
+	hash_table_del(&s->table, &bp->node);
+	free(bp);
 }
 
-/* The instruction is not in memory though it should be: the guest wrote over it, or that memory is
- * gone. Its points look for their memory anew. */
-static void lose(struct points *p, struct site *s)
+static void forget_removed(struct sw_breakpoints *s)
 {
-	set_unplanted(p, s);
-	mark_dirty(p, s);
-	while (s->points)
-		unresolve(p, s->points);
+	while (!list_is_empty(&s->removed))
+		forget(s, list_owner(s->removed.next, struct sw_breakpoint, recent));
 }
 
-static void commit_site(struct points *p, struct site *s)
+void sw_breakpoints_remove_all(struct sw_breakpoints *s)
 {
-	if (s->points) {
-		points_plant(p, s);
-		if (!s->planted)
-			lose(p, s);
-		return;
-	}
-	points_lift(p, s);
-	hash_table_del(&p->sites, &s->node);
-	free(s);
+	bp_locations_withdraw(&s->locations);
+	while (s->nset)
+		sw_breakpoints_remove(s, s->set[s->nset - 1]);
+	forget_removed(s);
 }
 
-int points_commit(struct points *p)
+bool sw_breakpoint_needs_slot(const struct sw_breakpoints *s, const struct sw_breakpoint *bp)
 {
-	int ret = resolve_pending(p);
-	struct site *s;
+	return s->never_in_memory || bp->list == &s->slot_only;
+}
 
-	while ((s = p->dirty)) {
-		p->dirty = s->next_dirty;
-		s->dirty = false;
-		commit_site(p, s);
+unsigned int sw_breakpoints_need_slots(const struct sw_breakpoints *s)
+{
+	return (unsigned int)(s->never_in_memory ? s->nset : s->nslot_only);
+}
+
+/* ---- what has happened to locations ------------------------------------------------------ */
+
+/* The guest has written over it: what is there is the guest's. It goes where its address is now, which
+ * may be nowhere: then that memory serves another purpose. */
+static int handle_overwritten(struct sw_breakpoints *s, struct sw_breakpoint *bp)
+{
+	bp->overwritten = true;
+	list_move(&s->reports, &bp->report);
+	return locate(s, bp, false);
+}
+
+static int handle_event(struct sw_breakpoints *s, struct bp_location *l,
+			enum bp_location_event what)
+{
+	unsigned int n = l->nusers; /* the last one that leaves frees it */
+	struct sw_breakpoint *bp;
+	int ret = 0;
+
+	for (; n; n--) {
+		bp = list_owner(l->users.next, struct sw_breakpoint, user);
+		list_move(&l->users, &bp->user);
+		if (what == LOCATION_LOST)
+			leave_location(s, bp);
+		else if (what == LOCATION_OVERWRITTEN && handle_overwritten(s, bp))
+			ret = -ENOMEM;
+		put_on_list(s, bp);
+		list_move(&s->reports, &bp->report);
 	}
 	return ret;
 }
 
-/* Slots of memory came or went. */
-static void find_places(struct points *p)
+int sw_breakpoints_update(struct sw_breakpoints *s)
 {
-	size_t i;
+	enum bp_location_event what;
+	struct bp_location *l;
+	int ret = 0;
 
-	if (p->generation == p->mem->generation)
-		return;
-	for (i = 0; i < p->nplaces; i++)
-		p->places[i].hva = site_hva(p, p->places[i].site);
-	p->generation = p->mem->generation;
+	forget_removed(s);
+	while ((l = bp_locations_event(&s->locations, &what)))
+		if (handle_event(s, l, what))
+			ret = -ENOMEM;
+	return ret;
 }
 
-/* The one thing whose cost grows with the number of breakpoints: nothing but loads and comparisons,
- * none of which depends on another. */
-void points_verify(struct points *p)
-{
-	const uint32_t brk = insn_at(p, p->cpu->brk);
-	size_t i;
+/* ---- those that wait --------------------------------------------------------------------- */
 
-	pthread_rwlock_rdlock(&p->mem->lock);
-	find_places(p);
-	for (i = p->nplaces; i--;) /* one that is lost has its place taken by the last */
-		if (!p->places[i].hva || insn_at(p, p->places[i].hva) != brk)
-			lose(p, p->places[i].site);
-	pthread_rwlock_unlock(&p->mem->lock);
+static int try_asked(struct sw_breakpoints *s)
+{
+	struct list *l;
+	int ret = 0;
+
+	for (l = s->asked.next; l != &s->asked; l = l->next)
+		if (locate(s, list_owner(l, struct sw_breakpoint, recent), true))
+			ret = -ENOMEM;
+	return ret;
 }
 
-struct site *points_site(const struct points *p, uint64_t gpa)
+/* When the guest changes its tables is not known here. So each is tried in its turn, a few at a resume:
+ * 100,000 that wait cost a resume no more than these. */
+static int try_some(struct sw_breakpoints *s)
 {
-	struct hash_node *n = hash_table_find(&p->sites, gpa);
+	size_t n = s->nwaiting < TRIES_MAX ? s->nwaiting : TRIES_MAX;
+	struct sw_breakpoint *bp;
+	int ret = 0;
 
-	return n && site_of(n)->planted ? site_of(n) : NULL;
-}
-
-/* ---- what the debugger sees -------------------------------------------------------------- */
-
-/* A range of guest memory, and what a debugger reads from it or writes to it. */
-struct range {
-	uint64_t gpa;
-	size_t len;
-	uint8_t *buf;
-};
-
-typedef void (*range_fn)(struct points *p, struct site *s, const struct range *r);
-
-static bool in_range(const struct points *p, const struct site *s, const struct range *r)
-{
-	return s->node.key < r->gpa + r->len && r->gpa < s->node.key + p->cpu->brk_size;
-}
-
-/* fn for every site that overlaps the range, by whichever walk is shorter: sites or addresses. */
-static void each_site(struct points *p, const struct range *r, range_fn fn)
-{
-	uint64_t step = p->cpu->brk_size, a;
-	struct hash_node *n;
-
-	if (p->sites.count < r->len / step) {
-		for (n = hash_table_first(&p->sites); n; n = hash_table_next(&p->sites, n))
-			if (in_range(p, site_of(n), r))
-				fn(p, site_of(n), r);
-		return;
+	for (; n && s->nwaiting; n--) {
+		if (s->retry == &s->waiting)
+			s->retry = s->waiting.next;
+		bp = list_owner(s->retry, struct sw_breakpoint, link);
+		s->retry = s->retry->next;
+		if (list_is_empty(&bp->recent) && locate(s, bp, true))
+			ret = -ENOMEM;
 	}
-	for (a = r->gpa & ~(step - 1); p->sites.count && a < r->gpa + r->len; a += step) {
-		n = hash_table_find(&p->sites, a);
-		if (n)
-			fn(p, site_of(n), r);
+	return ret;
+}
+
+int sw_breakpoints_try_waiting(struct sw_breakpoints *s)
+{
+	int asked = try_asked(s), some = try_some(s);
+
+	return asked ? asked : some;
+}
+
+/* ---- slots ------------------------------------------------------------------------------- */
+
+static void set_slot(struct sw_breakpoint *bp, bool has_slot)
+{
+	if (bp->location) {
+		bp->location->nin_slots -= bp->has_slot;
+		bp->location->nin_slots += has_slot;
 	}
+	bp->has_slot = has_slot;
 }
 
-/* Only where the instruction still is: what the guest wrote over it is the truth. */
-static void hide(struct points *p, struct site *s, const struct range *r)
+static unsigned int take_from(struct sw_breakpoints *s, struct hw_breakpoints *h,
+			      const struct list *list, unsigned int room)
 {
-	uint64_t start = s->node.key, end = start + p->cpu->brk_size;
-	uint64_t from = start > r->gpa ? start : r->gpa;
-	uint64_t to = end < r->gpa + r->len ? end : r->gpa + r->len;
+	const struct list *l;
+	struct sw_breakpoint *bp;
 
-	pthread_rwlock_rdlock(&p->mem->lock);
-	if (in_memory(p, s))
-		memcpy(r->buf + (from - r->gpa), s->saved + (from - start), to - from);
-	pthread_rwlock_unlock(&p->mem->lock);
+	for (l = list->next; room && l != list; l = l->next, room--) {
+		bp = list_owner(l, struct sw_breakpoint, link);
+		set_slot(bp, true);
+		s->in_slots[s->nin_slots++] = bp;
+		hw_breakpoints_lay_out_sw(h, bp->node.key);
+	}
+	return room;
 }
 
-static void lift_in_range(struct points *p, struct site *s, const struct range *r)
+void sw_breakpoints_take_slots(struct sw_breakpoints *s, struct hw_breakpoints *h,
+			       unsigned int room, bool guest_uses_slots)
 {
-	(void)r;
-	s->again = s->planted;
-	points_lift(p, s);
+	struct sw_breakpoint *had[HW_SLOTS_MAX];
+	unsigned int i, n = s->nin_slots;
+
+	room = room < HW_SLOTS_MAX ? room : HW_SLOTS_MAX;
+	memcpy(had, s->in_slots, n * sizeof(*had));
+	for (i = 0; i < n; i++)
+		set_slot(had[i], false);
+	s->nin_slots = 0;
+	room = take_from(s, h, &s->slot_only, room);
+	room = take_from(s, h, &s->waiting, room);
+	if (!guest_uses_slots || s->never_in_memory)
+		take_from(s, h, &s->located, room);
+	for (i = 0; i < n; i++)
+		if (!had[i]->has_slot)
+			list_move(&s->reports, &had[i]->report);
 }
 
-static void plant_in_range(struct points *p, struct site *s, const struct range *r)
+/* ---- for a person ------------------------------------------------------------------------ */
+
+void sw_breakpoints_collect_reports(struct sw_breakpoints *s)
 {
-	(void)r;
-	if (s->again)
-		points_plant(p, s);
-	s->again = false;
+	struct sw_breakpoint *bp;
+
+	while (!list_is_empty(&s->asked)) {
+		bp = list_owner(s->asked.next, struct sw_breakpoint, recent);
+		list_remove(&bp->recent);
+		list_move(&s->reports, &bp->report);
+	}
+	s->nreports = 0;
 }
 
-size_t points_read(struct points *p, uint64_t gpa, void *buf, size_t len)
+/* What keeps it from being hit. */
+static enum sw_report obstacle(const struct sw_breakpoint *bp)
 {
-	const struct range r = { gpa, memory_read(p->mem, gpa, buf, len), buf };
-
-	each_site(p, &r, hide);
-	return r.len;
+	if (bp->has_slot)
+		return SW_NOTHING;
+	if (!bp->location)
+		return SW_WAITS;
+	return bp->location->unwritable ? SW_UNWRITABLE : SW_NOTHING;
 }
 
-size_t points_write(struct points *p, uint64_t gpa, const void *buf, size_t len)
+/* What is to be reported of it, or NULL; from then on it counts as reported. */
+static const char *next_report(struct sw_breakpoint *bp)
 {
-	const struct range r = { gpa, len, NULL };
-	size_t n;
+	static const char *const texts[][2] = {
+		[SW_NOTHING] = { NULL, "was overwritten by the guest; it is inserted again" },
+		[SW_WAITS] = { "waits: the address is not mapped yet",
+			       "waits: the guest has overwritten it, and the address is not mapped" },
+		[SW_UNWRITABLE] = { "can't be hit: the memory can't be written, and no debug "
+				    "register is free",
+				    "can't be hit: the guest has overwritten it, and the memory "
+				    "can't be written" },
+	};
+	enum sw_report now = obstacle(bp);
+	bool overwritten = bp->overwritten;
 
-	each_site(p, &r, lift_in_range);
-	n = memory_write(p->mem, gpa, buf, len);
-	each_site(p, &r, plant_in_range);
-	return n;
+	bp->overwritten = false;
+	if (now == bp->reported && !overwritten)
+		return NULL;
+	if (now != SW_NOTHING)
+		bp->reported = now;
+	return texts[now][overwritten];
 }
 
-/* ---- memory that goes -------------------------------------------------------------------- */
-
-static void leave_site(struct points *p, struct site *s, const struct range *r)
+bool sw_breakpoints_notice(struct sw_breakpoints *s, char *buf, size_t len)
 {
-	(void)r;
-	take_out(p, s);
-	lose(p, s);
+	struct sw_breakpoint *bp;
+	const char *text;
+	size_t more = 0;
+
+	while (!list_is_empty(&s->reports)) {
+		bp = list_owner(s->reports.next, struct sw_breakpoint, report);
+		list_remove(&bp->report);
+		/* one that was asked for since is not tried yet */
+		text = bp->removed || !list_is_empty(&bp->recent) ? NULL : next_report(bp);
+		if (text && s->nreports == REPORTS_MAX) {
+			more++;
+		} else if (text) {
+			s->nreports++;
+			snprintf(buf, len, "breakpoint at 0x%llx %s",
+				 (unsigned long long)bp->node.key, text);
+			return true;
+		}
+	}
+	if (more)
+		snprintf(buf, len, "%zu more breakpoints wait or were overwritten", more);
+	return more;
 }
 
-void points_leave(struct points *p, uint64_t gpa, size_t len)
+const char *sw_breakpoint_state(const struct sw_breakpoint *bp)
 {
-	const struct range r = { gpa, len, NULL };
+	static const char *const texts[] = {
+		[SW_NOTHING] = "inserted",
+		[SW_WAITS] = "waits: the address is not mapped to memory",
+		[SW_UNWRITABLE] = "can't be inserted: the memory can't be written",
+	};
 
-	if (!len || !p->sites.count)
-		return;
-	pthread_rwlock_wrlock(&p->mem->lock);
-	each_site(p, &r, leave_site);
-	pthread_rwlock_unlock(&p->mem->lock);
+	return bp->has_slot ? "in a debug register" : texts[obstacle(bp)];
 }

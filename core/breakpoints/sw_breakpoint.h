@@ -1,122 +1,100 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Software breakpoints.
+ * Software breakpoints: each is named by a virtual address and is in one of three lists,
  *
- * A debugger names them by virtual address (struct point); guest memory is patched by physical
- * address (struct site), so that two virtual addresses of one page share the byte. What is wished
- * and what is in memory are apart: wishes change at once, memory at points_commit(), just before
- * vCPUs run. So the four states of a breakpoint are
+ *	waiting		it has no location: its address is not mapped to memory
+ *	slot_only	its location can't be written
+ *	located		its location can be written
  *
- *	cleared		no point, no site
- *	set pending	a point without a site (not mapped yet), or a site not planted yet
- *	set		point, site, planted
- *	clear pending	a planted site that no point refers to
+ * and besides may have an execution slot, whichever list it is in. One without a slot is inserted in
+ * memory at its location; a slot needs no byte of guest memory, no step with all other vCPUs held, and
+ * survives a loader that writes over the address. So as many as there are free slots have one: those
+ * that need it first, then those that wait, then the rest, in each list the oldest first.
  *
- * and a debugger that takes out all its breakpoints at each stop and puts them back before each
- * resume costs no write to guest memory at all.
+ * A breakpoint that is removed is marked. Only sw_breakpoints_update() forgets it, so that a debugger
+ * which removes all at a stop and sets them again before it resumes changes nothing.
  *
- * Under the engine's lock; but for points_read(), which the server's thread may call without it while
- * all vCPUs are parked.
+ * By the server thread, but for sw_breakpoints_find(), which changes nothing.
  */
-#ifndef VMGDB_CORE_POINTS_H
-#define VMGDB_CORE_POINTS_H
+#ifndef VMGDB_CORE_SW_BREAKPOINT_H
+#define VMGDB_CORE_SW_BREAKPOINT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "core/cpu.h"
-#include "core/memory.h"
+#include "core/breakpoint.h"
 #include "core/breakpoints/bp_condition.h"
-#include "core/lib/hash_table.h"
+#include "core/breakpoints/bp_location.h"
+#include "core/breakpoints/breakpoints.h"
+#include "core/breakpoints/hw_breakpoint.h"
 
-enum { BRK_SIZE_MAX = 4 };
+enum sw_report { SW_NOTHING, SW_WAITS, SW_UNWRITABLE };
 
-struct site {
-	struct hash_node node; /* key: guest-physical address */
-	struct point *points;  /* those that refer to it: NULL: to be cleared */
-	bool planted;	       /* the breakpoint instruction is in guest memory */
-	bool again;	       /* lifted for a write beneath it, to be planted over that */
-	bool dirty;	       /* in the list of sites to commit */
-	struct site *next_dirty;
-	size_t place;		     /* in points.places, while planted */
-	uint8_t saved[BRK_SIZE_MAX]; /* what it covers, while planted */
+struct sw_breakpoint {
+	struct hash_node node;		  /* first member; key: the virtual address */
+	struct bp_location *location;	  /* NULL: none */
+	struct list user;		  /* in location->users */
+	struct list *list;		  /* one of the three lists */
+	struct list link;		  /* in that */
+	struct list recent;		  /* in sw_breakpoints.asked or .removed, or in neither */
+	struct list report;		  /* in sw_breakpoints.reports, or not */
+	struct bp_conditions *conditions; /* NULL: none */
+	size_t index;			  /* in sw_breakpoints.set, unless removed */
+	unsigned int vcpu;		  /* through whose tables the debugger named it */
+	bool removed, has_slot;
+	bool overwritten;	 /* by the guest, and not reported yet */
+	enum sw_report reported; /* what was reported of it last */
 };
 
-struct point {
-	struct hash_node node;	     /* key: virtual address */
-	struct site *site;	     /* NULL: not mapped yet */
-	struct point *next;	     /* of those that share the site, or of those that have none */
-	struct point **pending_link; /* what points to it, in the list of those that have none */
-	struct rules *rules;	     /* NULL: none */
-	unsigned int vcpu;	     /* through whose tables the debugger named it */
+struct sw_breakpoints {
+	struct breakpoints_config config;
+	struct bp_locations locations;
+	bool never_in_memory; /* breakpoint instructions never trap on this host */
+	struct hash_table table;
+	struct sw_breakpoint **set; /* those that are not removed, in no order */
+	size_t nset, room;
+	struct list waiting, slot_only, located;
+	size_t nwaiting;
+	size_t nslot_only;  /* of those that are set */
+	struct list *retry; /* in waiting: the next one to try */
+	struct list asked;  /* set or lost since they were tried last */
+	struct list removed;
+	struct list reports; /* perhaps there is something to report of these */
+	unsigned int nreports;
+	struct sw_breakpoint *in_slots[HW_SLOTS_MAX];
+	unsigned int nin_slots;
 };
 
-/* Where a planted site is. All of them lie in one array: it is gone through at every stop. */
-struct place {
-	const uint8_t *hva; /* NULL: that memory is gone */
-	struct site *site;
-};
+void sw_breakpoints_init(struct sw_breakpoints *s, const struct breakpoints_config *config);
+void sw_breakpoints_fini(struct sw_breakpoints *s);
 
-/* Virtual to physical through a vCPU's tables, any vCPU's if that one does not map it. */
-struct points_mmu {
-	int (*translate)(void *opaque, unsigned int vcpu, uint64_t va, uint64_t *gpa);
-	void *opaque;
-};
+/* Set one, or set it again. 0 or -ENOMEM. */
+int sw_breakpoints_insert(struct sw_breakpoints *s, unsigned int vcpu, uint64_t va);
 
-struct points {
-	const struct cpu *cpu;
-	struct memory *mem;
-	void (*sync_icache)(void *hva, size_t len); /* NULL: not needed */
-	struct points_mmu mmu;
-	struct hash_table points;
-	struct hash_table sites;
-	struct site *dirty;
-	struct point *pending, **pending_end; /* points without a site, the oldest first */
-	size_t npending;
-	struct place *places; /* of planted sites, in no order; room for all sites */
-	size_t nplaces, room;
-	unsigned long generation; /* of the memory that .hva are of */
-};
+/* The one that is set at va, or NULL. */
+struct sw_breakpoint *sw_breakpoints_find(const struct sw_breakpoints *s, uint64_t va);
 
-void points_fini(struct points *p);
+void sw_breakpoints_remove(struct sw_breakpoints *s, struct sw_breakpoint *bp);
+void sw_breakpoints_remove_all(struct sw_breakpoints *s);
 
-/*
- * Wish for a breakpoint at va. 0, also when it is not mapped to memory yet (it is tried again at each
- * commit) and when it is there already: then it goes where va is mapped now. -EINVAL: not aligned;
- * -ENOMEM.
- */
-int points_insert(struct points *p, unsigned int vcpu, uint64_t va);
+/* Can it only hit by an execution slot? How many of these are set. */
+bool sw_breakpoint_needs_slot(const struct sw_breakpoints *s, const struct sw_breakpoint *bp);
+unsigned int sw_breakpoints_need_slots(const struct sw_breakpoints *s);
 
-/* The point at va, or NULL. */
-struct point *points_find(const struct points *p, uint64_t va);
+/* Forget what was removed, and follow what has happened to locations. 0 or -ENOMEM. */
+int sw_breakpoints_update(struct sw_breakpoints *s);
 
-/* No more control for one at va. Removing what is not there is no error. */
-void points_remove(struct points *p, uint64_t va);
-void points_remove_all(struct points *p);
+/* Try those that wait: all that were asked for since the last time, and some of the others. 0 or
+ * -ENOMEM. */
+int sw_breakpoints_try_waiting(struct sw_breakpoints *s);
 
-/* Bring guest memory to what is wished. -ENOMEM at worst; what can't be done stays pending. */
-int points_commit(struct points *p);
+/* Lay out those that get one of the `room` slots that are left. guest_uses_slots: none that can be in
+ * memory instead. */
+void sw_breakpoints_take_slots(struct sw_breakpoints *s, struct hw_breakpoints *h,
+			       unsigned int room, bool guest_uses_slots);
 
-/*
- * The guest has run: see which breakpoints it wrote over, or lost with the memory that they were in.
- * Those are pending again, and what the guest wrote is what will be there when they are cleared.
- */
-void points_verify(struct points *p);
+/* After both: what is to be reported? */
+void sw_breakpoints_collect_reports(struct sw_breakpoints *s);
+bool sw_breakpoints_notice(struct sw_breakpoints *s, char *buf, size_t len);
 
-/* The planted site at gpa, or NULL. */
-struct site *points_site(const struct points *p, uint64_t gpa);
-
-/* Take the instruction out of memory for a moment, and put it back. */
-void points_lift(struct points *p, struct site *s);
-void points_plant(struct points *p, struct site *s);
-
-/* As memory_read() and memory_write(), with what is planted hidden: reads see what the guest would,
- * writes go under the breakpoints. */
-size_t points_read(struct points *p, uint64_t gpa, void *buf, size_t len);
-size_t points_write(struct points *p, uint64_t gpa, const void *buf, size_t len);
-
-/* That memory is about to go: breakpoints are taken out of it, and wait for other memory. */
-void points_leave(struct points *p, uint64_t gpa, size_t len);
+/* For breakpoints_info(). */
+const char *sw_breakpoint_state(const struct sw_breakpoint *bp);
 
 #endif

@@ -1,337 +1,333 @@
 // SPDX-License-Identifier: MIT
-/* Run control as a session asks for it: resume, stop, come and go. */
+/* Run control as a session asks for it: resume, interrupt, and what to report of a stop. */
 #include <errno.h>
+#include <string.h>
 
-#include "core/engine/engine.h"
+#include "core/engine/state.h"
 
-/* ---- resuming ---------------------------------------------------------------------------- */
+/* ---- pending reports ----------------------------------------------------------------------- */
 
-static bool is_armed(const struct engine *e, enum bp_type type, enum hw_kind kind, uint64_t addr)
+/* The debugger may have moved the vCPU. */
+static bool is_at(struct vmgdb_vcpu *v, uint64_t addr)
 {
-	const struct armed *a = e->hw.armed;
+	uint64_t at;
+
+	return !vcpu_code(v, &at) && at == addr;
+}
+
+/* Is a hardware breakpoint set there? */
+static bool has_hardware(const struct engine *e, uint64_t addr)
+{
+	struct bp_info bp;
 	unsigned int i;
 
-	for (i = 0; i < e->hw.narmed; i++, a++)
-		if (a->type == type && a->slot.kind == kind && a->addr == addr)
+	for (i = 0; !breakpoints_info(e->bps, i, &bp); i++)
+		if (bp.type == BP_HARDWARE && bp.addr == addr)
 			return true;
 	return false;
 }
 
-static bool is_watched(const struct engine *e, const struct stop *s)
+/* A watchpoint that has fired before the access counts only where that access is yet to come. */
+static bool watch_holds(struct vmgdb_vcpu *v)
 {
-	return (s->watch == HW_WRITE && soft_watchpoint_find(&e->soft, s->addr)) ||
-	       is_armed(e, BP_WRITE, s->watch, s->addr) ||
-	       is_armed(e, BP_READ, s->watch, s->addr) || is_armed(e, BP_ACCESS, s->watch, s->addr);
+	const struct stop *s = &v->pending;
+
+	if (!breakpoints_watching(v->engine->bps, s->watch, s->addr))
+		return false;
+	return !v->view.cpu->watch_before || is_at(v, v->pending_at);
 }
 
-/* The debugger may have moved it. */
-static bool is_at(struct vmgdb_vcpu *v, uint64_t addr)
+/* Does a stop that was not reported yet still hold, now that the debugger may have changed all? */
+static bool still_holds(struct vmgdb_vcpu *v)
 {
-	uint64_t pc;
-
-	return !vcpu_code(v, &pc) && pc == addr;
-}
-
-/* Of an access that is yet to be made. */
-static bool is_before(const struct vmgdb_vcpu *v)
-{
-	return v->view.cpu->watch_before && v->watched;
-}
-
-/* What was not told yet: does it still hold, now that the debugger may have changed all? */
-static bool still_true(struct vmgdb_vcpu *v)
-{
-	const struct engine *e = v->engine;
-	const struct stop *s = &v->event;
+	const struct stop *s = &v->pending;
 
 	switch (s->kind) {
-	case STOP_SWBREAK: return is_at(v, s->addr) && points_find(&e->points, s->addr);
-	case STOP_HWBREAK: return is_at(v, s->addr) && is_armed(e, BP_HARDWARE, HW_EXEC, s->addr);
-	case STOP_WATCH: return is_watched(e, s) && (!is_before(v) || is_at(v, v->watched_at));
+	case STOP_SWBREAK: return is_at(v, s->addr) && breakpoints_named(v->engine->bps, s->addr);
+	case STOP_HWBREAK: return is_at(v, s->addr) && has_hardware(v->engine, s->addr);
+	case STOP_WATCH: return watch_holds(v);
 	case STOP_FATAL:
 	case STOP_EVENT: return true;
 	default: return false; /* a step that nobody waits for any more */
 	}
 }
 
-/* It does what its action says from here on. */
-static void let_go(struct vmgdb_vcpu *v)
+/* ---- resuming ------------------------------------------------------------------------------ */
+
+/* Where a debugger steps from by name it is not stopped by what stands there. */
+static void prepare(struct vmgdb_vcpu *v)
 {
-	if (v->action.kind == RESUME_HOLD)
+	uint64_t addr;
+
+	if (!action_runs(&v->action))
 		return;
-	if (v->event.kind && !still_true(v))
-		v->event.kind = STOP_NONE;
-	if (!v->event.kind)
-		vcpu_look_at_pc(v);
-}
-
-static bool untold(const struct engine *e)
-{
-	unsigned int i;
-
-	for (i = 0; i < e->nvcpus; i++)
-		if (e->vcpus[i]->event.kind && e->vcpus[i]->action.kind != RESUME_HOLD)
-			return true;
-	return false;
-}
-
-/* Steps alone leave the breakpoints unverified: the guest may have written over one since. */
-static void commit(struct engine *e, bool free_run)
-{
-	if (e->ran && free_run)
-		points_verify(&e->points);
-	if (points_commit(&e->points))
-		engine_log(e, VMGDB_LOG_ERROR, "out of memory: a breakpoint is not set");
-	hw_breakpoints_commit(&e->hw, &e->points);
-	soft_watchpoint_commit(&e->soft);
-	e->ran = true;
-	e->ran_free = free_run;
+	if (v->pc == PC_STEPPED)
+		v->pc = PC_UNCHECKED; /* it was stopped before it made that step */
+	if (v->pending.kind && !still_holds(v))
+		v->pending.kind = STOP_NONE;
+	if (v->pending.kind || v->action.kind == RESUME_CONTINUE || vcpu_code(v, &addr))
+		return;
+	if (vcpu_pc_status(v, addr) == PC_UNCHECKED)
+		vcpu_set_pc_status(v, PC_STEPPED);
 }
 
 /* Each vCPU's action: both lists are by ascending index. */
-static bool choose_actions(struct engine *e, const struct resume_action *actions, unsigned int n)
+static void set_actions(struct engine *e, const struct resume_action *a, unsigned int n)
 {
-	const struct resume_action *a = actions, *end = actions + n;
-	bool free_run = false;
-	unsigned int i;
+	const struct resume_action *end = a + n;
+	struct vmgdb_vcpu *v;
 
-	for (i = 0; i < e->nvcpus; i++) {
-		struct vmgdb_vcpu *v = e->vcpus[i];
-
+	for_each_vcpu(e, v)
+	{
 		while (a < end && a->vcpu < v->index)
 			a++;
 		v->action = a < end && a->vcpu == v->index ? *a : e->rest;
-		free_run |= action_is_free(&v->action);
 	}
-	return free_run;
 }
 
-static void resume(struct engine *e, const struct resume_action *actions, unsigned int n)
+/* Is this the single step of one vCPU, and nothing else runs? */
+static bool is_step_only(const struct engine *e)
 {
-	unsigned int i;
+	unsigned int steps = 0;
+	struct vmgdb_vcpu *v;
 
-	commit(e, choose_actions(e, actions, n));
-	for (i = 0; i < e->nvcpus; i++)
-		let_go(e->vcpus[i]);
-	engine_keep_change(e);
-	e->held = false;
-	engine_set_mode(e, ENGINE_RUNNING);
-	if (untold(e))
-		engine_want_stop(e);
+	for_each_vcpu(e, v)
+	{
+		if (v->action.kind == RESUME_STEP)
+			steps++;
+		else if (action_runs(&v->action))
+			return false;
+	}
+	return steps == 1 && !action_runs(&e->rest);
 }
 
-/* The VMM hears of stops and resumes in turns. */
-static void tell_vmm(struct engine *e, bool stopped)
+static bool guest_uses_slots(struct engine *e)
 {
-	void (*what)(void *opaque) = stopped ? e->config.stopped : e->config.resumed;
+	struct bp_info any;
+	struct vmgdb_vcpu *v;
 
-	if (e->vmm_stopped == stopped)
-		return;
-	e->vmm_stopped = stopped;
-	if (what)
-		what(e->config.opaque);
+	if (breakpoints_info(e->bps, 0, &any))
+		return false;
+	for_each_vcpu(e, v) if (v->view.cpu->guest_uses_debug_regs &&
+				v->view.cpu->guest_uses_debug_regs(&v->view)) return true;
+	return false;
+}
+
+static void print_notices(struct engine *e)
+{
+	char line[160];
+
+	while (breakpoints_notice(e->bps, line, sizeof(line) - 1)) {
+		strcat(line, "\n");
+		console_print(e, line, strlen(line));
+	}
+}
+
+static void sync_breakpoints(struct engine *e)
+{
+	bool step = is_step_only(e);
+
+	atomic_store(&e->step_only, step);
+	e->sync = step ? BP_SYNC_STEP : BP_SYNC_RUN;
+	if (breakpoints_sync(e->bps, e->sync, !step && guest_uses_slots(e)))
+		engine_log(e, VMGDB_LOG_ERROR, "out of memory: a breakpoint is not inserted");
+	print_notices(e);
+}
+
+static bool has_pending(const struct engine *e)
+{
+	struct vmgdb_vcpu *v;
+
+	for_each_vcpu(e, v) if (v->pending.kind && action_runs(&v->action)) return true;
+	return false;
+}
+
+static void keep_change(struct engine *e)
+{
+	struct stop stop;
+
+	if (engine_changed_watchpoint(e, &stop))
+		vcpu_set_pending(atomic_load(&e->writer), &stop);
+}
+
+/* A step of a vCPU that is off, or halted with interrupts masked, may never complete. */
+static bool may_never_wake(struct vmgdb_vcpu *v)
+{
+	const struct cpu *cpu = v->view.cpu;
+	const char *halted = v->ops->halted ? v->ops->halted(v->ctx) : NULL;
+
+	return halted && (!strcmp(halted, "off") ||
+			  (cpu->takes_interrupts && !cpu->takes_interrupts(&v->view)));
+}
+
+static void warn_of_halt(struct engine *e)
+{
+	static const char text[] = "This vCPU is off, or halted with interrupts masked: the step "
+				   "may never complete. Ctrl-C ends it.\n";
+	struct vmgdb_vcpu *v;
+
+	for_each_vcpu(e, v) if (v->action.kind == RESUME_STEP && may_never_wake(v))
+		console_print(e, text, sizeof(text) - 1);
+}
+
+static void wake_those_that_run(struct engine *e)
+{
+	struct vmgdb_vcpu *v;
+
+	for_each_vcpu(e, v) if (action_runs(&v->action)) vcpu_wake(v);
+}
+
+/* 0; -ESHUTDOWN: the VM has ended in the meantime. */
+static int let_run(struct engine *e)
+{
+	bool stop_at_once = has_pending(e);
+	int ret = 0;
+
+	pthread_mutex_lock(&e->lock);
+	e->hold_taken = false;
+	if (engine_state(e) == ENGINE_ENDED) {
+		ret = -ESHUTDOWN;
+		wake_all(e);
+	} else {
+		e->vm_held = false;
+		atomic_store(&e->exclusive, NULL);
+		atomic_store(&e->state, ENGINE_RUNNING);
+		if (stop_at_once)
+			request_stop(e, NULL);
+		else
+			wake_those_that_run(e);
+	}
+	pthread_mutex_unlock(&e->lock);
+	return ret;
 }
 
 int engine_resume(struct target *t, const struct resume_action *actions, unsigned int n,
 		  const struct resume_action *rest)
 {
 	struct engine *e = engine_of(t);
+	struct vmgdb_vcpu *v;
 
-	tell_vmm(e, false);
+	if (!e->hold_taken)
+		return -EBUSY;
 	pthread_mutex_lock(&e->lock);
 	e->rest = *rest;
-	resume(e, actions, n);
 	pthread_mutex_unlock(&e->lock);
-	return 0;
+	set_actions(e, actions, n);
+	sync_breakpoints(e);
+	for_each_vcpu(e, v) prepare(v);
+	keep_change(e);
+	warn_of_halt(e);
+	call_vmm(e, false);
+	return let_run(e);
 }
 
 void engine_interrupt(struct target *t)
 {
 	struct engine *e = engine_of(t);
+	bool stopped;
 
 	pthread_mutex_lock(&e->lock);
-	if (e->mode == ENGINE_RUNNING)
-		engine_want_stop(e);
+	if (engine_state(e) == ENGINE_RUNNING)
+		request_stop(e, NULL);
+	stopped = all_have_stopped(e);
 	pthread_mutex_unlock(&e->lock);
+	if (stopped)
+		engine_notify(e);
 }
 
-/* The vCPU whose event came first, of those that were to run. */
-static struct vmgdb_vcpu *first_event(const struct engine *e)
+/* ---- stops --------------------------------------------------------------------------------- */
+
+/* The vCPU whose report came first, of those that were let run. */
+static struct vmgdb_vcpu *first_pending(const struct engine *e)
 {
-	struct vmgdb_vcpu *first = NULL;
-	unsigned int i;
+	struct vmgdb_vcpu *v, *first = NULL;
 
-	for (i = 0; i < e->nvcpus; i++) {
-		struct vmgdb_vcpu *v = e->vcpus[i];
-
-		if (v->event.kind && v->action.kind != RESUME_HOLD &&
-		    (!first || v->event_seq < first->event_seq))
-			first = v;
-	}
+	for_each_vcpu(e, v) if (v->pending.kind && action_runs(&v->action) &&
+				(!first || v->pending_seq < first->pending_seq)) first = v;
 	return first;
 }
 
-static struct vmgdb_vcpu *current_vcpu(const struct engine *e)
+/* An interrupt is reported of a vCPU that was let run: the last one reported, if it was. */
+static struct vmgdb_vcpu *interrupted_vcpu(const struct engine *e)
 {
-	struct vmgdb_vcpu *v = engine_vcpu(e, e->current);
+	struct vmgdb_vcpu *v = vcpu_find(e, e->current);
 
-	return v || !e->nvcpus ? v : e->vcpus[0];
+	if (v && action_runs(&v->action))
+		return v;
+	for_each_vcpu(e, v) if (action_runs(&v->action)) return v;
+	return vcpu_first(e);
 }
 
-static void take_event(struct engine *e, struct stop *out)
+/* An access that is yet to come stays reported, whatever else is reported there. */
+static void reported(struct vmgdb_vcpu *v, enum stop_kind kind)
 {
-	struct vmgdb_vcpu *v = first_event(e);
+	bool watch = kind == STOP_WATCH && v->view.cpu->watch_before;
+
+	if (v->pc == PC_REPORTED_WATCH && is_at(v, v->pc_at))
+		return;
+	vcpu_set_pc_status(v, watch ? PC_REPORTED_WATCH : PC_REPORTED);
+}
+
+static void take_report(struct engine *e, struct stop *out)
+{
+	struct vmgdb_vcpu *v = first_pending(e);
 
 	if (v) {
-		*out = v->event;
-		v->event.kind = STOP_NONE;
+		*out = v->pending;
+		v->pending.kind = STOP_NONE;
 	} else {
-		v = current_vcpu(e);
+		v = interrupted_vcpu(e);
 		*out = (struct stop){ .kind = STOP_INTERRUPT, .vcpu = v ? v->index : 0 };
 	}
 	e->current = out->vcpu;
 	if (v)
-		vcpu_meet(v);
-}
-
-static void stopped(struct engine *e)
-{
-	engine_set_mode(e, ENGINE_STOPPED);
-	if (!e->ran_free)
-		return;
-	points_verify(&e->points);
-	e->ran = false;
+		reported(v, out->kind);
 }
 
 static bool poll_exited(struct engine *e, struct stop *out)
 {
-	if (!e->exited || e->exit_told)
-		return false;
-	e->exit_told = true;
+	bool news;
+
+	pthread_mutex_lock(&e->lock);
+	news = e->exited && !e->exit_reported;
+	e->exit_reported |= news;
 	*out = (struct stop){ .kind = STOP_EXITED, .status = e->exit_status };
-	return true;
+	pthread_mutex_unlock(&e->lock);
+	return news;
+}
+
+/* All that were to park have: they stay so while what follows is done, which takes the hold. */
+static bool take_stop(struct engine *e)
+{
+	bool stopped;
+
+	pthread_mutex_lock(&e->lock);
+	stopped = all_have_stopped(e);
+	if (stopped) {
+		atomic_store(&e->state, ENGINE_STOPPED);
+		e->hold_taken = true;
+	}
+	pthread_mutex_unlock(&e->lock);
+	return stopped;
 }
 
 bool engine_poll(struct target *t, struct stop *out)
 {
 	struct engine *e = engine_of(t);
-	bool stop, any;
 
-	pthread_mutex_lock(&e->lock);
-	any = poll_exited(e, out);
-	stop = !any && e->mode == ENGINE_RUNNING && e->stop_wanted && engine_is_quiet(e);
-	if (stop) {
-		stopped(e);
-		take_event(e, out);
+	if (poll_exited(e, out))
+		return true;
+	if (!e->attached)
+		return false;
+	if (!take_stop(e)) {
+		if (engine_state(e) == ENGINE_STOPPING)
+			chase_late_vcpus(e);
+		return false;
 	}
-	pthread_mutex_unlock(&e->lock);
-	if (stop)
-		tell_vmm(e, true);
-	return any || stop;
-}
-
-/* ---- coming and going -------------------------------------------------------------------- */
-
-static int attach(struct engine *e)
-{
-	int ret;
-
-	if (e->attached)
-		return -EBUSY;
-	e->attached = true;
-	engine_set_mode(e, ENGINE_STOPPED);
-	ret = engine_wait_quiet(e);
-	if (ret) {
-		e->attached = false;
-		engine_set_mode(e, ENGINE_IDLE);
-	} else if (e->nvcpus) {
-		e->current = e->vcpus[0]->index;
-		vcpu_meet(e->vcpus[0]);
-	}
-	return ret;
-}
-
-int engine_attach(struct target *t, struct stop *stop)
-{
-	struct engine *e = engine_of(t);
-	int ret;
-
-	pthread_mutex_lock(&e->lock);
-	ret = attach(e);
-	*stop = (struct stop){ .vcpu = e->current };
-	pthread_mutex_unlock(&e->lock);
-	if (!ret)
-		tell_vmm(e, true);
-	return ret;
-}
-
-static void clear_all(struct engine *e)
-{
-	unsigned int i;
-
-	points_remove_all(&e->points);
-	hw_breakpoints_remove_all(&e->hw);
-	soft_watchpoint_remove_all(&e->soft);
-	e->writer = NULL;
-	points_commit(&e->points);
-	hw_breakpoints_commit(&e->hw, &e->points);
-	for (i = 0; i < e->nvcpus; i++) {
-		e->vcpus[i]->event.kind = STOP_NONE;
-		e->vcpus[i]->met = e->vcpus[i]->watched = false; /* the next one was not told */
-		e->vcpus[i]->lifted = NULL; /* of one that does not stop: it is gone now */
-	}
-}
-
-static void detach(struct engine *e, enum detach_how how)
-{
-	if (e->mode == ENGINE_RUNNING)
-		engine_set_mode(e, ENGINE_STOPPED);
-	if (engine_wait_quiet(e) == -ETIMEDOUT)
-		engine_log(e, VMGDB_LOG_ERROR, "a vCPU does not stop; breakpoints go regardless");
-	clear_all(e);
-	e->attached = false;
-	e->held = how == DETACH_STAY;
-	engine_set_mode(e, ENGINE_IDLE);
-}
-
-bool engine_held(struct engine *e)
-{
-	bool held;
-
-	pthread_mutex_lock(&e->lock);
-	held = e->held;
-	pthread_mutex_unlock(&e->lock);
-	return held;
-}
-
-void engine_detach(struct target *t, enum detach_how how)
-{
-	struct engine *e = engine_of(t);
-
-	if (how == DETACH_AS_FOUND)
-		how = engine_held(e) ? DETACH_STAY : DETACH_RUN;
-	if (how == DETACH_RUN)
-		tell_vmm(e, false);
-	pthread_mutex_lock(&e->lock);
-	detach(e, how);
-	pthread_mutex_unlock(&e->lock);
-}
-
-void engine_renew(struct target *t)
-{
-	struct engine *e = engine_of(t);
-
-	pthread_mutex_lock(&e->lock);
-	clear_all(e);
-	pthread_mutex_unlock(&e->lock);
-}
-
-int engine_kill(struct target *t)
-{
-	struct engine *e = engine_of(t);
-
-	if (!e->config.kill)
-		return -EOPNOTSUPP;
-	e->config.kill(e->config.opaque);
-	return 0;
+	expire_reads(e);
+	breakpoints_withdraw(e->bps);
+	take_report(e, out);
+	call_vmm(e, true);
+	engine_release(t);
+	return true;
 }

@@ -1,89 +1,99 @@
 // SPDX-License-Identifier: MIT
-/* What is to be armed for a vCPU's next run. */
-#include "core/engine/engine.h"
+/* The guest debug control for a vCPU's next entry. */
+#include "core/engine/state.h"
 
-static void wish_slot(struct vmgdb_vcpu *v, struct debug_control *w, unsigned int i)
+enum { NO_SLOT = HW_SLOTS_MAX }; /* in slot_of[]: nobody's breakpoint */
+
+/* The breakpoint that a step begins at is disarmed for it, and so is a watchpoint that has fired before
+ * the access. */
+static bool is_stepped_off(const struct vmgdb_vcpu *v, const struct hw_slot *s)
 {
-	const struct hw_slot *s = &v->engine->hw.armed[i].slot;
+	enum run_state run = vcpu_run_state(v);
 
-	if (v->stepping && v->hop && s->kind == HW_EXEC && s->addr == v->stepped_from)
-		return;
-	if (v->stepping && v->hop && s->kind != HW_EXEC && v->view.cpu->watch_before && v->watched)
-		return;
-	v->map[w->nhw] = i;
-	w->hw[w->nhw++] = *s;
+	if (run != RUN_STEP_OFF && run != RUN_STEP_OVER)
+		return false;
+	if (s->kind == HW_EXEC)
+		return s->addr == v->step_from;
+	return vcpu_pc_status(v, v->step_from) == PC_REPORTED_WATCH;
 }
 
-/* Slots that end a step which is a run: they are nobody's breakpoints. */
-static void wish_until(struct vmgdb_vcpu *v, struct debug_control *w)
+static void add(struct vmgdb_vcpu *v, const struct hw_slot *s, unsigned int slot)
+{
+	struct debug_control *c = &v->control;
+
+	if (c->nhw == HW_SLOTS_MAX)
+		return;
+	v->slot_of[c->nhw] = slot;
+	c->hw[c->nhw++] = *s;
+}
+
+/* The addresses at which a step ends. */
+static void add_step_ends(struct vmgdb_vcpu *v)
 {
 	unsigned int i;
 
-	for (i = 0; i < v->plan.nuntil && w->nhw < HW_SLOTS_MAX; i++) {
-		v->map[w->nhw] = HW_SLOTS_MAX;
-		w->hw[w->nhw++] =
-			(struct hw_slot){ HW_EXEC, v->plan.until[i], v->view.cpu->brk_size };
-	}
+	for (i = 0; i < v->plan.nuntil; i++)
+		add(v, &(struct hw_slot){ HW_EXEC, v->plan.until[i], v->view.cpu->brk_size },
+		    NO_SLOT);
 }
 
-/*
- * How many execution slots `until` needs of those that the debugger's breakpoints have: these are
- * away for that run, first of all those that it can't come to.
- */
+/* How many execution slots of breakpoints a step takes away, for want of others. */
 static unsigned int slots_short(const struct vmgdb_vcpu *v)
 {
-	const struct hw_breakpoints *h = &v->engine->hw;
-	unsigned int i, data = 0, want, have;
+	unsigned int i, n, exec = 0, room = breakpoints_exec_room(v->engine->bps);
+	const struct bp_slot *s = breakpoints_slots(v->engine->bps, &n);
 
-	for (i = 0; i < h->narmed; i++)
-		data += h->armed[i].slot.kind != HW_EXEC;
-	want = h->narmed - data + v->plan.nuntil;
-	have = h->caps.exec_slots + h->caps.shared_slots;
-	if (data > h->caps.watch_slots)
-		have -= data - h->caps.watch_slots;
-	return v->stepping && want > have ? want - have : 0;
+	for (i = 0; i < n; i++)
+		exec += s[i].slot.kind == HW_EXEC;
+	exec += v->plan.nuntil;
+	return exec > room ? exec - room : 0;
 }
 
-/* Is it out of the way of the run that the step is? */
-static bool off_the_way(const struct vmgdb_vcpu *v, const struct hw_slot *s)
+/* Can the step not reach it? One instruction reaches none but where exceptions lead; a run goes upwards
+ * to its ends. */
+static bool is_off_the_way(const struct vmgdb_vcpu *v, const struct hw_slot *s)
 {
 	unsigned int i;
 
 	if (s->kind != HW_EXEC)
 		return false;
-	for (i = 0; i < v->plan.nuntil; i++)
-		if (s->addr > v->stepped_from && s->addr <= v->plan.until[i])
+	for (i = 0; !v->plan.until_too && i < v->plan.nuntil; i++)
+		if (s->addr > v->step_from && s->addr <= v->plan.until[i])
 			return false;
 	return true;
 }
 
-static void wish_slots(struct vmgdb_vcpu *v, struct debug_control *w)
+static void add_breakpoints(struct vmgdb_vcpu *v, bool in_step)
 {
-	const struct hw_breakpoints *h = &v->engine->hw;
-	unsigned int i, without = slots_short(v);
+	unsigned int i, n, without = in_step ? slots_short(v) : 0;
+	const struct bp_slot *s = breakpoints_slots(v->engine->bps, &n);
 
-	for (i = 0; i < h->narmed && w->nhw < HW_SLOTS_MAX; i++) {
-		if (without && off_the_way(v, &h->armed[i].slot))
+	for (i = 0; i < n; i++) {
+		if (without && is_off_the_way(v, &s[i].slot))
 			without--;
-		else
-			wish_slot(v, w, i);
+		else if (!in_step || !is_stepped_off(v, &s[i].slot))
+			add(v, &s[i].slot, i);
 	}
 }
 
-void vcpu_make_wish(struct vmgdb_vcpu *v)
+void vcpu_make_control(struct vmgdb_vcpu *v)
 {
-	const struct engine *e = v->engine;
-	struct debug_control *w = &v->control;
+	bool in_step = run_is_step(vcpu_run_state(v));
+	struct debug_control *c = &v->control;
 
-	w->nhw = 0;
-	w->trap_brk = w->step = w->block_irq = false;
-	if (e->mode != ENGINE_RUNNING)
-		return;
-	w->trap_brk = e->points.sites.count;
-	if (v->stepping) {
-		wish_until(v, w);
-		w->step = !v->plan.nuntil || v->plan.until_too;
-		w->block_irq = e->hw.caps.block_irq && !vcpu_lets_irqs_in(v);
+	c->nhw = 0;
+	c->step = c->block_irq = false;
+	c->trap_brk = breakpoints_active(v->engine->bps);
+	if (in_step) {
+		add_step_ends(v);
+		c->step = !v->plan.nuntil || v->plan.until_too;
+		c->block_irq = v->caps.block_irq && !vcpu_lets_irqs_in(v);
 	}
-	wish_slots(v, w);
+	add_breakpoints(v, in_step);
+}
+
+void vcpu_make_no_control(struct vmgdb_vcpu *v)
+{
+	v->control.nhw = 0;
+	v->control.trap_brk = v->control.step = v->control.block_irq = false;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Virtual memory as a vCPU sees it, breakpoints hidden. */
 #include <errno.h>
+#include <stdlib.h>
 
-#include "core/engine/engine.h"
+#include "core/engine/state.h"
 
 int vcpu_translate(struct vmgdb_vcpu *v, uint64_t va, uint64_t *gpa)
 {
@@ -14,8 +15,19 @@ int vcpu_translate(struct vmgdb_vcpu *v, uint64_t va, uint64_t *gpa)
 	return ret;
 }
 
-/* From va to the end of its page, at most len: where it is, and how much of it. */
-static int next_run(struct vmgdb_vcpu *v, uint64_t va, size_t len, uint64_t *gpa, size_t *run)
+struct bp_location *vcpu_location(struct vmgdb_vcpu *v, uint64_t addr)
+{
+	struct breakpoints *b = v->engine->bps;
+	uint64_t gpa;
+
+	if (!breakpoints_active(b) || vcpu_translate(v, addr, &gpa))
+		return NULL;
+	return breakpoints_location(b, gpa);
+}
+
+/* The part of [va, va + len) that is in the first page: where it is, and how much of it. The address
+ * space ends at 2^64. */
+static int first_page(struct vmgdb_vcpu *v, uint64_t va, size_t len, uint64_t *gpa, size_t *n)
 {
 	struct xlat x;
 	int ret = v->view.cpu->translate(&v->view, va, &x);
@@ -25,76 +37,77 @@ static int next_run(struct vmgdb_vcpu *v, uint64_t va, size_t len, uint64_t *gpa
 		return ret;
 	left = x.page - (x.gpa & (x.page - 1));
 	*gpa = x.gpa;
-	*run = left < len ? left : len;
+	*n = left < len ? left : len;
 	return 0;
+}
+
+/* How much of [addr, addr + len) is below 2^64. */
+static size_t below_end(uint64_t addr, size_t len)
+{
+	return addr && len > -addr ? -addr : len;
 }
 
 size_t vcpu_read(struct vmgdb_vcpu *v, uint64_t addr, void *buf, size_t len)
 {
-	size_t done = 0, run, got;
+	size_t done = 0, n, got;
 	uint64_t gpa;
 
-	while (done < len && !next_run(v, addr + done, len - done, &gpa, &run)) {
-		got = points_read(&v->engine->points, gpa, (uint8_t *)buf + done, run);
+	len = below_end(addr, len);
+	while (done < len && !first_page(v, addr + done, len - done, &gpa, &n)) {
+		got = breakpoints_read(v->engine->bps, gpa, (uint8_t *)buf + done, n);
 		done += got;
-		if (got < run)
+		if (got < n)
 			break;
 	}
 	return done;
 }
 
-static bool is_memory(struct memory *m, uint64_t gpa, size_t len)
+/* Piece by piece; *done is how much was written. */
+static int write_pages(struct vmgdb_vcpu *v, uint64_t addr, const uint8_t *bytes, size_t len,
+		       size_t *done)
 {
-	size_t n, there;
-
-	pthread_rwlock_rdlock(&m->lock);
-	for (n = 0; n < len && memory_hva(m, gpa + n, &there); n += there)
-		;
-	pthread_rwlock_unlock(&m->lock);
-	return n >= len;
-}
-
-/* Is all of it memory? So that a write is all or nothing. */
-static bool writable(struct vmgdb_vcpu *v, uint64_t addr, size_t len)
-{
-	size_t done, run;
 	uint64_t gpa;
+	size_t n;
+	int ret = 0;
 
-	for (done = 0; done < len; done += run)
-		if (next_run(v, addr + done, len - done, &gpa, &run) ||
-		    !is_memory(&v->engine->mem, gpa, run))
-			return false;
-	return true;
+	for (*done = 0; *done < len; *done += n) {
+		ret = first_page(v, addr + *done, len - *done, &gpa, &n);
+		if (!ret)
+			ret = breakpoints_write(v->engine->bps, gpa, bytes + *done, n);
+		if (ret)
+			break;
+	}
+	return ret;
 }
 
-/* Code is data until it runs: caches are made coherent for all that a debugger writes. */
-static void sync_icache(struct engine *e, uint64_t gpa, size_t len)
+/* What was written before a page that can't be is put back. */
+static int write_or_undo(struct vmgdb_vcpu *v, uint64_t addr, const void *bytes, size_t len)
 {
-	size_t there, n;
-	uint8_t *hva;
+	uint8_t *old = malloc(len);
+	size_t done;
+	int ret = old ? 0 : -ENOMEM;
 
-	if (!e->points.sync_icache)
-		return;
-	pthread_rwlock_rdlock(&e->mem.lock);
-	for (; len && (hva = memory_hva(&e->mem, gpa, &there)); gpa += n, len -= n) {
-		n = len < there ? len : there;
-		e->points.sync_icache(hva, n);
+	if (!ret && vcpu_read(v, addr, old, len) < len)
+		ret = -EFAULT;
+	if (!ret) {
+		ret = write_pages(v, addr, bytes, len, &done);
+		if (ret)
+			write_pages(v, addr, old, done, &done);
 	}
-	pthread_rwlock_unlock(&e->mem.lock);
+	free(old);
+	return ret;
 }
 
 int vcpu_write(struct vmgdb_vcpu *v, uint64_t addr, const void *buf, size_t len)
 {
-	size_t done, run;
 	uint64_t gpa;
+	size_t n;
 
-	if (!writable(v, addr, len))
+	if (!len)
+		return 0;
+	if (below_end(addr, len) < len || first_page(v, addr, len, &gpa, &n))
 		return -EFAULT;
-	for (done = 0; done < len && !next_run(v, addr + done, len - done, &gpa, &run);
-	     done += run) {
-		points_write(&v->engine->points, gpa, (const uint8_t *)buf + done, run);
-		soft_watchpoint_wrote(&v->engine->soft, gpa, (const uint8_t *)buf + done, run);
-		sync_icache(v->engine, gpa, run);
-	}
-	return done < len ? -EFAULT : 0;
+	if (n < len)
+		return write_or_undo(v, addr, buf, len);
+	return breakpoints_write(v->engine->bps, gpa, buf, len);
 }

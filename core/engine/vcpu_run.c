@@ -1,359 +1,378 @@
 // SPDX-License-Identifier: MIT
-/* What a vCPU's thread does when it comes by: the gate before the guest, and the exits. */
+/* What a vCPU's thread does before and after each entry into the guest. */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "core/engine/engine.h"
+#include "core/engine/state.h"
 
-enum {
-	KICK_AGAIN_MS = 20,    /* a vCPU that has not parked by then is kicked again */
-	QUIET_LIMIT_MS = 5000, /* ... and given up after this */
-};
+/* ---- permission ---------------------------------------------------------------------------- */
 
-void engine_log(const struct engine *e, enum vmgdb_log_level level, const char *fmt, ...)
+enum permission { MAY_GO, MUST_WAIT, MUST_LEAVE };
+
+static enum permission running_permission(const struct vmgdb_vcpu *v)
 {
-	char line[256];
-	va_list ap;
+	const struct engine *e = v->engine;
 
-	if (!e->config.log)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	e->config.log(e->config.opaque, level, line);
+	if (v->pending.kind || !action_runs(&v->action))
+		return MUST_WAIT;
+	if (atomic_load(&e->exclusive) == v)
+		return others_parked(e, v) ? MAY_GO : MUST_WAIT;
+	return atomic_load(&e->exclusive) ? MUST_WAIT : MAY_GO;
 }
 
-/* ---- who is where ------------------------------------------------------------------------ */
-
-struct vmgdb_vcpu *engine_vcpu(const struct engine *e, unsigned int index)
-{
-	unsigned int i;
-
-	for (i = 0; i < e->nvcpus && e->vcpus[i]->index <= index; i++)
-		if (e->vcpus[i]->index == index)
-			return e->vcpus[i];
-	return NULL;
-}
-
-/* A vCPU whose thread has not come yet can't run either: it parks when it comes. */
-static bool all_parked_but(const struct engine *e, const struct vmgdb_vcpu *but)
-{
-	unsigned int i;
-
-	for (i = 0; i < e->nvcpus; i++)
-		if (e->vcpus[i] != but && e->vcpus[i]->started && !e->vcpus[i]->parked)
-			return false;
-	return true;
-}
-
-bool engine_is_quiet(const struct engine *e)
-{
-	return all_parked_but(e, NULL);
-}
-
-static void kick_all_but(const struct engine *e, const struct vmgdb_vcpu *but)
-{
-	unsigned int i;
-
-	for (i = 0; i < e->nvcpus; i++)
-		if (e->vcpus[i] != but && e->vcpus[i]->started && !e->vcpus[i]->parked)
-			e->vcpus[i]->ops->kick(e->vcpus[i]->ctx);
-}
-
-void engine_wake_all(const struct engine *e)
-{
-	unsigned int i;
-
-	for (i = 0; i < e->nvcpus; i++)
-		pthread_cond_signal(&e->vcpus[i]->wake);
-}
-
-void engine_tell_if_quiet(struct engine *e)
-{
-	if (!engine_is_quiet(e))
-		return;
-	pthread_cond_broadcast(&e->quiet);
-	if (e->stop_wanted && e->notify)
-		e->notify(e->notify_opaque);
-}
-
-void engine_want_stop_but(struct engine *e, const struct vmgdb_vcpu *but)
-{
-	if (!e->stop_wanted)
-		kick_all_but(e, but);
-	e->stop_wanted = true;
-}
-
-void engine_want_stop(struct engine *e)
-{
-	engine_want_stop_but(e, NULL);
-	engine_tell_if_quiet(e);
-}
-
-static struct timespec in_ms(long ms)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += ms / 1000;
-	t.tv_nsec += ms % 1000 * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_nsec -= 1000000000;
-		t.tv_sec++;
-	}
-	return t;
-}
-
-int engine_wait_quiet(struct engine *e)
-{
-	int tries = QUIET_LIMIT_MS / KICK_AGAIN_MS;
-	struct timespec t;
-
-	while (!engine_is_quiet(e)) {
-		if (e->exited || e->down)
-			return -ESHUTDOWN;
-		if (!tries--)
-			return -ETIMEDOUT;
-		kick_all_but(e, NULL);
-		t = in_ms(KICK_AGAIN_MS);
-		pthread_cond_timedwait(&e->quiet, &e->lock, &t);
-	}
-	return 0;
-}
-
-void engine_set_mode(struct engine *e, enum engine_mode mode)
-{
-	unsigned int i;
-
-	e->mode = mode;
-	e->stop_wanted = false;
-	if (mode != ENGINE_STOPPED)
-		e->over = NULL;
-	for (i = 0; i < e->nvcpus; i++)
-		atomic_store(&e->vcpus[i]->attn, true);
-	if (mode == ENGINE_STOPPED)
-		kick_all_but(e, NULL);
-	else
-		engine_wake_all(e);
-}
-
-/* ---- the gate before the guest ----------------------------------------------------------- */
-
-enum gate { GATE_GO, GATE_WAIT, GATE_DOWN };
-
-/* A halted vCPU changes no memory until its interrupt comes: nobody is held for it. */
-static bool must_be_alone(const struct vmgdb_vcpu *v)
-{
-	return v->over || (v->engine->soft.n && !vcpu_is_halted(v));
-}
-
-/*
- * Breakpoints are stepped over one vCPU at a time, with all others parked; so are all steps while
- * memory is watched by comparing, so that it is known who wrote.
- */
-static enum gate over_gate(struct vmgdb_vcpu *v)
-{
-	struct engine *e = v->engine;
-
-	if (e->over && e->over != v)
-		return GATE_WAIT;
-	if (!must_be_alone(v))
-		return GATE_GO;
-	if (!e->over) {
-		e->over = v;
-		kick_all_but(e, v);
-	}
-	return all_parked_but(e, v) ? GATE_GO : GATE_WAIT;
-}
-
-/* What keeps a vCPU from going on, but for breakpoints to be stepped over. */
-static enum gate stop_gate(const struct vmgdb_vcpu *v)
+/* Under the lock. While the server thread has the hold nobody leaves, not even at the end. */
+static enum permission permission(const struct vmgdb_vcpu *v)
 {
 	const struct engine *e = v->engine;
 
 	if (e->down)
-		return GATE_DOWN;
-	if (e->mode == ENGINE_IDLE)
-		return e->held ? GATE_WAIT : GATE_GO;
-	if (e->mode == ENGINE_STOPPED || e->stop_wanted)
-		return GATE_WAIT;
-	return v->event.kind || v->action.kind == RESUME_HOLD ? GATE_WAIT : GATE_GO;
+		return e->hold_taken ? MUST_WAIT : MUST_LEAVE;
+	switch (engine_state(e)) {
+	case ENGINE_IDLE: return e->vm_held ? MUST_WAIT : MAY_GO;
+	case ENGINE_RUNNING: return running_permission(v);
+	case ENGINE_ENDED:
+		return vcpu_run_state(v) == RUN_PARKED || v->pending.kind ? MUST_WAIT : MAY_GO;
+	default: return MUST_WAIT;
+	}
 }
 
-static enum gate gate(struct vmgdb_vcpu *v)
+static void open_gate(struct vmgdb_vcpu *v)
 {
-	enum gate g = stop_gate(v);
-
-	return g == GATE_GO && v->engine->mode == ENGINE_RUNNING ? over_gate(v) : g;
+	if (atomic_load(&v->kicked))
+		return;
+	switch (engine_state(v->engine)) {
+	case ENGINE_IDLE: atomic_store(&v->gate, GATE_OPEN); break;
+	case ENGINE_RUNNING: atomic_store(&v->gate, GATE_EXITS); break;
+	default: break;
+	}
 }
 
-/* Wait until something has changed. The step that was under way is off. */
+/*
+ * May it enter the guest? Then its state is its own thread's from here on, and the gate is open: whoever
+ * closes it after this also kicks, so that the entry comes back.
+ */
+static enum permission ask(struct vmgdb_vcpu *v)
+{
+	enum permission p;
+
+	pthread_mutex_lock(&v->engine->lock);
+	p = permission(v);
+	if (p == MAY_GO) {
+		if (vcpu_run_state(v) == RUN_PARKED)
+			read_ahead_expire(&v->reads); /* others may have run */
+		vcpu_set_unparked(v);
+		open_gate(v);
+	} else if (p == MUST_LEAVE) {
+		vcpu_set_parked(v);
+	}
+	pthread_mutex_unlock(&v->engine->lock);
+	return p;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------- */
+
+struct turn {
+	const struct vmgdb_vcpu *vcpu;
+	unsigned int wakeups;
+};
+
+static bool was_woken(const void *opaque)
+{
+	const struct turn *t = opaque;
+
+	return atomic_load(&t->vcpu->wakeups) != t->wakeups;
+}
+
+/* A debugger that steps is likely to step again at once. */
+static bool may_spin(const struct vmgdb_vcpu *v)
+{
+	return v->nsteps && atomic_load(&v->engine->step_only);
+}
+
+static void sleep_until_allowed(struct vmgdb_vcpu *v)
+{
+	struct engine *e = v->engine;
+
+	pthread_mutex_lock(&e->lock);
+	while (permission(v) == MUST_WAIT)
+		pthread_cond_wait(&v->wake, &e->lock);
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* Park until something has changed. */
 static void park(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
+	struct turn turn = { v, 0 };
+	bool spins = may_spin(v), stopped;
 
-	if (!v->parked) {
-		if (vcpu_end_step(v, false))
-			vcpu_step_done(v);
-		else
-			vcpu_soft_event(v);
-		v->parked = true;
-		if (e->over && e->over != v)
-			pthread_cond_signal(&e->over->wake);
-		engine_tell_if_quiet(e);
-	}
-	pthread_cond_wait(&v->wake, &e->lock);
+	pthread_mutex_lock(&e->lock);
+	turn.wakeups = atomic_load(&v->wakeups);
+	vcpu_set_parked(v);
+	stopped = all_have_stopped(e);
+	pthread_mutex_unlock(&e->lock);
+	if (stopped && !atomic_load(&e->awaited))
+		engine_notify(e);
+	if (spins)
+		spin_until(&v->spin, was_woken, &turn);
+	sleep_until_allowed(v);
 }
 
-/* What keeps the vCPU from entering is told as a stop, not lost. */
-static void arm_failed(struct vmgdb_vcpu *v, const char *what, int err)
+static void wait_turn(struct vmgdb_vcpu *v)
 {
-	const struct stop event = { .kind = STOP_FATAL, .text = what };
-
-	engine_log(v->engine, VMGDB_LOG_ERROR, "vCPU %u: %s: %s", v->index, what, strerror(-err));
-	vcpu_end_step(v, false);
-	vcpu_set_event(v, &event);
+	if (vcpu_run_state(v) != RUN_PARKED) {
+		vcpu_cut_step(v);
+		vcpu_take(v, EV_WAIT);
+	}
+	park(v);
 }
 
-/* Leave for the guest. False: not now after all, look at the gate again. */
-static bool leave(struct vmgdb_vcpu *v)
+/* ---- stepping alone ------------------------------------------------------------------------- */
+
+/*
+ * A location is stepped over with all other vCPUs parked; so is every step while memory is watched by
+ * comparing, so that it is known who wrote. A halted vCPU writes nothing until its interrupt comes.
+ */
+static bool needs_exclusive(const struct vmgdb_vcpu *v, enum vcpu_event ev)
+{
+	if (ev == EV_GO_ON && vcpu_run_state(v) == RUN_STEP_OVER)
+		return true;
+	return ev == EV_GO_OVER ||
+	       (ev != EV_GO_FREE && breakpoints_by_steps(v->engine->bps) && !vcpu_is_halted(v));
+}
+
+/* False: not yet; the vCPU is to ask again. */
+static bool take_exclusive(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
-	int ret;
+	bool ok;
 
-	if (e->mode == ENGINE_IDLE)
-		vcpu_end_step(v, false); /* of a debugger that did not wait for it */
-	else if (vcpu_must_step(v) && !v->stepping && !vcpu_begin_step(v))
-		return false;
-	vcpu_make_wish(v);
-	ret = vcpu_state_flush(v);
-	if (ret && e->mode == ENGINE_RUNNING) {
-		arm_failed(v, "changed registers are refused", ret);
-		return false;
+	pthread_mutex_lock(&e->lock);
+	if (!atomic_load(&e->exclusive) && engine_state(e) == ENGINE_RUNNING) {
+		struct vmgdb_vcpu *o;
+
+		atomic_store(&e->exclusive, v);
+		for_each_vcpu(e, o) atomic_store(&o->gate, GATE_CLOSED);
+		kick_unparked(e, v);
 	}
+	ok = permission(v) == MAY_GO && atomic_load(&e->exclusive) == v;
+	pthread_mutex_unlock(&e->lock);
+	return ok;
+}
+
+/* ---- entering ------------------------------------------------------------------------------- */
+
+/* What keeps the vCPU from entering is a stop to report. */
+static bool can_not_enter(struct vmgdb_vcpu *v, const char *what, int err)
+{
+	const struct stop stop = { .kind = STOP_FATAL, .text = what };
+
+	engine_log(v->engine, VMGDB_LOG_ERROR, "vCPU %u: %s: %s", v->index, what, strerror(-err));
+	vcpu_cut_step(v);
+	vcpu_report(v, &stop);
+	return false;
+}
+
+static bool enter_guest(struct vmgdb_vcpu *v)
+{
+	int ret = vcpu_state_flush(v);
+
+	if (ret && engine_state(v->engine) != ENGINE_IDLE)
+		return can_not_enter(v, "changed registers are refused", ret);
 	ret = v->ops->arm(v->ctx, &v->control);
-	if (ret && e->mode == ENGINE_RUNNING) {
-		arm_failed(v, "debug registers are refused", ret);
-		return false;
-	}
-	v->parked = v->afresh = false;
-	if (!v->stepping)
-		v->met = v->watched = false;
+	if (ret && engine_state(v->engine) != ENGINE_IDLE)
+		return can_not_enter(v, "debug registers are refused", ret);
 	vcpu_state_forget(v);
-	v->ops->clear_kick(v->ctx);
-	if (e->mode == ENGINE_IDLE)
-		atomic_store(&v->attn, false);
+	if (vcpu_run_state(v) != RUN_GUEST)
+		atomic_store(&v->gate, GATE_CLOSED);
+	atomic_store_explicit(&v->seen, SEEN_ENTERING, memory_order_relaxed);
 	return true;
 }
 
-/* 0 when the vCPU may enter, -ESHUTDOWN when it must not any more. */
-static int come_by(struct vmgdb_vcpu *v)
+static bool go_detached(struct vmgdb_vcpu *v)
 {
-	enum gate g;
+	if (run_is_step(vcpu_run_state(v)))
+		vcpu_end_step(v, false); /* of a debugger that did not wait for it */
+	vcpu_take(v, EV_GO_DETACHED);
+	vcpu_make_no_control(v);
+	return enter_guest(v);
+}
 
-	v->started = true;
-	while ((g = gate(v)) != GATE_DOWN) {
-		/* in a step too: what is completed may be all of it */
-		if ((g == GATE_WAIT ? !v->parked : v->stepping) &&
-		    v->ops->needs_completion(v->ctx)) {
-			v->ops->kick(v->ctx);
-			return 0;
-		}
-		if (g == GATE_GO && leave(v))
-			return 0;
-		if (g == GATE_WAIT)
-			park(v);
+static enum vcpu_event plan(struct vmgdb_vcpu *v, uint64_t *addr)
+{
+	bool must_step = vcpu_must_step(v);
+
+	if (v->pc == PC_UNCHECKED && !must_step)
+		return EV_GO_FREE;
+	if (v->pc == PC_UNCHECKED)
+		vcpu_insert_breakpoints(v);
+	if (vcpu_code(v, addr))
+		return must_step ? EV_GO_STEP : EV_GO_FREE;
+	return vcpu_plan(vcpu_pc_status(v, *addr), vcpu_content(v, *addr), must_step);
+}
+
+/* False: not now after all; the vCPU is to ask again. */
+static bool go(struct vmgdb_vcpu *v)
+{
+	enum vcpu_event ev = EV_GO_ON;
+	uint64_t addr;
+
+	if (!run_is_step(vcpu_run_state(v)))
+		ev = plan(v, &addr);
+	if (ev == EV_HIT) {
+		vcpu_hit_here(v, addr);
+		return false;
 	}
-	v->parked = true;
-	engine_tell_if_quiet(v->engine);
-	return -ESHUTDOWN;
+	if (!needs_exclusive(v, ev))
+		release_exclusive(v);
+	else if (!take_exclusive(v))
+		return false;
+	if (vcpu_take(v, ev) & ACT_BEGIN_STEP && !vcpu_begin_step(v)) {
+		if (vcpu_end_step(v, v->plan.emulated))
+			vcpu_step_done(v);
+		return false;
+	}
+	vcpu_make_control(v);
+	return enter_guest(v);
+}
+
+static bool is_detached(const struct engine *e)
+{
+	return engine_state(e) == ENGINE_IDLE || engine_state(e) == ENGINE_ENDED;
+}
+
+/* An exit that is half done (port I/O, MMIO) is completed before the vCPU waits; and in a step, because
+ * what is completed may have been all of it, and an entry would take the next instruction along. */
+static bool completes_exit(struct vmgdb_vcpu *v, enum permission p)
+{
+	enum run_state run = vcpu_run_state(v);
+
+	if (p == MUST_WAIT ? run == RUN_PARKED : !run_is_step(run))
+		return false;
+	if (!v->ops->needs_completion(v->ctx))
+		return false;
+	vcpu_take(v, EV_INCOMPLETE);
+	vcpu_state_forget(v);
+	atomic_store(&v->gate, GATE_CLOSED);
+	return true;
+}
+
+/* The thread's own way in; true: it may enter the guest. */
+static bool take_turn(struct vmgdb_vcpu *v, enum permission p)
+{
+	if (completes_exit(v, p))
+		return true;
+	if (p == MUST_WAIT) {
+		wait_turn(v);
+		return false;
+	}
+	return is_detached(v->engine) ? go_detached(v) : go(v);
 }
 
 int vmgdb_vcpu_enter(struct vmgdb_vcpu *v)
 {
-	int ret;
+	enum permission p;
 
-	if (!atomic_load_explicit(&v->attn, memory_order_acquire))
+	switch (atomic_load_explicit(&v->gate, memory_order_acquire)) {
+	case GATE_OPEN: return 0;
+	case GATE_EXITS:
+		atomic_store_explicit(&v->seen, SEEN_ENTERING, memory_order_relaxed);
 		return 0;
-	pthread_mutex_lock(&v->engine->lock);
-	ret = come_by(v);
-	pthread_mutex_unlock(&v->engine->lock);
-	return ret;
+	default: break;
+	}
+	vcpu_note_thread(v);
+	while ((p = ask(v)) != MUST_LEAVE)
+		if (take_turn(v, p))
+			return 0;
+	return -ESHUTDOWN;
 }
 
-static void fatal_event(struct vmgdb_vcpu *v, const struct trap *t)
+/* ---- exits ---------------------------------------------------------------------------------- */
+
+static bool is_reported(const struct engine *e, const struct trap *t)
 {
-	const struct stop event = {
+	return t->kind & TRAP_FATAL || atomic_load(&e->options[OPTION_STOP_ON_RESET]);
+}
+
+static void report_end(struct vmgdb_vcpu *v, const struct trap *t)
+{
+	const struct stop stop = {
 		.kind = t->kind & TRAP_FATAL ? STOP_FATAL : STOP_EVENT,
 		.text = t->text,
 	};
 
-	vcpu_set_event(v, &event);
+	if (vcpu_take(v, EV_FATAL) & ACT_REPORT)
+		vcpu_report(v, &stop);
 }
 
-static bool is_told(const struct engine *e, const struct trap *t)
+/* Wait here until the debugger has seen it, and lets the vCPU go on. */
+static void report_and_wait(struct vmgdb_vcpu *v, const struct trap *t)
 {
-	return t->kind & TRAP_FATAL || e->options[OPTION_STOP_ON_RESET];
-}
+	enum permission p;
 
-static void wait_told(struct vmgdb_vcpu *v, const struct trap *t)
-{
-	fatal_event(v, t);
-	while (stop_gate(v) == GATE_WAIT)
-		park(v);
-	v->parked = v->engine->down;
+	report_end(v, t);
+	while ((p = ask(v)) == MUST_WAIT)
+		wait_turn(v);
+	atomic_store(&v->gate, GATE_CLOSED);
 }
 
 /*
- * An exit that ends the VM, or can't be gone on from: the debugger sees it while the vCPU waits
- * here, and then the VMM gets to see it too.
+ * An exit that ends the VM, or that can't be gone on from: the debugger sees it while the vCPU waits
+ * here, and then the VMM gets it too. What the VMM makes of it (a reset, another PC) is unchecked.
  */
-static bool hold_fatal(struct vmgdb_vcpu *v, const struct trap *t)
+static void hold_fatal(struct vmgdb_vcpu *v, const struct trap *t)
 {
-	const struct engine *e = v->engine;
+	struct engine *e = v->engine;
 
-	if (e->mode == ENGINE_IDLE)
-		return false;
-	vcpu_end_step(v, false);
-	if (is_told(e, t))
-		wait_told(v, t);
-	else
-		vcpu_soft_event(v);
+	if (is_detached(e))
+		return;
+	vcpu_cut_step(v);
+	if (is_reported(e, t))
+		report_and_wait(v, t);
 	if (vcpu_state_flush(v))
 		engine_log(e, VMGDB_LOG_ERROR, "vCPU %u: changed registers are refused", v->index);
-	vcpu_state_forget(v); /* the VMM may reset it now */
-	vcpu_look_afresh(v);
-	return false;
+	vcpu_state_forget(v);
+	v->pc = PC_UNCHECKED;
 }
 
-static bool look_at_exit(struct vmgdb_vcpu *v)
+/* True: it was the debugger's. */
+static bool handle_exit(struct vmgdb_vcpu *v, const struct trap *t)
+{
+	atomic_store(&v->gate, GATE_CLOSED);
+	if (t->kind & (TRAP_FATAL | TRAP_EVENT)) {
+		hold_fatal(v, t);
+		return false;
+	}
+	if (engine_state(v->engine) == ENGINE_ENDED)
+		vcpu_report(v, &(struct stop){ .kind = STOP_EVENT }); /* it goes nowhere any more */
+	else if (!is_detached(v->engine))
+		vcpu_handle_trap(v, t);
+	return true;
+}
+
+static bool check_exit(struct vmgdb_vcpu *v, unsigned int gate)
 {
 	struct trap t = { 0 };
 
-	vcpu_state_forget(v);
+	atomic_store_explicit(&v->seen, SEEN_EXITING, memory_order_relaxed);
 	v->ops->classify(v->ctx, &t);
-	if (!(t.kind & ~(unsigned int)TRAP_INTERRUPTED))
-		return false;
-	if (t.kind & (TRAP_FATAL | TRAP_EVENT))
-		return hold_fatal(v, &t);
-	if (v->engine->mode == ENGINE_RUNNING)
-		vcpu_handle_trap(v, &t);
-	return true;
+	if (t.kind & ~(unsigned int)TRAP_INTERRUPTED)
+		return handle_exit(v, &t);
+	if (gate == GATE_CLOSED && vcpu_run_state(v) != RUN_PARKED)
+		vcpu_take(v, t.kind & TRAP_INTERRUPTED ? EV_INTERRUPTED : EV_EXIT);
+	return false;
 }
 
 bool vmgdb_vcpu_exit(struct vmgdb_vcpu *v)
 {
+	unsigned int gate = atomic_load_explicit(&v->gate, memory_order_acquire);
+	int err = errno;
 	bool ours;
 
-	if (!atomic_load_explicit(&v->attn, memory_order_acquire))
+	if (gate == GATE_OPEN)
 		return false;
-	pthread_mutex_lock(&v->engine->lock);
-	ours = look_at_exit(v);
-	pthread_mutex_unlock(&v->engine->lock);
+	ours = check_exit(v, gate);
+	errno = err;
 	return ours;
 }
 
@@ -361,10 +380,18 @@ void vmgdb_vcpu_event(struct vmgdb_vcpu *v, const char *reason)
 {
 	const struct trap t = { .kind = TRAP_EVENT, .text = reason };
 
-	if (!atomic_load_explicit(&v->attn, memory_order_acquire))
+	if (atomic_load_explicit(&v->gate, memory_order_acquire) != GATE_OPEN)
+		handle_exit(v, &t);
+}
+
+void vmgdb_vcpu_event_nowait(struct vmgdb_vcpu *v, const char *reason)
+{
+	const struct trap t = { .kind = TRAP_EVENT, .text = reason };
+
+	if (atomic_load_explicit(&v->gate, memory_order_acquire) == GATE_OPEN ||
+	    is_detached(v->engine) || !is_reported(v->engine, &t))
 		return;
-	pthread_mutex_lock(&v->engine->lock);
-	vcpu_state_forget(v);
-	hold_fatal(v, &t);
-	pthread_mutex_unlock(&v->engine->lock);
+	atomic_store(&v->gate, GATE_CLOSED);
+	vcpu_cut_step(v);
+	report_end(v, &t);
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/engine/engine.h"
+#include "core/engine/state.h"
 
 enum { WORD_BITS = 64 };
 
@@ -55,14 +55,18 @@ static void dirty(struct cpu_view *view, unsigned int bank)
 
 static ssize_t read_phys(struct cpu_view *view, uint64_t gpa, void *buf, size_t len)
 {
-	size_t n = points_read(&vcpu_of(view)->engine->points, gpa, buf, len);
+	struct vmgdb_vcpu *v = vcpu_of(view);
+	size_t n = read_ahead(&v->reads, v->engine->bps, gpa, buf, len);
 
 	return n || !len ? (ssize_t)n : -EFAULT;
 }
 
 static int write_phys(struct cpu_view *view, uint64_t gpa, const void *buf, size_t len)
 {
-	return points_write(&vcpu_of(view)->engine->points, gpa, buf, len) == len ? 0 : -EFAULT;
+	struct vmgdb_vcpu *v = vcpu_of(view);
+
+	read_ahead_expire(&v->reads);
+	return breakpoints_write_as_guest(v->engine->bps, gpa, buf, len);
 }
 
 int vcpu_state_init(struct vmgdb_vcpu *v)
@@ -92,6 +96,7 @@ void vcpu_state_forget(struct vmgdb_vcpu *v)
 {
 	memset(v->valid, 0, bitmap_bytes(v));
 	memset(v->dirty, 0, bitmap_bytes(v));
+	read_ahead_expire(&v->reads);
 }
 
 static int store(struct vmgdb_vcpu *v, unsigned int bank)
@@ -137,4 +142,16 @@ int vcpu_code(struct vmgdb_vcpu *v, uint64_t *addr)
 		return cpu->code_addr(&v->view, pc, addr);
 	*addr = pc;
 	return ret;
+}
+
+bool vcpu_is_halted(const struct vmgdb_vcpu *v)
+{
+	return v->ops->halted && v->ops->halted(v->ctx);
+}
+
+void expire_reads(struct engine *e)
+{
+	struct vmgdb_vcpu *v;
+
+	for_each_vcpu(e, v) read_ahead_expire(&v->reads);
 }

@@ -1,113 +1,21 @@
 // SPDX-License-Identifier: MIT
-/* One step of a vCPU: over breakpoints, by the architecture's rules; and the traps that end it. */
+/* One step of a vCPU by the architecture's rules. */
 #include <string.h>
 
-#include "core/engine/engine.h"
+#include "core/engine/state.h"
 
-/* ---- one step ---------------------------------------------------------------------------- */
-
-/* While there is a software watchpoint, whoever runs is stepped. */
 bool vcpu_must_step(const struct vmgdb_vcpu *v)
 {
-	return v->engine->soft.n || v->over || v->hop || v->action.kind == RESUME_STEP ||
-	       v->action.kind == RESUME_RANGE;
+	return v->action.kind == RESUME_STEP || v->action.kind == RESUME_RANGE ||
+	       breakpoints_by_steps(v->engine->bps);
 }
 
-static void end_over(struct vmgdb_vcpu *v)
-{
-	struct engine *e = v->engine;
-
-	if (v->lifted) {
-		points_plant(&e->points, v->lifted);
-		v->lifted = NULL;
-	}
-	if (e->over == v) {
-		e->over = NULL;
-		engine_wake_all(e);
-	}
-}
-
-/* The step is not over: the rest of it may be from somewhere else, or from where it was halted. */
-static void look_at_rest(struct vmgdb_vcpu *v)
-{
-	uint64_t pc;
-
-	if (!vcpu_code(v, &pc) && (pc != v->stepped_from || v->plan.halted))
-		vcpu_look_afresh(v);
-}
-
-static bool is_until(const struct vmgdb_vcpu *v, uint64_t pc)
-{
-	unsigned int i;
-
-	for (i = 0; i < v->plan.nuntil; i++)
-		if (v->plan.until[i] == pc)
-			return true;
-	return false;
-}
-
-/* A run to one of these may be stopped right there, before the slot fires: it is over all the same. */
-static bool at_until(struct vmgdb_vcpu *v)
-{
-	uint64_t pc;
-
-	return v->plan.nuntil && !vcpu_code(v, &pc) && is_until(v, pc);
-}
-
-bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped)
-{
-	int more = 0;
-
-	if (!v->stepping)
-		return false;
-	v->stepping = false;
-	trapped = trapped || at_until(v);
-	v->engine->writer = v; /* whoever may write is alone: all others have ended theirs before */
-	if (v->view.cpu->step_end)
-		more = v->view.cpu->step_end(&v->view, &v->plan, trapped);
-	end_over(v);
-	trapped = trapped && !more;
-	if (!trapped)
-		look_at_rest(v);
-	return trapped;
-}
-
-static bool in_range(const struct vmgdb_vcpu *v, uint64_t pc)
-{
-	return v->action.kind == RESUME_RANGE && pc >= v->action.start && pc < v->action.end;
-}
-
-/* In a range: is there something at addr that the debugger is to be told of? */
-static bool told_here(struct vmgdb_vcpu *v, uint64_t addr)
-{
-	vcpu_look_at_pc(v);
-	if (v->hop || (v->over && vcpu_is_told(v, addr)))
-		return true;
-	if (v->over)
-		vcpu_meet(v);
-	return false;
-}
-
-void vcpu_step_done(struct vmgdb_vcpu *v)
-{
-	const struct stop event = { .kind = STOP_STEP };
-	uint64_t pc, addr;
-
-	v->nsteps++;
-	v->over = v->hop = v->met = v->watched = false;
-	v->afresh = v->action.kind == RESUME_CONTINUE;
-	if (vcpu_soft_event(v))
-		return;
-	if (v->action.kind == RESUME_CONTINUE || vcpu_pc(v, &pc) || vcpu_code(v, &addr))
-		return;
-	if (!in_range(v, pc) || told_here(v, addr))
-		vcpu_set_event(v, &event);
-}
+/* ---- the beginning ------------------------------------------------------------------------ */
 
 /*
- * What is halted needs its interrupt, and so does what runs, if step by step. But steps are slow:
- * when a handler has ended, the timer's next interrupt may be there already, and the guest would
- * never get on. So they are let in for some steps of many.
+ * A halted vCPU needs its interrupt, and so does one that runs, if step by step. But steps are slow:
+ * when a handler has ended, the timer's next interrupt may be there already, and the guest would never
+ * get on. So interrupts are let in for some steps of many.
  */
 bool vcpu_lets_irqs_in(const struct vmgdb_vcpu *v)
 {
@@ -115,136 +23,144 @@ bool vcpu_lets_irqs_in(const struct vmgdb_vcpu *v)
 
 	if (vcpu_is_halted(v))
 		return true;
-	return v->action.kind == RESUME_CONTINUE && !v->over && !v->hop && v->nsteps % MANY < SOME;
+	return v->action.kind == RESUME_CONTINUE && vcpu_run_state(v) == RUN_STEP &&
+	       v->nsteps % MANY < SOME;
 }
 
-/* Execution slots that no breakpoint has; none where they never fire. */
-static unsigned int free_slots(const struct vmgdb_vcpu *v)
-{
-	const struct hw_breakpoints *h = &v->engine->hw;
-	unsigned int have = h->caps.exec_slots + h->caps.shared_slots;
-
-	if (v->ops->unsupported_trap && v->ops->unsupported_trap(v->ctx, TRAP_EXEC))
-		return 0;
-	return have > h->narmed ? have - h->narmed : 0;
-}
-
-static void plan_step(struct vmgdb_vcpu *v, bool irqs)
+static void plan(struct vmgdb_vcpu *v, bool irqs)
 {
 	const struct engine *e = v->engine;
 
 	v->plan = (struct step_plan){
-		.block_irq = e->hw.caps.block_irq || irqs,
+		.block_irq = v->caps.block_irq || irqs,
 		.halted = vcpu_is_halted(v),
-		.whole_rep = e->options[OPTION_WHOLE_REP],
-		.room = free_slots(v),
+		.whole_rep = atomic_load(&e->options[OPTION_WHOLE_REP]),
+		.room = breakpoints_exec_room(e->bps),
 	};
 	if (!vcpu_pc(v, &v->plan.pc) && v->view.cpu->step_begin)
 		v->view.cpu->step_begin(&v->view, &v->plan);
 }
 
-/* A step that is a run goes through no handler: nobody would look at what that does. */
-static void plan_any_step(struct vmgdb_vcpu *v)
+/* Is the step a run to addresses, rather than one instruction? */
+static bool is_run(const struct vmgdb_vcpu *v)
+{
+	return v->plan.nuntil && !v->plan.until_too;
+}
+
+/* A run goes through no interrupt handler: nobody would check what that executes. */
+static void plan_any(struct vmgdb_vcpu *v)
 {
 	bool irqs = vcpu_lets_irqs_in(v);
 
-	plan_step(v, irqs);
-	if (!irqs || v->plan.halted || !v->plan.nuntil || v->plan.until_too)
+	plan(v, irqs);
+	if (!irqs || v->plan.halted || !is_run(v))
 		return;
 	v->view.cpu->step_end(&v->view, &v->plan, false);
-	plan_step(v, false);
+	plan(v, false);
+}
+
+bool vcpu_insert_breakpoints(struct vmgdb_vcpu *v)
+{
+	struct engine *e = v->engine;
+
+	if (e->sync == BP_SYNC_RUN)
+		return false;
+	e->sync = BP_SYNC_RUN;
+	if (breakpoints_sync(e->bps, BP_SYNC_RUN, false))
+		engine_log(e, VMGDB_LOG_ERROR, "out of memory: a breakpoint is not inserted");
+	return true;
 }
 
 bool vcpu_begin_step(struct vmgdb_vcpu *v)
 {
-	struct engine *e = v->engine;
-
-	if (v->afresh && vcpu_meet_here(v))
-		return false;
-	if (!vcpu_code(v, &v->stepped_from) && v->over)
-		v->lifted = vcpu_site_here(v, v->stepped_from);
-	if (v->lifted)
-		points_lift(&e->points, v->lifted);
-	v->stepping = true;
-	plan_any_step(v);
-	if (!v->plan.emulated)
-		return true;
-	if (vcpu_end_step(v, true))
-		vcpu_step_done(v);
-	return false;
+	if (vcpu_code(v, &v->step_from))
+		v->step_from = 0;
+	plan_any(v);
+	if (is_run(v) && vcpu_insert_breakpoints(v))
+		return false; /* it begins at one of these, perhaps */
+	return !v->plan.emulated;
 }
 
-/* ---- traps ------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------------ */
 
-/* Which of the armed slots fired; those of a step's own `until` are nobody's. */
-static bool slot_event(struct vmgdb_vcpu *v, const struct trap *t)
+bool vcpu_step_ends_at(const struct vmgdb_vcpu *v, uint64_t addr)
 {
-	uint32_t slots = t->slots;
 	unsigned int i;
 
-	for (; slots; slots &= slots - 1) {
-		i = __builtin_ctz(slots);
-		if (i < v->control.nhw && v->map[i] < v->engine->hw.narmed &&
-		    vcpu_meet_slot(v, &v->engine->hw.armed[v->map[i]]))
+	for (i = 0; i < v->plan.nuntil; i++)
+		if (v->plan.until[i] == addr)
 			return true;
-	}
 	return false;
 }
 
-static void reinject(struct vmgdb_vcpu *v, const struct trap *t)
+/* A run may be stopped right at its end, before the slot there fires: it is complete all the same. */
+static bool is_at_end(struct vmgdb_vcpu *v)
 {
-	int ret = vcpu_state_flush(v);
+	uint64_t addr;
 
-	if (!ret)
-		ret = v->ops->reinject(v->ctx, t);
-	vcpu_state_forget(v); /* the backend may have changed any of it */
-	v->over = v->hop = v->met = false;
-	if (ret)
-		engine_log(
-			v->engine, VMGDB_LOG_ERROR,
-			"vCPU %u: the guest's own debug exception at %#llx can't be given back: %s",
-			v->index, (unsigned long long)t->pc, strerror(-ret));
+	return v->plan.nuntil && !vcpu_code(v, &addr) && vcpu_step_ends_at(v, addr);
 }
 
-static void brk_event(struct vmgdb_vcpu *v, const struct trap *t)
+bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped)
 {
-	if (vcpu_site_here(v, t->pc))
-		vcpu_meet_break(v, t->pc);
-	else
-		reinject(v, t);
+	const struct cpu *cpu = v->view.cpu;
+	struct engine *e = v->engine;
+	bool more, complete;
+
+	trapped = trapped || is_at_end(v);
+	if (breakpoints_by_steps(e->bps))
+		atomic_store(&e->writer, v); /* whoever may write is alone */
+	more = cpu->step_end && cpu->step_end(&v->view, &v->plan, trapped);
+	complete = trapped && !more;
+	vcpu_take(v, complete ? EV_STEPPED : EV_STEP_CUT);
+	release_exclusive(v);
+	return complete;
 }
 
-/* The guest's own, by debug registers or steps of its own. It is what a step of ours ends with. */
-static void own_event(struct vmgdb_vcpu *v, const struct trap *t, bool stepping)
+static bool in_range(const struct vmgdb_vcpu *v, uint64_t pc)
 {
-	reinject(v, t);
-	if (stepping)
-		vcpu_step_done(v);
+	return v->action.kind == RESUME_RANGE && pc >= v->action.start && pc < v->action.end;
 }
 
-/* An exit that was the debugger's, while one is attached. */
-static void sort_trap(struct vmgdb_vcpu *v, const struct trap *t)
+/* In a range: does something at this PC end the stepping? */
+static bool stops_range(struct vmgdb_vcpu *v, uint64_t addr)
 {
-	bool step_trap = t->kind & TRAP_STEP || (t->kind & TRAP_EXEC && is_until(v, t->pc));
-	bool ours = v->stepping;
-	bool beneath = v->lifted && t->kind & TRAP_BRK && t->pc == v->stepped_from;
-	bool whole = vcpu_end_step(v, ours && step_trap);
+	if (vcpu_content(v, addr) == AT_NOTHING)
+		return false;
+	if (vcpu_stops_here(v, addr))
+		return true;
+	vcpu_take(v, EV_PASS);
+	return false;
+}
 
-	if (t->kind & (TRAP_EXEC | TRAP_WATCH) && slot_event(v, t))
+bool vcpu_report_change(struct vmgdb_vcpu *v)
+{
+	struct stop stop;
+
+	if (atomic_load(&v->engine->writer) != v || !engine_changed_watchpoint(v->engine, &stop))
+		return false;
+	vcpu_report(v, &stop);
+	return true;
+}
+
+void vcpu_step_done(struct vmgdb_vcpu *v)
+{
+	const struct stop stop = { .kind = STOP_STEP };
+	uint64_t pc, addr;
+
+	v->nsteps++;
+	if (vcpu_report_change(v) || v->action.kind == RESUME_CONTINUE)
 		return;
-	if (beneath) /* ours is on one of the guest's own */
-		reinject(v, t);
-	else if (t->kind & TRAP_BRK)
-		brk_event(v, t);
-	else if (whole)
-		vcpu_step_done(v);
-	else if (t->kind & TRAP_STEP ? !ours : !t->slots)
-		own_event(v, t, ours);
+	if (vcpu_pc(v, &pc) || vcpu_code(v, &addr))
+		return;
+	if (!in_range(v, pc) || stops_range(v, addr))
+		vcpu_report(v, &stop);
 }
 
-/* A step that did not become whole may have written, too. */
-void vcpu_handle_trap(struct vmgdb_vcpu *v, const struct trap *t)
+void vcpu_cut_step(struct vmgdb_vcpu *v)
 {
-	sort_trap(v, t);
-	vcpu_soft_event(v);
+	if (run_is_step(vcpu_run_state(v)) && vcpu_end_step(v, false))
+		vcpu_step_done(v);
+	else
+		vcpu_report_change(v);
 }

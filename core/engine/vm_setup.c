@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: MIT
 /* The engine as the VMM builds it up and takes it down. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "core/engine/engine.h"
+#include "core/engine/state.h"
+#include "core/lib/time.h"
 
-static int init_cond(pthread_cond_t *c)
+/* ---- the engine ---------------------------------------------------------------------------- */
+
+static int init_breakpoints(struct engine *e)
 {
-	pthread_condattr_t attr;
-	int ret = pthread_condattr_init(&attr);
+	const struct breakpoints_config config = {
+		.mem = &e->mem,
+		.translate = engine_translate,
+		.opaque = e,
+	};
 
-	if (ret)
-		return -ret;
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	ret = pthread_cond_init(c, &attr);
-	pthread_condattr_destroy(&attr);
-	return -ret;
+	return breakpoints_create(&e->bps, &config);
 }
 
 int engine_init(struct engine *e, const struct vmgdb_config *config)
@@ -23,17 +25,28 @@ int engine_init(struct engine *e, const struct vmgdb_config *config)
 	int ret;
 
 	*e = (struct engine){ .target.ops = &engine_target_ops, .config = *config };
-	e->options[OPTION_STOP_ON_RESET] = true;
-	e->points.mem = &e->mem;
-	e->points.mmu = (struct points_mmu){ engine_translate, e };
+	atomic_store(&e->options[OPTION_STOP_ON_RESET], true);
 	ret = memory_init(&e->mem);
 	if (ret)
 		return ret;
-	ret = init_cond(&e->quiet);
+	ret = init_breakpoints(e);
 	if (ret)
-		memory_fini(&e->mem);
-	else
-		pthread_mutex_init(&e->lock, NULL);
+		goto memory;
+	ret = time_cond_init(&e->quiet);
+	if (ret)
+		goto breakpoints;
+	ret = threads_init(e);
+	if (ret)
+		goto cond;
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_mutex_init(&e->console_lock, NULL);
+	return 0;
+cond:
+	pthread_cond_destroy(&e->quiet);
+breakpoints:
+	breakpoints_destroy(e->bps);
+memory:
+	memory_fini(&e->mem);
 	return ret;
 }
 
@@ -48,79 +61,124 @@ static void free_vcpu(struct vmgdb_vcpu *v)
 
 void engine_fini(struct engine *e)
 {
-	unsigned int i;
+	struct vmgdb_vcpu *v, *next;
 
-	for (i = 0; i < e->nvcpus; i++)
-		free_vcpu(e->vcpus[i]);
-	free(e->vcpus);
-	points_fini(&e->points);
-	hw_breakpoints_fini(&e->hw);
-	soft_watchpoint_fini(&e->soft);
+	threads_fini(e);
+	for (v = vcpu_first(e); v; v = next) {
+		next = vcpu_after(v);
+		free_vcpu(v);
+	}
+	breakpoints_destroy(e->bps);
 	memory_fini(&e->mem);
 	pthread_cond_destroy(&e->quiet);
 	pthread_mutex_destroy(&e->lock);
+	pthread_mutex_destroy(&e->console_lock);
 }
 
-/* The first vCPU tells what all are. */
-static void set_cpu(struct engine *e, const struct vcpu_ops *ops, const struct vcpu_caps *caps)
+int engine_create(struct engine **out, const struct vmgdb_config *config)
 {
-	e->target.cpu = e->points.cpu = e->hw.cpu = ops->cpu;
-	e->points.sync_icache = ops->sync_icache;
-	e->hw.caps = *caps;
+	struct engine *e = malloc(sizeof(*e));
+	int ret = e ? engine_init(e, config) : -ENOMEM;
+
+	if (ret)
+		free(e);
+	else
+		*out = e;
+	return ret;
 }
 
-/* One that is added while the others run does as the debugger said for those that it did not name. */
-static void join_in(struct engine *e, struct vmgdb_vcpu *v)
+void engine_destroy(struct engine *e)
 {
-	v->action = e->rest;
-	v->afresh = true;
-	e->ran_free |= action_is_free(&v->action);
+	if (e)
+		engine_fini(e);
+	free(e);
 }
 
+struct target *engine_target(struct engine *e)
+{
+	return &e->target;
+}
+
+void engine_set_notify(struct engine *e, void (*notify)(void *opaque), void *opaque)
+{
+	e->notify = notify;
+	e->notify_opaque = opaque;
+}
+
+void engine_set_spin(struct engine *e, unsigned int us)
+{
+	e->spin.us = us;
+}
+
+const struct vmgdb_config *engine_config(const struct engine *e)
+{
+	return &e->config;
+}
+
+/* ---- vCPUs --------------------------------------------------------------------------------- */
+
+/* Under the lock: the link of the list that a vCPU with that index goes behind. */
+static struct vmgdb_vcpu *_Atomic *place_of(struct engine *e, unsigned int index)
+{
+	struct vmgdb_vcpu *_Atomic *link = &e->vcpus;
+	struct vmgdb_vcpu *v;
+
+	while ((v = atomic_load(link)) && v->index < index)
+		link = &v->next;
+	return link;
+}
+
+/* One that is added while others run does what the debugger said for those that it did not name. */
 static int insert_vcpu(struct engine *e, struct vmgdb_vcpu *v)
 {
-	struct vmgdb_vcpu **grown;
-	unsigned int i = e->nvcpus;
+	struct vmgdb_vcpu *_Atomic *link = place_of(e, v->index);
+	struct vmgdb_vcpu *after = atomic_load(link);
 
-	if (engine_vcpu(e, v->index))
+	if (after && after->index == v->index)
 		return -EEXIST;
-	if (e->nvcpus && e->target.cpu != v->ops->cpu)
+	if (vcpu_first(e) && e->target.cpu != v->ops->cpu)
 		return -EINVAL;
-	grown = realloc(e->vcpus, (e->nvcpus + 1) * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	for (; i && grown[i - 1]->index > v->index; i--)
-		grown[i] = grown[i - 1];
-	grown[i] = v;
-	e->vcpus = grown;
-	e->nvcpus++;
-	join_in(e, v);
+	e->target.cpu = v->ops->cpu;
+	v->action = e->rest;
+	atomic_store(&v->next, after);
+	atomic_store(link, v);
 	return 0;
+}
+
+static struct vmgdb_vcpu *new_vcpu(struct engine *e, unsigned int index, const struct vcpu_ops *ops,
+				   const struct vcpu_caps *caps, void *ctx)
+{
+	struct vmgdb_vcpu *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->engine = e;
+	v->index = index;
+	v->ops = ops;
+	v->caps = *caps;
+	v->ctx = ctx;
+	v->spin.us = e->spin.us;
+	atomic_init(&v->gate, GATE_CLOSED);
+	atomic_init(&v->run, RUN_PARKED);
+	if (!vcpu_state_init(v))
+		return v;
+	free(v);
+	return NULL;
 }
 
 int engine_add_vcpu(struct engine *e, unsigned int index, const struct vcpu_ops *ops,
 		    const struct vcpu_caps *caps, void *ctx, struct vmgdb_vcpu **out)
 {
-	struct vmgdb_vcpu *v = calloc(1, sizeof(*v));
+	struct vmgdb_vcpu *v = new_vcpu(e, index, ops, caps, ctx);
 	int ret;
 
 	if (!v)
 		return -ENOMEM;
-	v->engine = e;
-	v->index = index;
-	v->ops = ops;
-	v->ctx = ctx;
-	atomic_init(&v->attn, true);
-	ret = vcpu_state_init(v);
-	if (ret)
-		goto free;
-	ret = init_cond(&v->wake);
+	ret = time_cond_init(&v->wake);
 	if (ret)
 		goto state;
 	pthread_mutex_lock(&e->lock);
 	ret = insert_vcpu(e, v);
-	if (!ret && e->nvcpus == 1)
-		set_cpu(e, ops, caps);
 	pthread_mutex_unlock(&e->lock);
 	if (!ret) {
 		*out = v;
@@ -129,20 +187,36 @@ int engine_add_vcpu(struct engine *e, unsigned int index, const struct vcpu_ops 
 	pthread_cond_destroy(&v->wake);
 state:
 	vcpu_state_fini(v);
-free:
 	free(v);
 	return ret;
 }
 
+/* ---- memory -------------------------------------------------------------------------------- */
+
+int engine_add_memory(struct engine *e, uint64_t gpa, void *hva, uint64_t size)
+{
+	return memory_add(&e->mem, gpa, hva, size);
+}
+
 int engine_remove_memory(struct engine *e, uint64_t gpa)
 {
-	int ret;
+	uint64_t size = memory_size(&e->mem, gpa);
 
-	pthread_mutex_lock(&e->lock);
-	points_leave(&e->points, gpa, memory_size(&e->mem, gpa));
-	ret = memory_remove(&e->mem, gpa);
-	pthread_mutex_unlock(&e->lock);
-	return ret;
+	if (size)
+		breakpoints_memory_gone(e->bps, gpa, size);
+	return memory_remove(&e->mem, gpa);
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+/* Under the lock. */
+static void close_gates(struct engine *e)
+{
+	struct vmgdb_vcpu *v;
+
+	atomic_store(&e->state, ENGINE_ENDED);
+	for_each_vcpu(e, v) atomic_store(&v->gate, GATE_CLOSED);
+	pthread_cond_broadcast(&e->quiet);
 }
 
 void engine_exited(struct engine *e, int status)
@@ -150,23 +224,17 @@ void engine_exited(struct engine *e, int status)
 	pthread_mutex_lock(&e->lock);
 	e->exited = true;
 	e->exit_status = status;
-	if (e->notify)
-		e->notify(e->notify_opaque);
+	close_gates(e);
 	pthread_mutex_unlock(&e->lock);
+	engine_notify(e);
 }
 
 void engine_shutdown(struct engine *e)
 {
-	unsigned int i;
-
 	pthread_mutex_lock(&e->lock);
 	e->down = true;
-	for (i = 0; i < e->nvcpus; i++) {
-		atomic_store(&e->vcpus[i]->attn, true);
-		pthread_cond_signal(&e->vcpus[i]->wake);
-	}
-	for (i = 0; i < e->nvcpus; i++)
-		if (e->vcpus[i]->started && !e->vcpus[i]->parked)
-			e->vcpus[i]->ops->kick(e->vcpus[i]->ctx);
+	close_gates(e);
+	wake_all(e);
+	kick_unparked(e, NULL);
 	pthread_mutex_unlock(&e->lock);
 }

@@ -1,15 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "core/lib/hash_table.h"
 
 enum { BUCKETS_MIN = 16 };
 
-/* Fibonacci hashing: the highest bits of the product depend on all bits of the key. */
+/* The highest bits depend on all bits of the key, and on the seed: whoever chooses the keys can't choose
+ * many that share a bucket. */
 static size_t bucket_of(const struct hash_table *t, uint64_t key)
 {
-	return (key * 0x9e3779b97f4a7c15ULL) >> (64 - __builtin_ctzll(t->nbuckets));
+	key = (key ^ t->seed) * 0x9e3779b97f4a7c15ULL;
+	key = (key ^ key >> 32) * 0x9e3779b97f4a7c15ULL;
+	return key >> (64 - __builtin_ctzll(t->nbuckets));
+}
+
+static uint64_t new_seed(const void *buckets)
+{
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = (uintptr_t)buckets; /* early in the host's boot */
+	return seed;
 }
 
 static void push(struct hash_table *t, struct hash_node *node)
@@ -31,6 +44,8 @@ static int grow(struct hash_table *t)
 		*t = old;
 		return -ENOMEM;
 	}
+	if (!old.nbuckets)
+		t->seed = new_seed(t->buckets);
 	for (n = hash_table_first(&old); n; n = next) {
 		next = hash_table_next(&old, n);
 		push(t, n);

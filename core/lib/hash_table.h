@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A hash table of nodes embedded in their owners, keyed by a 64-bit number; keys are unique. */
-#ifndef VMGDB_CORE_TABLE_H
-#define VMGDB_CORE_TABLE_H
+#ifndef VMGDB_CORE_HASH_TABLE_H
+#define VMGDB_CORE_HASH_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +16,7 @@ struct hash_table {
 	struct hash_node **buckets;
 	size_t nbuckets; /* 0 or a power of two */
 	size_t count;
+	uint64_t seed;
 };
 
 /* Frees the buckets; the nodes are their owners'. */

@@ -1,408 +1,250 @@
 // SPDX-License-Identifier: MIT
+#include "core/server/server.h"
+
 #include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "core/server/server.h"
-#include "core/rsp/session.h"
-#include "core/server/transcript.h"
+#include "core/server/admission.h"
+#include "core/server/connection.h"
 
 enum {
-	READ_SIZE = 65536,
 	WAKEUP_SLOT = 0,      /* of the eventfd in pfds */
-	SLOTS_CONNECTION = 2, /* in pfds: rfd, wfd */
-	PATIENCE_MS = 100,    /* how long a newcomer waits for another to leave */
-	LAST_WORDS_MS = 200,  /* how long a last reply may take to be written */
-};
-
-/* One debugger: a stream of bytes and what is said over it. */
-struct connection {
-	struct connection *next;
-	struct vmgdb_endpoint *ep;
-	struct stream *stream;
-	struct session *session;
-	int transcript;
-	size_t slot;	    /* in pfds, of this round; 0: none */
-	bool closing;	    /* nothing more to hear: close when all is written */
-	bool gone;	    /* ... and nobody to write to */
-	bool stuck;	    /* the session does not take what is in buf for now */
-	bool early;	    /* what is in buf waits until another has left */
-	long long patience; /* ... but not for longer than this, ms; 0: nothing came yet */
-	long long sent;	    /* when bytes went out last, ms */
-	size_t in, fed;	    /* bytes in buf, and how many the session has taken */
-	uint8_t buf[READ_SIZE];
+	FINAL_FLUSH_MS = 200, /* how long last replies may take to be written */
+	POLL_FAILED_MS = 100, /* how long to wait before poll() is tried again */
 };
 
 /* ---- wake-ups ---------------------------------------------------------------------------- */
 
 int server_init(struct server *s, struct engine *e)
 {
-	*s = (struct server){ .engine = e };
+	*s = (struct server){ .engine = e, .spin.us = SPIN_US };
 	atomic_init(&s->quit, false);
+	atomic_init(&s->woken, false);
 	s->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return s->wakeup < 0 ? -errno : 0;
 }
 
 void server_wake(struct server *s)
 {
-	/* it can only fail when it is set already */
-	(void)!eventfd_write(s->wakeup, 1);
+	if (!atomic_exchange(&s->woken, true))
+		(void)!eventfd_write(s->wakeup, 1);
 }
 
+/* What is announced from here on is another wake-up; what was before is looked at after this. */
 static void drain_wakeup(struct server *s)
 {
 	eventfd_t n;
 
 	(void)!eventfd_read(s->wakeup, &n);
-}
-
-/* ---- one connection ---------------------------------------------------------------------- */
-
-static void log_session(void *opaque, int level, const char *line)
-{
-	engine_log(opaque, level, "%s", line);
-}
-
-static int open_transcript(const struct server *s, const struct vmgdb_endpoint *ep)
-{
-	int fd;
-
-	if (!ep->policy.log)
-		return -1;
-	fd = open(ep->policy.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (fd < 0)
-		engine_log(s->engine, VMGDB_LOG_ERROR, "transcript %s: %s", ep->policy.log,
-			   strerror(errno));
-	return fd;
-}
-
-static long long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
-static int connect_session(struct server *s, struct vmgdb_endpoint *ep, struct stream *stream)
-{
-	const struct session_config config = {
-		.reliable = stream->traits & STREAM_RELIABLE,
-		.ro = ep->policy.ro,
-		.ack = ep->policy.ack,
-		.may_kill = s->engine->config.kill,
-		.log = log_session,
-		.opaque = s->engine,
-	};
-	struct connection *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return -ENOMEM;
-	if (session_create(&c->session, &s->engine->target, &config)) {
-		free(c);
-		return -ENOMEM;
-	}
-	c->ep = ep;
-	c->stream = stream;
-	c->transcript = open_transcript(s, ep);
-	c->next = s->connections;
-	s->connections = c;
-	return 0;
-}
-
-static void flush(struct connection *c)
-{
-	const void *bytes;
-	ssize_t n = 1;
-	size_t len;
-
-	while (n > 0 && (bytes = session_output(c->session, &len), len)) {
-		n = c->stream->ops->write(c->stream, bytes, len);
-		if (n <= 0)
-			break;
-		transcript_write(c->transcript, TRANSCRIPT_OUT, bytes, (size_t)n);
-		session_sent(c->session, (size_t)n);
-		c->sent = now_ms();
-	}
-	if (n < 0 && n != -EAGAIN)
-		c->closing = c->gone = true;
-}
-
-static void feed(struct connection *c)
-{
-	size_t n = session_input(c->session, c->buf + c->fed, c->in - c->fed);
-
-	c->stuck = !n;
-	c->fed += n;
-	if (c->fed == c->in)
-		c->fed = c->in = 0;
-	if (session_state(c->session) != SESSION_OPEN)
-		c->closing = true;
-}
-
-static void receive(struct connection *c)
-{
-	ssize_t n;
-
-	if (c->in || c->closing)
-		return;
-	n = c->stream->ops->read(c->stream, c->buf, sizeof(c->buf));
-	if (n == -EAGAIN)
-		return;
-	if (n <= 0) {
-		c->closing = c->gone = true;
-		return;
-	}
-	transcript_write(c->transcript, TRANSCRIPT_IN, c->buf, (size_t)n);
-	c->in = (size_t)n;
-	if (!c->patience)
-		c->patience = now_ms() + PATIENCE_MS;
-}
-
-static bool unsent(const struct connection *c)
-{
-	size_t len;
-
-	session_output(c->session, &len);
-	return len;
-}
-
-static int until(long long when)
-{
-	long long left = when - now_ms();
-
-	return left > 0 ? (int)left : 0;
-}
-
-/* Milliseconds until what was sent is sent again for want of an ack; -1: it will not be. */
-static int resend_in(const struct connection *c)
-{
-	int limit = session_timeout_ms(c->session);
-
-	return limit < 0 ? -1 : until(c->sent + limit);
-}
-
-/* The first words of a newcomer wait while the debugger that holds the VM may be about to leave. */
-static bool is_early(const struct server *s, const struct connection *c)
-{
-	const struct connection *o;
-
-	if (session_holds(c->session) || now_ms() >= c->patience)
-		return false;
-	for (o = s->connections; o; o = o->next)
-		if (session_holds(o->session))
-			return true;
-	return false;
-}
-
-/* What the engine has to tell, what the peer said, what there is to answer. */
-static void serve(struct server *s, struct connection *c)
-{
-	if (c->slot && s->pfds[c->slot].revents)
-		receive(c);
-	session_poll(c->session);
-	c->early = c->in && is_early(s, c);
-	c->stuck = false;
-	if (c->in && !c->early && !unsent(c))
-		feed(c);
-	if (resend_in(c) == 0)
-		session_timeout(c->session);
-	flush(c);
-}
-
-/*
- * The debugger has gone. If it held the VM and did not say what is to become of it: the policy. But
- * who only asked was no debugger yet for a VM that waits for one, if another can come.
- */
-static void let_go(struct server *s, struct connection *c)
-{
-	enum detach_how how =
-		c->ep->policy.on_disconnect == DISCONNECT_STAY ? DETACH_STAY : DETACH_RUN;
-	struct target *t = &s->engine->target;
-
-	if (!session_holds(c->session))
-		return;
-	engine_log(s->engine, VMGDB_LOG_INFO, "%s: the debugger at %s has left", c->ep->name,
-		   c->stream->peer);
-	if (session_only_asked(c->session) && engine_held(s->engine) && !c->ep->once)
-		how = DETACH_STAY;
-	else if (c->ep->policy.on_disconnect == DISCONNECT_KILL && !t->ops->kill(t))
-		return;
-	t->ops->detach(t, how);
-}
-
-static void close_connection(struct server *s, struct connection *c)
-{
-	let_go(s, c);
-	c->stream->ops->close(c->stream);
-	session_destroy(c->session);
-	if (c->transcript >= 0)
-		close(c->transcript);
-	free(c);
-	server_wake(s); /* another may have waited for it */
-}
-
-static void close_finished(struct server *s)
-{
-	struct connection **p = &s->connections, *c;
-
-	while ((c = *p)) {
-		if (!c->gone && (!c->closing || unsent(c))) {
-			p = &c->next;
-			continue;
-		}
-		*p = c->next;
-		close_connection(s, c);
-	}
+	atomic_store(&s->woken, false);
 }
 
 /* ---- endpoints --------------------------------------------------------------------------- */
 
 int server_add_endpoint(struct server *s, struct vmgdb_endpoint *ep)
 {
-	struct vmgdb_endpoint **grown;
+	struct server_endpoint *grown;
 
-	grown = realloc(s->endpoints, (s->nendpoints + 1) * sizeof(struct vmgdb_endpoint *));
+	grown = realloc(s->endpoints, (s->nendpoints + 1) * sizeof(*grown));
 	if (!grown) {
 		ep->ops->close(ep);
 		return -ENOMEM;
 	}
 	s->endpoints = grown;
-	s->endpoints[s->nendpoints++] = ep;
+	s->endpoints[s->nendpoints++] = (struct server_endpoint){
+		.ep = ep,
+		.engine = s->engine,
+		.clock = &s->clock,
+		.transcript.fd = ep->policy.log_fd,
+	};
 	return 0;
 }
 
-static void retire_endpoint(struct server *s, size_t i, int err)
+static void retire_endpoint(struct server_endpoint *at, int err)
 {
-	engine_log(s->engine, VMGDB_LOG_ERROR, "%s: no more debuggers here: %s",
-		   s->endpoints[i]->name, strerror(-err));
-	s->endpoints[i]->pfd.fd = -1;
-	s->endpoints[i]->retry_ms = 0;
+	engine_log(at->engine, VMGDB_LOG_ERROR, "%s: no more debuggers here: %s", at->ep->name,
+		   strerror(-err));
+	at->ep->pfd.fd = -1;
+	at->ep->retry_ms = 0;
 }
 
-static void accept_at(struct server *s, size_t i)
+/* One line for as long as it goes on. A connection that is of no use may hold what is short. */
+static void handle_shortage(struct server *s, struct server_endpoint *at)
 {
-	struct vmgdb_endpoint *ep = s->endpoints[i];
+	int err = at->ep->shortage;
+
+	if (err && !at->shortage)
+		engine_log(s->engine, VMGDB_LOG_WARNING, "%s: can't accept for now: %s",
+			   at->ep->name, strerror(-err));
+	at->shortage = err;
+	if (err == -EMFILE || err == -ENFILE)
+		admission_make_room(s);
+}
+
+static void accept_at(struct server *s, struct server_endpoint *at)
+{
+	struct vmgdb_endpoint *ep = at->ep;
 	struct stream *stream;
 	int ret = ep->ops->accept(ep, &stream);
 
+	handle_shortage(s, at);
 	if (ret == -EAGAIN)
 		return;
-	if (ret == -EACCES) {
-		engine_log(s->engine, VMGDB_LOG_WARNING, "%s: refused: %s", ep->name, ep->refused);
-		return;
-	}
-	if (ret) {
-		retire_endpoint(s, i, ret);
-		return;
-	}
-	if (connect_session(s, ep, stream)) {
-		engine_log(s->engine, VMGDB_LOG_ERROR, "%s: out of memory", ep->name);
-		stream->ops->close(stream);
-	}
+	if (ret == -EACCES)
+		server_endpoint_warn(at, "refused: %s", ep->refused);
+	else if (ret)
+		retire_endpoint(at, ret);
+	else
+		admission_accept(s, at, stream);
 }
 
 /* ---- the loop ---------------------------------------------------------------------------- */
 
-static void add_pfd(struct server *s, int fd, short events)
+static void add_pfd(struct server *s, size_t *slot, int fd, short events)
 {
-	s->pfds[s->npfds++] = (struct pollfd){ .fd = fd, .events = events };
+	*slot = 0;
+	if (fd < 0)
+		return;
+	*slot = s->npfds++;
+	s->pfds[*slot] = (struct pollfd){ .fd = fd, .events = events };
 }
 
-static int reserve(struct server *s)
-{
-	size_t n = WAKEUP_SLOT + 1 + s->nendpoints;
-	const struct connection *c;
-	struct pollfd *grown;
-
-	for (c = s->connections; c; c = c->next)
-		n += SLOTS_CONNECTION;
-	if (n <= s->room)
-		return 0;
-	grown = realloc(s->pfds, n * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	s->pfds = grown;
-	s->room = n;
-	return 0;
-}
-
-static int shorter(int a, int b)
-{
-	return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
-/* Reading waits while there are replies that the peer does not take: its own back-pressure. */
-static int add_connection(struct server *s, struct connection *c)
-{
-	bool full = unsent(c);
-
-	c->slot = s->npfds;
-	add_pfd(s, full || c->in ? -1 : c->stream->rfd, POLLIN);
-	add_pfd(s, full ? c->stream->wfd : -1, POLLOUT);
-	if (c->early)
-		return until(c->patience);
-	return c->in && !full && !c->stuck ? 0 : resend_in(c);
-}
-
-/* Fill pfds; how long to wait at most, -1: for ever. */
+/* Fill pfds. Returns how long to wait at most, -1: for ever. */
 static int prepare(struct server *s)
 {
+	int timeout = s->again ? 0 : -1;
 	struct connection *c;
-	int timeout = -1;
-	size_t i;
+	size_t i, wakeup;
 
-	s->npfds = 0;
-	add_pfd(s, s->wakeup, POLLIN);
+	s->again = false;
+	s->npfds = WAKEUP_SLOT;
+	add_pfd(s, &wakeup, s->wakeup, POLLIN);
 	for (i = 0; i < s->nendpoints; i++) {
-		add_pfd(s, s->endpoints[i]->pfd.fd, s->endpoints[i]->pfd.events);
-		if (s->endpoints[i]->retry_ms)
-			timeout = shorter(timeout, s->endpoints[i]->retry_ms);
+		const struct vmgdb_endpoint *ep = s->endpoints[i].ep;
+
+		add_pfd(s, &s->endpoints[i].slot, ep->pfd.fd, ep->pfd.events);
+		if (ep->retry_ms)
+			timeout = time_shorter(timeout, ep->retry_ms);
 	}
 	for (c = s->connections; c; c = c->next)
-		timeout = shorter(timeout, add_connection(s, c));
+		timeout = time_shorter(timeout, connection_poll(c, s->pfds, &s->npfds));
 	return timeout;
 }
 
-static void round_trip(struct server *s)
+/* poll() can fail when memory is short, or the limit of descriptors was lowered. */
+static void handle_poll_failure(struct server *s, int err)
 {
-	struct connection *c;
-	int timeout;
-	size_t i;
-
-	if (reserve(s)) {
-		poll(NULL, 0, LAST_WORDS_MS);
+	if (err == EINTR)
 		return;
-	}
-	timeout = prepare(s);
-	if (poll(s->pfds, s->npfds, timeout) < 0)
-		return;
-	if (s->pfds[WAKEUP_SLOT].revents)
-		drain_wakeup(s);
-	for (c = s->connections; c; c = c->next)
-		serve(s, c);
-	close_finished(s);
-	for (i = 0; i < s->nendpoints; i++)
-		if (s->pfds[WAKEUP_SLOT + 1 + i].revents || s->endpoints[i]->retry_ms)
-			accept_at(s, i);
+	if (!s->poll_failed)
+		engine_log(s->engine, VMGDB_LOG_ERROR, "poll: %s", strerror(err));
+	s->poll_failed = true;
+	admission_make_room(s);
+	poll(NULL, 0, POLL_FAILED_MS);
 }
 
-/* Tell debuggers what happened last, as far as they take it without delay. */
-static void last_words(struct server *s)
+static bool is_ready(const void *server)
 {
+	const struct server *s = server;
+
+	return poll(s->pfds, s->npfds, 0) > 0;
+}
+
+/* A debugger that steps: the end of its step, or its next packet, is likely to come within microseconds. */
+static bool comes_soon(struct server *s)
+{
+	return engine_await_step(s->engine) ||
+	       (engine_is_stepped(s->engine) && spin_until(&s->spin, is_ready, s));
+}
+
+/* Wait until a descriptor is ready, the engine has news or a time is up. This is the one place where the
+ * server thread sleeps. */
+static bool wait_for_work(struct server *s)
+{
+	int timeout;
+
+	s->clock.now = 0;
+	timeout = prepare(s);
+	if (!comes_soon(s) && poll(s->pfds, s->npfds, timeout) < 0) {
+		handle_poll_failure(s, errno);
+		return false;
+	}
+	s->clock.now = 0;
+	if (s->pfds[WAKEUP_SLOT].revents)
+		drain_wakeup(s);
+	return true;
+}
+
+static void serve_connections(struct server *s)
+{
+	struct connection *c;
+
+	for (c = s->connections; c; c = c->next) {
+		bool attached = connection_is_attached(c);
+
+		connection_receive(c, s->pfds);
+		c->waits = admission_waits(s, c);
+		connection_serve(c);
+		s->again |= attached && !connection_is_attached(c);
+	}
+}
+
+static void close_connections(struct server *s)
+{
+	struct connection **p = &s->connections, *c;
+
+	while ((c = *p)) {
+		if (c->state != CONNECTION_GONE) {
+			p = &c->next;
+			continue;
+		}
+		*p = c->next;
+		s->nconnections--;
+		c->at->connections--;
+		s->again |= connection_is_attached(c);
+		connection_close(c);
+	}
+}
+
+static void accept_connections(struct server *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nendpoints; i++) {
+		struct server_endpoint *at = &s->endpoints[i];
+
+		if ((at->slot && s->pfds[at->slot].revents) || at->ep->retry_ms)
+			accept_at(s, at);
+	}
+}
+
+static void serve_once(struct server *s)
+{
+	if (!wait_for_work(s))
+		return;
+	serve_connections(s);
+	close_connections(s);
+	accept_connections(s);
+}
+
+/* Debuggers get the last reports, as far as they take them without delay. */
+static void final_flush(struct server *s)
+{
+	long long deadline = time_ms() + FINAL_FLUSH_MS;
 	struct connection *c;
 	struct pollfd p;
 
 	for (c = s->connections; c; c = c->next) {
+		if (!c->session)
+			continue;
 		session_poll(c->session);
-		flush(c);
 		p = (struct pollfd){ .fd = c->stream->wfd, .events = POLLOUT };
-		if (unsent(c) && poll(&p, 1, LAST_WORDS_MS) > 0)
-			flush(c);
+		while (connection_flush(c) && poll(&p, 1, time_left_ms(time_ms(), deadline)) > 0)
+			;
 	}
 }
 
@@ -411,17 +253,33 @@ static void *server_main(void *opaque)
 	struct server *s = opaque;
 
 	while (!atomic_load(&s->quit))
-		round_trip(s);
-	last_words(s);
+		serve_once(s);
+	final_flush(s);
 	return NULL;
+}
+
+/* Threads begin with the signal mask of whoever starts them. */
+static int start_thread(struct server *s)
+{
+	sigset_t all, before;
+	int ret;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(&s->thread, NULL, server_main, s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -ret;
 }
 
 int server_start(struct server *s)
 {
-	int ret = pthread_create(&s->thread, NULL, server_main, s);
+	size_t room = 1 + s->nendpoints + CONNECTIONS_ALL;
+	int ret;
 
+	s->pfds = calloc(room, sizeof(*s->pfds));
+	ret = s->pfds ? start_thread(s) : -ENOMEM;
 	s->started = !ret;
-	return -ret;
+	return ret;
 }
 
 static void close_all(struct server *s)
@@ -431,14 +289,10 @@ static void close_all(struct server *s)
 
 	while ((c = s->connections)) {
 		s->connections = c->next;
-		c->stream->ops->close(c->stream);
-		session_destroy(c->session);
-		if (c->transcript >= 0)
-			close(c->transcript);
-		free(c);
+		connection_free(c);
 	}
 	for (i = 0; i < s->nendpoints; i++)
-		s->endpoints[i]->ops->close(s->endpoints[i]);
+		s->endpoints[i].ep->ops->close(s->endpoints[i].ep);
 }
 
 void server_fini(struct server *s)

@@ -9,11 +9,14 @@
 #include <unistd.h>
 
 #include <vmgdb/vmgdb.h>
+#include "host-tools/vmgdb-run/attach_hint.h"
 #include "host-tools/vmgdb-run/guests.h"
+#include "host-tools/vmgdb-run/load.h"
 #include "host-tools/vmgdb-run/machine.h"
 #include "host-tools/vmgdb-run/options.h"
-#include "host-tools/vmgdb-run/attach_hint.h"
+#include "host-tools/vmgdb-run/run.h"
 #include "host-tools/vmgdb-run/terminal.h"
+#include "host-tools/vmgdb-run/vm_create.h"
 #include <vmgdb/endpoint.h>
 
 static void log_line(void *opaque, enum vmgdb_log_level level, const char *line)

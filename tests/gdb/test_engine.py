@@ -92,7 +92,7 @@ def never_silently_dead(t):
             expect(f"^T05.*;{reason}:", client.resume(timeout=5 * t.host.slow))
             equal(client.ask(f"z{packet}"), "OK")
         else:
-            expect(r"^E\..*(never hit|does not tell)", reply, packet)
+            expect(r"^E\..*(never hit|does not report)", reply, packet)
         equal(reply == "OK", fires, packet)
 
 

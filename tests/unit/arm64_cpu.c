@@ -7,7 +7,7 @@
 
 #include <criterion/criterion.h>
 
-#include "arch/arm64/arm64.h"
+#include "arch/arm64/cpu.h"
 
 static struct arm64_test *test_of(struct cpu_view *v)
 {

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/engine/engine.h"
+#include "core/engine/state.h"
 #include "tests/unit/softcpu.h"
 
 /* ---- memory: guests race with each other, so all of it is atomic ------------------------- */
@@ -386,6 +386,12 @@ static int step_end(struct cpu_view *v, struct step_plan *p, bool trapped)
 	return trapped && (op == SOFT_SHADOW || (op == SOFT_REP && regs_of(v)->pc == p->pc));
 }
 
+/* soft32 is woken by any interrupt, masked or not. */
+static bool takes_interrupts(struct cpu_view *v)
+{
+	return !v->need(v, 0) && regs_of(v)->flags & SOFT_IE;
+}
+
 static bool delivers(struct cpu_view *v)
 {
 	return !v->need(v, 1) && regs_of(v)->inject;
@@ -455,6 +461,7 @@ const struct cpu soft8_cpu = {
 	.step_begin = step_begin,
 	.step_end = step_end,
 	.delivers = delivers,
+	.takes_interrupts = takes_interrupts,
 };
 
 const struct cpu soft32_cpu = {
@@ -513,6 +520,12 @@ static int op_store(void *ctx, unsigned int bank, const void *state)
 	return c->fail_store;
 }
 
+/* The arm64-like kind, whatever a test has made of its struct cpu. */
+static bool is_soft32(const struct vcpu_ops *ops)
+{
+	return ops->cpu->watch_before;
+}
+
 static unsigned int count_slots(const struct debug_control *w, bool exec)
 {
 	unsigned int i, n = 0;
@@ -554,25 +567,31 @@ static void op_kick(void *ctx)
 	struct softcpu *c = ctx;
 
 	c->calls.kick++;
-	atomic_store(&c->kick, true);
+	if (atomic_load(&c->lose_kicks) > 0) {
+		atomic_fetch_sub(&c->lose_kicks, 1);
+		return;
+	}
+	if (!atomic_exchange(&c->kick, true))
+		atomic_store(&c->kick_is_engines, true);
 	wake(c);
 }
 
-static void op_unkick(void *ctx)
+static void op_clear_kick(void *ctx)
 {
 	struct softcpu *c = ctx;
 
 	c->calls.clear_kick++;
-	atomic_store(&c->kick, false);
+	if (atomic_exchange(&c->kick_is_engines, false))
+		atomic_store(&c->kick, false);
 }
 
 /* A write on soft8: its step goes on behind it, into the next instruction. */
 static bool ends_silently(const struct softcpu *c)
 {
-	return c->control.step && c->half.op == SOFT_OUT && !c->ops->cpu->watch_before;
+	return c->control.step && c->half.op == SOFT_OUT && !is_soft32(c->ops);
 }
 
-static bool op_unsettled(void *ctx)
+static bool op_needs_completion(void *ctx)
 {
 	struct softcpu *c = ctx;
 	bool half = c->exit == SOFT_EXIT_IO;
@@ -594,10 +613,12 @@ static void op_classify(void *ctx, struct trap *out)
 		*out = c->trap;
 	else if (c->exit == SOFT_EXIT_NONE && c->wrote)
 		*out = (struct trap){ .kind = TRAP_STEP, .pc = c->regs.pc };
+	else if (c->exit == SOFT_EXIT_NONE || c->exit == SOFT_EXIT_INTR)
+		*out = (struct trap){ .kind = TRAP_INTERRUPTED };
 	c->wrote = false;
 }
 
-static int op_give_back(void *ctx, const struct trap *t)
+static int op_reinject(void *ctx, const struct trap *t)
 {
 	struct softcpu *c = ctx;
 
@@ -622,16 +643,25 @@ static void op_release(void *ctx)
 	c->calls.release++;
 }
 
-#define SOFT_OPS(CPU)                                                                             \
+/* A host on which execution slots never fire: software breakpoints are in memory. */
+static const char *no_exec_traps(void *ctx, enum trap_kind kind)
+{
+	(void)ctx;
+	return kind == TRAP_EXEC ? "execution slots never fire on this host" : NULL;
+}
+
+#define SOFT_OPS(CPU, UNSUPPORTED)                                                                \
 	{                                                                                         \
 		.cpu = CPU, .fetch = op_fetch, .store = op_store, .arm = op_arm, .kick = op_kick, \
-		.clear_kick = op_unkick, .needs_completion = op_unsettled,                        \
-		.classify = op_classify, .reinject = op_give_back, .halted = op_halted,           \
-		.release = op_release                                                             \
+		.clear_kick = op_clear_kick, .needs_completion = op_needs_completion,             \
+		.classify = op_classify, .reinject = op_reinject, .halted = op_halted,            \
+		.unsupported_trap = UNSUPPORTED, .release = op_release                            \
 	}
 
-const struct vcpu_ops soft8_ops = SOFT_OPS(&soft8_cpu);
-const struct vcpu_ops soft32_ops = SOFT_OPS(&soft32_cpu);
+const struct vcpu_ops soft8_ops = SOFT_OPS(&soft8_cpu, NULL);
+const struct vcpu_ops soft32_ops = SOFT_OPS(&soft32_cpu, NULL);
+const struct vcpu_ops soft8_memory_ops = SOFT_OPS(&soft8_cpu, no_exec_traps);
+const struct vcpu_ops soft32_memory_ops = SOFT_OPS(&soft32_cpu, no_exec_traps);
 
 /* ---- running ----------------------------------------------------------------------------- */
 
@@ -643,7 +673,7 @@ int softcpu_init(struct softcpu *c, const struct vcpu_ops *ops, unsigned int ind
 	memset(c, 0, sizeof(*c));
 	c->index = index;
 	c->ops = ops;
-	c->caps = ops == &soft8_ops ? soft8_caps : soft32_caps;
+	c->caps = is_soft32(ops) ? soft32_caps : soft8_caps;
 	c->mem = mem;
 	c->hooks = hooks;
 	ret = pthread_mutex_init(&c->halt_lock, NULL);
@@ -654,6 +684,17 @@ void softcpu_fini(struct softcpu *c)
 {
 	pthread_cond_destroy(&c->halt);
 	pthread_mutex_destroy(&c->halt_lock);
+}
+
+void softcpu_vmm_kick(struct softcpu *c)
+{
+	atomic_store(&c->kick, true);
+	wake(c);
+}
+
+bool softcpu_vmm_clear_kick(struct softcpu *c)
+{
+	return atomic_exchange(&c->kick, false);
 }
 
 void softcpu_irq(struct softcpu *c)
@@ -731,7 +772,7 @@ static uint32_t data_slots_at(const struct softcpu *c, const struct soft_access 
 
 enum { RUN_ON = 1 }; /* of the functions below: stay in the guest */
 
-/* Something was done: does the debugger want to hear? */
+/* An instruction or a delivery is complete: does it leave the guest? */
 static int after(struct softcpu *c, uint32_t watched, bool guest_tf)
 {
 	unsigned int kind = watched ? TRAP_WATCH : 0;
@@ -800,7 +841,7 @@ static int half_done(struct softcpu *c, const struct soft_retired *r)
 
 static int finished(struct softcpu *c, struct soft_retired *r, enum soft_result res, bool tf)
 {
-	bool fires = res == SOFT_DONE && !c->ops->cpu->watch_before;
+	bool fires = res == SOFT_DONE && !is_soft32(c->ops);
 	uint32_t watched = fires ? data_slots_at(c, &r->access) : 0;
 
 	if (res == SOFT_EXCEPTION) {
@@ -823,7 +864,7 @@ static int execute(struct softcpu *c, struct soft_retired *r)
 
 	soft_access_of(&c->mem, &c->regs, &r->insn, &r->access);
 	hit = data_slots_at(c, &r->access);
-	if (hit && c->ops->cpu->watch_before)
+	if (hit && is_soft32(c->ops))
 		return leave_trap(c, TRAP_WATCH, hit);
 	if (r->insn.op == SOFT_STX && r->access.gpa != ~0ULL)
 		r->env.stx_ok = try_stx(c, r);
@@ -839,7 +880,7 @@ static int execute(struct softcpu *c, struct soft_retired *r)
 		return take(c, SOFT_EXC_BRK, c->regs.pc + SOFT_INSN);
 	default: break;
 	}
-	if (r->insn.op == SOFT_RDF && c->control.step && !c->ops->cpu->watch_before)
+	if (r->insn.op == SOFT_RDF && c->control.step && !is_soft32(c->ops))
 		c->regs.r[r->insn.a] |= SOFT_TFLAG;
 	return finished(c, r, res, tf);
 }
@@ -874,7 +915,7 @@ static bool irq_ready(const struct softcpu *c)
 
 static bool wakes(const struct softcpu *c)
 {
-	return irq_ready(c) || (c->ops->cpu == &soft32_cpu && atomic_load(&c->irqs));
+	return irq_ready(c) || (is_soft32(c->ops) && atomic_load(&c->irqs));
 }
 
 static void rest(struct softcpu *c)

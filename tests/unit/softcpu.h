@@ -36,8 +36,8 @@ enum soft_op {
 	SOFT_STW,    /* 4 bytes: an instruction */
 	SOFT_JMP,    /* to the next instruction + imm16 instructions */
 	SOFT_JNZ,    /* the same, if r[a] is not 0 */
-	SOFT_OUT,    /* tells the VMM r[a]: an exit, complete at the next entry */
-	SOFT_IN,     /* asks the VMM for r[a]: as OUT */
+	SOFT_OUT,    /* writes r[a] to the VMM: an exit, complete at the next entry */
+	SOFT_IN,     /* reads r[a] from the VMM: as OUT */
 	SOFT_MMIO2,  /* r[a] = what two exits yield, the second when the first is completed */
 	SOFT_HLT,    /* until an interrupt comes */
 	SOFT_STI,    /* interrupts on */
@@ -139,7 +139,7 @@ enum soft_exit {
 	SOFT_EXIT_EVENT
 };
 
-/* One thing that the processor did, told after it was done. */
+/* One thing that the processor has done. */
 struct soft_retired {
 	enum { SOFT_R_INSN, SOFT_R_EXC, SOFT_R_IRQ } what;
 	uint64_t pc, gpa; /* of the instruction; gpa: ~0 when that is not mapped */
@@ -158,7 +158,7 @@ struct soft_hooks {
 	/* Before each instruction. */
 	void (*point)(void *opaque, struct softcpu *c);
 	void (*retired)(void *opaque, struct softcpu *c, const struct soft_retired *r);
-	/* It leaves the guest with this trap. */
+	/* It exits with this trap. */
 	void (*trapped)(void *opaque, struct softcpu *c, const struct trap *t);
 };
 
@@ -170,15 +170,19 @@ struct soft_calls {
 
 struct softcpu {
 	unsigned int index;
-	const struct vcpu_ops *ops; /* soft8_ops or soft32_ops */
+	const struct vcpu_ops *ops; /* one of the four below, or a copy */
 	struct vcpu_caps caps;
 	struct soft_regs regs;
 	struct soft_mem mem;
 	const struct soft_hooks *hooks; /* or NULL */
 	struct soft_calls calls;
 
-	atomic_bool kick; /* sticks until clear_kick: an entry comes back at once */
-	atomic_int irqs;  /* waiting to be taken */
+	/* As kvm_run's immediate_exit: an entry comes back at once until it is cleared. The engine's
+	 * ops and the VMM both set it. */
+	atomic_bool kick;
+	atomic_bool kick_is_engines; /* set by vcpu_ops.kick when it was clear */
+	atomic_int lose_kicks;	     /* so many of the next kicks by the engine have no effect */
+	atomic_int irqs;	     /* waiting to be taken */
 	atomic_bool halted;
 	pthread_mutex_t halt_lock;
 	pthread_cond_t halt;
@@ -203,13 +207,21 @@ extern const struct cpu soft8_cpu, soft32_cpu;
 extern const struct vcpu_ops soft8_ops, soft32_ops;
 extern const struct vcpu_caps soft8_caps, soft32_caps;
 
-/* Of the kind that ops tell; ctx of the ops is the softcpu. 0 or -errno. */
+/* The same where execution slots never fire. */
+extern const struct vcpu_ops soft8_memory_ops, soft32_memory_ops;
+
+/* Of the kind that ops->cpu is; ctx of the ops is the softcpu. 0 or -errno. */
 int softcpu_init(struct softcpu *c, const struct vcpu_ops *ops, unsigned int index,
 		 struct soft_mem mem, const struct soft_hooks *hooks);
 void softcpu_fini(struct softcpu *c);
 
 /* As KVM_RUN: 0 with .exit set, or -EINTR. */
 int softcpu_run(struct softcpu *c);
+
+/* The VMM wants its vCPU's thread to come back from softcpu_run(); any thread. It clears that itself:
+ * true if it was set. */
+void softcpu_vmm_kick(struct softcpu *c);
+bool softcpu_vmm_clear_kick(struct softcpu *c);
 
 /* An interrupt waits from now on; any thread. */
 void softcpu_irq(struct softcpu *c);

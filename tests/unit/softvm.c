@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <criterion/criterion.h>
 
+#include "core/lib/time.h"
 #include "tests/unit/softvm.h"
 
 enum { STOP_LIMIT_MS = 20000, NAP_MS = 1, STAND_MS = 20 };
@@ -50,9 +53,16 @@ static void on_log(void *opaque, enum vmgdb_log_level level, const char *line)
 {
 	struct softvm *vm = opaque;
 
-	(void)line;
 	if (level == VMGDB_LOG_ERROR)
-		vm->logs++;
+		vm->errors++;
+	if (level == VMGDB_LOG_WARNING) {
+		pthread_mutex_lock(&vm->lock);
+		snprintf(vm->warning, sizeof(vm->warning), "%s", line);
+		pthread_mutex_unlock(&vm->lock);
+		vm->warnings++;
+	}
+	if (vm->on_log)
+		vm->on_log(vm, level);
 }
 
 static void init_news(struct softvm *vm)
@@ -81,16 +91,15 @@ void softvm_init_sized(struct softvm *vm, const struct vcpu_ops *ops, unsigned i
 	memset(vm, 0, sizeof(*vm));
 	init_news(vm);
 	cr_assert_eq(engine_init(&vm->engine, &config), 0);
-	vm->engine.notify = notified;
-	vm->engine.notify_opaque = vm;
-	vm->t = &vm->engine.target;
+	engine_set_notify(&vm->engine, notified, vm);
+	vm->t = engine_target(&vm->engine);
 	vm->ops = ops;
 	vm->hooks = hooks;
 	vm->mem = aligned_alloc(4096, size);
 	cr_assert(vm->mem);
 	memset(vm->mem, 0, size);
 	vm->phys = (struct soft_mem){ vm->mem, size };
-	cr_assert_eq(memory_add(&vm->engine.mem, 0, vm->mem, size), 0);
+	cr_assert_eq(engine_add_memory(&vm->engine, 0, vm->mem, size), 0);
 	for (i = 0; i < ncpus; i++)
 		softvm_add(vm, i);
 }
@@ -136,6 +145,11 @@ static bool serve(struct softvm_cpu *c)
 	return false;
 }
 
+static bool interrupted(struct softvm_cpu *c)
+{
+	return c->vm->on_interrupted && c->vm->on_interrupted(c);
+}
+
 /* The loop of core/include/vmgdb/vmgdb.h. */
 static void *vcpu_main(void *opaque)
 {
@@ -148,7 +162,8 @@ static void *vcpu_main(void *opaque)
 		ret = softcpu_run(&c->cpu);
 		if (vmgdb_vcpu_exit(c->vcpu))
 			continue;
-		end = ret ? false : serve(c);
+		end = ret ? interrupted(c) : serve(c);
+		end |= atomic_load(&c->ends);
 	}
 	c->done = true;
 	return NULL;
@@ -174,6 +189,7 @@ void softvm_stop(struct softvm *vm)
 	unsigned int i;
 
 	engine_shutdown(&vm->engine);
+	softvm_release(vm);
 	for (i = 0; i < vm->ncpus; i++) {
 		if (vm->cpus[i].running)
 			pthread_join(vm->cpus[i].thread, NULL);
@@ -225,29 +241,55 @@ static struct timespec after_ms(int ms)
 	return t;
 }
 
-/* The engine has given notice; as the server's eventfd, it is taken with that. */
-static bool wait_news(struct softvm *vm, const struct timespec *limit)
+/* Until the engine gives notice; as the server's eventfd, it is taken with that. False: none came in
+ * ms milliseconds. */
+static bool wait_news(struct softvm *vm, int ms)
 {
+	const struct timespec limit = after_ms(ms);
 	int ret = 0;
 	bool news;
 
 	pthread_mutex_lock(&vm->lock);
 	while (!vm->notified && ret != ETIMEDOUT)
-		ret = pthread_cond_timedwait(&vm->news, &vm->lock, limit);
+		ret = pthread_cond_timedwait(&vm->news, &vm->lock, &limit);
 	news = vm->notified;
 	vm->notified = false;
 	pthread_mutex_unlock(&vm->lock);
 	return news;
 }
 
+int softvm_hold(struct softvm *vm)
+{
+	return vm->t->ops->hold(vm->t);
+}
+
+void softvm_release(struct softvm *vm)
+{
+	vm->t->ops->release(vm->t);
+}
+
+/* How long to sleep: until the time is up, or poll() is to be called anyhow. */
+static int sleep_ms(struct softvm *vm, int64_t until)
+{
+	int64_t left = until - time_ms(), again = vm->t->ops->poll_ms(vm->t);
+
+	left = left < 0 ? 0 : left;
+	return (int)(again >= 0 && again < left ? again : left);
+}
+
+/* As the server: looks when it is given notice, and after poll_ms. */
 bool softvm_wait(struct softvm *vm, struct stop *out, int ms)
 {
-	struct timespec limit = after_ms(ms);
+	int64_t until = time_ms() + ms;
+	bool late;
 
 	do {
-		if (vm->t->ops->poll(vm->t, out))
+		late = time_ms() >= until;
+		if (vm->t->ops->poll(vm->t, out)) {
+			softvm_hold(vm);
 			return true;
-	} while (wait_news(vm, &limit));
+		}
+	} while (wait_news(vm, sleep_ms(vm, until)) || !late);
 	return false;
 }
 
@@ -262,11 +304,12 @@ struct stop softvm_stopped(struct softvm *vm)
 void softvm_attach(struct softvm *vm)
 {
 	cr_assert_eq(vm->t->ops->attach(vm->t, &(struct stop){ 0 }), 0);
+	cr_assert_eq(softvm_hold(vm), 0);
 }
 
 void softvm_begin(struct softvm *vm)
 {
-	vm->engine.held = true;
+	engine_hold_vm(&vm->engine);
 	softvm_start(vm);
 	softvm_attach(vm);
 }
@@ -386,14 +429,6 @@ bool softvm_stands(const struct softvm *vm)
 	return softvm_retired(vm) == n;
 }
 
-uint64_t softvm_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 void softvm_until(bool (*fn)(void *opaque), void *opaque)
 {
 	int left = STOP_LIMIT_MS;
@@ -455,9 +490,53 @@ void softvm_unbreak(struct softvm *vm, uint64_t addr)
 	softvm_remove(vm, BP_SOFTWARE, addr, vm->ops->cpu->brk_kind);
 }
 
-bool softvm_planted(const struct softvm *vm, uint64_t gpa)
+bool softvm_has_brk(const struct softvm *vm, uint64_t gpa)
 {
-	return !memcmp(vm->mem + gpa, vm->ops->cpu->brk, vm->ops->cpu->brk_size);
+	unsigned int i;
+
+	for (i = 0; i < vm->ops->cpu->brk_size; i++)
+		if (__atomic_load_n(vm->mem + gpa + i, __ATOMIC_RELAXED) != vm->ops->cpu->brk[i])
+			return false;
+	return true;
+}
+
+bool softvm_memory_only(const struct softvm *vm)
+{
+	return vm->ops->unsupported_trap && vm->ops->unsupported_trap(NULL, TRAP_EXEC);
+}
+
+const char *softvm_state_of(struct softvm *vm, enum bp_type type, uint64_t addr)
+{
+	struct bp_info bp;
+	unsigned int i;
+
+	for (i = 0; !vm->t->ops->breakpoint(vm->t, i, &bp); i++)
+		if (bp.type == type && bp.addr == addr)
+			return bp.state;
+	cr_assert(false, "no breakpoint at %#llx", (unsigned long long)addr);
+	return NULL;
+}
+
+const char *softvm_console(struct softvm *vm)
+{
+	static char text[4096];
+	size_t n = vm->t->ops->console(vm->t, text, sizeof(text) - 1);
+
+	text[n] = '\0';
+	return text;
+}
+
+void softvm_test_on(void (*fn)(struct softvm *vm, const struct vcpu_ops *ops), ...)
+{
+	static struct softvm vms[4];
+	const struct vcpu_ops *ops;
+	unsigned int i = 0;
+	va_list ap;
+
+	va_start(ap, fn);
+	while ((ops = va_arg(ap, const struct vcpu_ops *)))
+		fn(&vms[i++], ops);
+	va_end(ap);
 }
 
 struct run_on {

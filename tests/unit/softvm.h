@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A tiny VMM around the engine: software vCPUs, one thread each, that run the loop which
- * core/include/vmgdb/vmgdb.h prescribes, and the debugger's side of it (target.h) with waits that are bounded.
+ * core/include/vmgdb/vmgdb.h
+ * prescribes, and the debugger's side of it (target.h) with waits that are bounded.
  */
 #ifndef VMGDB_TESTS_SOFTVM_H
 #define VMGDB_TESTS_SOFTVM_H
 
-#include "core/engine/engine.h"
+#include "core/engine/state.h"
 #include "tests/unit/softcpu.h"
 
 enum { SOFTVM_CPUS = 5, SOFTVM_MEM = 8192 };
@@ -18,7 +19,8 @@ struct softvm_cpu {
 	struct vmgdb_vcpu *vcpu;
 	struct softvm *vm;
 	pthread_t thread;
-	bool running; /* its thread was started */
+	bool running;	  /* its thread was started */
+	atomic_bool ends; /* its thread ends at the next exit that is the VMM's */
 	atomic_bool done;
 	atomic_ulong outs, entries;
 };
@@ -37,11 +39,16 @@ struct softvm {
 	pthread_cond_t news;
 	bool notified;
 	atomic_int paused; /* config.stopped minus config.resumed */
-	atomic_uint stops, resumes, kills, logs;
+	atomic_uint stops, resumes, kills, errors, warnings;
+	char warning[256]; /* the last one */
+	/* What config.log calls as well, from whatever thread; or NULL. */
+	void (*on_log)(struct softvm *vm, enum vmgdb_log_level level);
 
 	/* What the VMM does at these exits, from the vCPU's thread; true: leave the loop. NULL: OUT is
 	 * counted, IN yields 7, fatal exits and events end the loop. */
 	bool (*on_exit)(struct softvm_cpu *c);
+	/* The same where softcpu_run() was interrupted; NULL: it goes on. */
+	bool (*on_interrupted)(struct softvm_cpu *c);
 	void *opaque;		 /* the test's */
 	atomic_bool hang, hangs; /* the VMM keeps I/O exits; one was kept */
 };
@@ -76,10 +83,14 @@ unsigned long softvm_retired(const struct softvm *vm);
 /* Write a program at gpa; pc of all vCPUs stays. */
 void softvm_code(struct softvm *vm, uint64_t gpa, const struct soft_insn *code, size_t n);
 
-/* ---- the debugger ------------------------------------------------------------------------ */
+/* ---- the debugger: it has the hold (core/target.h) while the VM is stopped ----------------- */
 
 /* The next stop: waits for the engine's notice. False when none came in ms milliseconds. */
 bool softvm_wait(struct softvm *vm, struct stop *out, int ms);
+
+/* Take the hold, unless the VM runs or has ended; and give it back. */
+int softvm_hold(struct softvm *vm);
+void softvm_release(struct softvm *vm);
 
 /* The next stop, which must come. */
 struct stop softvm_stopped(struct softvm *vm);
@@ -168,9 +179,20 @@ void softvm_unmap(struct softvm *vm, uint64_t va);
 /* Software breakpoints, by address alone. */
 void softvm_break(struct softvm *vm, uint64_t addr);
 void softvm_unbreak(struct softvm *vm, uint64_t addr);
-bool softvm_planted(const struct softvm *vm, uint64_t gpa);
 
-/* Assert what a stop is; returns for more to be looked at. */
+/* Is there a breakpoint instruction in guest memory, as the guest sees it? */
+bool softvm_has_brk(const struct softvm *vm, uint64_t gpa);
+
+/* Software breakpoints are in guest memory on this VM, never in slots. */
+bool softvm_memory_only(const struct softvm *vm);
+
+/* As target_ops.breakpoint says of the breakpoint at addr; it must be there. */
+const char *softvm_state_of(struct softvm *vm, enum bp_type type, uint64_t addr);
+
+/* What the engine has printed for the person at the debugger since the last call; a string. */
+const char *softvm_console(struct softvm *vm);
+
+/* Assert what a stop is. */
 #define expect_stop(S, KIND, VCPU)                                                     \
 	do {                                                                           \
 		const struct stop stop_ = (S);                                         \
@@ -191,25 +213,31 @@ void softvm_run_on(struct softvm *vm, unsigned int cpu, unsigned long n);
 /* Until an exit is kept: vm->hang. */
 void softvm_until_hangs(struct softvm *vm);
 
-/* A while in which what can run does. */
+/* A while in which what can run does: for what must not happen in it. */
 void softvm_pass(int ms);
 
 /* Nothing runs for a while. */
 bool softvm_stands(const struct softvm *vm);
 
-/* Of the monotonic clock. */
-uint64_t softvm_now_ms(void);
+/* A test that runs on these kinds of processor: both, with execution slots for software breakpoints and
+ * with none; with slots; with none. */
+#define SOFT_TEST(SUITE, NAME, WHAT)                                                \
+	SOFT_TEST_ON(SUITE, NAME, WHAT, &soft8_ops, &soft32_ops, &soft8_memory_ops, \
+		     &soft32_memory_ops)
+#define SOFT_TEST_SLOTS(SUITE, NAME, WHAT) SOFT_TEST_ON(SUITE, NAME, WHAT, &soft8_ops, &soft32_ops)
+#define SOFT_TEST_MEMORY(SUITE, NAME, WHAT) \
+	SOFT_TEST_ON(SUITE, NAME, WHAT, &soft8_memory_ops, &soft32_memory_ops)
 
-/* A test that runs on both kinds of processor. */
-#define SOFT_TEST(SUITE, NAME, WHAT)                                     \
+#define SOFT_TEST_ON(SUITE, NAME, WHAT, ...)                             \
 	static void NAME(struct softvm *vm, const struct vcpu_ops *ops); \
-	Test(SUITE, NAME, .description = WHAT, .timeout = 60)            \
+	Test(SUITE, NAME, .description = WHAT, .timeout = 120)           \
 	{                                                                \
-		static struct softvm vm8, vm32;                          \
-		NAME(&vm8, &soft8_ops);                                  \
-		NAME(&vm32, &soft32_ops);                                \
+		softvm_test_on(NAME, __VA_ARGS__, NULL);                 \
 	}                                                                \
 	static void NAME(struct softvm *vm, const struct vcpu_ops *ops)
+
+/* Call fn for each of the ops, up to NULL. */
+void softvm_test_on(void (*fn)(struct softvm *vm, const struct vcpu_ops *ops), ...);
 
 /* Wait until fn(opaque) is true, which must come about. */
 void softvm_until(bool (*fn)(void *opaque), void *opaque);

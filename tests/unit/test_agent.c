@@ -6,24 +6,31 @@
 
 #include "core/breakpoints/agent.h"
 
-/* Register n reads 100 + n, but 9 can't be read; memory is 16 bytes at 0x1000 and a string. */
+/* Register n reads 100 + n, but 9 can't be read; memory is a page at 0x1000 with a string in it, and
+ * ends with one that has no end. */
 struct world {
-	char out[2048];
+	char out[8192];
 	size_t n;
+	unsigned int accesses;
 };
 
-static const uint8_t memory[16] = { 0xf0, 0xe1, 0xd2, 0xc3, 0xb4, 0xa5, 0x96, 0x87, 'h', 'i', 0 };
+static const uint8_t memory[0x1000] = { 0xf0, 0xe1, 0xd2, 0xc3,		 0xb4, 0xa5, 0x96, 0x87,
+					'h',  'i',  0,	  [0xffc] = 'e', 'n',  'd',  '!' };
 
 static int reg(void *opaque, unsigned int number, uint64_t *value)
 {
-	(void)opaque;
+	struct world *w = opaque;
+
+	w->accesses++;
 	*value = 100 + number;
 	return number == 9 ? -ENODEV : 0;
 }
 
 static int mem(void *opaque, uint64_t addr, void *buf, size_t len)
 {
-	(void)opaque;
+	struct world *w = opaque;
+
+	w->accesses++;
 	if (addr < 0x1000 || addr - 0x1000 > sizeof(memory) ||
 	    len > sizeof(memory) - (addr - 0x1000))
 		return -EFAULT;
@@ -35,6 +42,7 @@ static void print(void *opaque, const char *text, size_t len)
 {
 	struct world *w = opaque;
 
+	cr_assert_leq(len, sizeof(w->out) - w->n);
 	memcpy(w->out + w->n, text, len);
 	w->n += len;
 }
@@ -42,9 +50,10 @@ static void print(void *opaque, const char *text, size_t len)
 static int run(const char *code, size_t len, uint64_t *value, struct world *w)
 {
 	const struct agent_env env = { reg, mem, print, w };
+	struct agent_budget budget = AGENT_BUDGET_OF_A_HIT;
 
 	memset(w, 0, sizeof(*w));
-	return agent_run((const uint8_t *)code, len, &env, value);
+	return agent_run((const uint8_t *)code, len, &env, &budget, value);
 }
 
 #define CODE(s) s, sizeof(s) - 1
@@ -137,7 +146,7 @@ Test(agent, errors, .description = "a program that is wrong is refused, whatever
 		{ "stack overflow", CODE("\x22\x01\x21\0\0\x27"), -EINVAL },
 		{ "endless loop", CODE("\x21\0\0\x27"), -ELOOP },
 		{ "memory that is not there", CODE("\x22\0\x17\x27"), -EFAULT },
-		{ "memory that ends", CODE("\x23\x10\x0c\x1a\x27"), -EFAULT },
+		{ "memory that ends", CODE("\x23\x1f\xfc\x1a\x27"), -EFAULT },
 		{ "register that can't be read", CODE("\x26\0\x09\x27"), -EFAULT },
 		{ "printf without its string", CODE("\x22\0\x22\0\x34\0\0\x05%d"), -EINVAL },
 		{ "printf without a NUL", CODE("\x22\0\x22\0\x34\0\0\x02ok\x27"), -EINVAL },
@@ -146,6 +155,8 @@ Test(agent, errors, .description = "a program that is wrong is refused, whatever
 		{ "printf that wants more arguments", CODE("\x22\0\x22\0\x34\0\0\x03%d\0\x27"),
 		  -EINVAL },
 		{ "printf of %n", CODE("\x22\0\x22\0\x22\0\x34\x01\0\x03%n\0\x27"), -EINVAL },
+		{ "printf of a long width", CODE("\x22\0\x22\0\x22\0\x34\x01\0\x07%9999d\0\x27"),
+		  -EINVAL },
 		{ "printf of an endless width",
 		  CODE("\x22\0\x22\0\x22\0\x34\x01\0\x0c%999999999d\0\x27"), -EINVAL },
 		{ "printf of %*d", CODE("\x22\0\x22\0\x22\0\x34\x01\0\x04%*d\0\x27"), -EINVAL },
@@ -183,4 +194,57 @@ Test(agent, printf, .description = "printf formats arguments, strings from memor
 
 	cr_expect_eq(run(code, sizeof(code) - 1, &v, &w), 0);
 	cr_expect_str_eq(w.out, "n=002a -2 hi 100%\n");
+}
+
+Test(agent, string_to_the_end, .description = "a string ends where memory does")
+{
+	static const char code[] = "\x23\x1f\xfc\x22\0\x22\0\x34\x01\0\x03%s\0\x27";
+	struct world w;
+	uint64_t v;
+
+	cr_expect_eq(run(CODE(code), &v, &w), 0);
+	cr_expect_str_eq(w.out, "end!");
+}
+
+/* A program that never ends by itself, and what it does all the time. */
+struct loop {
+	const char *what, *code;
+	size_t len;
+};
+
+static const struct loop loops[] = {
+	{ "jumps", CODE("\x21\0\0\x27") },
+	{ "reads memory", CODE("\x23\x10\0\x17\x29\x21\0\0\x27") },
+	{ "reads a register", CODE("\x26\0\x01\x29\x21\0\0\x27") },
+	{ "prints a string that is not there",
+	  CODE("\x22\x01\x22\0\x22\0\x34\x01\0\x03%s\0\x21\0\0\x27") },
+	{ "prints the same string",
+	  CODE("\x23\x10\x08\x22\0\x22\0\x34\x01\0\x03%s\0\x21\0\0\x27") },
+	{ "prints numbers", CODE("\x22\x01\x22\0\x22\0\x34\x01\0\x06%999d\0\x21\0\0\x27") },
+	{ "prints text", CODE("\x22\0\x22\0\x34\0\0\x04"
+			      "abc\0\x21\0\0\x27") },
+	{ "prints nothing", CODE("\x22\0\x22\0\x34\0\0\x01\0\x21\0\0\x27") },
+};
+
+Test(agent, one_budget,
+     .description = "all programs of a hit have one budget, whatever they do in loops")
+{
+	struct world w;
+	const struct agent_env env = { reg, mem, print, &w };
+	struct agent_budget budget;
+	uint64_t v;
+	size_t i;
+	int n, ret = 0;
+
+	for (i = 0; i < sizeof(loops) / sizeof(*loops); i++) {
+		budget = (struct agent_budget)AGENT_BUDGET_OF_A_HIT;
+		memset(&w, 0, sizeof(w));
+		for (n = 0; n < 64; n++)
+			ret = agent_run((const uint8_t *)loops[i].code, loops[i].len, &env, &budget,
+					&v);
+		cr_expect_eq(ret, -ELOOP, "%s: %d", loops[i].what, ret);
+		cr_expect_leq(w.n, AGENT_PRINT_MAX, "%s: %zu", loops[i].what, w.n);
+		cr_expect_leq(w.accesses, AGENT_STEPS_MAX / AGENT_ACCESS_STEPS, "%s: %u",
+			      loops[i].what, w.accesses);
+	}
 }

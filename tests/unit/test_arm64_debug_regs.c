@@ -143,6 +143,7 @@ Test(arm64_hw, which, .description = "FAR within a slot, below it, and the direc
 	cr_expect_eq(arm64_watch_slots(s, 6, 0x1005, true), 1 << 1, "the nearer side");
 	cr_expect_eq(arm64_watch_slots(s, 6, 0x4abc, false), 1 << 5);
 	cr_expect_eq(arm64_watch_slots(s, 6, 0xff00000000004abc, true), 1 << 5, "tagged");
-	cr_expect_eq(arm64_watch_slots(s, 2, 0x1000, false), 1 << 1, "an atomic, told as a read");
+	cr_expect_eq(arm64_watch_slots(s, 2, 0x1000, false), 1 << 1,
+		     "an atomic, reported as a read");
 	cr_expect_eq(arm64_watch_slots(s, 1, 0x1000, true), 0);
 }

@@ -7,7 +7,7 @@
 
 #include <criterion/criterion.h>
 
-#include "arch/arm64/arm64.h"
+#include "arch/arm64/cpu.h"
 #include "arch/arm64/event_delivery.h"
 #include "core/regs.h"
 #include "tests/unit/arm64_cpu.h"
@@ -360,7 +360,7 @@ static uint64_t pstate_at_vector(uint64_t pstate, uint64_t sctlr, uint64_t mmfr1
 	t.state.sys[ARM64_SCTLR] = sctlr;
 	t.state.sys[ARM64_MMFR1] = mmfr1;
 	t.state.sys[ARM64_PFR1] = pfr1;
-	arm64_take_exception(&t.state, 0);
+	cr_assert_eq(arm64_take_exception(&t.state, 0), 0);
 	return t.state.pstate;
 }
 
@@ -397,11 +397,54 @@ Test(arm64_regs, exception, .description = "where an exception goes, and what it
 		t.state.pc = 0x1234;
 		t.state.pstate = from[i].pstate;
 		t.state.sp = 0x5000;
-		arm64_take_exception(&t.state, 0xf2000042);
+		cr_assert_eq(arm64_take_exception(&t.state, 0xf2000042), 0);
 		cr_expect_eq(t.state.pc, 0x40800 + from[i].vector);
 		cr_expect_eq(t.state.elr_el1, 0x1234);
 		cr_expect_eq(t.state.spsr_el1, from[i].pstate);
 		cr_expect_eq(t.state.sys[ARM64_ESR], 0xf2000042);
 		cr_expect_eq(t.state.sp, 0x7000);
 	}
+}
+
+Test(arm64_regs, exception_impossible,
+     .description = "an exception that can't be taken to EL1 here is an error, and changes nothing")
+{
+	static const uint64_t from[] = { 0x13, 0x1f, 2 << 2, 3 << 2 | PSTATE_SP };
+	struct arm64_state was;
+	size_t i;
+
+	for (i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
+		t.state.pstate = from[i];
+		was = t.state;
+		cr_expect_eq(arm64_take_exception(&t.state, 0xf2000042), -EOPNOTSUPP);
+		cr_expect_arr_eq(&t.state, &was, sizeof(was), "from %#lx", from[i]);
+	}
+	t.state.pstate = PSTATE_EL1H;
+	t.broken = ARM64_BANK_SYS + ARM64_VBAR;
+	cr_expect_eq(arm64_raise(&t.view, 0xf2000042), -EIO);
+}
+
+/* ---- debug registers of the guest's ------------------------------------------------------- */
+
+Test(arm64_regs, uses_debug_regs,
+     .description = "a guest uses debug registers when MDSCR_EL1.MDE and a pair's E bit are set")
+{
+	static const uint16_t encs[] = { SYSREG(2, 0, 0, 0, 4), SYSREG(2, 0, 0, 0, 5),
+					 SYSREG(2, 0, 0, 3, 7) };
+	static struct arm64_layout l;
+	enum { MDE = 1 << 15, BVR = ARM64_NSYS_FIXED, BCR, WCR };
+
+	t.state.sys[ARM64_MDSCR] = MDE;
+	cr_expect(arm64_cpu.guest_uses_debug_regs(&t.view), "its pairs are not known");
+	arm64_layout_init(&l, 0, false, encs, 3);
+	t.state.layout = &l;
+	t.state.sys[BVR] = 1;
+	t.state.sys[BCR] = t.state.sys[WCR] = 3 << 1;
+	cr_expect_not(arm64_cpu.guest_uses_debug_regs(&t.view), "none is enabled");
+	t.state.sys[WCR] |= 1;
+	cr_expect(arm64_cpu.guest_uses_debug_regs(&t.view), "a watchpoint is");
+	t.state.sys[ARM64_MDSCR] = 0;
+	cr_expect_not(arm64_cpu.guest_uses_debug_regs(&t.view), "none takes effect");
+	t.broken = ARM64_BANK_SYS + ARM64_MDSCR;
+	cr_expect_not(arm64_cpu.guest_uses_debug_regs(&t.view), "it can't be read");
 }

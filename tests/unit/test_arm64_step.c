@@ -13,66 +13,66 @@
 static const struct {
 	uint32_t word;
 	const char *text;
-	enum insn_kind kind;
+	enum arm64_op op;
 } insns[] = {
-	{ 0xd503205f, "wfe", INSN_WFE },
-	{ 0xd503207f, "wfi", INSN_WFI },
-	{ 0xd5031003, "wfet x3", INSN_WFE },
-	{ 0xd5031024, "wfit x4", INSN_WFI },
-	{ 0xd503209f, "sev", INSN_OTHER },
-	{ 0xd50320bf, "sevl", INSN_OTHER },
-	{ 0xd503203f, "yield", INSN_OTHER },
-	{ 0xd503201f, "nop", INSN_OTHER },
-	{ 0xd69f03e0, "eret", INSN_ERET },
-	{ 0xd69f0bff, "eretaa", INSN_ERET },
-	{ 0xd69f0fff, "eretab", INSN_ERET },
-	{ 0xd50342df, "msr daifset, #2", INSN_MSR_DAIFSET },
-	{ 0xd5034fff, "msr daifclr, #15", INSN_MSR_DAIFCLR },
-	{ 0xd51b4227, "msr daif, x7", INSN_MSR_DAIF },
-	{ 0xd53b4229, "mrs x9, daif", INSN_MRS_DAIF },
-	{ 0xd50041bf, "msr spsel, #1", INSN_OTHER },
-	{ 0xd500419f, "msr pan, #1", INSN_OTHER },
-	{ 0xd53b4200, "mrs x0, nzcv", INSN_OTHER },
-	{ 0xd51b4200, "msr nzcv, x0", INSN_OTHER },
-	{ 0xd5384240, "mrs x0, currentel", INSN_OTHER },
-	{ 0xc85f7c20, "ldxr x0, [x1]", INSN_LOAD_EXCLUSIVE },
-	{ 0x885f7c20, "ldxr w0, [x1]", INSN_LOAD_EXCLUSIVE },
-	{ 0xc85ffc20, "ldaxr x0, [x1]", INSN_LOAD_EXCLUSIVE },
-	{ 0x085f7c20, "ldxrb w0, [x1]", INSN_LOAD_EXCLUSIVE },
-	{ 0x485ffc20, "ldaxrh w0, [x1]", INSN_LOAD_EXCLUSIVE },
-	{ 0xc87f0440, "ldxp x0, x1, [x2]", INSN_LOAD_EXCLUSIVE },
-	{ 0x887f8440, "ldaxp w0, w1, [x2]", INSN_LOAD_EXCLUSIVE },
-	{ 0xc8007c41, "stxr w0, x1, [x2]", INSN_STORE_EXCLUSIVE },
-	{ 0x8800fc41, "stlxr w0, w1, [x2]", INSN_STORE_EXCLUSIVE },
-	{ 0x08007c41, "stxrb w0, w1, [x2]", INSN_STORE_EXCLUSIVE },
-	{ 0x4800fc41, "stlxrh w0, w1, [x2]", INSN_STORE_EXCLUSIVE },
-	{ 0xc8200861, "stxp w0, x1, x2, [x3]", INSN_STORE_EXCLUSIVE },
-	{ 0x88208861, "stlxp w0, w1, w2, [x3]", INSN_STORE_EXCLUSIVE },
-	{ 0xc8a07c41, "cas x0, x1, [x2]", INSN_OTHER },
-	{ 0x88e07c41, "casa w0, w1, [x2]", INSN_OTHER },
-	{ 0x48207c82, "casp x0, x1, x2, x3, [x4]", INSN_OTHER },
-	{ 0x0860fc82, "caspal w0, w1, w2, w3, [x4]", INSN_OTHER },
-	{ 0x08a07c41, "casb w0, w1, [x2]", INSN_OTHER },
-	{ 0xc8dffc20, "ldar x0, [x1]", INSN_OTHER },
-	{ 0xc89ffc20, "stlr x0, [x1]", INSN_OTHER },
-	{ 0x08dffc20, "ldarb w0, [x1]", INSN_OTHER },
-	{ 0x889f7c20, "stllr w0, [x1]", INSN_OTHER },
-	{ 0x88df7c20, "ldlar w0, [x1]", INSN_OTHER },
-	{ 0xf9400020, "ldr x0, [x1]", INSN_OTHER },
-	{ 0xf8200041, "ldadd x0, x1, [x2]", INSN_OTHER },
-	{ 0xd5033f5f, "clrex", INSN_OTHER },
-	{ 0xd5033bbf, "dmb ish", INSN_OTHER },
-	{ 0x97fffffa, "bl", INSN_LEAVES },
-	{ 0xd61f0060, "br x3", INSN_LEAVES },
-	{ 0xd63f0060, "blr x3", INSN_LEAVES },
-	{ 0xd65f03c0, "ret", INSN_LEAVES },
-	{ 0xd65f0bff, "retaa", INSN_LEAVES },
-	{ 0xd61f081f, "braaz x0", INSN_LEAVES },
-	{ 0xd4000001, "svc #0", INSN_LEAVES },
-	{ 0xd4000002, "hvc #0", INSN_LEAVES },
-	{ 0xd4200020, "brk #1", INSN_BRK },
-	{ 0xd4400000, "hlt #0", INSN_LEAVES },
-	{ 0x00000000, "udf #0", INSN_LEAVES },
+	{ 0xd503205f, "wfe", ARM64_OP_WFE },
+	{ 0xd503207f, "wfi", ARM64_OP_WFI },
+	{ 0xd5031003, "wfet x3", ARM64_OP_WFE },
+	{ 0xd5031024, "wfit x4", ARM64_OP_WFI },
+	{ 0xd503209f, "sev", ARM64_OP_OTHER },
+	{ 0xd50320bf, "sevl", ARM64_OP_OTHER },
+	{ 0xd503203f, "yield", ARM64_OP_OTHER },
+	{ 0xd503201f, "nop", ARM64_OP_OTHER },
+	{ 0xd69f03e0, "eret", ARM64_OP_ERET },
+	{ 0xd69f0bff, "eretaa", ARM64_OP_ERET },
+	{ 0xd69f0fff, "eretab", ARM64_OP_ERET },
+	{ 0xd50342df, "msr daifset, #2", ARM64_OP_MSR_DAIFSET },
+	{ 0xd5034fff, "msr daifclr, #15", ARM64_OP_MSR_DAIFCLR },
+	{ 0xd51b4227, "msr daif, x7", ARM64_OP_MSR_DAIF },
+	{ 0xd53b4229, "mrs x9, daif", ARM64_OP_MRS_DAIF },
+	{ 0xd50041bf, "msr spsel, #1", ARM64_OP_OTHER },
+	{ 0xd500419f, "msr pan, #1", ARM64_OP_OTHER },
+	{ 0xd53b4200, "mrs x0, nzcv", ARM64_OP_OTHER },
+	{ 0xd51b4200, "msr nzcv, x0", ARM64_OP_OTHER },
+	{ 0xd5384240, "mrs x0, currentel", ARM64_OP_OTHER },
+	{ 0xc85f7c20, "ldxr x0, [x1]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0x885f7c20, "ldxr w0, [x1]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0xc85ffc20, "ldaxr x0, [x1]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0x085f7c20, "ldxrb w0, [x1]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0x485ffc20, "ldaxrh w0, [x1]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0xc87f0440, "ldxp x0, x1, [x2]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0x887f8440, "ldaxp w0, w1, [x2]", ARM64_OP_LOAD_EXCLUSIVE },
+	{ 0xc8007c41, "stxr w0, x1, [x2]", ARM64_OP_STORE_EXCLUSIVE },
+	{ 0x8800fc41, "stlxr w0, w1, [x2]", ARM64_OP_STORE_EXCLUSIVE },
+	{ 0x08007c41, "stxrb w0, w1, [x2]", ARM64_OP_STORE_EXCLUSIVE },
+	{ 0x4800fc41, "stlxrh w0, w1, [x2]", ARM64_OP_STORE_EXCLUSIVE },
+	{ 0xc8200861, "stxp w0, x1, x2, [x3]", ARM64_OP_STORE_EXCLUSIVE },
+	{ 0x88208861, "stlxp w0, w1, w2, [x3]", ARM64_OP_STORE_EXCLUSIVE },
+	{ 0xc8a07c41, "cas x0, x1, [x2]", ARM64_OP_OTHER },
+	{ 0x88e07c41, "casa w0, w1, [x2]", ARM64_OP_OTHER },
+	{ 0x48207c82, "casp x0, x1, x2, x3, [x4]", ARM64_OP_OTHER },
+	{ 0x0860fc82, "caspal w0, w1, w2, w3, [x4]", ARM64_OP_OTHER },
+	{ 0x08a07c41, "casb w0, w1, [x2]", ARM64_OP_OTHER },
+	{ 0xc8dffc20, "ldar x0, [x1]", ARM64_OP_OTHER },
+	{ 0xc89ffc20, "stlr x0, [x1]", ARM64_OP_OTHER },
+	{ 0x08dffc20, "ldarb w0, [x1]", ARM64_OP_OTHER },
+	{ 0x889f7c20, "stllr w0, [x1]", ARM64_OP_OTHER },
+	{ 0x88df7c20, "ldlar w0, [x1]", ARM64_OP_OTHER },
+	{ 0xf9400020, "ldr x0, [x1]", ARM64_OP_OTHER },
+	{ 0xf8200041, "ldadd x0, x1, [x2]", ARM64_OP_OTHER },
+	{ 0xd5033f5f, "clrex", ARM64_OP_OTHER },
+	{ 0xd5033bbf, "dmb ish", ARM64_OP_OTHER },
+	{ 0x97fffffa, "bl", ARM64_OP_LEAVES },
+	{ 0xd61f0060, "br x3", ARM64_OP_LEAVES },
+	{ 0xd63f0060, "blr x3", ARM64_OP_LEAVES },
+	{ 0xd65f03c0, "ret", ARM64_OP_LEAVES },
+	{ 0xd65f0bff, "retaa", ARM64_OP_LEAVES },
+	{ 0xd61f081f, "braaz x0", ARM64_OP_LEAVES },
+	{ 0xd4000001, "svc #0", ARM64_OP_LEAVES },
+	{ 0xd4000002, "hvc #0", ARM64_OP_LEAVES },
+	{ 0xd4200020, "brk #1", ARM64_OP_BRK },
+	{ 0xd4400000, "hlt #0", ARM64_OP_LEAVES },
+	{ 0x00000000, "udf #0", ARM64_OP_LEAVES },
 };
 
 Test(arm64_insn, kinds, .description = "each kind, and what looks like it but is not")
@@ -80,8 +80,8 @@ Test(arm64_insn, kinds, .description = "each kind, and what looks like it but is
 	size_t i;
 
 	for (i = 0; i < sizeof(insns) / sizeof(insns[0]); i++)
-		cr_expect_eq(arm64_decode(insns[i].word).kind, insns[i].kind, "%s: %d",
-			     insns[i].text, arm64_decode(insns[i].word).kind);
+		cr_expect_eq(arm64_decode(insns[i].word).op, insns[i].op, "%s: %d", insns[i].text,
+			     arm64_decode(insns[i].word).op);
 }
 
 Test(arm64_insn, immediates, .description = "of brk, and of msr daifset and daifclr")
@@ -113,16 +113,16 @@ Test(arm64_insn, branches, .description = "targets of branches, either direction
 		{ 0x5c000000, false, 0 } /* ldr d0: none */,
 	};
 	size_t i, n = sizeof(branches) / sizeof(branches[0]) - 1;
-	struct insn in;
+	struct arm64_insn in;
 
 	for (i = 0; i < n; i++) {
 		in = arm64_decode(branches[i].word);
-		cr_expect_eq(in.kind, INSN_BRANCH, "%08x", branches[i].word);
+		cr_expect_eq(in.op, ARM64_OP_BRANCH, "%08x", branches[i].word);
 		cr_expect_eq(in.conditional, branches[i].conditional, "%08x", branches[i].word);
 		cr_expect_eq(in.offset, branches[i].offset, "%08x: %ld", branches[i].word,
 			     in.offset);
 	}
-	cr_expect_eq(arm64_decode(branches[n].word).kind, INSN_OTHER);
+	cr_expect_eq(arm64_decode(branches[n].word).op, ARM64_OP_OTHER);
 }
 
 /* ---- steps ------------------------------------------------------------------------------- */
@@ -220,7 +220,7 @@ Test(arm64_step, host_blocks, .description = "a backend that keeps interrupts ou
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
-Test(arm64_step, not_run, .description = "a step that ended before it began leaves nothing behind")
+Test(arm64_step, not_run, .description = "a step that ended before it began leaves no trace")
 {
 	begin(0xd50342df);
 	end(false);
@@ -232,7 +232,7 @@ Test(arm64_step, not_run, .description = "a step that ended before it began leav
 }
 
 Test(arm64_step, completed_aside,
-     .description = "not trapped, but past it (an MMIO completed): mended")
+     .description = "not trapped, but past it (an MMIO completed): restored")
 {
 	begin(LDR);
 	t.state.pc += 4;
@@ -291,7 +291,7 @@ Test(arm64_step, mrs_daif, .description = "mrs x9, daif: the guest does not see 
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H | PSTATE_F);
 }
 
-Test(arm64_step, mrs_daif_banks, .description = "x28 and x29 are mended where they lie")
+Test(arm64_step, mrs_daif_banks, .description = "x28 and x29 are restored in their banks")
 {
 	begin(0xd53b423c);
 	t.state.x[28] = PSTATE_IRQS;
@@ -315,14 +315,14 @@ Test(arm64_step, eret, .description = "eret: PSTATE from SPSR_EL1, which the gue
 	t.state.spsr_el1 = spsr;
 	t.state.pstate |= PSTATE_I;
 	begin(ERET);
-	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T | PSTATE_IRQS, "nothing gets in behind it");
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T | PSTATE_IRQS, "no interrupt comes after it");
 	cr_expect(arm64_test_dirty(&t, ARM64_BANK_EL1));
 	t.state.pstate = t.state.spsr_el1;
 	t.state.pc = DEST;
 	end(true);
 	cr_expect_eq(t.state.pstate, spsr);
 	cr_expect_eq(t.state.spsr_el1, spsr);
-	cr_expect_not(t.state.own_ss);
+	cr_expect_not(t.state.guest_ss);
 }
 
 Test(arm64_step, exceptions, .description = "the saved state has neither our mask nor our SS")
@@ -343,7 +343,7 @@ Test(arm64_step, exceptions, .description = "the saved state has neither our mas
 	}
 }
 
-Test(arm64_step, svc, .description = "svc: the exception returns behind it")
+Test(arm64_step, svc, .description = "svc: the exception returns to after it")
 {
 	t.state.pstate = PSTATE_EL0T;
 	begin(SVC);
@@ -405,7 +405,8 @@ Test(arm64_step, aarch32, .description = "AArch32 code is not decoded as A64, an
 
 /* ---- brk ---------------------------------------------------------------------------------- */
 
-Test(arm64_step, own_brk, .description = "the guest's own brk takes its exception, without running")
+Test(arm64_step, guest_brk,
+     .description = "the guest's own brk takes its exception, without running")
 {
 	t.state.pstate = PSTATE_EL0T | 1U << 29;
 	begin(BRK);
@@ -444,39 +445,39 @@ enum { MDSCR_SS = 1, MDSCR_KDE = 1 << 13, ESR_STEP = 0xce000022, ESR_STEPPED = 0
 static void steps_itself(bool ss)
 {
 	t.state.sys[ARM64_MDSCR] = MDSCR_SS | MDSCR_KDE;
-	t.state.own_ss = ss;
+	t.state.guest_ss = ss;
 }
 
-static void has_own_step(uint64_t from, uint32_t esr)
+static void has_guest_step(uint64_t from, uint32_t esr)
 {
 	cr_expect_eq(t.state.pc, VBAR + 0x200, "%#lx", t.state.pc);
 	cr_expect_eq(t.state.elr_el1, from, "%#lx", t.state.elr_el1);
 	cr_expect_eq(t.state.sys[ARM64_ESR], esr, "%#lx", t.state.sys[ARM64_ESR]);
 	cr_expect_eq(t.state.spsr_el1 & PSTATE_SS, 0);
-	cr_expect_not(t.state.own_ss);
+	cr_expect_not(t.state.guest_ss);
 	cr_expect(arm64_test_dirty(&t, ARM64_BANK_CORE));
 }
 
-Test(arm64_step, own_step,
-     .description = "behind an instruction that the guest steps is its exception")
+Test(arm64_step, guest_step,
+     .description = "after an instruction that the guest steps is its exception")
 {
 	steps_itself(true);
 	begin(NOP);
 	cr_expect_not(plan.emulated);
 	retire();
-	has_own_step(CODE + 4, ESR_STEPPED);
+	has_guest_step(CODE + 4, ESR_STEPPED);
 }
 
-Test(arm64_step, own_step_pending,
+Test(arm64_step, guest_step_pending,
      .description = "one that is pending comes before the instruction")
 {
 	steps_itself(false);
 	begin(NOP);
 	cr_expect(plan.emulated);
-	has_own_step(CODE, ESR_STEP);
+	has_guest_step(CODE, ESR_STEP);
 }
 
-Test(arm64_step, own_step_el0, .description = "of EL0 it is of another class, and needs no KDE")
+Test(arm64_step, guest_step_el0, .description = "of EL0 it is of another class, and needs no KDE")
 {
 	steps_itself(true);
 	t.state.sys[ARM64_MDSCR] = MDSCR_SS;
@@ -487,7 +488,7 @@ Test(arm64_step, own_step_el0, .description = "of EL0 it is of another class, an
 	cr_expect_eq(t.state.sys[ARM64_ESR], 0xcb000022, "%#lx", t.state.sys[ARM64_ESR]);
 }
 
-Test(arm64_step, own_step_masked,
+Test(arm64_step, guest_step_masked,
      .description = "none while it is masked, locked, or not of this level")
 {
 	static const struct {
@@ -513,17 +514,18 @@ Test(arm64_step, own_step_masked,
 	}
 }
 
-Test(arm64_step, own_step_unmasked, .description = "msr daifclr that lets it in is followed by it")
+Test(arm64_step, guest_step_unmasked,
+     .description = "msr daifclr that lets it in is followed by it")
 {
 	steps_itself(false);
 	t.state.pstate |= PSTATE_D;
 	begin(0xd50348ff);
 	t.state.pstate &= ~(uint64_t)PSTATE_D;
 	retire();
-	has_own_step(CODE + 4, ESR_STEP);
+	has_guest_step(CODE + 4, ESR_STEP);
 }
 
-Test(arm64_step, own_step_eret,
+Test(arm64_step, guest_step_eret,
      .description = "eret with SPSR.SS set lets one instruction go first")
 {
 	steps_itself(false);
@@ -534,18 +536,19 @@ Test(arm64_step, own_step_eret,
 	t.state.pc = DEST;
 	end(true);
 	cr_expect_eq(t.state.pc, DEST);
-	cr_expect(t.state.own_ss);
+	cr_expect(t.state.guest_ss);
 	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H | PSTATE_SS);
 }
 
-Test(arm64_step, own_step_fault, .description = "an instruction that faults is to be stepped again")
+Test(arm64_step, guest_step_fault,
+     .description = "an instruction that faults is to be stepped again")
 {
 	steps_itself(true);
 	begin(LDR);
 	take_exception(VBAR + 0x200, CODE, true);
 	end(true);
 	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H | PSTATE_SS);
-	cr_expect_not(t.state.own_ss);
+	cr_expect_not(t.state.guest_ss);
 	teardown();
 	setup();
 	steps_itself(true);
@@ -602,7 +605,7 @@ Test(arm64_step, exclusive_leaves, .description = "a branch out of the sequence 
 }
 
 Test(arm64_step, exclusive_no_retry,
-     .description = "it ends behind the store if no branch goes back")
+     .description = "it ends after the store if no branch goes back")
 {
 	put_sequence();
 	code(3, NOP);
@@ -616,7 +619,7 @@ Test(arm64_step, exclusive_no_retry,
 }
 
 Test(arm64_step, exclusive_fault,
-     .description = "a fault in the sequence ends it at the vector, mended")
+     .description = "a fault in the sequence ends it at the vector, restored")
 {
 	put_sequence();
 	begin(LDXR);

@@ -36,7 +36,7 @@ static bool begin(size_t i, uint64_t pstate, uint64_t sctlr, uint64_t mdscr)
 	t.state.sys[ARM64_VBAR] = VBAR;
 	t.state.sys[ARM64_SCTLR] = sctlr;
 	t.state.sys[ARM64_MDSCR] = mdscr;
-	t.state.own_ss = mdscr & MDSCR_SS;
+	t.state.guest_ss = mdscr & MDSCR_SS;
 	*(uint32_t *)arm64_test_mem(&t, CODE) = waits[i].word;
 	cr_assert_eq(arm64_step_begin(&t.view, &plan), 0);
 	arm64_test_free(&t);
@@ -78,7 +78,7 @@ Test(arm64_wait, illegal, .description = "with PSTATE.IL set it is left to the p
 	cr_expect_not(begin(i, PSTATE_EL1H | PSTATE_IL, 0, 0), "%08x", waits[i].word);
 }
 
-Test(arm64_wait, own_step, .description = "a guest that steps itself has its exception behind it")
+Test(arm64_wait, guest_step, .description = "a guest that steps itself has its exception after it")
 {
 	size_t i;
 
@@ -87,6 +87,6 @@ Test(arm64_wait, own_step, .description = "a guest that steps itself has its exc
 		cr_expect(begin(i, PSTATE_EL1H, 0, MDSCR_SS | MDSCR_KDE), "%08x", waits[i].word);
 		cr_expect_eq(t.state.pc, VBAR + 0x200, "%08x: %#lx", waits[i].word, t.state.pc);
 		cr_expect_eq(t.state.elr_el1, CODE + 4);
-		cr_expect_not(t.state.own_ss);
+		cr_expect_not(t.state.guest_ss);
 	}
 }

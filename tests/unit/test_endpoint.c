@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The endpoint parser: what it takes, what it refuses, and what it says then. */
 #include <criterion/criterion.h>
 
@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include <vmgdb/endpoint.h>
-#include "transport/transport.h"
+#include "transport/parser.h"
 
-/* A spec that parses, and what the transport is to be told. */
+/* A spec that parses, and what the transport gets. */
 struct good {
 	const char *text;
 	enum vmgdb_role role;
@@ -105,6 +105,9 @@ static const struct bad bads[] = {
 	{ "12x4", VMGDB_STUB, "port '12x4' is not a number from 0 to 65535" },
 	{ "65536", VMGDB_STUB, "port '65536' is not a number from 0 to 65535" },
 	{ "tcp", VMGDB_STUB, "no port (tcp:[HOST:]PORT)" },
+	{ "pty,takeover", VMGDB_STUB, "option 'takeover' does not fit 'pty'" },
+	{ "tcp:1,takeover", VMGDB_DEBUGGER, "option 'takeover' is for the VMM's side" },
+	{ "tcp:1,takeover=x", VMGDB_STUB, "option 'takeover' takes no value" },
 	{ "tcp:", VMGDB_STUB, "port '' is not a number from 0 to 65535" },
 	{ "tcp:99999", VMGDB_STUB, "port '99999' is not a number from 0 to 65535" },
 	{ "tcp:18446744073709551617", VMGDB_STUB,
@@ -236,18 +239,66 @@ Test(endpoint, policy, .description = "the session's options arrive in the endpo
 	struct vmgdb_endpoint *ep;
 	char err[256];
 
-	cr_assert_eq(vmgdb_endpoint_open("0,wait,ro,ack,on-disconnect=stay,log=/a,log=/b",
+	cr_assert_eq(vmgdb_endpoint_open("0,wait,ro,ack,takeover,on-disconnect=stay,log=/a,"
+					 "log=/dev/null",
 					 VMGDB_STUB, &ep, err, sizeof(err)),
 		     0, "%s", err);
-	cr_expect(ep->policy.wait && ep->policy.ro && ep->policy.ack);
+	cr_expect(ep->policy.wait && ep->policy.ro && ep->policy.ack && ep->policy.takeover);
 	cr_expect_eq(ep->policy.on_disconnect, DISCONNECT_STAY);
-	cr_expect_str_eq(ep->policy.log, "/b");
+	cr_expect_str_eq(ep->policy.log, "/dev/null");
+	cr_expect_eq(fcntl(ep->policy.log_fd, F_GETFL) & (O_ACCMODE | O_APPEND),
+		     O_WRONLY | O_APPEND);
+	cr_expect_eq(fcntl(ep->policy.log_fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
 	vmgdb_endpoint_close(ep);
 
 	cr_assert_eq(vmgdb_endpoint_open("0", VMGDB_STUB, &ep, err, sizeof(err)), 0);
 	cr_expect(!ep->policy.wait && !ep->policy.ro && !ep->policy.ack && !ep->policy.log);
+	cr_expect(!ep->policy.takeover && ep->policy.log_fd < 0);
 	cr_expect_eq(ep->policy.on_disconnect, DISCONNECT_RESUME);
 	vmgdb_endpoint_close(ep);
+}
+
+Test(endpoint, log, .description = "a transcript that can't be opened is an error of the spec")
+{
+	struct vmgdb_endpoint *ep;
+	char err[256];
+
+	cr_expect_eq(vmgdb_endpoint_open("0,log=/nonexistent/x", VMGDB_STUB, &ep, err, sizeof(err)),
+		     -ENOENT);
+	cr_expect_str_eq(err, "endpoint '0,log=/nonexistent/x': option 'log': can't open "
+			      "'/nonexistent/x': No such file or directory");
+	cr_expect_null(ep);
+}
+
+Test(endpoint, takeover, .description = "who may take the VM over from whom")
+{
+	const uint32_t own = geteuid();
+	const struct {
+		struct peer_id new, attached;
+		bool may;
+	} rows[] = {
+		{ { PEER_UID, 1234 }, { PEER_UID, 1234 }, true },
+		{ { PEER_UID, 1234 }, { PEER_UID, 1235 }, false },
+		{ { PEER_UID, 0 }, { PEER_UID, 1234 }, true },
+		{ { PEER_UID, own + 1 }, { PEER_UID, own }, false },
+		{ { PEER_UID, own }, { PEER_TCP, 0 }, true },
+		{ { PEER_UID, own + 1 }, { PEER_TCP, 0 }, false },
+		{ { PEER_UID, own + 1 }, { PEER_UNKNOWN, own + 1 }, false },
+		{ { PEER_CID, 3 }, { PEER_CID, 3 }, true },
+		{ { PEER_CID, 3 }, { PEER_CID, 4 }, false },
+		{ { PEER_CID, 3 }, { PEER_UID, 3 }, false },
+		{ { PEER_TCP_LOOPBACK, 0 }, { PEER_TCP_LOOPBACK, 0 }, true },
+		{ { PEER_TCP_LOOPBACK, 0 }, { PEER_TCP, 0 }, true },
+		{ { PEER_TCP_LOOPBACK, 0 }, { PEER_UNKNOWN, 0 }, true },
+		{ { PEER_TCP_LOOPBACK, 0 }, { PEER_UID, own }, false },
+		{ { PEER_TCP, 0 }, { PEER_TCP, 0 }, false },
+		{ { PEER_UNKNOWN, 0 }, { PEER_UNKNOWN, 0 }, false },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_eq(peer_may_take_over(&rows[i].new, &rows[i].attached), rows[i].may,
+			     "row %zu", i);
 }
 
 Test(endpoint, stdio_policy,
@@ -293,7 +344,7 @@ Test(endpoint, help, .description = "each kind and option has one line of help, 
 			options++;
 		kinds += transports[kinds].kind != NULL;
 	}
-	cr_expect_eq(options, 9);
+	cr_expect_eq(options, 10);
 	cr_expect_null(vmgdb_endpoint_help(i + 1));
 }
 

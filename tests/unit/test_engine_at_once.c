@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Several vCPUs that come to stops at once: each is told, one after the other, and none twice. */
+/* Several vCPUs that stop at once: each stop is reported, one after the other, and none twice. */
 #include <criterion/criterion.h>
 
 #include "tests/unit/softvm.h"
@@ -10,7 +10,7 @@ struct meeting {
 	atomic_ulong retired;
 };
 
-/* Two vCPUs do not leave the guest before both have come to what stops them. */
+/* Two vCPUs do not exit before both have hit what stops them. */
 static void meet(void *opaque, struct softcpu *c, const struct trap *t)
 {
 	struct meeting *m = opaque;
@@ -69,7 +69,7 @@ static const enum stop_kind kind_of[] = {
 	[BP_SOFTWARE] = STOP_SWBREAK, [BP_HARDWARE] = STOP_HWBREAK
 };
 
-static void both_told(struct softvm *vm, const struct vcpu_ops *ops, enum bp_type type)
+static void both_reported(struct softvm *vm, const struct vcpu_ops *ops, enum bp_type type)
 {
 	unsigned long ran;
 	struct stop a, b;
@@ -81,61 +81,60 @@ static void both_told(struct softvm *vm, const struct vcpu_ops *ops, enum bp_typ
 	softvm_continue(vm);
 	b = softvm_stopped(vm);
 	expect_stop(b, kind_of[type], !a.vcpu);
-	cr_expect_eq(meeting.retired, ran, "nothing runs before the second is told");
+	cr_expect_eq(meeting.retired, ran, "nothing runs before the second is reported");
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
 	cr_expect_eq(softvm_pc(vm, 1), LOOP + 8);
 	softvm_remove(vm, type, LOOP + 8, ops->cpu->brk_kind);
 	softvm_continue(vm);
 	softvm_run_on(vm, 0, 50);
 	softvm_run_on(vm, 1, 50);
-	cr_expect_not(softvm_wait(vm, &a, 0), "neither is told twice");
+	cr_expect_not(softvm_wait(vm, &a, 0), "neither is reported twice");
 	part(vm);
 }
 
 SOFT_TEST(engine_at_once, both_hit,
-	  "two vCPUs at one breakpoint at once: the second is told at the next resume")
+	  "two vCPUs at one breakpoint at once: the second is reported at the next resume")
 {
-	both_told(vm, ops, BP_SOFTWARE);
+	both_reported(vm, ops, BP_SOFTWARE);
 }
 
-SOFT_TEST(engine_at_once, both_hit_slot, "the same with a hardware breakpoint")
+SOFT_TEST_SLOTS(engine_at_once, both_hit_slot, "the same with a hardware breakpoint")
 {
-	both_told(vm, ops, BP_HARDWARE);
+	both_reported(vm, ops, BP_HARDWARE);
 }
 
-/* Once: both are at their breakpoints, and vCPU 0 leaves the guest when vCPU 1 has its event. */
+/* Once: both are at their breakpoints, and vCPU 0 exits when vCPU 1 has its stop pending. */
 struct in_turn {
 	struct softvm *vm;
 	atomic_bool there[2];
 };
 
-static bool has_event(struct softvm *vm, unsigned int cpu)
+static bool has_pending(struct softvm *vm, unsigned int cpu)
 {
 	bool yes;
 
 	pthread_mutex_lock(&vm->engine.lock);
-	yes = vm->cpus[cpu].vcpu->event.kind;
+	yes = vm->cpus[cpu].vcpu->pending.kind;
 	pthread_mutex_unlock(&vm->engine.lock);
 	return yes;
 }
 
-static void come_in_turn(void *opaque, struct softcpu *c, const struct trap *t)
+static void hit_in_turn(void *opaque, struct softcpu *c, const struct trap *t)
 {
 	struct in_turn *o = opaque;
 
-	if (!(t->kind & TRAP_BRK) || atomic_exchange(&o->there[c->index], true))
+	if (!(t->kind & (TRAP_BRK | TRAP_EXEC)) || atomic_exchange(&o->there[c->index], true))
 		return;
 	while (!atomic_load(&o->there[!c->index]))
 		;
-	while (!c->index && !has_event(o->vm, 1))
+	while (!c->index && !has_pending(o->vm, 1))
 		;
 }
 
-SOFT_TEST(engine_at_once, first_told_first,
-	  "of several stops the one that came first is told first")
+SOFT_TEST(engine_at_once, first_reported_first, "of several stops the first one is reported first")
 {
 	static struct in_turn turns;
-	static const struct soft_hooks in_turn = { .opaque = &turns, .trapped = come_in_turn };
+	static const struct soft_hooks in_turn = { .opaque = &turns, .trapped = hit_in_turn };
 
 	turns = (struct in_turn){ .vm = vm };
 	softvm_init_loops(vm, ops, 2, &in_turn);
@@ -183,13 +182,13 @@ SOFT_TEST(engine_at_once, moved_away,
 	moved(vm, ops, BP_SOFTWARE);
 }
 
-SOFT_TEST(engine_at_once, moved_away_slot, "the same with a hardware breakpoint")
+SOFT_TEST_SLOTS(engine_at_once, moved_away_slot, "the same with a hardware breakpoint")
 {
 	moved(vm, ops, BP_HARDWARE);
 }
 
 SOFT_TEST(engine_at_once, moved_away_watch,
-	  "a kept watchpoint stop is dropped so only if the access was not made yet")
+	  "a pending watchpoint stop is dropped so only if the access is yet to come")
 {
 	struct stop a;
 
@@ -211,7 +210,7 @@ SOFT_TEST(engine_at_once, moved_away_watch,
 	part(vm);
 }
 
-SOFT_TEST(engine_at_once, both_hit_held, "the second is kept while its vCPU is held")
+SOFT_TEST(engine_at_once, both_hit_held, "the second stays pending while its vCPU is held")
 {
 	struct stop a, b;
 
@@ -225,8 +224,8 @@ SOFT_TEST(engine_at_once, both_hit_held, "the second is kept while its vCPU is h
 	part(vm);
 }
 
-SOFT_TEST(engine_at_once, both_hit_replaced,
-	  "a hit kept for a hardware breakpoint that a software one replaced is not lost")
+SOFT_TEST_SLOTS(engine_at_once, both_hit_replaced,
+		"a pending hit of a hardware breakpoint that a software one replaced is not lost")
 {
 	struct stop a, b;
 	uint64_t laps;
@@ -245,8 +244,8 @@ SOFT_TEST(engine_at_once, both_hit_replaced,
 
 enum { PAGE_VA = 0x900 };
 
-SOFT_TEST(engine_at_once, pending_slot_both,
-	  "two vCPUs at a slot on a page that stays unmapped: both are told")
+SOFT_TEST_SLOTS(engine_at_once, unmapped_both,
+		"two vCPUs at a slot on a page that stays unmapped: both are reported")
 {
 	struct stop a, b;
 	unsigned int i;
@@ -267,7 +266,7 @@ SOFT_TEST(engine_at_once, pending_slot_both,
 }
 
 SOFT_TEST(engine_at_once, watch_removed,
-	  "a kept watchpoint stop whose watch is gone does not disarm the others")
+	  "a pending watchpoint stop whose watchpoint is gone does not disarm the others")
 {
 	struct stop a, b;
 	unsigned int i;
@@ -292,7 +291,7 @@ SOFT_TEST(engine_at_once, watch_removed,
 }
 
 SOFT_TEST(engine_at_once, fatal_both,
-	  "two vCPUs end at once: both are told, the second at the next resume")
+	  "two vCPUs end at once: both are reported, the second at the next resume")
 {
 	unsigned long ran;
 	struct stop a, b;

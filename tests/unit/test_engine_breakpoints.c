@@ -10,8 +10,7 @@
 
 /* ---- software breakpoints ---------------------------------------------------------------- */
 
-SOFT_TEST(engine_points, hit,
-	  "a hit is reported once, with its vCPU and PC, each time it is come to")
+SOFT_TEST(engine_breakpoints, hit, "a hit is reported once, with its vCPU and PC, each time round")
 {
 	const uint64_t at = loop_of(1) + 8;
 	uint64_t laps;
@@ -26,13 +25,14 @@ SOFT_TEST(engine_points, hit,
 	for (i = 1; i <= 20; i++) {
 		cr_assert_eq(softvm_pc(vm, 1), at);
 		cr_assert_eq(softvm_regs(vm, 1)->r[0], laps + i - 1, "one lap between hits");
-		cr_expect_not(softvm_wait(vm, &s, 0), "told once");
+		cr_expect_not(softvm_wait(vm, &s, 0), "reported once");
 		continue_to(vm, STOP_SWBREAK, 1);
 	}
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_points, hidden, "a debugger never sees an inserted breakpoint")
+SOFT_TEST(engine_breakpoints, hidden,
+	  "at a stop a breakpoint is neither in guest memory nor in what the debugger reads")
 {
 	const uint64_t at = loop_of(0) + 8;
 	uint8_t before[16], now[16];
@@ -43,7 +43,7 @@ SOFT_TEST(engine_points, hidden, "a debugger never sees an inserted breakpoint")
 	softvm_begin(vm);
 	softvm_break(vm, at);
 	continue_to(vm, STOP_SWBREAK, 0);
-	cr_assert(softvm_planted(vm, at));
+	cr_expect_eq(memcmp(vm->mem + at - 8, before, sizeof(before)), 0, "as it is");
 	for (off = 0; off < 12; off++) {
 		cr_assert_eq(vm->t->ops->read(vm->t, 0, at - 8 + off, now, 4), 4);
 		cr_expect_eq(memcmp(now, before + off, 4), 0, "at %u", off);
@@ -62,7 +62,7 @@ static void end_with(struct softvm *vm, uint64_t at, const struct soft_insn *ins
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_points, write_under,
+SOFT_TEST(engine_breakpoints, write_under,
 	  "a debugger's write goes under a breakpoint, and it still works")
 {
 	const uint64_t at = loop_of(0) + 8;
@@ -81,7 +81,7 @@ SOFT_TEST(engine_points, write_under,
 	end_with(vm, at, &add);
 }
 
-SOFT_TEST(engine_points, hole, "reads stop at a hole, writes into one are refused whole")
+SOFT_TEST(engine_breakpoints, hole, "reads stop at a hole, writes into one are refused whole")
 {
 	uint8_t buf[16] = { 0 }, was[8];
 
@@ -129,8 +129,10 @@ static bool shows(struct softvm *vm, uint64_t at, const struct soft_insn *insn)
 	return true;
 }
 
-SOFT_TEST(engine_points, overwritten,
-	  "the guest writes over a breakpoint: no stale byte comes back, and it is set anew")
+SOFT_TEST_MEMORY(
+	engine_breakpoints, overwritten,
+	"the guest writes over a breakpoint: no stale byte comes back, it is inserted again, "
+	"and the debugger is told")
 {
 	const struct soft_insn add = I(ADDI, 4, 0x3c, 1);
 	const uint64_t at = LOOP + 8;
@@ -140,22 +142,24 @@ SOFT_TEST(engine_points, overwritten,
 	continue_to(vm, STOP_SWBREAK, 0); /* written over on the way to +8 */
 	cr_assert_eq(softvm_pc(vm, 0), LOOP + 12, "what the guest wrote ran");
 	cr_expect(shows(vm, at, &add));
+	cr_expect_str_eq(softvm_console(vm), "");
 	softvm_unbreak(vm, LOOP + 12);
 	softvm_break(vm, LOOP + 16);
 	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect(strstr(softvm_console(vm), "overwritten"));
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 16);
-	cr_expect(softvm_planted(vm, at), "set anew when it was let run");
 	cr_expect_eq(softvm_regs(vm, 0)->r[4], 1);
 	softvm_go_to(vm, 0, at);
 	cr_assert_eq(softvm_pc(vm, 0), at);
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), at);
-	cr_expect_eq(softvm_regs(vm, 0)->r[4], 1, "hit where it was put, not a lap later");
+	cr_expect_eq(softvm_regs(vm, 0)->r[4], 1,
+		     "hit where the debugger has moved it to, not a lap later");
 	end_with(vm, at, &add);
 }
 
-SOFT_TEST(engine_points, overwritten_by_step,
-	  "an instruction that is stepped writes over a breakpoint: it is set anew too")
+SOFT_TEST(engine_breakpoints, overwritten_by_step,
+	  "an instruction that is stepped writes over a breakpoint: that one is hit all the same")
 {
 	const struct soft_insn add = I(ADDI, 4, 0x3c, 1);
 	const uint64_t at = LOOP + 8;
@@ -171,7 +175,7 @@ SOFT_TEST(engine_points, overwritten_by_step,
 	end_with(vm, at, &add);
 }
 
-SOFT_TEST(engine_points, overwritten_shares_bytes,
+SOFT_TEST(engine_breakpoints, overwritten_shares_bytes,
 	  "a new instruction with bytes of the breakpoint in it is shown as it is")
 {
 	const struct soft_insn like = I(NOP, 0x20, 0x3c, 0xd4); /* as soft32's, but for the first */
@@ -184,9 +188,8 @@ SOFT_TEST(engine_points, overwritten_shares_bytes,
 	softvm_fini(vm);
 }
 
-SOFT_TEST(
-	engine_points, alias,
-	"who comes to a breakpoint by a name of its memory that the debugger did not give goes on")
+SOFT_TEST(engine_breakpoints, alias,
+	  "a vCPU that reaches a breakpoint by an address that the debugger did not name passes it")
 {
 	struct stop s;
 	unsigned int i;
@@ -214,15 +217,16 @@ SOFT_TEST(
 	expect_stop(s = softvm_stopped(vm), STOP_SWBREAK, s.vcpu);
 	softvm_resume_one(vm, 0, RESUME_CONTINUE, RESUME_HOLD);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
-	cr_expect_eq(softvm_pc(vm, 0), 0x808, "it has that name now");
+	cr_expect_eq(softvm_pc(vm, 0), 0x808, "the debugger has named that one now");
 	softvm_fini(vm);
 }
 
-SOFT_TEST(
-	engine_points, remapped,
-	"a page that is mapped elsewhere: its breakpoint follows when it is inserted anew, not before")
+SOFT_TEST_MEMORY(
+	engine_breakpoints, remapped,
+	"a page that is mapped elsewhere: its breakpoint follows when it is set again, not before")
 {
 	const uint64_t copy = 0xe00;
+	struct stop s;
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
@@ -234,20 +238,24 @@ SOFT_TEST(
 		continue_to(vm, STOP_SWBREAK, 0);
 		softvm_map(vm, LOOP, copy);
 		softvm_step(vm, 0);
-		cr_expect(softvm_planted(vm, LOOP + 8) && !softvm_planted(vm, copy + 8));
-		if (i) /* gdb takes all out at each stop, lldb leaves them in */
+		softvm_continue(vm);
+		softvm_run_on(vm, 0, 50);
+		cr_expect_not(softvm_wait(vm, &s, 0));
+		softvm_interrupt(vm);
+		expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+		softvm_go_to(vm, 0, LOOP);
+		if (i) /* gdb removes all at each stop, lldb leaves them */
 			softvm_unbreak(vm, LOOP + 8);
 		softvm_break(vm, LOOP + 8);
 		continue_to(vm, STOP_SWBREAK, 0);
 		cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
-		cr_expect(!softvm_planted(vm, LOOP + 8) && softvm_planted(vm, copy + 8));
 		softvm_detach(vm);
 		cr_expect_eq(memcmp(vm->mem + LOOP, vm->mem + copy, SOFT_PAGE), 0);
 		softvm_fini(vm);
 	}
 }
 
-SOFT_TEST(engine_points, two_names,
+SOFT_TEST(engine_breakpoints, two_names,
 	  "two virtual addresses of one place: the second keeps it when the first goes")
 {
 	struct stop s;
@@ -269,12 +277,11 @@ SOFT_TEST(engine_points, two_names,
 	cr_expect_not(softvm_wait(vm, &s, 0));
 	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
-	cr_expect_not(softvm_planted(vm, LOOP + 8));
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_points, stopped_on_it,
-	  "a vCPU that another's stop caught right before a breakpoint comes to it afterwards")
+SOFT_TEST(engine_breakpoints, stopped_on_it,
+	  "a vCPU that another's stop caught right before a breakpoint hits it afterwards")
 {
 	uint64_t laps;
 
@@ -285,14 +292,15 @@ SOFT_TEST(engine_points, stopped_on_it,
 	softvm_break(vm, loop_of(1) + 8);
 	softvm_step(vm, 0);
 	continue_to(vm, STOP_SWBREAK, 1);
-	cr_expect_eq(softvm_regs(vm, 1)->r[0], laps, "the first time that it comes there");
+	cr_expect_eq(softvm_regs(vm, 1)->r[0], laps, "the first time that it is there");
 	continue_to(vm, STOP_SWBREAK, 1);
 	cr_expect_eq(softvm_regs(vm, 1)->r[0], laps + 1);
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_points, told_here,
-	  "a vCPU that was told at a breakpoint goes on from it, however long it was held there")
+SOFT_TEST(
+	engine_breakpoints, reported_here,
+	"a vCPU that was reported at a breakpoint goes on from it, however long it was held there")
 {
 	uint64_t laps;
 
@@ -303,12 +311,12 @@ SOFT_TEST(engine_points, told_here,
 	laps = softvm_regs(vm, 0)->r[0];
 	softvm_step(vm, 1);
 	continue_to(vm, STOP_SWBREAK, 0);
-	cr_expect_eq(softvm_regs(vm, 0)->r[0], laps + 1, "not told twice");
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], laps + 1, "not reported twice");
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_points, inserted_here,
-	  "a breakpoint put where the told vCPU stands is not a hit, the next time round it is")
+SOFT_TEST(engine_breakpoints, inserted_here,
+	  "a breakpoint set where the reported vCPU stands is not a hit, the next time round it is")
 {
 	uint64_t laps, at;
 
@@ -326,7 +334,7 @@ SOFT_TEST(engine_points, inserted_here,
 
 /* ---- the guest's own --------------------------------------------------------------------- */
 
-SOFT_TEST(engine_points, guests_own,
+SOFT_TEST(engine_breakpoints, guests_own,
 	  "the guest's own breakpoint is its exception, with ours set or not")
 {
 	softvm_init_loops(vm, ops, 1, NULL);
@@ -341,7 +349,7 @@ SOFT_TEST(engine_points, guests_own,
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_points, on_guests_own,
+SOFT_TEST(engine_breakpoints, on_guests_own,
 	  "a breakpoint on the guest's own: a hit, then the guest's exception")
 {
 	unsigned int i;
@@ -361,8 +369,8 @@ SOFT_TEST(engine_points, on_guests_own,
 	softvm_fini(vm);
 }
 
-/* Ctrl-C when the vCPU is about to take the exception that it was given. */
-static void interrupt_given(void *opaque, struct softcpu *c)
+/* Ctrl-C when the vCPU is about to take the exception that was reinjected. */
+static void interrupt_reinjected(void *opaque, struct softcpu *c)
 {
 	struct softvm *vm = opaque;
 
@@ -370,14 +378,15 @@ static void interrupt_given(void *opaque, struct softcpu *c)
 		softvm_interrupt(vm);
 }
 
-SOFT_TEST(engine_points, on_guests_own_stopped,
-	  "stops before the guest takes the exception that it was given: the hit is not told again")
+SOFT_TEST(
+	engine_breakpoints, on_guests_own_stopped,
+	"stops before the guest takes the exception that was reinjected: the hit is not reported again")
 {
-	static struct soft_hooks given;
+	static struct soft_hooks hooks;
 	unsigned int i;
 
-	given = (struct soft_hooks){ .opaque = vm, .point = interrupt_given };
-	softvm_init_loops(vm, ops, 1, &given);
+	hooks = (struct soft_hooks){ .opaque = vm, .point = interrupt_reinjected };
+	softvm_init_loops(vm, ops, 1, &hooks);
 	CODE(vm, LOOP, I(ADDI, 0, 0, 1), I(BRK, 0, 0, 0), I(NOP, 0, 0, 0), JMP(-4));
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 4);
@@ -386,9 +395,9 @@ SOFT_TEST(engine_points, on_guests_own_stopped,
 		continue_to(vm, STOP_INTERRUPT, 0);
 		cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
 		cr_expect_eq(softvm_regs(vm, 0)->r[7], 0);
-		vm->engine.vcpus[0]->met = false; /* another vCPU was told of in between */
+		vm->cpus[0].vcpu->pc = PC_UNCHECKED; /* another one was reported in between */
 	}
-	given.point = NULL;
+	hooks.point = NULL;
 	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, true);
 	softvm_insert(vm, BP_WRITE, DATA, 8); /* from here on it steps */
 	continue_to(vm, STOP_SWBREAK, 0);
@@ -397,7 +406,7 @@ SOFT_TEST(engine_points, on_guests_own_stopped,
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_points, guests_steps,
+SOFT_TEST(engine_breakpoints, guests_steps,
 	  "the guest's own single-step traps are its own while a breakpoint is set")
 {
 	softvm_init_loops(vm, ops, 1, NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Conditions and commands of breakpoints, run on the vCPU that comes to one. */
+/* Conditions and commands of breakpoints, run on the vCPU that hits one. */
 #include <errno.h>
 #include <string.h>
 
@@ -20,18 +20,18 @@ enum {
 
 enum { REG_R0 = 2 }; /* as softcpu.c describes it */
 
-static void set_rules(struct softvm *vm, enum bp_type type, uint64_t at,
-		      const struct agent_code *codes, unsigned int n)
+static void set_conditions(struct softvm *vm, enum bp_type type, uint64_t at,
+			   const struct agent_code *codes, unsigned int n)
 {
 	cr_assert_eq(vm->t->ops->conditions(vm->t, type, at, vm->ops->cpu->brk_kind, codes, n), 0);
 }
 
-static void rule(struct softvm *vm, enum bp_type type, uint64_t at, bool command,
-		 const uint8_t *code, size_t len)
+static void set_code(struct softvm *vm, enum bp_type type, uint64_t at, bool command,
+		     const uint8_t *code, size_t len)
 {
 	const struct agent_code c = { command, code, len };
 
-	set_rules(vm, type, at, &c, 1);
+	set_conditions(vm, type, at, &c, 1);
 }
 
 static const uint8_t r0_is_5[] = { REG, 0, REG_R0, CONST8, 5, EQUAL, END };
@@ -46,7 +46,7 @@ static void conditional(struct softvm *vm, const struct vcpu_ops *ops, enum bp_t
 		vm->cpus[i].cpu.regs.pc = LOOP; /* all in one loop */
 	softvm_begin(vm);
 	softvm_insert(vm, type, LOOP + 8, ops->cpu->brk_kind);
-	rule(vm, type, LOOP + 8, false, r0_is_5, sizeof(r0_is_5));
+	set_code(vm, type, LOOP + 8, false, r0_is_5, sizeof(r0_is_5));
 	for (i = 0; i < 3; i++) {
 		softvm_continue(vm);
 		const struct stop s = softvm_stopped(vm);
@@ -60,18 +60,17 @@ static void conditional(struct softvm *vm, const struct vcpu_ops *ops, enum bp_t
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_rules, condition, "a condition decides, on the vCPU that came there")
+SOFT_TEST(engine_conditions, condition, "a condition decides, on the vCPU that hit the breakpoint")
 {
 	conditional(vm, ops, BP_SOFTWARE, STOP_SWBREAK);
 }
 
-SOFT_TEST(engine_rules, condition_slot, "the same with a hardware breakpoint")
+SOFT_TEST_SLOTS(engine_conditions, condition_slot, "the same with a hardware breakpoint")
 {
 	conditional(vm, ops, BP_HARDWARE, STOP_HWBREAK);
 }
 
-SOFT_TEST(engine_rules, memory,
-	  "a condition reads memory, but nothing that is not mapped; then it holds")
+SOFT_TEST(engine_conditions, memory, "a condition reads memory; where nothing is mapped it holds")
 {
 	static const uint8_t data_is_7[] = { CONST16, DATA >> 8, DATA & 0xff, REF64,
 					     CONST8,  7,	 EQUAL,	      END };
@@ -81,10 +80,10 @@ SOFT_TEST(engine_rules, memory,
 	softvm_paging(vm);
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	rule(vm, BP_SOFTWARE, LOOP + 8, false, data_is_7, sizeof(data_is_7));
+	set_code(vm, BP_SOFTWARE, LOOP + 8, false, data_is_7, sizeof(data_is_7));
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 7);
-	rule(vm, BP_SOFTWARE, LOOP + 8, false, nowhere, sizeof(nowhere));
+	set_code(vm, BP_SOFTWARE, LOOP + 8, false, nowhere, sizeof(nowhere));
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 8, "better one stop too many");
 	cr_assert_eq(
@@ -94,14 +93,14 @@ SOFT_TEST(engine_rules, memory,
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_rules, endless, "a condition that does not end is ended")
+SOFT_TEST(engine_conditions, endless, "a condition that does not end is ended")
 {
 	static const uint8_t loop[] = { 0x21, 0, 0 }; /* goto 0 */
 
 	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	rule(vm, BP_SOFTWARE, LOOP + 8, false, loop, sizeof(loop));
+	set_code(vm, BP_SOFTWARE, LOOP + 8, false, loop, sizeof(loop));
 	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_fini(vm);
 }
@@ -115,13 +114,13 @@ static bool has_printed(void *opaque)
 	struct softvm *vm = opaque;
 	bool yes;
 
-	pthread_mutex_lock(&vm->engine.lock);
+	pthread_mutex_lock(&vm->engine.console_lock);
 	yes = vm->engine.console_len >= 12;
-	pthread_mutex_unlock(&vm->engine.lock);
+	pthread_mutex_unlock(&vm->engine.console_lock);
 	return yes;
 }
 
-SOFT_TEST(engine_rules, commands, "commands print and the guest runs on; nobody is told of a stop")
+SOFT_TEST(engine_conditions, commands, "commands print and the guest runs on; no stop is reported")
 {
 	char text[64] = "";
 	struct stop s;
@@ -129,7 +128,7 @@ SOFT_TEST(engine_rules, commands, "commands print and the guest runs on; nobody 
 	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_begin(vm);
 	softvm_break(vm, loop_of(1) + 8);
-	rule(vm, BP_SOFTWARE, loop_of(1) + 8, true, print_r0, sizeof(print_r0));
+	set_code(vm, BP_SOFTWARE, loop_of(1) + 8, true, print_r0, sizeof(print_r0));
 	softvm_continue(vm);
 	softvm_until(has_printed, vm);
 	cr_expect_not(softvm_wait(vm, &s, 0));
@@ -142,7 +141,8 @@ SOFT_TEST(engine_rules, commands, "commands print and the guest runs on; nobody 
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_rules, refused, "rules for what is not there, or for a watchpoint, are refused")
+SOFT_TEST(engine_conditions, refused,
+	  "conditions of what is not there, or of a watchpoint, are refused")
 {
 	const struct agent_code c = { false, r0_is_5, sizeof(r0_is_5) };
 
@@ -155,8 +155,9 @@ SOFT_TEST(engine_rules, refused, "rules for what is not there, or for a watchpoi
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_rules, several_conditions,
-	  "of several conditions one that holds is enough, whichever; of none a stop is not told")
+SOFT_TEST(
+	engine_conditions, several_conditions,
+	"of several conditions one that holds is enough, whichever; without one no stop is reported")
 {
 	static const uint8_t holds[] = { CONST8, 1, END }, holds_not[] = { CONST8, 0, END };
 	const struct agent_code no = { false, holds_not, sizeof(holds_not) };
@@ -168,12 +169,12 @@ SOFT_TEST(engine_rules, several_conditions,
 	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_begin(vm);
 	softvm_break(vm, LOOP + 8);
-	set_rules(vm, BP_SOFTWARE, LOOP + 8, first, 2);
+	set_conditions(vm, BP_SOFTWARE, LOOP + 8, first, 2);
 	continue_to(vm, STOP_SWBREAK, 0);
-	set_rules(vm, BP_SOFTWARE, LOOP + 8, last, 3);
+	set_conditions(vm, BP_SOFTWARE, LOOP + 8, last, 3);
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2, "each time round");
-	set_rules(vm, BP_SOFTWARE, LOOP + 8, none, 2);
+	set_conditions(vm, BP_SOFTWARE, LOOP + 8, none, 2);
 	softvm_continue(vm);
 	softvm_run_on(vm, 0, 100);
 	cr_expect_not(softvm_wait(vm, &s, 0));

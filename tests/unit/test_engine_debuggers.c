@@ -27,7 +27,7 @@ SOFT_TEST(engine_debuggers, detach_running, "detach from a running VM: breakpoin
 }
 
 SOFT_TEST(engine_debuggers, detach_at_hits,
-	  "detach while vCPUs are being hit: no vCPU is left on a breakpoint")
+	  "detach while vCPUs hit breakpoints: no vCPU is left on one")
 {
 	uint8_t before[SOFTVM_MEM / 8];
 	unsigned int i, round;
@@ -51,7 +51,7 @@ SOFT_TEST(engine_debuggers, detach_at_hits,
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_debuggers, stay, "detach and stay: nothing runs until the next debugger says so")
+SOFT_TEST(engine_debuggers, stay, "detach and stay: nothing runs until the next debugger resumes")
 {
 	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_start(vm);
@@ -59,7 +59,7 @@ SOFT_TEST(engine_debuggers, stay, "detach and stay: nothing runs until the next 
 	softvm_break(vm, LOOP + 8);
 	continue_to(vm, STOP_SWBREAK, 0);
 	vm->t->ops->detach(vm->t, DETACH_STAY);
-	cr_expect_not(softvm_planted(vm, LOOP + 8));
+	cr_expect_not(softvm_has_brk(vm, LOOP + 8));
 	cr_expect(softvm_stands(vm));
 	softvm_attach(vm);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
@@ -76,7 +76,7 @@ SOFT_TEST(engine_debuggers, stay, "detach and stay: nothing runs until the next 
 SOFT_TEST(engine_debuggers, hold, "held from the first instruction until a debugger lets it run")
 {
 	softvm_init_loops(vm, ops, 2, NULL);
-	vm->engine.held = true;
+	engine_hold_vm(&vm->engine);
 	softvm_start(vm);
 	cr_expect(softvm_stands(vm));
 	cr_expect_eq(softvm_retired(vm), 0);
@@ -124,7 +124,7 @@ SOFT_TEST(
 	s = softvm_stopped(vm);
 	vm->t->ops->renew(vm->t);
 	cr_expect(softvm_stands(vm));
-	cr_expect_not(softvm_planted(vm, loop_of(0) + 8));
+	cr_expect_not(softvm_has_brk(vm, loop_of(0) + 8));
 	softvm_continue(vm);
 	softvm_run_on(vm, 0, 50);
 	softvm_run_on(vm, 1, 50);
@@ -162,8 +162,8 @@ SOFT_TEST(engine_debuggers, one_at_a_time, "a second debugger is refused while o
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_debuggers, vmm_hears,
-	  "the VMM hears of stops and resumes in turns, whoever comes and goes")
+SOFT_TEST(engine_debuggers, vmm_callbacks,
+	  "the VMM's stopped and resumed are called in turns, whoever comes and goes")
 {
 	softvm_init_loops(vm, ops, 1, NULL);
 	softvm_start(vm);
@@ -189,8 +189,9 @@ SOFT_TEST(engine_debuggers, vmm_hears,
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_debuggers, stuck,
-	  "a vCPU that does not come back: attach gives up, detach goes on; nothing is left behind")
+SOFT_TEST_MEMORY(
+	engine_debuggers, stuck,
+	"a vCPU that does not come back: attach gives up, detach goes on; nothing is left behind")
 {
 	softvm_init_loops(vm, ops, 2, NULL);
 	vm->cpus[0].cpu.regs.flags = SOFT_IE;
@@ -210,7 +211,7 @@ SOFT_TEST(engine_debuggers, stuck,
 	softvm_continue(vm); /* steps over the OUT, which hangs with the breakpoint lifted */
 	softvm_until_hangs(vm);
 	softvm_detach(vm);
-	cr_expect_geq(vm->logs, 1, "said in the log");
+	cr_expect_geq(vm->errors, 1, "said in the log");
 	cr_expect_eq(vm->mem[LOOP + 4], SOFT_OUT);
 	vm->hang = false;
 	softvm_run_on(vm, 0, 100);

@@ -6,7 +6,8 @@
 
 #include "tests/unit/softvm.h"
 
-SOFT_TEST(engine_slots, hardware, "a hardware breakpoint is hit each time round, and gone on from")
+SOFT_TEST_SLOTS(engine_slots, hardware,
+		"a hardware breakpoint is hit each time round, and the vCPU goes on from it")
 {
 	const uint64_t at = loop_of(1) + 4;
 	uint64_t laps;
@@ -27,7 +28,7 @@ SOFT_TEST(engine_slots, hardware, "a hardware breakpoint is hit each time round,
 
 SOFT_TEST(
 	engine_slots, watch,
-	"a watchpoint tells vCPU, address and kind: after the access on soft8, before it on soft32")
+	"a watchpoint reports vCPU, address and kind: after the access on soft8, before it on soft32")
 {
 	bool before = ops->cpu->watch_before;
 	uint64_t laps;
@@ -51,8 +52,9 @@ SOFT_TEST(
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_slots, watch_slots,
-	  "a watch that takes several slots fires in each, and tells the address it was named by")
+SOFT_TEST(
+	engine_slots, watch_slots,
+	"a watchpoint that takes several slots fires in each, and reports the address it was set by")
 {
 	struct stop s;
 	unsigned int i;
@@ -84,7 +86,7 @@ SOFT_TEST(engine_slots, watch_slots,
 SOFT_TEST(engine_slots, watch_refused,
 	  "what can't be watched is refused with a reason, and nothing is silently dead")
 {
-	unsigned int i, slots = ops == &soft8_ops ? 4 : 2;
+	unsigned int i, slots = ops->cpu == &soft8_cpu ? 4 : 2;
 	const char *why = NULL;
 
 	softvm_init_loops(vm, ops, 1, NULL);
@@ -97,36 +99,36 @@ SOFT_TEST(engine_slots, watch_refused,
 	softvm_insert(vm, BP_WRITE, data_of(0), 8);
 	continue_to(vm, STOP_WATCH, 0);
 	why = NULL;
-	if (ops == &soft8_ops) {
+	if (ops->cpu == &soft8_cpu) {
 		cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_READ, DATA, 8, &why), -EOPNOTSUPP);
 		cr_expect_not_null(why);
 	}
 	softvm_fini(vm);
 }
 
-/* ---- a host that tells of nothing -------------------------------------------------------- */
+/* ---- a host on which traps never come ---------------------------------------------------- */
 
 static const char never[] = "it never comes here";
 
-static const char *all_are_dead(void *ctx, enum trap_kind kind)
+static const char *no_traps(void *ctx, enum trap_kind kind)
 {
 	(void)ctx;
 	(void)kind;
 	return never;
 }
 
-SOFT_TEST(
-	engine_slots, dead,
-	"breakpoints that this host never tells of are refused with its text; steps carry a watch")
+SOFT_TEST_SLOTS(
+	engine_slots, unsupported,
+	"breakpoints whose traps never come on this host are refused with its text; steps carry a watchpoint")
 {
 	static const enum bp_type types[] = { BP_SOFTWARE, BP_HARDWARE, BP_WRITE, BP_ACCESS };
-	struct vcpu_ops dead = *ops;
+	struct vcpu_ops host = *ops;
 	const char *why;
 	struct stop s;
 	unsigned int i;
 
-	dead.unsupported_trap = all_are_dead;
-	softvm_init_loops(vm, &dead, 1, NULL);
+	host.unsupported_trap = no_traps;
+	softvm_init_loops(vm, &host, 1, NULL);
 	softvm_begin(vm);
 	for (i = 0; i < sizeof(types) / sizeof(*types); i++) {
 		why = NULL;

@@ -10,8 +10,8 @@
 
 /* ---- over breakpoints -------------------------------------------------------------------- */
 
-/* What no vCPU may see: a breakpoint that is not there while another vCPU steps over it. */
-struct watch_site {
+/* What no vCPU may see: a breakpoint that is not in memory while another vCPU steps over it. */
+struct watched {
 	struct softvm *vm;
 	uint64_t at;
 	atomic_bool on;
@@ -19,26 +19,27 @@ struct watch_site {
 	atomic_uint lifted;		 /* instructions elsewhere that ran without it */
 };
 
-static struct watch_site site;
+static struct watched site;
 
-static void look_at_site(void *opaque, struct softcpu *c, const struct soft_retired *r)
+static void check_site(void *opaque, struct softcpu *c, const struct soft_retired *r)
 {
-	struct watch_site *s = opaque;
+	struct watched *s = opaque;
 
 	if (!atomic_load(&s->on))
 		return;
 	if (r->pc == s->at)
 		s->passed[c->index]++;
-	else if (__atomic_load_n(s->vm->mem + s->at, __ATOMIC_RELAXED) != SOFT_BRK)
+	else if (softvm_memory_only(s->vm) && !atomic_load(&s->vm->engine.step_only) &&
+		 !softvm_has_brk(s->vm, s->at))
 		s->lifted++;
 }
 
-static const struct soft_hooks site_hooks = { .opaque = &site, .retired = look_at_site };
+static const struct soft_hooks site_hooks = { .opaque = &site, .retired = check_site };
 
 static void init_watched(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus,
 			 uint64_t at)
 {
-	site = (struct watch_site){ .vm = vm, .at = at };
+	site = (struct watched){ .vm = vm, .at = at };
 	softvm_init_loops(vm, ops, ncpus, &site_hooks);
 }
 
@@ -72,13 +73,13 @@ SOFT_TEST(engine_step, over_alone,
 	hits[s.vcpu]++;
 	for (i = 0; i < 3; i++) {
 		cr_expect_leq(site.passed[i], hits[i], "vCPU %u passed without a hit", i);
-		cr_expect_leq(hits[i], site.passed[i] + 1, "vCPU %u was told twice", i);
+		cr_expect_leq(hits[i], site.passed[i] + 1, "vCPU %u was reported twice", i);
 	}
 	end_watched(vm);
 }
 
 SOFT_TEST(engine_step, over_by_step,
-	  "a step over a breakpoint with the others running: they are held for it")
+	  "a step over a breakpoint with the others running: none passes it, none sees it lifted")
 {
 	unsigned int i;
 	struct stop s;
@@ -101,7 +102,7 @@ SOFT_TEST(engine_step, over_by_step,
 }
 
 SOFT_TEST(engine_step, over_faults,
-	  "the step over a breakpoint faults: it ends in the handler, the breakpoint is back")
+	  "the step over a breakpoint faults: it ends in the handler, the breakpoint hits again")
 {
 	init_watched(vm, ops, 2, LOOP + 4);
 	softvm_paging(vm);
@@ -112,17 +113,17 @@ SOFT_TEST(engine_step, over_faults,
 	softvm_continue(vm);
 	site.on = true;
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
-	softvm_step(vm, 0);
+	softvm_resume_one(vm, 0, RESUME_STEP, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
 	cr_expect_eq(softvm_pc(vm, 0), VECTOR);
 	cr_expect_eq(softvm_regs(vm, 0)->epc, LOOP + 4);
 	cr_expect_eq(softvm_regs(vm, 0)->eflags, SOFT_IE,
 		     "the flags that it returns to are its own");
 	cr_expect_eq(softvm_regs(vm, 0)->flags, 0);
-	cr_expect(softvm_planted(vm, LOOP + 4));
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4, "the handler returned to it");
 	cr_expect_eq(softvm_regs(vm, 0)->r[7], 1);
-	continue_to(vm, STOP_SWBREAK, 0); /* faults again, while vCPU 1 is let run */
+	continue_to(vm, STOP_SWBREAK, 0); /* faults again, in a continue */
 	end_watched(vm);
 }
 
@@ -141,13 +142,13 @@ static void over_interrupted(struct softvm *vm, const struct vcpu_ops *ops, enum
 	softvm_continue(vm);
 	softvm_until_hangs(vm);
 	ran = vm->cpus[1].cpu.retired;
-	cr_expect_not(softvm_planted(vm, LOOP + 8), "in the middle of it");
+	cr_expect_not(softvm_has_brk(vm, LOOP + 8), "in the middle of it");
 	softvm_interrupt(vm);
 	softvm_interrupt(vm);
-	cr_expect_eq(vm->cpus[1].cpu.retired, ran, "the other is held");
+	if (softvm_memory_only(vm))
+		cr_expect_eq(vm->cpus[1].cpu.retired, ran, "the other is held");
 	vm->hang = false;
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
-	cr_expect(softvm_planted(vm, LOOP + 8));
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12, "what was half done is done");
 	cr_expect_eq(softvm_regs(vm, 0)->r[3], op == SOFT_IN ? 7 : op == SOFT_MMIO2 ? 14 : 0);
 	continue_to(vm, STOP_SWBREAK, 0);
@@ -195,7 +196,7 @@ SOFT_TEST(engine_step, vmm_exits,
 }
 
 SOFT_TEST(engine_step, over_endless,
-	  "Ctrl-C in a step over a breakpoint that would take for ever; it is not told again")
+	  "Ctrl-C in a step over a breakpoint that would take for ever; it is not reported again")
 {
 	uint64_t left;
 	struct stop s;
@@ -217,14 +218,13 @@ SOFT_TEST(engine_step, over_endless,
 	cr_expect_eq(softvm_regs(vm, 0)->r[4] + left, 1ULL << 60);
 	softvm_continue(vm);
 	softvm_run_on(vm, 0, 50);
-	cr_expect_not(softvm_wait(vm, &s, 0), "it was told where it is");
+	cr_expect_not(softvm_wait(vm, &s, 0), "it was reported where it is");
 	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	softvm_change(vm, 0, 0)->r[3] = 3;
 	softvm_store(vm, 0);
 	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "a step is the whole of it");
-	cr_expect(softvm_planted(vm, LOOP + 4));
 	end_watched(vm);
 }
 
@@ -282,7 +282,7 @@ SOFT_TEST(engine_step, shadow,
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_step, shadow_slot, "the same with a hardware breakpoint on the second")
+SOFT_TEST_SLOTS(engine_step, shadow_slot, "the same with a hardware breakpoint on the second")
 {
 	softvm_init_loops(vm, ops, 1, NULL);
 	CODE(vm, LOOP, I(SHADOW, 0, 0, 0), I(ADDI, 0, 0, 1));
@@ -334,7 +334,7 @@ static void interrupt_at_end(void *opaque, struct softcpu *c)
 }
 
 SOFT_TEST(engine_step, exclusive_stopped_at_end,
-	  "an exclusive sequence that Ctrl-C stops right behind its end is a whole step")
+	  "an exclusive sequence that Ctrl-C stops right behind its end is a complete step")
 {
 	static struct soft_hooks at_end;
 
@@ -375,14 +375,14 @@ SOFT_TEST(engine_step, exclusive_over,
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_step, exclusive_no_slots,
-	  "it is stepped also when the debugger has all execution slots")
+SOFT_TEST_SLOTS(engine_step, exclusive_no_slots,
+		"it is stepped also when the debugger has all execution slots")
 {
 	unsigned int i;
 
 	exclusive_loop(vm, ops, 1);
 	softvm_begin(vm);
-	for (i = 0; i < (ops == &soft8_ops ? 4 : 3); i++)
+	for (i = 0; i < (ops->cpu == &soft8_cpu ? 4 : 3); i++)
 		softvm_insert(vm, BP_HARDWARE, 0x800 + 4 * i, ops->cpu->brk_kind);
 	softvm_step(vm, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
@@ -404,9 +404,15 @@ SOFT_TEST(engine_step, exclusive_inside, "a breakpoint inside the sequence is hi
 	softvm_resume(vm, RESUME_STEP);
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
-	softvm_unbreak(vm, LOOP + 4);
+	softvm_fini(vm);
+}
+
+SOFT_TEST_SLOTS(engine_step, exclusive_inside_slot,
+		"a hardware breakpoint inside the sequence is hit")
+{
+	exclusive_loop(vm, ops, 1);
+	softvm_begin(vm);
 	softvm_insert(vm, BP_HARDWARE, LOOP + 8, ops->cpu->brk_kind);
-	softvm_go_to(vm, 0, LOOP);
 	softvm_resume(vm, RESUME_STEP);
 	expect_stop(softvm_stopped(vm), STOP_HWBREAK, 0);
 	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
@@ -500,7 +506,7 @@ SOFT_TEST(engine_step, halted,
 	cr_expect_eq(softvm_pc(vm, 0), VECTOR);
 	cr_expect_eq(softvm_regs(vm, 0)->eflags, SOFT_IE);
 	continue_to(vm, STOP_SWBREAK, 0);
-	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "it comes there when it was woken");
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8, "it reaches that when it was woken");
 	softvm_fini(vm);
 }
 
@@ -512,7 +518,7 @@ Test(engine_step, halted_masked_by_rules,
 	static struct softvm vm;
 
 	softvm_init_loops(&vm, &soft8_ops, 1, NULL);
-	vm.engine.hw.caps.block_irq = false;
+	vm.cpus[0].vcpu->caps.block_irq = false;
 	CODE(&vm, LOOP, I(STI, 0, 0, 0), I(HLT, 0, 0, 0), I(NOP, 0, 0, 0));
 	softvm_begin(&vm);
 	softvm_step(&vm, 0);
@@ -546,7 +552,7 @@ SOFT_TEST(
 	vm->cpus[0].cpu.regs.flags = SOFT_IE;
 	vm->cpus[0].cpu.regs.r[2] = 0x800;
 	softvm_begin(vm);
-	vm->engine.options[OPTION_SOFTWARE_WATCH] = true;
+	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, true);
 	softvm_insert(vm, BP_WRITE, 0x800, 8);
 	softcpu_irq(&vm->cpus[0].cpu);
 	for (i = 0; i < 1000; i++) {
@@ -613,7 +619,7 @@ SOFT_TEST(engine_step, all_held, "with all held nothing runs, and Ctrl-C is answ
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_step, others_run, "the others run while one steps, and what they come to is told")
+SOFT_TEST(engine_step, others_run, "the others run while one steps, and what they hit is reported")
 {
 	struct stop s;
 	unsigned int i;
@@ -667,23 +673,29 @@ SOFT_TEST(engine_step, range_empty, "an empty range is one step")
 	softvm_fini(vm);
 }
 
+static void range_to(struct softvm *vm, const struct vcpu_ops *ops, enum bp_type type)
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_insert(vm, type, LOOP, ops->cpu->brk_kind);
+	softvm_insert(vm, type, LOOP + 8, ops->cpu->brk_kind);
+	range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
+	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP);
+	softvm_fini(vm);
+}
+
 SOFT_TEST(engine_step, range_breakpoint, "a breakpoint in a range ends it, but not where it began")
 {
-	enum bp_type type;
+	range_to(vm, ops, BP_SOFTWARE);
+}
 
-	for (type = BP_SOFTWARE; type <= BP_HARDWARE; type++) {
-		softvm_init_loops(vm, ops, 2, NULL);
-		softvm_begin(vm);
-		softvm_insert(vm, type, LOOP, ops->cpu->brk_kind);
-		softvm_insert(vm, type, LOOP + 8, ops->cpu->brk_kind);
-		range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
-		expect_stop(softvm_stopped(vm), STOP_STEP, 0);
-		cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
-		range(vm, 0, LOOP, LOOP + 16, RESUME_CONTINUE);
-		expect_stop(softvm_stopped(vm), STOP_STEP, 0);
-		cr_expect_eq(softvm_pc(vm, 0), LOOP);
-		softvm_fini(vm);
-	}
+SOFT_TEST_SLOTS(engine_step, range_slot, "the same with a hardware breakpoint")
+{
+	range_to(vm, ops, BP_HARDWARE);
 }
 
 SOFT_TEST(engine_step, range_others, "another vCPU's stop ends a range, and so does Ctrl-C")
@@ -717,7 +729,7 @@ SOFT_TEST(engine_step, range_watch, "a watchpoint ends a range")
 	softvm_fini(vm);
 }
 
-/* ---- what the stepping rules are told ---------------------------------------------------- */
+/* ---- what the stepping rules are given --------------------------------------------------- */
 
 static struct cpu asking_cpu;
 static int (*real_begin)(struct cpu_view *v, struct step_plan *p);
@@ -739,8 +751,9 @@ static void begin_asking(struct softvm *vm, struct vcpu_ops *ops)
 	softvm_begin(vm);
 }
 
-SOFT_TEST(engine_step, whole_rep,
-	  "a step is told whether an instruction that repeats is one, as the option says now")
+SOFT_TEST(
+	engine_step, whole_rep,
+	"the stepping rules know whether an instruction that repeats is one step, as the option says now")
 {
 	struct vcpu_ops asking = *ops;
 	unsigned int i;
@@ -760,18 +773,24 @@ static const char *slots_never_fire(void *ctx, enum trap_kind kind)
 	return kind == TRAP_EXEC ? "not here" : NULL;
 }
 
-SOFT_TEST(engine_step, room, "a step is told how many execution slots it may use: those that fire")
+SOFT_TEST_SLOTS(
+	engine_step, room,
+	"the stepping rules know how many execution slots they may use: those that fire and "
+	"hold no watchpoint")
 {
+	const struct vcpu_caps *caps = ops->cpu == &soft8_cpu ? &soft8_caps : &soft32_caps;
 	struct vcpu_ops asking = *ops;
-	unsigned int all;
+	unsigned int all = caps->exec_slots + caps->shared_slots;
 
 	begin_asking(vm, &asking);
-	all = vm->engine.hw.caps.exec_slots + vm->engine.hw.caps.shared_slots;
 	softvm_step(vm, 0);
 	cr_expect_eq(asked.room, all);
 	softvm_insert(vm, BP_HARDWARE, 0x800, ops->cpu->brk_kind);
 	softvm_step(vm, 0);
-	cr_expect_eq(asked.room, all - 1);
+	cr_expect_eq(asked.room, all, "a step borrows it");
+	softvm_insert(vm, BP_WRITE, 0x800, 8);
+	softvm_step(vm, 0);
+	cr_expect_eq(asked.room, ops->cpu == &soft8_cpu ? all - 1 : all);
 	softvm_fini(vm);
 	asking = *ops;
 	asking.unsupported_trap = slots_never_fire;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Watchpoints that the engine carries by stepping: every change that the guest makes is told, once, and
- * none that the debugger makes. */
+/* Watchpoints that the engine carries by stepping: every change that the guest makes is reported, once,
+ * and none that the debugger makes. */
 #include <errno.h>
 #include <string.h>
 
@@ -47,7 +47,8 @@ static void expect_no_more(struct softvm *vm)
 	expect_stop(s = softvm_stopped(vm), STOP_INTERRUPT, s.vcpu);
 }
 
-SOFT_TEST(engine_watch, each, "each change is told, with its vCPU, right behind the instruction")
+SOFT_TEST(engine_watch, each,
+	  "each change is reported, with its vCPU, right behind the instruction")
 {
 	unsigned int i, last[2] = { 0 };
 	struct stop s;
@@ -108,7 +109,7 @@ SOFT_TEST(
 	expect_watch(vm, 0, VA - 4);
 	cr_expect_eq(vm->mem[VA - 1], 2);
 	softvm_unmap(vm, VA);
-	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_WRITE, VA - 4, 8, &why), -EFAULT);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_WRITE, VA - 2, 4, &why), -EFAULT);
 	softvm_fini(vm);
 }
 
@@ -144,7 +145,7 @@ SOFT_TEST(engine_watch, many, "more of them than there are slots, each exact")
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_watch, debuggers_write, "what the debugger writes is no news to it")
+SOFT_TEST(engine_watch, debuggers_write, "what the debugger writes is no change")
 {
 	const uint64_t value = 0x1122334455667788;
 
@@ -160,7 +161,7 @@ SOFT_TEST(engine_watch, debuggers_write, "what the debugger writes is no news to
 }
 
 SOFT_TEST(engine_watch, two_by_one,
-	  "one instruction changes what two watch: both are told before anything runs")
+	  "one instruction changes what two watch: both are reported before anything runs")
 {
 	unsigned long ran;
 
@@ -183,8 +184,9 @@ SOFT_TEST(engine_watch, two_by_one,
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_watch, with_a_slot,
-	  "a hardware watchpoint fires at a store that a software one sees as well: both are told")
+SOFT_TEST(
+	engine_watch, with_a_slot,
+	"a hardware watchpoint fires at a store that a software one sees as well: both are reported")
 {
 	struct stop s;
 
@@ -204,7 +206,7 @@ SOFT_TEST(engine_watch, with_a_slot,
 	softvm_fini(vm);
 }
 
-/* A vCPU waits behind its store, in the guest, until it is let go. */
+/* A vCPU waits behind its store, in the guest, until .go is set. */
 struct pause {
 	atomic_bool on, there, go;
 };
@@ -248,7 +250,7 @@ static void stop_in_sequence(struct softvm *vm, const struct vcpu_ops *ops)
 	stall.go = true;
 }
 
-/* The same, told of; and once more, to a breakpoint behind the store, which ends the step there. */
+/* The same, reported; and once more, to a breakpoint behind the store, which ends the step there. */
 static void break_in_sequence(struct softvm *vm, const struct vcpu_ops *ops)
 {
 	stop_in_sequence(vm, ops);
@@ -259,7 +261,7 @@ static void break_in_sequence(struct softvm *vm, const struct vcpu_ops *ops)
 }
 
 SOFT_TEST(engine_watch, half_a_step,
-	  "a change by a step that Ctrl-C ended before it was whole is told, not swallowed")
+	  "a change by a step that Ctrl-C ended before it was complete is reported")
 {
 	stop_in_sequence(vm, ops);
 	expect_watch(vm, 0, DATA + 0x100);
@@ -271,7 +273,7 @@ SOFT_TEST(engine_watch, half_a_step,
 }
 
 SOFT_TEST(engine_watch, half_a_step_and_hit,
-	  "a breakpoint ends a step that has written: the hit is told, and the change after it")
+	  "a breakpoint ends a step that has written: the hit is reported, and the change after it")
 {
 	unsigned long ran;
 
@@ -292,7 +294,7 @@ static const uint8_t never[] = { 0x22, 0, 0x27 };
 
 SOFT_TEST(
 	engine_watch, half_a_step_and_no_hit,
-	"a breakpoint whose condition does not hold ends a step that has written: told right there")
+	"a breakpoint whose condition is false ends a step that has written: reported right there")
 {
 	const struct agent_code code = { false, never, sizeof(never) };
 
@@ -307,7 +309,7 @@ SOFT_TEST(
 }
 
 SOFT_TEST(engine_watch, held,
-	  "a change that waits for its vCPU's other stop is kept while that vCPU is held")
+	  "a change that waits for its vCPU's other stop stays pending while that vCPU is held")
 {
 	break_in_sequence(vm, ops);
 	continue_to(vm, STOP_SWBREAK, 0);
@@ -319,7 +321,7 @@ SOFT_TEST(engine_watch, held,
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_watch, removed_untold, "a change that waits is dropped when its watch is gone")
+SOFT_TEST(engine_watch, removed_pending, "a pending change is dropped when its watchpoint is gone")
 {
 	break_in_sequence(vm, ops);
 	continue_to(vm, STOP_SWBREAK, 0);
@@ -343,7 +345,8 @@ static void count_in_run(void *opaque, struct softcpu *c, const struct soft_reti
 }
 
 Test(engine_watch, run_and_interrupts,
-     .description = "a step that is a run is not interrupted, other steps of who is let run are",
+     .description =
+	     "a step that is a run takes no interrupt, other steps of a vCPU that continues do",
      .timeout = 60)
 {
 	static const struct soft_hooks counting = { .retired = count_in_run };
@@ -375,7 +378,7 @@ static void wait_for_kick(void *opaque, struct softcpu *c)
 
 Test(engine_watch, woken,
      .description =
-	     "one that was kept from going on when it had woken from a halt hits what is there",
+	     "a vCPU that was kicked when it had woken from a halt hits the breakpoint there",
      .timeout = 60)
 {
 	static const struct soft_hooks kicked = { .point = wait_for_kick };
@@ -397,7 +400,8 @@ Test(engine_watch, woken,
 	softvm_fini(&vm);
 }
 
-SOFT_TEST(engine_watch, alone, "while memory is watched one vCPU runs at a time, and all get on")
+SOFT_TEST(engine_watch, alone,
+	  "while memory is watched one vCPU runs at a time, and all make progress")
 {
 	unsigned int i;
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <criterion/criterion.h>
 
@@ -15,8 +16,9 @@ static uint8_t *host;
 static void setup(void)
 {
 	cr_assert_eq(memory_init(&m), 0);
-	host = calloc(16, PAGE);
+	host = aligned_alloc(PAGE, 16 * PAGE);
 	cr_assert(host);
+	memset(host, 0, 16 * PAGE);
 }
 
 static void teardown(void)
@@ -73,7 +75,10 @@ Test(memory, across, .description = "a copy runs over the seam of two slots and 
 	cr_assert_eq(memory_add(&m, PAGE, host + 4 * PAGE, PAGE), 0);
 	for (i = 0; i < sizeof(in); i++)
 		in[i] = (uint8_t)(i * 7);
-	cr_expect_eq(memory_write(&m, PAGE, in, sizeof(in)), 2 * PAGE);
+	cr_expect_eq(memory_write(&m, PAGE, in, sizeof(in)), -EFAULT);
+	for (i = 0; i < 16 * PAGE; i++)
+		cr_assert_eq(host[i], 0, "all or nothing");
+	cr_expect_eq(memory_write(&m, PAGE, in, 2 * PAGE), 0);
 	cr_expect_eq(memcmp(host + 4 * PAGE, in, PAGE), 0);
 	cr_expect_eq(memcmp(host, in + PAGE, PAGE), 0);
 	cr_expect_eq(memory_read(&m, PAGE + 1, out, sizeof(out)), 2 * PAGE - 1);
@@ -114,4 +119,79 @@ Test(memory, removed, .description = "removed memory is a hole, and its place ca
 	host[2 * PAGE] = 9;
 	cr_expect_eq(memory_read(&m, 0, &byte, 1), 1);
 	cr_expect_eq(byte, 9);
+}
+
+Test(memory, leaving, .description = "memory that is about to be removed is a hole already")
+{
+	uint8_t byte;
+	size_t len;
+
+	cr_assert_eq(memory_add(&m, 0, host, PAGE), 0);
+	cr_assert_eq(memory_add(&m, PAGE, host + PAGE, 2 * PAGE), 0);
+	cr_assert_eq(memory_add(&m, 4 * PAGE, host, PAGE), 0);
+	memory_leave(&m, 0, 2 * PAGE); /* not all of the second one */
+	cr_expect_eq(memory_read(&m, 0, &byte, 1), 0);
+	cr_expect_eq(memory_write(&m, 0, &byte, 1), -EFAULT);
+	cr_expect_not_null(memory_hva(&m, PAGE, &len));
+	cr_expect(memory_has_hva(&m, host), "at another address");
+	memory_leave(&m, 4 * PAGE, PAGE);
+	cr_expect_not(memory_has_hva(&m, host));
+	cr_expect(memory_has_hva(&m, host + 3 * PAGE - 1));
+	cr_expect_not(memory_has_hva(&m, host + 3 * PAGE));
+	cr_expect_eq(memory_add(&m, 0, host, PAGE), -EEXIST);
+	cr_expect_eq(memory_size(&m, 0), PAGE);
+	cr_expect_eq(memory_remove(&m, 0), 0);
+	cr_expect_eq(memory_add(&m, 0, host, PAGE), 0);
+	cr_expect_eq(memory_read(&m, 0, &byte, 1), 1);
+}
+
+Test(memory, long_copies,
+     .description = "copies longer than the kernel takes at once, at any offset")
+{
+	static uint8_t out[15 * PAGE + 1], in[15 * PAGE + 1];
+	size_t i;
+
+	for (i = 0; i < sizeof(in); i++)
+		in[i] = (uint8_t)(i * 7 + i / 251);
+	for (i = 0; i < 16; i++) /* page by page, and backwards in the host */
+		cr_assert_eq(memory_add(&m, i * PAGE, host + (15 - i) * PAGE, PAGE), 0);
+	for (i = 0; i < 16; i++)
+		cr_assert_eq(memory_add(&m, (16 + i) * PAGE, host + i * PAGE, PAGE), 0);
+	cr_expect_eq(memory_write(&m, 777, in, sizeof(in)), 0);
+	cr_expect_eq(memory_read(&m, 777, out, sizeof(out)), sizeof(out));
+	cr_expect_eq(memcmp(in, out, sizeof(in)), 0);
+}
+
+Test(memory, very_long_copies, .description = "as long as many windows")
+{
+	enum { LEN = 5 * MEMORY_WINDOW + 123 };
+	uint8_t *big = aligned_alloc(PAGE, 6 * MEMORY_WINDOW), *buf = malloc(LEN);
+	size_t i;
+
+	cr_assert(big && buf);
+	for (i = 0; i < LEN; i++)
+		buf[i] = (uint8_t)(i * 11 + i / 253);
+	cr_assert_eq(memory_add(&m, 0, big, 6 * MEMORY_WINDOW), 0);
+	cr_expect_eq(memory_write(&m, 5, buf, LEN), 0);
+	cr_expect_eq(memcmp(big + 5, buf, LEN), 0);
+	memset(buf, 0, LEN);
+	cr_expect_eq(memory_read(&m, 5, buf, LEN), LEN);
+	cr_expect_eq(memcmp(big + 5, buf, LEN), 0);
+	cr_expect_eq(memory_read(&m, 5, buf, LEN), LEN);
+	free(big);
+	free(buf);
+}
+
+Test(memory, file_limit, .description = "a limit on the length of files keeps nothing from working")
+{
+	const struct rlimit none = { 0, RLIM_INFINITY };
+	struct memory limited;
+	uint8_t byte = 5;
+
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	cr_assert_eq(memory_init(&limited), 0);
+	cr_assert_eq(memory_add(&limited, 0, host, PAGE), 0);
+	cr_expect_eq(memory_write(&limited, 0, &byte, 1), 0);
+	cr_expect_eq(host[0], 5);
+	memory_fini(&limited);
 }

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Inherited descriptors: fd:N and stdio. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,34 @@ Test(fd, listening, .description = "a listening socket is accepted from: socket 
 	cr_expect_eq(count_fds(), before);
 	cr_expect_eq(unlink(a.sun_path), 0, "its maker removes it");
 	remove_temp_dir();
+}
+
+Test(fd, stopped_listening,
+     .description = "a listener that another process has shut down is tried again, now and then")
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	int l = socket(AF_INET, SOCK_STREAM, 0), other = dup(l), fd;
+	socklen_t len = sizeof(a);
+	struct vmgdb_endpoint *ep;
+	struct stream *s;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(bind(l, (struct sockaddr *)&a, sizeof(a)), 0);
+	cr_assert_eq(listen(l, 1), 0);
+	ep = open_endpoint(VMGDB_STUB, "fd:%d", l);
+	cr_assert_eq(shutdown(other, SHUT_RD), 0);
+	cr_expect_leq(wakeups(ep, 1000), 4);
+	cr_expect_eq(ep->shortage, -EINVAL);
+	cr_assert_eq(listen(other, 1), 0);
+	cr_assert_eq(getsockname(other, (struct sockaddr *)&a, &len), 0);
+	fd = dial_tcp(ntohs(a.sin_port));
+	s = accept_one(ep);
+	cr_expect_eq(ep->shortage, 0);
+	say_hello(s, fd);
+	s->ops->close(s);
+	close(fd);
+	close(other);
+	vmgdb_endpoint_close(ep);
 }
 
 Test(fd, listening_udp, .description = "a bad descriptor is refused by number")

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 
@@ -259,7 +259,7 @@ Test(pty, back_at_once,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(pty, last_words, .description = "what a debugger sends just before it leaves is still read")
+Test(pty, final_bytes, .description = "what a debugger sends just before it leaves is still read")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	char buf[16];

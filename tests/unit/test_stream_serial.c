@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Serial lines: a pty pair stands in for the line, the test at its master for the other end. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 
@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,94 @@ Test(tcp, exchange, .description = "1 MiB of random bytes each way arrives uncha
 	vmgdb_endpoint_close(ep);
 }
 
+static int option_of(int fd, int level, int option)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	cr_assert_eq(getsockopt(fd, level, option, &value, &len), 0);
+	return value;
+}
+
+static void expect_noticed(const struct stream *s)
+{
+	int probes = option_of(s->rfd, IPPROTO_TCP, TCP_KEEPINTVL) *
+		     option_of(s->rfd, IPPROTO_TCP, TCP_KEEPCNT);
+
+	cr_expect_eq(option_of(s->rfd, SOL_SOCKET, SO_KEEPALIVE), 1);
+	cr_expect_leq(option_of(s->rfd, IPPROTO_TCP, TCP_KEEPIDLE) + probes, 30);
+	cr_expect_eq(option_of(s->rfd, IPPROTO_TCP, TCP_USER_TIMEOUT), 30000);
+}
+
+Test(tcp, vanished,
+     .description =
+	     "keepalive and the user timeout notice in half a minute that a machine has gone")
+{
+	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
+	struct vmgdb_endpoint *d = open_endpoint(VMGDB_DEBUGGER, "%s", ep->name);
+	struct stream *c = accept_one(d), *s = accept_one(ep);
+
+	expect_noticed(s);
+	expect_noticed(c);
+	c->ops->close(c);
+	s->ops->close(s);
+	vmgdb_endpoint_close(d);
+	vmgdb_endpoint_close(ep);
+}
+
+Test(tcp, queue, .description = "100 connections are made while nobody is accepted yet")
+{
+	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	struct pollfd p[100];
+	int i;
+
+	a.sin_port = htons((uint16_t)port_of(ep));
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (i = 0; i < 100; i++) {
+		p[i].fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		p[i].events = POLLOUT;
+		connect(p[i].fd, (struct sockaddr *)&a, sizeof(a));
+	}
+	for (i = 0; i < 100; i++) {
+		cr_expect(poll(&p[i], 1, 500) == 1 && !(p[i].revents & (POLLERR | POLLHUP)),
+			  "connection %d", i);
+		close(p[i].fd);
+	}
+	vmgdb_endpoint_close(ep);
+}
+
+Test(tcp, finish, .description = "what was written is read to its end, while bytes still come in")
+{
+	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
+	int fd = dial_tcp(port_of(ep));
+	struct stream *s = accept_one(ep);
+	char buf[8];
+
+	cr_expect_eq(s->ops->write(s, "bye", 3), 3);
+	cr_expect_eq(s->ops->finish(s), 0);
+	cr_expect_eq(write(fd, "late", 4), 4);
+	cr_expect_eq(recv(fd, buf, 3, MSG_WAITALL), 3);
+	cr_expect_eq(read(fd, buf, sizeof(buf)), 0);
+	cr_expect_eq(read_soon(s, buf, sizeof(buf)), 4);
+	close(fd);
+	expect_gone(s);
+	s->ops->close(s);
+	vmgdb_endpoint_close(ep);
+}
+
+Test(tcp, loopback, .description = "a peer of this machine is known as one")
+{
+	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
+	int fd = dial_tcp(port_of(ep));
+	struct stream *s = accept_one(ep);
+
+	cr_expect_eq(s->id.kind, PEER_TCP_LOOPBACK);
+	s->ops->close(s);
+	close(fd);
+	vmgdb_endpoint_close(ep);
+}
+
 Test(tcp, leave, .description = "50 debuggers one after the other; each one's leaving is seen")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
@@ -174,7 +263,8 @@ Test(tcp, shortage, .description = "out of descriptors, the listener waits inste
 	vmgdb_endpoint_close(ep);
 }
 
-Test(tcp, dial, .description = "the debugger's side connects, and is told when nobody listens")
+Test(tcp, dial,
+     .description = "the debugger's side connects, and gets an error when nobody listens")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
 	struct vmgdb_endpoint *d = open_endpoint(VMGDB_DEBUGGER, "tcp:%d", port_of(ep));

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The CONNECT handshake, against a VMM that the test plays. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
@@ -40,7 +40,7 @@ static void stop(void)
 
 TestSuite(uds_vsock, .init = start, .fini = stop);
 
-/* The VMM's end of a connection, after it heard what was asked. */
+/* The VMM's end of a connection, after it has read the request. */
 static int answer_call(void)
 {
 	static const char expected[] = "CONNECT 1234\n";
@@ -125,7 +125,7 @@ static void expect_refused(const char *answer, int err, const char *why)
 	cr_expect_eq(count_fds(), before);
 }
 
-Test(uds_vsock, refused, .description = "any other answer is a refusal, told by its text")
+Test(uds_vsock, refused, .description = "any other answer is a refusal, reported with its text")
 {
 	char endless[200];
 

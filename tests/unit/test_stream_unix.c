@@ -1,7 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,6 +43,62 @@ Test(unix_socket, mode,
 	cr_expect_eq(stat(path, &st), -1);
 }
 
+static int listened, seen_early;
+
+/* All calls of this program: whether the socket file was there before it was listened on. */
+int listen(int fd, int backlog)
+{
+	listened++;
+	seen_early += access(path, F_OK) == 0;
+	return (int)syscall(SYS_listen, fd, backlog);
+}
+
+static int entries(const char *dir)
+{
+	DIR *d = opendir(dir);
+	int n = 0;
+
+	cr_assert_not_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n - 2;
+}
+
+Test(unix_socket, listens_first,
+     .description = "the socket file appears when somebody listens, and is the only one")
+{
+	struct vmgdb_endpoint *ep;
+	char dir[64];
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+	listened = seen_early = 0;
+	ep = open_endpoint(VMGDB_STUB, "unix:%s", path);
+	cr_expect_geq(listened, 1);
+	/* listen() may be called again on a socket that listens */
+	cr_expect_eq(seen_early, listened - 1);
+	cr_expect_eq(entries(dir), 1);
+	open_refused(-EADDRINUSE, "unix:%s", path);
+	cr_expect_eq(entries(dir), 1, "a refused one leaves nothing");
+	vmgdb_endpoint_close(ep);
+	cr_expect_eq(entries(dir), 0);
+}
+
+Test(unix_socket, long_path, .description = "a path of 107 bytes, the longest")
+{
+	char dir[128], file[200];
+	struct vmgdb_endpoint *ep;
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+	snprintf(file, sizeof(file), "%s/%0*d", dir, 107 - (int)strlen(dir) - 1, 0);
+	cr_assert_eq(strlen(file), 107);
+	ep = open_endpoint(VMGDB_STUB, "unix:%s", file);
+	cr_expect_str_eq(ep->attach, file);
+	close(dial_unix(file));
+	vmgdb_endpoint_close(ep);
+	cr_expect_eq(entries(dir), 0);
+}
+
 Test(unix_socket, exchange, .description = "1 MiB of random bytes each way arrives unchanged")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "unix:%s", path);
@@ -50,6 +108,7 @@ Test(unix_socket, exchange, .description = "1 MiB of random bytes each way arriv
 
 	snprintf(peer, sizeof(peer), "uid %u pid %d", geteuid(), getpid());
 	cr_expect_str_eq(s->peer, peer);
+	cr_expect(s->id.kind == PEER_UID && s->id.id == geteuid());
 	cr_expect_eq(s->traits, STREAM_RELIABLE | STREAM_HANGUP);
 	exchange(s, fd);
 	s->ops->close(s);
@@ -244,7 +303,8 @@ Test(unix_socket, stranger,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(unix_socket, dial, .description = "the debugger's side connects, and is told what is missing")
+Test(unix_socket, dial,
+     .description = "the debugger's side connects, and gets an error that says what is missing")
 {
 	struct vmgdb_endpoint *d = open_endpoint(VMGDB_DEBUGGER, "unix:%s", path), *ep;
 	struct stream *c, *s;

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * AF_VSOCK as far as one machine shows it: listening. Connections are made in the labs, where the
  * kernel and its loopback are known (tests/lab).
@@ -96,8 +96,8 @@ Test(vsock, dial_closed, .description = "a dialling endpoint can be closed befor
 }
 
 /*
- * Guests with CIDs of their own: a connection of the test's stands in, as these calls tell it. They
- * take the C library's place in this program.
+ * Guests with CIDs of their own: a connection of the test's stands in, and these calls, which take the
+ * C library's place in this program, report such a CID.
  */
 static uint32_t dialled_by; /* 0: nobody has */
 
@@ -126,7 +126,7 @@ int getpeername(int fd, struct sockaddr *a, socklen_t *len)
 	return 0;
 }
 
-/* Whether cid may come; who may not is told of. */
+/* Whether cid may connect; a refusal names it. */
 static bool admits(struct vmgdb_endpoint *ep, uint32_t cid)
 {
 	char expected[64];
@@ -139,6 +139,7 @@ static bool admits(struct vmgdb_endpoint *ep, uint32_t cid)
 	snprintf(expected, sizeof(expected), "cid %u port 5", cid);
 	if (ret == 0) {
 		cr_expect_str_eq(s->peer, expected);
+		cr_expect(s->id.kind == PEER_CID && s->id.id == cid);
 		s->ops->close(s);
 		return true;
 	}
@@ -149,7 +150,7 @@ static bool admits(struct vmgdb_endpoint *ep, uint32_t cid)
 }
 
 Test(vsock, allow,
-     .description = "who may come: host and local to a VM, any guest to who waits for one")
+     .description = "who may connect: host and local to a VM, any guest to who waits for one")
 {
 	static const uint32_t cids[] = { VMADDR_CID_LOCAL, VMADDR_CID_HOST, 3, 42 };
 	static const struct {

@@ -1,561 +1,854 @@
 // SPDX-License-Identifier: MIT
-/* Breakpoints by physical address, on memory and translations of the test's own. */
+/* Software breakpoints in guest memory, as the engine sees them. */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <criterion/criterion.h>
 
-#include "core/breakpoints/sw_breakpoint.h"
-#include "tests/unit/softcpu.h"
+#include "tests/unit/bp_vm.h"
 
-enum { SIZE = 8192, PAGES = 8, PAGE = 1024, UNMAPPED = -1 };
+enum { PAGE = BP_PAGE };
 
-/* Virtual page n is at physical page map[n]. */
-static int map[PAGES];
-static struct memory mem;
-static struct points p;
-static uint8_t *host, *before;
-static unsigned int synced;
+/* ---- set, inserted, withdrawn -------------------------------------------------------------- */
 
-static int translate(void *opaque, unsigned int vcpu, uint64_t va, uint64_t *gpa)
+BP_TEST(sw, inserted_at_sync, "memory changes when the VM runs, and not when a breakpoint is set")
 {
-	(void)opaque;
-	(void)vcpu;
-	if (va / PAGE >= PAGES || map[va / PAGE] == UNMAPPED)
-		return -EFAULT;
-	*gpa = (uint64_t)map[va / PAGE] * PAGE + va % PAGE;
-	return 0;
+	bp_set(0x100);
+	cr_expect(bp_untouched());
+	cr_expect_not(breakpoints_active(bp_vm.b));
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
+	cr_expect(breakpoints_active(bp_vm.b));
+	cr_expect_not_null(breakpoints_location(bp_vm.b, 0x100));
+	cr_expect_null(breakpoints_location(bp_vm.b, 0x104));
+	cr_expect(breakpoints_named(bp_vm.b, 0x100) && !breakpoints_named(bp_vm.b, 0x104));
+	bp_clear(0x100);
+	cr_expect_not(breakpoints_named(bp_vm.b, 0x100));
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect_not(breakpoints_active(bp_vm.b));
 }
 
-static void count_sync(void *hva, size_t len)
-{
-	(void)hva;
-	(void)len;
-	synced++;
-}
-
-static void setup(const struct cpu *cpu)
-{
-	int i;
-
-	p = (struct points){
-		.cpu = cpu, .mem = &mem, .sync_icache = count_sync, .mmu = { translate, NULL }
-	};
-	synced = 0;
-	cr_assert_eq(memory_init(&mem), 0);
-	host = aligned_alloc(4096, SIZE);
-	before = malloc(SIZE);
-	cr_assert(host && before);
-	for (i = 0; i < SIZE; i++)
-		host[i] = (uint8_t)(i * 31 + 1) & 0x7f; /* never a breakpoint */
-	memcpy(before, host, SIZE);
-	for (i = 0; i < PAGES; i++)
-		map[i] = i;
-	cr_assert_eq(memory_add(&mem, 0, host, SIZE), 0);
-}
-
-static void teardown(void)
-{
-	points_fini(&p);
-	memory_fini(&mem);
-	free(host);
-	free(before);
-}
-
-/* A body that runs on both kinds of breakpoint instruction. */
-#define POINTS_TEST(NAME, WHAT)                 \
-	static void NAME(void);                 \
-	Test(points, NAME, .description = WHAT) \
-	{                                       \
-		setup(&soft8_cpu);              \
-		NAME();                         \
-		teardown();                     \
-		setup(&soft32_cpu);             \
-		NAME();                         \
-		teardown();                     \
-	}                                       \
-	static void NAME(void)
-
-static bool planted_at(uint64_t gpa)
-{
-	return !memcmp(host + gpa, p.cpu->brk, p.cpu->brk_size);
-}
-
-static void insert(uint64_t va)
-{
-	cr_assert_eq(points_insert(&p, 0, va), 0);
-}
-
-static void commit(void)
-{
-	cr_assert_eq(points_commit(&p), 0);
-}
-
-/* Guest code of a whole instruction, as the guest itself would store it. */
-static void overwrite(uint64_t gpa, uint8_t seed)
+BP_TEST(sw, nothing_in_a_stopped_vm,
+	"while the VM is stopped there is no byte of the library in its memory")
 {
 	unsigned int i;
 
-	for (i = 0; i < SOFT_INSN; i++)
-		before[gpa + i] = host[gpa + i] = (uint8_t)(seed + i) & 0x7f;
+	for (i = 0; i < 1000; i++)
+		bp_set(i * 8);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0) && bp_inserted_at(999 * 8));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+	cr_expect_not(breakpoints_active(bp_vm.b));
+	cr_expect_null(breakpoints_location(bp_vm.b, 0));
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0) && bp_inserted_at(999 * 8));
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched(), "at once");
+	cr_expect_null(bp_state_of(BP_SOFTWARE, 0));
 }
 
-static bool reads_as_before(uint64_t gpa, size_t len)
+BP_TEST(sw, nothing_in_a_step, "for single steps nothing is inserted")
 {
-	uint8_t buf[64];
-
-	cr_assert_leq(len, sizeof(buf));
-	return points_read(&p, gpa, buf, len) == len && !memcmp(buf, before + gpa, len);
+	bp_set(0x100);
+	bp_sync_run();
+	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_STEP, false), 0);
+	cr_expect(bp_untouched());
+	cr_expect_not(breakpoints_active(bp_vm.b));
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
 }
 
-POINTS_TEST(wish_and_commit, "memory changes at the commit, not at the control")
+BP_TEST(sw, twice, "the same breakpoint twice is one; removing what is not there is nothing")
 {
-	insert(0x100);
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
-	commit();
-	cr_expect(planted_at(0x100));
-	points_remove(&p, 0x100);
-	cr_expect(planted_at(0x100));
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
-	cr_expect_eq(p.sites.count, 0);
+	bp_set(0x100);
+	bp_set(0x100);
+	bp_sync_run();
+	bp_clear(0x100);
+	bp_clear(0x100);
+	bp_clear(0x200);
+	bp_sync_run();
+	cr_expect(bp_untouched());
 }
 
-POINTS_TEST(out_and_in, "out and in again between two runs writes nothing")
+BP_TEST(sw, alias, "two virtual addresses of one place share it: the last one takes it away")
 {
-	unsigned int writes;
-
-	insert(0x100);
-	commit();
-	writes = synced;
-	points_remove(&p, 0x100);
-	insert(0x100);
-	commit();
-	cr_expect_eq(synced, writes);
-	cr_expect(planted_at(0x100));
+	bp_vm.map[2] = 1;
+	bp_set(PAGE + 0x40);
+	bp_set(2 * PAGE + 0x40);
+	bp_sync_run();
+	bp_clear(PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40));
+	bp_clear(2 * PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_untouched());
 }
 
-POINTS_TEST(twice, "the same breakpoint twice is one")
+BP_TEST(sw, refused_alignment, "a wrong kind or alignment is refused, and leaves nothing")
 {
-	insert(0x100);
-	insert(0x100);
-	commit();
-	points_remove(&p, 0x100);
-	points_remove(&p, 0x100);
-	points_remove(&p, 0x200);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	int err;
+
+	bp_refused(BP_SOFTWARE, 0x100, bp_vm.cpu->brk_kind + 1, &err);
+	cr_expect_eq(err, -EINVAL);
+	if (bp_vm.cpu->brk_size == 4) {
+		bp_refused(BP_SOFTWARE, 0x102, 4, &err);
+		cr_expect_eq(err, -EINVAL);
+	}
+	cr_expect_null(bp_state_of(BP_SOFTWARE, 0x102));
+	cr_expect_null(bp_state_of(BP_SOFTWARE, 0x100));
 }
 
-POINTS_TEST(alias, "two virtual addresses of one place share it: the last one takes it away")
+Test(sw, at_most_max, .description = "more breakpoints than may be set are refused with a reason")
 {
-	map[2] = 1;
-	insert(PAGE + 0x40);
-	insert(2 * PAGE + 0x40);
-	commit();
-	cr_expect_eq(p.sites.count, 1);
-	points_remove(&p, PAGE + 0x40);
-	commit();
-	cr_expect(planted_at(PAGE + 0x40));
-	points_remove(&p, 2 * PAGE + 0x40);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	const char *why;
+	unsigned int i;
+	int err;
+
+	bp_vm_init(&bp_soft8_host, 100);
+	cr_assert_eq(breakpoints_insert(bp_vm.b, 0, BP_WRITE, 0x1000, 8, false, &why), 0);
+	cr_assert_eq(breakpoints_insert(bp_vm.b, 0, BP_WRITE, 0x2000, 8, true, &why), 0);
+	for (i = 0; i < 98; i++)
+		bp_set(0x100000 + i);
+	bp_refused(BP_SOFTWARE, 0x200000, 1, &err);
+	cr_expect_eq(err, -ENOSPC);
+	bp_refused(BP_HARDWARE, 0x200000, 1, &err);
+	cr_expect_eq(err, -ENOSPC);
+	why = NULL;
+	cr_expect_eq(breakpoints_insert(bp_vm.b, 0, BP_WRITE, 0x3000, 8, true, &why), -ENOSPC);
+	cr_expect_not_null(why);
+	bp_set(0x100000); /* is there */
+	for (i = 0; i < 98; i++)
+		bp_clear(0x100000 + i);
+	for (i = 0; i < 98; i++)
+		bp_set(0x200000 + i);
+	bp_refused(BP_SOFTWARE, 0x100000, 1, &err);
+	bp_vm_fini();
 }
 
-POINTS_TEST(hidden, "reads of any length and alignment show what the guest has")
+/* ---- one host page at two guest-physical addresses ------------------------------------------- */
+
+BP_TEST(sw, two_gpas, "memory at two guest-physical addresses: hidden and hit through both")
+{
+	uint8_t buf[16];
+
+	cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
+	bp_vm.map[9] = 0x100;
+	bp_set(PAGE + 0x40);
+	bp_set(9 * PAGE + 0x40);
+	bp_set(9 * PAGE + 0x80);
+	bp_sync_run();
+	cr_expect_not_null(breakpoints_location(bp_vm.b, PAGE + 0x40));
+	cr_expect_eq(breakpoints_location(bp_vm.b, PAGE + 0x40),
+		     breakpoints_location(bp_vm.b, 0x100040));
+	cr_expect_eq(breakpoints_location(bp_vm.b, PAGE + 0x80),
+		     breakpoints_location(bp_vm.b, 0x100080));
+	cr_assert_eq(breakpoints_read(bp_vm.b, 0x100038, buf, 16), 16);
+	cr_expect_eq(memcmp(buf, bp_vm.before + PAGE + 0x38, 16), 0);
+	cr_expect(bp_reads_as_before(PAGE + 0x78, 16));
+	bp_clear(PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40), "it is set by another name");
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
+BP_TEST(sw, one_of_two_gpas_goes, "memory that goes at one address stays at the other")
+{
+	cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	breakpoints_memory_gone(bp_vm.b, 0x100000, PAGE);
+	cr_assert_eq(memory_remove(&bp_vm.mem, 0x100000), 0);
+	cr_expect(bp_inserted_at(PAGE + 0x40));
+	cr_expect_not_null(breakpoints_location(bp_vm.b, PAGE + 0x40));
+}
+
+/* ---- addresses that are mapped elsewhere, or not at all -------------------------------------- */
+
+BP_TEST(sw, other_tables,
+	"set again at a stop in tables without the address, it stays where it was (KPTI)")
+{
+	bp_set(PAGE + 0x40);
+	bp_set(PAGE + 0x80);
+	bp_sync_run();
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.map[1] = UNMAPPED;
+	bp_clear(PAGE + 0x40);
+	bp_set(PAGE + 0x40);
+	bp_clear(PAGE + 0x80);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40));
+	cr_expect_not(bp_inserted_at(PAGE + 0x80), "that one was not set again");
+	cr_expect(bp_notice_is(NULL));
+	breakpoints_withdraw(bp_vm.b);
+	bp_clear(PAGE + 0x40);
+	bp_sync_run();
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_untouched(), "forgotten at the sync");
+	cr_expect(bp_notice_is("breakpoint at 0x1040 waits: the address is not mapped yet"));
+}
+
+BP_TEST(sw, moves_when_set_again,
+	"the page went elsewhere: a breakpoint stays until it is set again, then it is there")
+{
+	bp_set(PAGE + 0x40);
+	bp_set(3 * PAGE + 0x40); /* where it will go there is one already */
+	bp_set(0x40);
+	bp_sync_run();
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.map[1] = 3; /* or: the tables of another process are current */
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40), "not moved");
+	breakpoints_withdraw(bp_vm.b);
+	bp_clear(PAGE + 0x40);
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	cr_expect_not(bp_inserted_at(PAGE + 0x40));
+	bp_clear(3 * PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(3 * PAGE + 0x40), "two names of one place");
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
+BP_TEST(sw, waits, "on an unmapped page it waits, and is inserted when the page is there")
+{
+	bp_vm.map[5] = UNMAPPED;
+	bp_set(5 * PAGE);
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect_str_eq(bp_state_of(BP_SOFTWARE, 5 * PAGE),
+			 "waits: the address is not mapped to memory");
+	bp_vm.map[5] = 6;
+	bp_sync_run();
+	cr_expect(bp_inserted_at(6 * PAGE));
+	cr_expect_str_eq(bp_state_of(BP_SOFTWARE, 5 * PAGE), "inserted");
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
+BP_TEST(sw, waits_for_memory, "an address that is mapped to what is no memory waits as well")
+{
+	bp_vm.map[5] = BP_PAGES + 4; /* a device */
+	bp_set(5 * PAGE);
+	bp_sync_run();
+	bp_vm.map[5] = 5;
+	bp_sync_run();
+	cr_expect(bp_inserted_at(5 * PAGE));
+}
+
+BP_TEST(sw, waiting_removed, "one that was never inserted leaves nothing")
+{
+	bp_vm.map[5] = UNMAPPED;
+	bp_set(5 * PAGE);
+	bp_clear(5 * PAGE);
+	bp_vm.map[5] = 5;
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect_null(bp_state_of(BP_SOFTWARE, 5 * PAGE));
+}
+
+BP_TEST(sw, asked_for, "all that were set since the last sync are tried at the next")
+{
+	unsigned int i;
+
+	bp_vm.map[5] = UNMAPPED;
+	for (i = 0; i < 1000; i++)
+		bp_set(5 * PAGE + i * 4);
+	bp_vm.map[5] = 5; /* by the debugger, before it resumes */
+	bp_sync_run();
+	for (i = 0; i < 1000; i++)
+		cr_assert(bp_inserted_at(5 * PAGE + i * 4), "%u", i);
+	bp_vm.map[6] = UNMAPPED;
+	for (i = 0; i < 100; i++)
+		bp_set(6 * PAGE + i * 4);
+	bp_sync_run();
+	bp_set(6 * PAGE + 99 * 4); /* set again, still waiting */
+	bp_vm.map[6] = 6;
+	bp_sync_run();
+	cr_expect(bp_inserted_at(6 * PAGE + 99 * 4));
+}
+
+BP_TEST(sw, many_wait, "those that wait are tried in turn: a few at each sync, all in the end")
+{
+	unsigned int i, left = 0, rounds;
+
+	bp_vm.map[5] = bp_vm.map[6] = UNMAPPED;
+	for (i = 0; i < 500; i++) {
+		bp_set(5 * PAGE + i * 4);
+		bp_set(6 * PAGE + i * 4);
+	}
+	bp_sync_run();
+	bp_vm.translations = 0;
+	bp_sync_run();
+	cr_expect_leq(bp_vm.translations, 16, "%u", bp_vm.translations);
+	cr_expect_gt(bp_vm.translations, 0);
+	bp_vm.map[5] = 2;
+	for (i = 0; i < 500; i += 2)
+		bp_clear(6 * PAGE + i * 4);
+	for (rounds = 0; rounds < 1000 / 16 + 1; rounds++)
+		bp_sync_run();
+	for (i = 0; i < 500; i++)
+		left += !bp_inserted_at(2 * PAGE + i * 4);
+	cr_expect_eq(left, 0);
+	bp_vm.map[6] = 3;
+	for (rounds = 0; rounds < 250 / 16 + 1; rounds++)
+		bp_sync_run();
+	for (i = 0; i < 500; i++)
+		cr_assert_eq(bp_inserted_at(3 * PAGE + i * 4), i % 2);
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
+BP_TEST(sw, removed_in_turn, "those that wait are removed while their turn comes: the rest goes on")
+{
+	unsigned int i;
+
+	bp_vm.map[5] = UNMAPPED;
+	for (i = 0; i < 100; i++)
+		bp_set(5 * PAGE + i * 4);
+	for (i = 0; i < 90; i++) {
+		bp_sync_run();
+		bp_clear(5 * PAGE + (i * 37 % 90 + 5) * 4);
+	}
+	bp_vm.map[5] = 5;
+	bp_sync_run();
+	for (i = 0; i < 100; i++)
+		cr_assert_eq(bp_inserted_at(5 * PAGE + i * 4), i < 5 || i >= 95, "%u", i);
+}
+
+/* ---- what the guest and the debugger write ---------------------------------------------------- */
+
+BP_TEST(sw, hidden, "reads of any length and alignment show what the guest has")
 {
 	uint64_t from, len;
 
-	insert(0x100);
-	insert(0x104);
-	commit();
+	bp_set(0x100);
+	bp_set(0x104);
+	bp_sync_run();
 	for (from = 0xf8; from < 0x110; from++)
 		for (len = 1; len <= 24; len++)
-			cr_expect(reads_as_before(from, len), "%u bytes at %#x", (unsigned int)len,
-				  (unsigned int)from);
+			cr_expect(bp_reads_as_before(from, len), "%u bytes at %#x",
+				  (unsigned int)len, (unsigned int)from);
 }
 
-POINTS_TEST(write_under, "a write goes under the breakpoint, which comes back at the commit")
+BP_TEST(sw, hidden_in_long_reads, "a read of all memory shows no breakpoint, few or many")
 {
+	static uint8_t buf[BP_MEM];
+	unsigned int i;
+
+	bp_set(0x100);
+	bp_sync_run();
+	cr_expect_eq(breakpoints_read(bp_vm.b, 0, buf, BP_MEM), BP_MEM);
+	cr_expect_eq(memcmp(buf, bp_vm.before, BP_MEM), 0);
+	for (i = 0; i < BP_MEM; i += 4)
+		bp_set(i);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(BP_MEM - 4));
+	cr_expect_eq(breakpoints_read(bp_vm.b, 1, buf, BP_MEM), BP_MEM - 1, "up to the hole");
+	cr_expect_eq(memcmp(buf, bp_vm.before + 1, BP_MEM - 1), 0);
+}
+
+BP_TEST(sw, write_beneath, "a write goes beneath what is inserted, which stays")
+{
+	uint64_t from;
 	uint8_t bytes[16];
+	unsigned int i, len;
+
+	bp_set(0x100);
+	bp_set(0x108);
+	bp_sync_run();
+	for (from = 0xf8; from < 0x110; from++) {
+		len = from % 15 + 1;
+		for (i = 0; i < len; i++)
+			bytes[i] = bp_vm.before[from + i] = (uint8_t)(from * 5 + i) & 0x7f;
+		cr_assert_eq(breakpoints_write(bp_vm.b, from, bytes, len), 0);
+		cr_expect(bp_inserted_at(0x100) && bp_inserted_at(0x108));
+		cr_expect(bp_reads_as_before(0xf0, 48));
+	}
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
+BP_TEST(sw, long_write_beneath, "a write of many pages goes beneath what is inserted, too")
+{
 	unsigned int i;
 
-	insert(0x100);
-	commit();
-	for (i = 0; i < sizeof(bytes); i++)
-		bytes[i] = before[0xfc + i] = (uint8_t)(0x60 + i);
-	cr_expect_eq(points_write(&p, 0xfc, bytes, sizeof(bytes)), sizeof(bytes));
-	cr_expect(reads_as_before(0xf8, 24));
-	commit();
-	cr_expect(planted_at(0x100));
-	cr_expect(reads_as_before(0xf8, 24));
-	points_remove(&p, 0x100);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	for (i = 0; i < BP_PAGES; i++)
+		bp_set(i * PAGE + 0x20);
+	bp_sync_run();
+	for (i = 0; i < BP_MEM; i++)
+		bp_vm.before[i] = (uint8_t)(i * 7) & 0x7f;
+	cr_assert_eq(breakpoints_write(bp_vm.b, 0, bp_vm.before, BP_MEM), 0);
+	cr_expect(bp_inserted_at(0x20) && bp_inserted_at(7 * PAGE + 0x20));
+	cr_expect(bp_reads_as_before(7 * PAGE, 64));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
-POINTS_TEST(guest_overwrites, "what the guest wrote over a breakpoint stays, and gets a new one")
+BP_TEST(sw, write_is_all_or_nothing, "a write that runs into a hole changes nothing")
 {
-	insert(0x100);
-	commit();
-	overwrite(0x100, 0x11);
-	cr_expect(reads_as_before(0xf8, 16), "seen at once");
-	points_verify(&p);
-	cr_expect_null(points_site(&p, 0x100));
-	cr_expect_eq(p.npending, 1);
-	commit();
-	cr_expect(planted_at(0x100), "inserted anew");
-	cr_expect(reads_as_before(0xf8, 16));
-	points_remove(&p, 0x100);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	uint8_t bytes[64] = { 0 };
+
+	bp_set(BP_MEM - 8);
+	bp_sync_run();
+	cr_expect_eq(breakpoints_write(bp_vm.b, BP_MEM - 32, bytes, sizeof(bytes)), -EFAULT);
+	cr_expect(bp_reads_as_before(BP_MEM - 32, 32));
+	cr_expect(bp_inserted_at(BP_MEM - 8));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
-POINTS_TEST(guest_overwrites_removed,
-	    "a breakpoint taken out after the guest wrote over it: no stale bytes")
+BP_TEST(sw, guest_overwrites, "what the guest wrote over a breakpoint stays, and gets a new one")
 {
-	insert(0x100);
-	commit();
-	overwrite(0x100, 0x22);
-	points_remove(&p, 0x100);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	bp_set(0x100);
+	bp_sync_run();
+	bp_guest_writes(0x100, 0x11);
+	cr_expect(bp_reads_as_before(0xf8, 16), "seen at once");
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
+	cr_expect(bp_reads_as_before(0xf8, 16));
+	cr_expect(bp_notice_is("breakpoint at 0x100 was overwritten by the guest; it is inserted "
+			       "again"));
+	cr_expect(bp_notice_is(NULL));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+	bp_sync_run();
+	cr_expect(bp_notice_is(NULL));
 }
 
-POINTS_TEST(shared_byte,
-	    "a new instruction that shares bytes with the breakpoint is shown as it is")
+BP_TEST(sw, both_names_overwritten, "what has two names is reported by both, and moves with both")
 {
-	unsigned int i, size;
+	bp_vm.map[2] = 1;
+	bp_set(PAGE + 0x40);
+	bp_set(2 * PAGE + 0x40);
+	bp_sync_run();
+	bp_guest_writes(PAGE + 0x40, 0x11);
+	breakpoints_withdraw(bp_vm.b);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40));
+	cr_expect(bp_notice_is("breakpoint at 0x1040 was overwritten by the guest; it is inserted "
+			       "again"));
+	cr_expect(bp_notice_is("breakpoint at 0x2040 was overwritten by the guest; it is inserted "
+			       "again"));
+	bp_guest_writes(PAGE + 0x40, 0x12);
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.map[1] = 3;
+	bp_vm.map[2] = 4;
+	bp_sync_run();
+	cr_expect(bp_inserted_at(3 * PAGE + 0x40) && bp_inserted_at(4 * PAGE + 0x40));
+	cr_expect_not(bp_inserted_at(PAGE + 0x40));
+	cr_expect(bp_notice_is("breakpoint at 0x1040 was overwritten by the guest; it is inserted "
+			       "again"));
+	cr_expect(bp_notice_is("breakpoint at 0x2040 was overwritten by the guest; it is inserted "
+			       "again"));
+}
 
-	insert(0x100);
-	commit();
-	size = p.cpu->brk_size;
+BP_TEST(sw, overwritten_and_removed, "one removed after the guest wrote over it: no stale bytes")
+{
+	bp_set(0x100);
+	bp_sync_run();
+	bp_guest_writes(0x100, 0x22);
+	bp_clear(0x100);
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect(bp_notice_is(NULL));
+}
+
+BP_TEST(sw, shared_byte,
+	"a new instruction that shares bytes with the breakpoint is shown as it is")
+{
+	unsigned int i, size = bp_vm.cpu->brk_size;
+
+	bp_set(0x100);
+	bp_sync_run();
 	for (i = 1; i < size; i++) /* on soft8 there is no such instruction */
-		before[0x100 + i] = p.cpu->brk[i];
+		bp_vm.before[0x100 + i] = bp_vm.cpu->brk[i];
 	if (size > 1) {
-		before[0x100] = host[0x100] = SOFT_NOP;
+		bp_vm.before[0x100] = bp_vm.host[0x100] = SOFT_NOP;
 		for (i = 0; i < size; i++)
-			cr_expect(reads_as_before(0x100 + i, 1), "byte %u", i);
+			cr_expect(bp_reads_as_before(0x100 + i, 1), "byte %u", i);
 	}
-	cr_expect(reads_as_before(0x100, 4));
+	cr_expect(bp_reads_as_before(0x100, 4));
 }
 
-POINTS_TEST(moved_page, "when the page went elsewhere, the new breakpoint is where it maps now")
+BP_TEST(sw, overwritten_and_moved, "overwritten, and the page is elsewhere now: it is there")
 {
-	insert(PAGE + 0x40);
-	commit();
-	overwrite(PAGE + 0x40, 0x33); /* the page was given to something else */
-	map[1] = 3;
-	points_verify(&p);
-	commit();
-	cr_expect(planted_at(3 * PAGE + 0x40));
-	cr_expect_not(planted_at(PAGE + 0x40));
-	points_remove_all(&p);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	bp_guest_writes(PAGE + 0x40, 0x33); /* the page was given to something else */
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.map[1] = 3;
+	bp_sync_run();
+	cr_expect(bp_inserted_at(3 * PAGE + 0x40));
+	cr_expect_not(bp_inserted_at(PAGE + 0x40));
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
-POINTS_TEST(named_again,
-	    "the page went elsewhere: it stays where it is until the debugger names it once more")
+BP_TEST(sw, overwritten_and_unmapped, "overwritten, and mapped nowhere: that memory is left alone")
 {
-	insert(PAGE + 0x40);
-	insert(3 * PAGE + 0x40); /* where it will go there is one already */
-	insert(0x40);
-	commit();
-	map[1] = 3; /* or: the tables of another process are current */
-	points_verify(&p);
-	commit();
-	cr_expect(planted_at(PAGE + 0x40), "not moved");
-	insert(PAGE + 0x40);
-	commit();
-	cr_expect_not(planted_at(PAGE + 0x40));
-	cr_expect(reads_as_before(PAGE + 0x40, 4) && !memcmp(host + PAGE, before + PAGE, PAGE));
-	points_remove(&p, 3 * PAGE + 0x40);
-	commit();
-	cr_expect(planted_at(3 * PAGE + 0x40), "two names of one place");
-	map[1] = UNMAPPED;
-	insert(PAGE + 0x40);
-	commit();
-	cr_expect(planted_at(3 * PAGE + 0x40), "nowhere else to go");
-	cr_expect_eq(p.npending, 0);
-	points_remove_all(&p);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	bp_guest_writes(PAGE + 0x40, 0x33);
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.map[1] = UNMAPPED;
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect(bp_notice_is("breakpoint at 0x1040 waits: the guest has overwritten it, and the "
+			       "address is not mapped"));
+	bp_vm.map[1] = 1;
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40));
 }
 
-POINTS_TEST(reinserted, "the page went elsewhere: taken out and put in at a stop, it is there too")
+/* ---- steps over it ---------------------------------------------------------------------------- */
+
+BP_TEST(sw, lift, "lifted it is out of memory, put back it is in again, over what was written")
 {
-	insert(PAGE + 0x40);
-	commit();
-	map[1] = 3;
-	points_remove(&p, PAGE + 0x40);
-	insert(PAGE + 0x40);
-	commit();
-	cr_expect(planted_at(3 * PAGE + 0x40));
-	cr_expect_eq(memcmp(host + PAGE, before + PAGE, PAGE), 0);
-	cr_expect(reads_as_before(3 * PAGE + 0x40, 4));
+	struct bp_location *l;
+
+	bp_set(0x100);
+	bp_set(0x200);
+	bp_sync_run();
+	l = breakpoints_location(bp_vm.b, 0x100);
+	cr_assert_not_null(l);
+	breakpoints_lift(bp_vm.b, l);
+	cr_expect_not(bp_inserted_at(0x100));
+	cr_expect(bp_inserted_at(0x200));
+	cr_expect_null(breakpoints_location(bp_vm.b, 0x100));
+	bp_guest_writes(0x100, 0x44); /* by the very instruction */
+	breakpoints_put_back(bp_vm.b, l);
+	cr_expect(bp_inserted_at(0x100));
+	cr_expect(bp_reads_as_before(0xf8, 16));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
-POINTS_TEST(pending_in_turn, "many that wait: each is set when it can be, in any order, or removed")
+BP_TEST(sw, lifted_at_a_stop, "one that is lifted when the VM stops is not put back into it")
 {
-	const struct point *pt;
-	uint64_t last = 0;
+	struct bp_location *l;
+
+	bp_set(0x100);
+	bp_sync_run();
+	l = breakpoints_location(bp_vm.b, 0x100);
+	breakpoints_lift(bp_vm.b, l);
+	breakpoints_withdraw(bp_vm.b);
+	breakpoints_put_back(bp_vm.b, l);
+	cr_expect(bp_untouched());
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
+}
+
+/* ---- memory that goes and comes ---------------------------------------------------------------- */
+
+static void goes(uint64_t gpa, uint64_t len)
+{
+	breakpoints_memory_gone(bp_vm.b, gpa, len);
+	cr_assert_eq(memory_remove(&bp_vm.mem, gpa), 0);
+}
+
+BP_TEST(sw, memory_goes, "memory goes without breakpoints; back as it was, they are inserted again")
+{
+	bp_set(0x100);
+	bp_set(0x200);
+	bp_sync_run();
+	goes(0, BP_MEM);
+	cr_expect(bp_untouched());
+	cr_expect_null(breakpoints_location(bp_vm.b, 0x100));
+	bp_clear(0x200);
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect(bp_notice_is("breakpoint at 0x100 waits: the address is not mapped yet"));
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, BP_MEM), 0);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
+	cr_expect_not(bp_inserted_at(0x200));
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
+BP_TEST(sw, memory_comes_back, "memory that comes back: its breakpoints go before others that wait")
+{
 	unsigned int i;
 
-	map[5] = map[6] = UNMAPPED;
-	for (i = 0; i < 100; i++) {
-		insert(5 * PAGE + i * 8);
-		insert(6 * PAGE + i * 8);
-		points_remove(&p, 5 * PAGE + i / 2 * 16);
+	bp_vm.map[5] = UNMAPPED;
+	for (i = 0; i < 100; i++)
+		bp_set(5 * PAGE + i * 4);
+	bp_set(0x100);
+	bp_sync_run();
+	goes(0, BP_MEM);
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, BP_MEM), 0);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
+}
+
+BP_TEST(sw, memory_about_to_go, "from the first word on that memory goes, it is a hole")
+{
+	uint8_t byte;
+
+	bp_set(0x100);
+	bp_sync_run();
+	breakpoints_memory_gone(bp_vm.b, 0, BP_MEM);
+	breakpoints_withdraw(bp_vm.b);
+	bp_sync_run();
+	cr_expect(bp_untouched(), "nothing is inserted again before it is unmapped");
+	cr_expect_eq(breakpoints_read(bp_vm.b, 0x100, &byte, 1), 0);
+	cr_expect_eq(breakpoints_write(bp_vm.b, 0x100, &byte, 1), -EFAULT);
+}
+
+BP_TEST(sw, overwritten_memory_goes, "what the guest wrote over a breakpoint goes with the memory")
+{
+	bp_set(0x100);
+	bp_sync_run();
+	bp_guest_writes(0x100, 0x44);
+	goes(0, BP_MEM);
+	cr_expect(bp_untouched());
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
+BP_TEST(sw, memory_elsewhere, "memory that is mapped elsewhere in the VMM: breakpoints go there")
+{
+	uint8_t *first = bp_vm.host, *second = mmap(NULL, BP_MEM, PROT_READ | PROT_WRITE,
+						    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	cr_assert_neq(second, MAP_FAILED);
+	bp_set(0x100);
+	bp_sync_run();
+	goes(0, BP_MEM);
+	memcpy(second, first, BP_MEM);
+	munmap(first, BP_MEM);
+	bp_vm.host = second;
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, second, BP_MEM), 0);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
+BP_TEST(sw, memory_goes_before_sync,
+	"memory that goes before the sync leaves the breakpoint waiting")
+{
+	bp_set(0x100);
+	goes(0, BP_MEM);
+	bp_sync_run();
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, BP_MEM), 0);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100), "it is not forgotten");
+}
+
+BP_TEST(sw, memory_goes_in_a_step, "memory that goes while a breakpoint is lifted is left alone")
+{
+	struct bp_location *l;
+
+	bp_set(0x100);
+	bp_sync_run();
+	l = breakpoints_location(bp_vm.b, 0x100);
+	breakpoints_lift(bp_vm.b, l);
+	goes(0, BP_MEM);
+	breakpoints_put_back(bp_vm.b, l);
+	cr_expect(bp_untouched());
+	breakpoints_lift(bp_vm.b, l);
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, BP_MEM), 0);
+	breakpoints_put_back(bp_vm.b, l);
+	cr_expect(bp_untouched());
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
+}
+
+static void *take_memory_away(void *stop)
+{
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
+		goes(0x100000, PAGE);
+		cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
 	}
-	cr_expect_eq(p.npending, 150);
-	map[5] = 2;
-	commit();
-	cr_expect_eq(p.npending, 100);
-	for (i = 0, pt = p.pending; pt; pt = pt->next, i++) {
-		cr_expect_gt(pt->node.key, last, "the oldest first");
-		last = pt->node.key;
+	return NULL;
+}
+
+Test(sw, memory_goes_at_any_time,
+     .description = "while memory comes and goes no read shows a breakpoint, no byte stays")
+{
+	bool stop = false;
+	uint8_t buf[16];
+	pthread_t t;
+	size_t n;
+	int i;
+
+	bp_vm_init(&bp_soft8_bare, 0);
+	goes(0, BP_MEM);
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, PAGE), 0);
+	cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
+	bp_vm.map[1] = 0x100;
+	cr_assert_eq(pthread_create(&t, NULL, take_memory_away, &stop), 0);
+	for (i = 0; i < 5000; i++) {
+		bp_set(PAGE + 0x10);
+		bp_sync_run();
+		n = breakpoints_read(bp_vm.b, 0x100008, buf, sizeof(buf));
+		cr_assert(n == 0 || n == sizeof(buf));
+		cr_assert(!n || !memcmp(buf, bp_vm.before + PAGE + 8, n));
+		if (i % 3)
+			breakpoints_withdraw(bp_vm.b);
+		else
+			bp_clear(PAGE + 0x10);
 	}
-	cr_expect_eq(i, 100);
-	cr_expect(planted_at(2 * PAGE + 8) && !planted_at(2 * PAGE));
-	points_remove(&p, 6 * PAGE + 99 * 8); /* the last one */
-	insert(6 * PAGE);		      /* there already */
-	map[6] = 3;
-	commit();
-	cr_expect_eq(p.npending, 0);
-	cr_expect_null(p.pending);
-	cr_expect(planted_at(3 * PAGE + 98 * 8) && !planted_at(3 * PAGE + 99 * 8));
-	points_remove_all(&p);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(t, NULL);
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
+	bp_vm_fini();
 }
 
-POINTS_TEST(pending, "a breakpoint on an unmapped page waits, and is set when the page is there")
+/* What vCPU threads do while they run: one steps over a breakpoint, the others read. */
+static void *step_over(void *stop)
 {
-	map[5] = UNMAPPED;
-	insert(5 * PAGE);
-	commit();
-	cr_expect_eq(p.npending, 1);
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
-	map[5] = 6;
-	commit();
-	cr_expect_eq(p.npending, 0);
-	cr_expect(planted_at(6 * PAGE));
-	points_remove(&p, 5 * PAGE);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	struct bp_location *l = breakpoints_location(bp_vm.b, 0x10);
+
+	cr_assert(l);
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
+		breakpoints_lift(bp_vm.b, l);
+		breakpoints_put_back(bp_vm.b, l);
+		cr_assert_eq(breakpoints_write(bp_vm.b, 0x20, &bp_vm.before[0x20], 8), 0);
+	}
+	return NULL;
 }
 
-POINTS_TEST(pending_removed, "one that never was set leaves nothing")
+static void *read_memory(void *stop)
 {
-	map[5] = UNMAPPED;
-	insert(5 * PAGE);
-	points_remove(&p, 5 * PAGE);
-	map[5] = 5;
-	commit();
-	cr_expect_eq(p.npending, 0);
-	cr_expect_eq(p.points.count, 0);
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	struct bp_location *l;
+	uint8_t buf[64];
+	size_t n;
+
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
+		n = breakpoints_read(bp_vm.b, 0, buf, sizeof(buf));
+		cr_assert_eq(n, sizeof(buf));
+		cr_assert_eq(memcmp(buf, bp_vm.before, n), 0);
+		n = breakpoints_read(bp_vm.b, 0x100000, buf, sizeof(buf));
+		cr_assert(!n || !memcmp(buf, bp_vm.before + PAGE, n));
+		l = breakpoints_location(bp_vm.b, 0x100010);
+		cr_assert(!l || l == breakpoints_location(bp_vm.b, PAGE + 0x10));
+		cr_assert(breakpoints_active(bp_vm.b) && breakpoints_named(bp_vm.b, 0x10));
+	}
+	return NULL;
 }
 
-POINTS_TEST(refused, "a bad alignment is refused")
+Test(sw, at_once, .description = "vCPUs step over breakpoints and read while memory comes and goes")
 {
-	cr_expect_eq(points_insert(&p, 0, 0x102), p.cpu->brk_size == 4 ? -EINVAL : 0);
-	points_remove(&p, 0x102);
-	cr_expect_eq(p.points.count, 0);
-	cr_expect_eq(p.npending, 0);
+	void *(*const work[])(void *) = { step_over, read_memory, read_memory };
+	bool stop = false;
+	pthread_t t[3];
+	int i;
+
+	bp_vm_init(&bp_soft32_bare, 0);
+	cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
+	bp_vm.map[9] = 0x100;
+	for (i = 0; i < 4; i++)
+		bp_set(0x10 + i * 8);
+	bp_set(9 * PAGE + 0x10);
+	bp_sync_run();
+	for (i = 0; i < 3; i++)
+		cr_assert_eq(pthread_create(&t[i], NULL, work[i], &stop), 0);
+	for (i = 0; i < 1000; i++) {
+		goes(0x100000, PAGE);
+		cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+	bp_vm_fini();
 }
 
-POINTS_TEST(memory_gone,
-	    "memory that went away takes its breakpoints along; back again, they are set")
+/* ---- notices ------------------------------------------------------------------------------------ */
+
+BP_TEST(sw, told_once, "a breakpoint that can't be hit is reported once, until that changes")
 {
-	insert(0x100);
-	commit();
-	cr_assert_eq(memory_remove(&mem, 0), 0);
-	memcpy(host, before, SIZE);
-	points_verify(&p);
-	commit();
-	cr_expect_eq(p.npending, 1);
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
-	cr_assert_eq(memory_add(&mem, 0, host, SIZE), 0);
-	commit();
-	cr_expect(planted_at(0x100));
-	points_remove_all(&p);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	bp_vm.map[5] = UNMAPPED;
+	bp_set(5 * PAGE);
+	cr_expect(bp_notice_is(NULL), "before the sync nobody knows");
+	bp_sync_run();
+	cr_expect(bp_notice_is("breakpoint at 0x5000 waits: the address is not mapped yet"));
+	cr_expect(bp_notice_is(NULL));
+	bp_clear(5 * PAGE);
+	bp_set(5 * PAGE);
+	bp_sync_run();
+	cr_expect(bp_notice_is(NULL), "the same one, set again");
+	bp_set(5 * PAGE + 8);
+	bp_sync_run();
+	bp_clear(5 * PAGE + 8);
+	cr_expect(bp_notice_is(NULL), "removed before anybody asked");
+	bp_set(5 * PAGE + 8);
+	cr_expect(bp_notice_is(NULL), "and set again: the next sync will show");
+	bp_clear(5 * PAGE + 8);
+	bp_vm.map[5] = 5;
+	bp_sync_run();
+	goes(0, BP_MEM);
+	bp_sync_run();
+	cr_expect(bp_notice_is("breakpoint at 0x5000 waits: the address is not mapped yet"));
+	cr_expect(bp_notice_is(NULL));
 }
 
-POINTS_TEST(no_memory_yet,
-	    "an address that is mapped to what is no memory waits until it is mapped to some")
+BP_TEST(sw, many_told, "of very many that wait a few are reported, and how many more there are")
 {
-	map[5] = SIZE / PAGE + 4; /* a device */
-	insert(5 * PAGE);
-	commit();
-	cr_expect_eq(p.npending, 1);
-	map[5] = 5;
-	commit();
-	cr_expect_eq(p.npending, 0);
-	cr_expect(planted_at(5 * PAGE));
-	points_remove_all(&p);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
-}
+	char line[128];
+	unsigned int i, lines = 0;
 
-POINTS_TEST(leave, "memory that is left has no breakpoint in it; back as it was, they are set anew")
-{
-	insert(0x100);
-	insert(0x200);
-	insert(5 * PAGE);
-	commit();
-	points_leave(&p, 0, PAGE);
-	cr_expect_eq(memcmp(host, before, PAGE), 0);
-	cr_expect(planted_at(5 * PAGE), "that is other memory");
-	points_remove(&p, 0x200);
-	points_verify(&p);
-	commit();
-	cr_expect(planted_at(0x100));
-	cr_expect_eq(memcmp(host + 0x200, before + 0x200, p.cpu->brk_size), 0);
-	points_remove_all(&p);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
-}
-
-POINTS_TEST(leave_overwritten, "what the guest wrote over a breakpoint goes with the memory")
-{
-	insert(0x100);
-	commit();
-	overwrite(0x100, 0x44);
-	points_leave(&p, 0, PAGE);
-	cr_expect_eq(host[0x100], 0x44);
-	points_remove_all(&p);
-	commit();
-	cr_expect_eq(host[0x100], 0x44);
-}
-
-POINTS_TEST(memory_elsewhere,
-	    "memory that is mapped elsewhere in the VMM, with what was in it: breakpoints go there")
-{
-	uint8_t *first = host, *second = aligned_alloc(4096, SIZE);
-
-	cr_assert(second);
-	memcpy(second, host, SIZE);
-	insert(0x100);
-	insert(0x200);
-	commit();
-	points_verify(&p);
-	cr_assert_eq(memory_remove(&mem, 0), 0);
-	cr_assert_eq(memory_add(&mem, 0, second, SIZE), 0);
-	host = second;
-	points_verify(&p);
-	commit();
-	cr_expect(planted_at(0x100) && planted_at(0x200));
-	points_remove_all(&p);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
-	free(first);
-}
-
-POINTS_TEST(gone_before_commit,
-	    "memory that goes between control and commit leaves the breakpoint pending")
-{
-	insert(0x100);
-	cr_assert_eq(memory_remove(&mem, 0), 0);
-	commit();
-	cr_assert_eq(memory_add(&mem, 0, host, SIZE), 0);
-	points_verify(&p);
-	commit();
-	cr_expect(planted_at(0x100), "it is not forgotten");
-	points_remove_all(&p);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
-}
-
-POINTS_TEST(gone_while_lifted,
-	    "memory that goes while a breakpoint is stepped over leaves it pending")
-{
-	struct site *s;
-
-	insert(0x100);
-	commit();
-	s = points_site(&p, 0x100);
-	cr_assert(s);
-	points_lift(&p, s);
-	cr_assert_eq(memory_remove(&mem, 0), 0);
-	points_plant(&p, s);
-	cr_assert_eq(memory_add(&mem, 0, host, SIZE), 0);
-	points_verify(&p);
-	commit();
-	cr_expect(planted_at(0x100), "it is not forgotten");
-}
-
-POINTS_TEST(lift, "lifted it is out of memory, planted again it is back")
-{
-	struct site *s;
-
-	insert(0x100);
-	commit();
-	s = points_site(&p, 0x100);
-	cr_assert(s);
-	points_lift(&p, s);
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
-	overwrite(0x100, 0x44); /* by the very instruction */
-	points_plant(&p, s);
-	cr_expect(planted_at(0x100));
-	points_remove_all(&p);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
-}
-
-POINTS_TEST(commit_writes_what_changed,
-	    "a commit writes to memory only for what changed since the last")
-{
-	unsigned int i, writes;
-
+	bp_vm.map[5] = UNMAPPED;
 	for (i = 0; i < 1000; i++)
-		insert(i * 4);
-	commit();
-	cr_expect_eq(synced, 1000);
-	insert(0x1800);
-	commit();
-	cr_expect_eq(synced, 1001);
-	points_remove(&p, 0x1800);
-	commit();
-	writes = synced;
-	cr_expect_eq(writes, 1002);
-	commit();
-	cr_expect_eq(synced, writes);
+		bp_set(5 * PAGE + i * 4);
+	bp_sync_run();
+	while (breakpoints_notice(bp_vm.b, line, sizeof(line)))
+		lines++;
+	cr_expect_eq(lines, 17);
+	cr_expect_str_eq(line, "984 more breakpoints wait or were overwritten");
+	bp_set(5 * PAGE + 4000);
+	bp_sync_run();
+	cr_expect(bp_notice_is("breakpoint at 0x5fa0 waits: the address is not mapped yet"));
 }
 
-POINTS_TEST(random_walk, "random wishes, writes, lost pages: a model agrees at every commit")
+/* ---- all of it ---------------------------------------------------------------------------------- */
+
+BP_TEST(sw, random_walk, "set, removed, overwritten, written beneath at random: a model agrees")
 {
-	bool wished[32] = { 0 };
+	bool wanted[32] = { 0 };
 	unsigned int n, i, r;
 
 	srand(1);
 	for (n = 0; n < 20000; n++) {
 		i = (unsigned int)rand() % 32;
-		r = (unsigned int)rand() % 8;
+		r = (unsigned int)rand() % 9;
 		if (r < 3) {
-			insert(i * 4);
-			wished[i] = true;
+			bp_set(i * 4);
+			wanted[i] = true;
 		} else if (r < 5) {
-			points_remove(&p, i * 4);
-			wished[i] = false;
+			bp_clear(i * 4);
+			wanted[i] = false;
 		} else if (r == 5) {
-			overwrite(i * 4, (uint8_t)n);
-			points_verify(&p);
+			bp_guest_writes(i * 4, (uint8_t)n);
 		} else if (r == 6) {
-			before[i * 4] = (uint8_t)n & 0x7f;
-			cr_assert_eq(points_write(&p, i * 4, &before[i * 4], 1), 1);
+			bp_vm.before[i * 4] = (uint8_t)n & 0x7f;
+			cr_assert_eq(breakpoints_write(bp_vm.b, i * 4, &bp_vm.before[i * 4], 1), 0);
+		} else if (r == 7) {
+			breakpoints_withdraw(bp_vm.b);
+			cr_assert(bp_untouched());
 		} else {
-			commit();
+			breakpoints_withdraw(bp_vm.b);
+			bp_sync_run();
 			for (i = 0; i < 32; i++)
-				cr_assert_eq(planted_at(i * 4), wished[i]);
+				cr_assert_eq(bp_inserted_at(i * 4), wanted[i]);
 		}
-		cr_assert(reads_as_before(0, 64) && reads_as_before(64, 64));
+		cr_assert(bp_reads_as_before(0, 64) && bp_reads_as_before(64, 64));
 	}
-	points_remove_all(&p);
-	commit();
-	cr_expect_eq(memcmp(host, before, SIZE), 0);
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
 }

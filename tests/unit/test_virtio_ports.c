@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* Finding a virtio-serial port by name, in a folder made like /sys/class/virtio-ports. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>

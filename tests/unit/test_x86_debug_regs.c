@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-#include "arch/x86/x86.h"
+#include "arch/x86/debug_regs.h"
 
 Test(x86_hw, aligned, .description = "aligned lengths of 1, 2, 4 and 8 take one slot")
 {

@@ -4,11 +4,16 @@
  * stop where one instruction has been done. The programs end at a HLT.
  */
 #ifdef __x86_64__
+#include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 
+#include "arch/x86/segment.h"
+#include "arch/x86/kvm_vcpu.h"
 #include "tests/unit/x86_vm.h"
 
 enum { HLT = 0xf4, STEPS_MAX = 100 };
@@ -285,7 +290,7 @@ Test(x86_kvm_step, masked, .description = "the same where interrupts are kept ou
 		cr_expect(check(&programs[i], &masked), "%s", programs[i].name);
 }
 
-/* An interrupt that KVM has taken from its controller; with it, an INT3 that is not come to yet. */
+/* An interrupt that KVM has taken from its controller; with it, an INT3 that is not reached yet. */
 static void open_delivery(struct x86_vm *m)
 {
 	struct kvm_vcpu_events e;
@@ -433,6 +438,45 @@ Test(x86_kvm_step, interrupt_let_in,
 	cr_expect_eq(m.mem[0x50000], 1, "the interrupt came");
 	cr_expect_eq(x86_vm_get(&m, X86_BANK_GPR)->rip, X86_CODE + 7, "rip %#lx", m.state.rip);
 	cr_expect_eq(m.state.rflags, X86_FL_ONE | X86_FL_IF);
+	x86_vm_close(&m);
+}
+
+/* In place of the C library's, for this whole program. */
+static unsigned int calls;
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	calls++;
+	return (int)syscall(SYS_ioctl, fd, request, arg);
+}
+
+Test(x86_kvm_step, cost,
+     .description = "a plain step is KVM_RUN and calls for arming, debug registers, and HLT")
+{
+	struct x86_vm m;
+	unsigned int n;
+	struct trap t;
+
+	if (!x86_vm_open(&m, X86_GUEST_64))
+		cr_skip_test(X86_NO_KVM);
+	if (!m.k->sync_regs) {
+		x86_vm_close(&m);
+		cr_skip_test("no KVM_CAP_SYNC_REGS in this KVM");
+	}
+	x86_vm_code(&m, CODE("\x90\x90\x90\xf4"));
+	x86_vm_step(&m, &blocked, &t);
+	x86_vm_step(&m, &blocked, &t); /* CPUID is fixed by now, and asked for a last time */
+	n = calls;
+	x86_vm_step(&m, &blocked, &t);
+	cr_expect_null(m.ops->halted(m.k));
+	cr_expect_null(m.ops->halted(m.k));
+	cr_expect_eq(calls - n, 4, "%u calls", calls - n);
 	x86_vm_close(&m);
 }
 

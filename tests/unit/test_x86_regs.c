@@ -5,6 +5,10 @@
 
 #include <criterion/criterion.h>
 
+#include "arch/x86/fpu.h"
+#include "arch/x86/reg_write.h"
+#include "arch/x86/regs.h"
+#include "arch/x86/segment.h"
 #include "core/regs.h"
 #include "tests/unit/x86_vm.h"
 
@@ -269,6 +273,24 @@ Test(regs64, compat_rip, .description = "outside 64-bit mode RIP has 32 bits")
 	refuses("rip", 0x100000000);
 }
 
+Test(regs_real, pc_limit, .description = "outside 64-bit mode the PC is within its code segment")
+{
+	takes("eip", 0xffff);
+	refuses("eip", 0x10000);
+	p.state.seg[X86_CS].limit = 0xffffffff; /* "unreal" mode */
+	takes("eip", 0x10000);
+}
+
+Test(regs64, compat_limit,
+     .description = "compatibility mode has segment limits, 64-bit mode has none")
+{
+	p.state.seg[X86_CS].limit = 0xfff;
+	takes("rip", 0xffffffff81000000);
+	p.state.seg[X86_CS].l = 0;
+	refuses("rip", 0x1000);
+	takes("rip", 0xfff);
+}
+
 Test(regs64, eflags, .description = "EFLAGS: bit 1 stays set, reserved bits and VM are refused")
 {
 	takes("eflags", 0x246);
@@ -417,7 +439,7 @@ Test(regs32, bad_selectors, .description = "what the processor would fault on is
 	refuses("ds", X86_SEL_DATA);
 }
 
-Test(regs32, unreadable_table, .description = "a descriptor that can't be read is told")
+Test(regs32, unreadable_table, .description = "a descriptor that can't be read is an error")
 {
 	p.state.gdt.base = X86_MEM_SIZE;
 	cr_expect_eq(set("es", X86_SEL_CODE32), -EFAULT);

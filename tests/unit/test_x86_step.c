@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* The stepping rules on state and memory alone: what is carried out, and what is mended afterwards. */
+/* The stepping rules on state and memory alone: what is carried out, and what is restored afterwards. */
 #include <errno.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
 
+#include "arch/x86/event_delivery.h"
+#include "arch/x86/guest_debug.h"
 #include "arch/x86/insn.h"
+#include "arch/x86/segment.h"
+#include "arch/x86/step.h"
 #include "tests/unit/x86_vm.h"
 
 /* ---- the decoder ------------------------------------------------------------------------------- */
@@ -42,6 +46,7 @@ Test(insn, in_64_bit_mode, .description = "what the rules look for, with REX and
 		{ "\x66\x9c", 2, X86_OP_PUSHF, 2, 16 },
 		{ "\x9d", 1, X86_OP_POPF, 1, 64 },
 		{ "\xcc", 1, X86_OP_INT3, 1, 0 },
+		{ "\xf1", 1, X86_OP_INT1, 1, 0 },
 		{ "\xcd\x80", 2, X86_OP_INT, 2, 0 },
 		{ "\xce", 1, X86_OP_OTHER, 1, 0 },
 		{ "\x17", 1, X86_OP_OTHER, 1, 0 },
@@ -103,7 +108,7 @@ Test(insn, in_other_modes, .description = "REX is INC and DEC, sizes follow the 
 }
 
 Test(insn, short_bytes,
-     .description = "an instruction that is cut off is told, and never read past")
+     .description = "an instruction that is cut off is an error, and never read past")
 {
 	static const char *const cut[] = { "",	       "\x66",
 					   "\x48",     "\x0f",
@@ -364,7 +369,7 @@ static void take_interrupt(void)
 	p.state.rflags = X86_FL_ONE;
 }
 
-Test(step64, idle, .description = "a halted vCPU begins with an interrupt: its frame is mended")
+Test(step64, idle, .description = "a halted vCPU begins with an interrupt: its frame is restored")
 {
 	p.state.rflags |= X86_FL_IF;
 	begin_as("\xfa", 1, (struct step_plan){ .halted = true, .block_irq = true, .room = 4 });
@@ -413,12 +418,54 @@ static void allow_users(unsigned int vector)
 	p.mem[X86_IDT + 16 * vector + 5] |= 0x60;
 }
 
-Test(step64, int_from_user, .description = "int from level 3 switches to the stack of the TSS")
+static void as_user(void)
 {
 	p.state.seg[X86_CS].selector = X86_SEL_USER_CODE64;
 	p.state.seg[X86_CS].dpl = 3;
 	p.state.seg[X86_SS].selector = X86_SEL_USER_DATA;
 	p.state.seg[X86_SS].dpl = 3;
+}
+
+Test(step64, int1,
+     .description = "the guest's int1 ends at the handler of #DB, with no cause in DR6")
+{
+	p.state.rflags |= X86_FL_IF | X86_FL_TF;
+	begin("\xf1", 1, false);
+	is_at_handler(1);
+	cr_expect_eq(stack(0, 8), X86_CODE + 1);
+	cr_expect_eq(stack(2, 8), X86_FL_ONE | X86_FL_IF | X86_FL_TF, "flags %#lx", stack(2, 8));
+	cr_expect_eq(p.state.debug.dr6, 0);
+}
+
+Test(step64, int1_of_user,
+     .description = "level 3 may run int1 whatever the gate's privilege level")
+{
+	as_user();
+	begin("\xf1", 1, true);
+	is_at_handler(1);
+	cr_expect_eq(stack(0, 8), X86_CODE + 1);
+}
+
+Test(step64, int1_left,
+     .description = "an int1 left to the processor is stepped once, not for ever")
+{
+	p.mem[X86_IDT + 16 + 5] &= 0x7f; /* its gate is not present */
+	begin("\xf1", 1, true);
+	cr_expect_not(plan.emulated);
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0, "VT-x stops at it, not after it");
+}
+
+Test(step_real, int1, .description = "int1 in real mode goes by the vector table")
+{
+	begin("\xf1", 1, true);
+	cr_expect(plan.emulated);
+	cr_expect_eq(p.state.seg[X86_CS].base + p.state.rip, X86_HANDLERS + 16);
+	cr_expect_eq(stack(0, 2), 1);
+}
+
+Test(step64, int_from_user, .description = "int from level 3 switches to the stack of the TSS")
+{
+	as_user();
 	begin("\xcd\x10", 2, true);
 	cr_expect_not(plan.emulated, "the gate is not for users");
 	allow_users(16);
@@ -618,7 +665,7 @@ Test(step64, whole_rep,
 	plan.whole_rep = true;
 	cr_expect_eq(x86_step_end(&p.view, &plan, true), 1, "there is another");
 	p.state.rip += 2;
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0, "it is behind it");
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0, "it is past it");
 	p.state.rip = X86_CODE;
 	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0, "it was stopped in it");
 }
@@ -637,7 +684,7 @@ static void has_debug_exception(uint64_t from, uint64_t flags, uint64_t causes)
 	cr_expect(p.dirty & 1u << X86_BANK_DEBUG);
 }
 
-Test(step64, guest_tf, .description = "behind an instruction under the guest's own TF is its #DB")
+Test(step64, guest_tf, .description = "after an instruction under the guest's own TF is its #DB")
 {
 	p.state.rflags |= X86_FL_TF;
 	begin("\x90", 1, true);
@@ -681,7 +728,7 @@ Test(step64, guest_tf_int, .description = "int clears TF before it could trap")
 	cr_expect_eq(p.state.debug.dr6, 0);
 }
 
-Test(step64, own_break,
+Test(step64, guest_break,
      .description = "the guest's own hardware breakpoint comes first, but for RF")
 {
 	p.state.debug.dr[2] = X86_CODE;
@@ -699,18 +746,35 @@ Test(step64, own_break,
 	cr_expect_not(plan.emulated);
 }
 
-Test(step64, own_watch, .description = "the guest's own watchpoints stay armed, and give their #DB")
+Test(step64, guest_watch,
+     .description = "the guest's own watchpoints stay armed, and give their #DB")
 {
 	p.state.debug.dr7 = 1 | 1 << 16;
 	begin_as("\x48\x89\x00", 3, (struct step_plan){ .room = 4 });
 	cr_expect_eq(plan.nuntil, 0, "a slot of ours would take their place");
 	p.state.rip += 3;
-	p.state.debug.hit = 3; /* KVM tells of one that is not enabled, too */
+	p.state.debug.hit = 3; /* KVM reports one that is not enabled, too */
 	end(true);
 	has_debug_exception(X86_CODE + 3, X86_FL_ONE, 1 << 0);
 }
 
-Test(step64, own_unhandled, .description = "without a handler to go to the step ends as others do")
+Test(step64, uses_debug_regs,
+     .description =
+	     "a guest uses debug registers when one is enabled in its DR7, locally or globally")
+{
+	cr_expect_not(x86_cpu.guest_uses_debug_regs(&p.view));
+	p.state.debug.dr7 = 0x600; /* LE, GE and the fixed bit enable none */
+	cr_expect_not(x86_cpu.guest_uses_debug_regs(&p.view));
+	p.state.debug.dr7 = 0x600 | 1 << 6;
+	cr_expect(x86_cpu.guest_uses_debug_regs(&p.view), "L3, of an instruction");
+	p.state.debug.dr7 = 0x600 | 2 << 2 | 1 << 20;
+	cr_expect(x86_cpu.guest_uses_debug_regs(&p.view), "G1, of data");
+	p.broken = 1u << X86_BANK_DEBUG;
+	cr_expect_not(x86_cpu.guest_uses_debug_regs(&p.view), "they can't be read");
+}
+
+Test(step64, guest_unhandled,
+     .description = "without a handler to go to the step ends as others do")
 {
 	p.mem[X86_IDT + 16 + 5] &= 0x7f;
 	p.state.rflags |= X86_FL_TF;
@@ -805,8 +869,8 @@ Test(step64, foreign_frames, .description = "frames that are not of this step ar
 	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF | X86_FL_TF);
 }
 
-Test(step64, iret_unmended,
-     .description = "where frames can't be mended a TF in them is not the guest's")
+Test(step64, iret_unrestored,
+     .description = "where frames can't be restored a TF in them is not the guest's")
 {
 	p.view.write_phys = NULL;
 	p.state.gpr[X86_RSP] -= 24;

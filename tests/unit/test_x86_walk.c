@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 
+#include "arch/x86/walk.h"
 #include "tests/unit/x86_vm.h"
 
 enum { P = 1, RW = 2, US = 4, PS = 0x80 };
@@ -185,7 +186,7 @@ Test(walk4, tables_outside_memory, .description = "a table that is not in memory
 }
 
 Test(walk4, state_unreadable,
-     .description = "registers that can't be read are told, not taken for zero")
+     .description = "registers that can't be read are an error, not taken for zero")
 {
 	struct xlat x;
 

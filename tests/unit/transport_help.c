@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "transport_help.h"
 
 #include <criterion/criterion.h>
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 5000, EXCHANGE = 1 << 20 };
+enum { LIMIT_MS = 5000, EXCHANGE = 1 << 20 };
 
 static char dir[32];
 
@@ -97,7 +97,7 @@ int accept_within(struct vmgdb_endpoint *ep, int ms, struct stream **out)
 struct stream *accept_one(struct vmgdb_endpoint *ep)
 {
 	struct stream *s = NULL;
-	int ret = accept_within(ep, PATIENCE_MS, &s);
+	int ret = accept_within(ep, LIMIT_MS, &s);
 
 	cr_assert_eq(ret, 0, "accept: %s %s", strerror(-ret), ep->refused);
 	return s;
@@ -120,7 +120,7 @@ ssize_t read_soon(struct stream *s, void *buf, size_t len)
 {
 	struct pollfd p = { .fd = s->rfd, .events = POLLIN };
 
-	poll(&p, 1, PATIENCE_MS);
+	poll(&p, 1, LIMIT_MS);
 	return s->ops->read(s, buf, len);
 }
 

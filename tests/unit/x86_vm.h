@@ -6,7 +6,11 @@
 #ifndef TESTS_UNIT_X86_VM_H
 #define TESTS_UNIT_X86_VM_H
 
-#include "arch/x86/x86.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/state.h"
+#include <linux/kvm.h>
+
+#include "arch/x86/kvm.h"
 
 enum x86_guest { X86_GUEST_REAL, X86_GUEST_32, X86_GUEST_64 };
 
@@ -52,7 +56,6 @@ void x86_guest_state(struct x86_state *s, enum x86_guest mode);
 void x86_guest_memory(uint8_t *mem, enum x86_guest mode);
 
 #ifdef __x86_64__
-#include "arch/x86/kvm.h"
 
 struct x86_vm {
 	struct cpu_view view; /* first member */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Endpoints: where a debugger and a stub meet. Public.
+ * Endpoints: how a debugger reaches a stub. Public.
  *
  *	tcp:[HOST:]PORT   vsock:[CID:]PORT   unix:PATH   pty[:LINK]   serial:DEVICE   virtio:NAME
  *	fd:N   stdio   uds-vsock:PATH:PORT

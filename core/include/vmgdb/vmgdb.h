@@ -15,11 +15,18 @@
  *		ret = ioctl(vcpu_fd, KVM_RUN, 0);
  *		if (vmgdb_vcpu_exit(vcpu))
  *			continue;
+ *		if (ret < 0 && (errno == EINTR || errno == EAGAIN))
+ *			continue;
  *		... what the VMM does with run->exit_reason ...
  *	}
  *
  * Nothing is global: several VMs in one process each have their own struct vmgdb. The library
  * never prints, exits or touches a signal other than the kick signal. Errors are negative errno.
+ *
+ * Callbacks are called with no lock of the library held, and may call it back: vmgdb_exited(),
+ * vmgdb_shutdown(), vmgdb_add_memory(), vmgdb_remove_memory() and vmgdb_add_kvm_vcpu() from any of
+ * them; not vmgdb_destroy(), nor what the thread that they run on waits for (stopped, resumed and kill
+ * run on the stub's thread; log also on vCPU threads, within the call that they have made).
  */
 #ifndef VMGDB_CORE_VMGDB_H
 #define VMGDB_CORE_VMGDB_H
@@ -44,19 +51,20 @@ enum vmgdb_log_level { VMGDB_LOG_ERROR, VMGDB_LOG_WARNING, VMGDB_LOG_INFO, VMGDB
 struct vmgdb_config {
 	void *opaque; /* handed to every callback */
 
-	/* A real-time signal that nobody else uses. A handler that does nothing is installed. */
+	/* A real-time signal that nobody else uses. A handler that does nothing is installed, unless
+	 * the VMM has one of its own for it. */
 	int kick_signal;
 
 	/* One line, no newline. NULL: not logged. Called from any of the stub's or vCPU threads. */
 	void (*log)(void *opaque, enum vmgdb_log_level level, const char *line);
 
 	/* All vCPUs have stopped, or are about to run: pause and start clocks and devices here.
-	 * Called from the stub's thread. NULL: not told. */
+	 * Called in turns. NULL: not called. */
 	void (*stopped)(void *opaque);
 	void (*resumed)(void *opaque);
 
-	/* The debugger's `kill`. NULL: it detaches instead. Called from the stub's thread; end the
-	 * VM from there by vmgdb_exited() or by making the vCPU threads leave. */
+	/* The debugger's `kill`. NULL: it detaches instead. End the VM from there by
+	 * vmgdb_exited() or by making the vCPU threads leave. */
 	void (*kill)(void *opaque);
 };
 
@@ -101,14 +109,20 @@ int vmgdb_start(struct vmgdb *v);
 
 /*
  * Before each KVM_RUN, from the vCPU's thread: parks while the VM is stopped. Without a debugger it
- * is one load. Returns 0: enter the guest; -ESHUTDOWN: the stub is being taken down.
+ * is one load. Returns 0: enter the guest; -ESHUTDOWN: the stub is being taken down. A vCPU whose
+ * thread has ended counts as parked.
+ *
+ * To make the vCPU leave the guest the library sets kvm_run->immediate_exit and sends the kick signal.
+ * It clears the flag only if it has set it, and only right after a KVM_RUN that was interrupted; so a
+ * VMM that uses both for requests of its own loses none as long as it looks for them after each
+ * KVM_RUN that gave EINTR.
  */
 int vmgdb_vcpu_enter(struct vmgdb_vcpu *vcpu);
 
 /*
  * After each KVM_RUN, from the vCPU's thread, whatever it returned: true when the exit was the
  * debugger's and there is nothing for the VMM to do but to go round its loop. Without a debugger it
- * is one load.
+ * is one load. errno is kept.
  */
 bool vmgdb_vcpu_exit(struct vmgdb_vcpu *vcpu);
 
@@ -116,11 +130,18 @@ bool vmgdb_vcpu_exit(struct vmgdb_vcpu *vcpu);
  * The guest asks for a reset or power-off by one of the VMM's own devices, of which vmgdb_vcpu_exit()
  * can't know. From the thread of the vCPU that asked, before the VMM acts on it: returns when an
  * attached debugger has seen it and lets the vCPU go on; at once without one, or if it does not want
- * to (`monitor set stop-on-reset off'). reason: for a person ("reset"), static.
+ * to (`monitor set stop-on-reset off'). The caller holds no lock that another vCPU's thread may wait
+ * for on its way to vmgdb_vcpu_enter(): the debugger sees it when all have come there.
+ * reason: for a person ("reset"), static.
  */
 void vmgdb_vcpu_event(struct vmgdb_vcpu *vcpu, const char *reason);
 
-/* The VM has ended by itself, with this exit status (0 to 255): debuggers are told. Any thread. */
+/* The same for a caller that does hold such locks: returns at once, and the vCPU waits for the debugger
+ * in its next vmgdb_vcpu_enter(). */
+void vmgdb_vcpu_event_nowait(struct vmgdb_vcpu *vcpu, const char *reason);
+
+/* The VM has ended by itself, with this exit status (0 to 255): debuggers are told, and nothing of it is
+ * touched any more. vCPUs that are parked stay so until vmgdb_shutdown(). Any thread. */
 void vmgdb_exited(struct vmgdb *v, int status);
 
 /* Wake all parked vCPUs: from now on vmgdb_vcpu_enter() gives -ESHUTDOWN. Any thread, also a vCPU's

@@ -3,6 +3,7 @@
 #include "probe.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 
 static const struct debug_control brks = { .trap_brk = true };
@@ -44,7 +45,7 @@ static const char *brk_any_debugging(struct vm *m)
 	return NULL;
 }
 
-/* The guest's handler has seen what the processor would have told it. */
+/* The guest's handler has seen what the processor would have saved for it. */
 static const char *handled(struct vm *m, uint64_t pstate)
 {
 	const struct arm64_state *s = vm_state(m, ARM64_BANK_X);
@@ -53,11 +54,11 @@ static const char *handled(struct vm *m, uint64_t pstate)
 	CHECK(s->x[21] == 0xf2000123, "ESR_EL1 %#lx", s->x[21]);
 	CHECK(s->x[22] == pstate, "SPSR_EL1 %#lx, not %#lx", s->x[22], pstate);
 	CHECK(s->x[24] == PSTATE_DAIF, "DAIF %#lx in the handler", s->x[24]);
-	CHECK(s->x[0] == 1, "it did not go on behind the BRK");
+	CHECK(s->x[0] == 1, "it did not go on after the BRK");
 	return NULL;
 }
 
-static const char *brk_given_back(struct vm *m)
+static const char *brk_reinjected(struct vm *m)
 {
 	static const struct {
 		uint64_t pstate, vector;
@@ -270,6 +271,22 @@ static const char *watch_atomic(struct vm *m)
 	return NULL;
 }
 
+/* The VMM's own guest debugging lasts until a debugger arms the vCPU. */
+static const char *vmm_debugging(struct vm *m)
+{
+	struct kvm_guest_debug dbg = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
+	struct arm64_kvm *again;
+	struct vcpu_caps caps;
+	struct trap t;
+
+	vm_start(m, s_nops, PSTATE_DAIF);
+	CHECK(!ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &dbg), "KVM_SET_GUEST_DEBUG: %d", errno);
+	CHECK(!arm64_kvm_create(m->vcpu, m->run, KICK_SIGNAL, &again, &caps), "create");
+	arm64_kvm_ops.release(again);
+	CHECK(!vm_run(m, &nothing, &t) && t.kind == TRAP_STEP, "kind %u", t.kind);
+	return NULL;
+}
+
 /* ---- how many ---------------------------------------------------------------------------- */
 
 /* All that are counted work, each in its place, and one more is refused. */
@@ -331,7 +348,8 @@ const struct fact debug_facts[] = {
 	{ "brk exits with PC on it", brk_exit, NULL },
 	{ "brk is taken by any debugging", brk_any_debugging, NULL },
 	{ "brk is the guest's when nothing is armed", brk_undebugged, NULL },
-	{ "brk given back by hand", brk_given_back, NULL },
+	{ "brk reinjected by registers", brk_reinjected, NULL },
+	{ "the VMM's own debugging is kept", vmm_debugging, NULL },
 	{ "exec slot exits at its address", exec_exit, NULL },
 	{ "exec slot fires again until disarmed", exec_again, NULL },
 	{ "exec slot stepped onto is a step", exec_stepped_onto, NULL },

@@ -33,7 +33,7 @@ irq:	mov	x13, #0x1d
 1:	b	1b
 other:	b	other
 
-/* Remembers what it sees; goes on behind what does not do so by itself. x20 to x24 are its own. */
+/* Remembers what it sees; goes on after what does not do so by itself. x20 to x24 are its own. */
 sync:	mrs	x20, elr_el1
 	mrs	x21, esr_el1
 	mrs	x22, spsr_el1
@@ -255,7 +255,7 @@ snippet s_translate
 	mrs	x1, par_el1
 	brk	#END_BRK
 
-/* Two loops, 64 bytes apart: x0 counts, and is told at x1. */
+/* Two loops, 64 bytes apart: x0 counts, and is written to x1. */
 snippet s_counts
 	.rept	2
 	.balign	64

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "arch/arm64/arm64.h"
+#include "arch/arm64/cpu.h"
 #include "core/regs.h"
 
 static const struct debug_control brks = { .trap_brk = true };

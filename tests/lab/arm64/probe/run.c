@@ -32,11 +32,11 @@ static const char *mmio_settles(struct vm *m)
 	      m->run->exit_reason);
 	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at, "PC %#lx at the exit", m->state.pc);
 	memcpy(m->run->mmio.data, &got, sizeof(got));
-	CHECK(arm64_kvm_ops.needs_completion(m->k), "it is not told to be half done");
+	CHECK(arm64_kvm_ops.needs_completion(m->k), "it does not need completion");
 	arm64_kvm_ops.kick(m->k);
 	ret = ioctl(m->vcpu, KVM_RUN, 0) ? -errno : 0;
 	CHECK(ret == -EINTR, "the entry that completes it: %d", ret);
-	CHECK(!arm64_kvm_ops.needs_completion(m->k), "told twice");
+	CHECK(!arm64_kvm_ops.needs_completion(m->k), "it needs completion twice");
 	vm_flush(m);
 	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at + 4, "PC %#lx when settled", m->state.pc);
 	CHECK(vm_state(m, ARM64_BANK_X)->x[1] == got, "x1 %#lx when settled", m->state.x[1]);
@@ -56,11 +56,12 @@ static const char *mmio_settles_in_step(struct vm *m)
 	vm_change(m, ARM64_BANK_X)->x[0] = MMIO;
 	CHECK(!vm_enter(m, &step, &t) && m->run->exit_reason == KVM_EXIT_MMIO, "exit %u",
 	      m->run->exit_reason);
-	CHECK(arm64_kvm_ops.needs_completion(m->k), "it is not told to be half done");
+	CHECK(arm64_kvm_ops.needs_completion(m->k), "it does not need completion");
 	arm64_kvm_ops.kick(m->k);
 	ioctl(m->vcpu, KVM_RUN, 0);
 	arm64_kvm_ops.classify(m->k, &t);
-	CHECK(t.kind == TRAP_STEP && t.pc == at + 4, "kind %u at %#lx when settled", t.kind, t.pc);
+	CHECK(t.kind == (TRAP_STEP | TRAP_INTERRUPTED) && t.pc == at + 4,
+	      "kind %u at %#lx when settled", t.kind, t.pc);
 	vm_flush(m);
 	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at + 4, "PC %#lx when settled", m->state.pc);
 	CHECK(!vm_enter(m, &step, &t) && t.kind == TRAP_STEP && t.pc == at + 8,
@@ -98,7 +99,7 @@ static const char *exit_forgotten(struct vm *m)
 	arm64_kvm_ops.kick(m->k);
 	ret = ioctl(m->vcpu, KVM_RUN, 0) ? -errno : 0;
 	arm64_kvm_ops.classify(m->k, &t);
-	CHECK(ret == -EINTR && !t.kind, "ret %d kind %u", ret, t.kind);
+	CHECK(ret == -EINTR && t.kind == TRAP_INTERRUPTED, "ret %d kind %u", ret, t.kind);
 	return NULL;
 }
 
@@ -170,7 +171,8 @@ static const char *kick_it(struct runner *r)
 		sleep_ms(10);
 	CHECK(atomic_load(&r->done), "the kick is without effect");
 	pthread_join(r->thread, NULL);
-	CHECK(r->ret == -EINTR && !r->t.kind, "ret %d kind %u", r->ret, r->t.kind);
+	CHECK(r->ret == -EINTR && r->t.kind == TRAP_INTERRUPTED, "ret %d kind %u", r->ret,
+	      r->t.kind);
 	return NULL;
 }
 
@@ -202,12 +204,12 @@ static const char *kick_wfi(struct vm *m)
 static const char *kick_off(struct vm *m)
 {
 	struct runner r;
-	const char *text, *idle;
+	const char *text, *halted;
 
 	start(&r, m);
 	text = kick_it(&r);
-	idle = arm64_kvm_ops.idle(m->k);
-	CHECK(idle && !strcmp(idle, "off"), "idle says %s", idle ? idle : "nothing");
+	halted = arm64_kvm_ops.halted(m->k);
+	CHECK(halted && !strcmp(halted, "off"), "it is %s", halted ? halted : "not halted");
 	return text;
 }
 
@@ -219,9 +221,51 @@ static const char *kick_early(struct vm *m)
 	arm64_kvm_ops.kick(m->k);
 	vm_flush(m);
 	CHECK(ioctl(m->vcpu, KVM_RUN, 0) && errno == EINTR, "it went in");
-	CHECK(!arm64_kvm_ops.idle(m->k), "idle says %s", arm64_kvm_ops.idle(m->k));
+	CHECK(!arm64_kvm_ops.halted(m->k), "it is %s", arm64_kvm_ops.halted(m->k));
 	vm_start(m, s_nops, PSTATE_DAIF);
 	CHECK(!vm_run(m, &brks, &t) && is_brk(&t, END_BRK), "the next entry is no real one");
+	return NULL;
+}
+
+/* What ended the entry was KVM's last exit, but no reason to take that for a new one. */
+static const char *kick_unarmed(struct vm *m)
+{
+	struct trap t;
+	int ret;
+
+	vm_start(m, s_mmio, PSTATE_DAIF);
+	vm_change(m, ARM64_BANK_X)->x[0] = MMIO;
+	CHECK(!vm_enter(m, &brks, &t) && m->run->exit_reason == KVM_EXIT_MMIO, "exit %u",
+	      m->run->exit_reason);
+	arm64_kvm_ops.kick(m->k);
+	ret = ioctl(m->vcpu, KVM_RUN, 0) ? -errno : 0;
+	arm64_kvm_ops.classify(m->k, &t);
+	CHECK(ret == -EINTR && !(t.kind & ~TRAP_INTERRUPTED), "ret %d kind %u", ret, t.kind);
+	return NULL;
+}
+
+static const char *kick_of_vmm(struct vm *m)
+{
+	m->run->immediate_exit = 1;
+	arm64_kvm_ops.kick(m->k);
+	arm64_kvm_ops.clear_kick(m->k);
+	CHECK(m->run->immediate_exit, "the VMM's immediate_exit is cleared");
+	m->run->immediate_exit = 0;
+	arm64_kvm_ops.kick(m->k);
+	arm64_kvm_ops.clear_kick(m->k);
+	CHECK(!m->run->immediate_exit, "the kick is not cleared");
+	return NULL;
+}
+
+/* A debugger that moves a vCPU which is off does not power it on. */
+static const char *off_moved(struct vm *m)
+{
+	const char *halted;
+
+	vm_start(m, s_nops, PSTATE_DAIF);
+	vm_flush(m);
+	halted = arm64_kvm_ops.halted(m->k);
+	CHECK(halted && !strcmp(halted, "off"), "it is %s", halted ? halted : "not halted");
 	return NULL;
 }
 
@@ -257,13 +301,16 @@ const struct fact run_facts[] = {
 	{ "mmio settles in the middle of a step", mmio_settles_in_step, NULL },
 	{ "mmio stepped over", mmio_in_step, NULL },
 	{ "exit is forgotten by the next entry", exit_forgotten, NULL },
-	{ "power-off is told", power_off, NULL },
+	{ "power-off is an event", power_off, NULL },
 	{ "code that was patched is run", patched, NULL },
 	{ "code that was patched needs the caches cleaned", icache, NULL },
 	{ "kick, a spinning vCPU", kick_spin, NULL },
 	{ "kick, a vCPU that waits for interrupts", kick_wfi, NULL },
 	{ "kick, a vCPU that is powered off", kick_off, &powered_off },
 	{ "kick before it enters", kick_early, NULL },
+	{ "kick of an entry that nobody armed", kick_unarmed, NULL },
+	{ "kick of the VMM's own is kept", kick_of_vmm, NULL },
+	{ "off is what a vCPU stays whose PC is set", off_moved, &powered_off },
 	{ "ioctl from another thread waits for the vCPU", ioctl_waits, NULL },
 	{ 0 },
 };

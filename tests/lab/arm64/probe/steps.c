@@ -71,13 +71,15 @@ static const char *raw_exclusive(struct vm *m)
 
 static const char *without_enable(struct vm *m)
 {
+	const struct debug_control only_step = { .step = true };
 	struct kvm_guest_debug dbg = { .control = KVM_GUESTDBG_SINGLESTEP };
 	struct trap t;
 
 	CHECK(!ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &dbg), "it is refused");
-	m->k->armed = (struct debug_control){ .step = true }; /* as far as it knows */
+	dbg.control |= KVM_GUESTDBG_ENABLE;
+	m->k->armed = dbg; /* as far as it knows */
 	vm_start(m, s_power_off, PSTATE_DAIF);
-	CHECK(!vm_run(m, &m->k->armed, &t) && t.kind == TRAP_EVENT, "kind %u", t.kind);
+	CHECK(!vm_run(m, &only_step, &t) && t.kind == TRAP_EVENT, "kind %u", t.kind);
 	return NULL;
 }
 

@@ -13,7 +13,7 @@ enum { LEVELS = 5, TABLES_EACH = 3, TABLE_SIZE = 1 << 16, TRIES = 400 };
 
 static const struct debug_control brks = { .trap_brk = true };
 
-/* A granule: its code for TTBR0 and for TTBR1, its shift, and where ID_AA64MMFR0 tells of it. */
+/* A granule: its code for TTBR0 and for TTBR1, its shift, and where ID_AA64MMFR0 has it. */
 static const struct granule {
 	const char *name;
 	unsigned int tg0, tg1, shift;
@@ -165,7 +165,7 @@ static uint64_t random_address(const struct setting *s)
 	return va;
 }
 
-/* As AT tells it: the address, or a fault. The page must not be mapped by luck of the walk alone. */
+/* As AT has it: the address, or a fault. The page must not be mapped by luck of the walk alone. */
 static const char *compare(struct vm *m, const struct setting *s, uint64_t va, unsigned int *mapped)
 {
 	struct xlat x = { 0 };

@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "arch/arm64/arm64.h"
+#include "arch/arm64/cpu.h"
 #include "arch/arm64/walk.h"
 #include "guest.h"
 #include "tests/lab/facts.h"
@@ -106,6 +106,7 @@ static void add_memory(struct vm *m)
 
 static void open_vcpu(struct vm *m, unsigned int index, bool off)
 {
+	struct vcpu_caps caps;
 	int ret;
 
 	m->view.state = &m->state;
@@ -116,9 +117,9 @@ static void open_vcpu(struct vm *m, unsigned int index, bool off)
 	if (m->run == MAP_FAILED)
 		err(1, "kvm_run");
 	init_vcpu(m, off);
-	ret = arm64_kvm_open(m->vcpu, m->run, KICK_SIGNAL, &m->k);
+	ret = arm64_kvm_create(m->vcpu, m->run, KICK_SIGNAL, &m->k, &caps);
 	if (ret)
-		errx(1, "arm64_kvm_open: %s", strerror(-ret));
+		errx(1, "arm64_kvm_create: %s", strerror(-ret));
 }
 
 void vm_add(const struct vm *m, unsigned int index, struct vm *out)

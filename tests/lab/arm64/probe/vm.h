@@ -6,6 +6,8 @@
 #include <linux/kvm.h>
 
 #include "arch/arm64/kvm.h"
+#include "arch/arm64/kvm_vcpu.h"
+#include "arch/arm64/sysregs.h"
 #include "arch/arm64/view.h"
 
 /* Guest-physical memory, addresses and sizes in bytes. */

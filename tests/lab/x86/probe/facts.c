@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static bool gave_up(const struct vm *m, int exit)
 static const char *flags_told(struct vm *m)
 {
 	if (!m->flags)
-		return NOT_APPLICABLE "this KVM does not tell them";
+		return NOT_APPLICABLE "this KVM does not name them";
 	CHECK((m->flags & (STEP | SW | HW)) == (STEP | SW | HW), "%#x", m->flags);
 	return NULL;
 }
@@ -96,7 +97,7 @@ static const char *int3_exits(struct vm *m)
 	vm_arm(m, SW, 0, 0);
 	exit = vm_run(m);
 	if (exit == KVM_EXIT_HLT)
-		return NOT_APPLICABLE "this KVM does not tell of breakpoint instructions";
+		return NOT_APPLICABLE "this KVM does not report breakpoint instructions";
 	if (gave_up(m, exit))
 		return NOT_APPLICABLE "this KVM can't emulate it: fact 3";
 	CHECK(stopped_at(m, exit, CODE) && m->run->debug.arch.pc == CODE, "exit %d at %#x", exit,
@@ -105,7 +106,7 @@ static const char *int3_exits(struct vm *m)
 	return NULL;
 }
 
-static const char *int3_given_back(struct vm *m)
+static const char *int3_reinjected(struct vm *m)
 {
 	const char *text = int3_exits(m);
 	struct kvm_vcpu_events e;
@@ -148,9 +149,34 @@ static const char *int3_emulated(struct vm *m)
 		return NOT_APPLICABLE "a processor runs this guest";
 	CHECK(AT(m) == CODE, "at %#x", AT(m));
 	CHECK(m->run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES,
-	      "the instruction is not told");
+	      "the instruction is not there");
 	CHECK(m->run->emulation_failure.insn_bytes[0] == 0xcc, "its first byte is %#x",
 	      m->run->emulation_failure.insn_bytes[0]);
+	return NULL;
+}
+
+/* ---- 10: int1 ------------------------------------------------------------------------------------ */
+
+static bool has_vmx(void)
+{
+	unsigned int a, b, c = 0, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && c >> 5 & 1;
+}
+
+static const char *int1_exits(struct vm *m)
+{
+	int exit;
+
+	vm_arm(m, HW, DATA, DR7_EXEC0);
+	exit = vm_run(m);
+	if (gave_up(m, exit))
+		return NOT_APPLICABLE "this KVM can't emulate it";
+	if (exit == KVM_EXIT_HLT)
+		return NOT_APPLICABLE "here it does not exit, but is the guest's";
+	CHECK(exit == KVM_EXIT_DEBUG && m->run->debug.arch.exception == DB, "exit %d", exit);
+	CHECK(!(m->run->debug.arch.dr6 & 0xe00f), "DR6 %#llx", m->run->debug.arch.dr6);
+	CHECK(AT(m) == (has_vmx() ? CODE : CODE + 1u), "at %#x", AT(m));
 	return NULL;
 }
 
@@ -161,7 +187,7 @@ static const char *mmio_stepped(struct vm *m)
 	int exit = vm_step(m, 0);
 
 	CHECK(exit == KVM_EXIT_MMIO && m->run->mmio.is_write, "exit %d", exit);
-	CHECK(AT(m) == CODE + 5, "a write is told with RIP at %#x", AT(m));
+	CHECK(AT(m) == CODE + 5, "a write exits with RIP at %#x", AT(m));
 	m->run->immediate_exit = 1;
 	exit = vm_run(m);
 	CHECK(exit == -EINTR && AT(m) == CODE + 5, "completed: exit %d at %#x", exit, AT(m));
@@ -227,7 +253,7 @@ static const char *two_at_a_time(struct vm *m, unsigned int len)
 	int exit = vm_step(m, 0);
 
 	if (stopped_at(m, exit, CODE + len))
-		return NOT_APPLICABLE "here a step ends behind it";
+		return NOT_APPLICABLE "here a step ends after it";
 	CHECK(stopped_at(m, exit, CODE + len + 1), "exit %d at %#x", exit, AT(m));
 	return NULL;
 }
@@ -327,7 +353,7 @@ static const char *watch_after(struct vm *m)
 }
 
 /* Never asked where the processor is an emulator that has ended at it. */
-static const char *own_held_back(struct vm *m)
+static const char *guest_held_back(struct vm *m)
 {
 	struct kvm_debugregs regs = { .db = { 0, CODE + 1 }, .dr6 = 0xffff0ff0 };
 	int exit;
@@ -395,19 +421,18 @@ static const char *triple_fault(struct vm *m)
 #define MMIO  "\xa3\x00\x00\x00\xd0\x90\x90" /* mov %eax, 0xd0000000; nop; nop */
 
 const struct fact facts[] = {
-	ROW("1, the debug flags are told", 0, flags_told, NOPS),
+	ROW("1, the debug flags are named", 0, flags_told, NOPS),
 	ROW("1, BLOCKIRQ keeps an interrupt out of steps", IRQCHIP, irq_blocked, NOPS),
 	ROW("1, without it a step lands in the handler", IRQCHIP, irq_not_blocked, NOPS),
 	ROW("1, clearing IF keeps it out", IRQCHIP, irq_masked, NOPS),
 	ROW("2, an int3 exits with PC on it", 0, int3_exits, "\xcc\xf4"),
-	ROW("2, an int3 given back saves the address behind it", 0, int3_given_back, "\xcc\xf4"),
+	ROW("2, an int3 reinjected saves the address after it", 0, int3_reinjected, "\xcc\xf4"),
 	ROW("2, int 3 of two bytes is the guest's", 0, int_3_not_caught, "\xcd\x03\xf4"),
-	ROW("3, an int3 that can't be emulated is told with its bytes", 0, int3_emulated,
-	    "\xcc\xf4"),
-	ROW("4, an MMIO write is told behind it, and armed anew the next step is one", 0,
+	ROW("3, an int3 that can't be emulated exits with its bytes", 0, int3_emulated, "\xcc\xf4"),
+	ROW("4, an MMIO write exits with RIP after it, and armed again the next step is one", 0,
 	    mmio_stepped, MMIO),
 	ROW("5, out exits before its step ends", PROCESSOR, out_stepped, "\xe6\x80\x90\x90"),
-	ROW("5, hlt is not told as a step", PROCESSOR, hlt_stepped, "\xf4\x90"),
+	ROW("5, hlt is not reported as a step", PROCESSOR, hlt_stepped, "\xf4\x90"),
 	ROW("6, a step has DR6.BS, and no TF in its flags", 0, step_told, NOPS),
 	ROW("6, pushf shows TF", PROCESSOR, pushf_shows_tf, "\x9c\x90"),
 	ROW("6, popf loses the guest's TF", 0, popf_loses_tf, "\x68\x02\x01\x00\x00\x9d\x90"),
@@ -419,9 +444,11 @@ const struct fact facts[] = {
 	ROW("7, an execution slot hits again until RF is set", PROCESSOR, exec_again,
 	    "\x90\x90\x90\xf4"),
 	ROW("7, also when it is to be stepped", 0, exec_again_in_step, NOPS),
-	ROW("7, a data slot fires behind the access", 0, watch_after, STORE),
-	ROW("8, while slots are used the guest's own do not fire", PROCESSOR, own_held_back,
+	ROW("7, a data slot hits after the access", 0, watch_after, STORE),
+	ROW("8, while slots are used the guest's own do not fire", PROCESSOR, guest_held_back,
 	    "\x90\x90\x90\xf4"),
+	ROW("10, an int1 exits without a cause, with PC on it on VT-x, after it on AMD-V", 0,
+	    int1_exits, "\xf1\xf4"),
 	ROW("an entry that does not reach the guest leaves the exit", 0, exit_reason_stays, NOPS),
 	ROW("registers come along with exits", 0, registers_come_along, NOPS),
 	ROW("a triple fault is KVM_EXIT_SHUTDOWN", 0, triple_fault, "\x0f\x0b"),

@@ -27,7 +27,7 @@ struct vm {
 	int kvm, fd, vcpu;
 	uint8_t *mem;
 	struct kvm_run *run;
-	uint32_t flags; /* that KVM_SET_GUEST_DEBUG knows; 0: it does not tell */
+	uint32_t flags; /* that KVM_SET_GUEST_DEBUG knows; 0: not known */
 };
 
 /* With that code at CODE, and the vCPU on it; with KVM's own interrupt controllers, or not. Ends the

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arch/x86/kvm.h"
+#include "arch/x86/state.h"
 #include "tests/lab/vms.h"
 #include "tests/lab/x86/probe/vm.h"
 

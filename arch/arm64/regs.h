@@ -3,8 +3,8 @@
  * Which registers a vCPU has, and the target description made from that. It depends on the vCPU's
  * features and on what its backend lists, so there is one for each vCPU, built once.
  */
-#ifndef VMGDB_ARCH_ARM64_LAYOUT_H
-#define VMGDB_ARCH_ARM64_LAYOUT_H
+#ifndef VMGDB_ARCH_ARM64_REGS_H
+#define VMGDB_ARCH_ARM64_REGS_H
 
 #include "arch/arm64/state.h"
 #include "arch/arm64/sysregs.h"
@@ -41,7 +41,7 @@ void arm64_layout_init(struct arm64_layout *l, unsigned int vq, bool pauth, cons
 		       size_t nencs);
 
 /* The register that a place of arm64_state.sys[] holds whatever the layout. */
-uint16_t arm64_own_sysreg(enum arm64_sys place);
+uint16_t arm64_fixed_sysreg(enum arm64_sys place);
 
 /* The description of a vCPU of which no layout is known. */
 extern const struct tdesc arm64_plain_tdesc;

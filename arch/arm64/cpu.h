@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* arm64 as the core sees it: AArch64 state at EL1 and EL0. Pure; see core/cpu.h. */
-#ifndef VMGDB_ARCH_ARM64_ARM64_H
-#define VMGDB_ARCH_ARM64_ARM64_H
+#ifndef VMGDB_ARCH_ARM64_CPU_H
+#define VMGDB_ARCH_ARM64_CPU_H
 
 #include "core/cpu.h"
 

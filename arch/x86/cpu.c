@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: MIT
+#include "arch/x86/cpu.h"
+
 #include <stdio.h>
 
-#include "arch/x86/x86.h"
+#include "arch/x86/debug_regs.h"
+#include "arch/x86/event_delivery.h"
+#include "arch/x86/guest_debug.h"
+#include "arch/x86/reg_write.h"
+#include "arch/x86/regs.h"
+#include "arch/x86/state.h"
+#include "arch/x86/step.h"
+#include "arch/x86/walk.h"
 
 static const uint8_t int3[] = { 0xcc };
 
@@ -15,23 +24,12 @@ static void set_pc(void *state, uint64_t pc)
 	((struct x86_state *)state)->rip = pc;
 }
 
-/* Outside 64-bit mode RIP is an offset into the code segment (SDM vol. 1, 3.3.4). */
 static int code_addr(struct cpu_view *v, uint64_t offset, uint64_t *addr)
 {
-	const struct x86_state *s = v->state;
 	int ret = v->need(v, X86_BANK_SREGS);
 
-	if (ret)
-		return ret;
-	*addr = x86_64bit(s) ? offset : (uint32_t)(s->seg[X86_CS].base + offset);
-	return 0;
-}
-
-bool x86_delivers(struct cpu_view *v)
-{
-	const struct x86_state *s = v->state;
-
-	return !v->need(v, X86_BANK_EVENTS) && s->events.delivering;
+	*addr = ret ? 0 : x86_code_addr(v->state, offset);
+	return ret;
 }
 
 static void mode(struct cpu_view *v, char *buf, size_t len)
@@ -73,5 +71,6 @@ const struct cpu x86_cpu = {
 	.step_begin = x86_step_begin,
 	.step_end = x86_step_end,
 	.delivers = x86_delivers,
+	.guest_uses_debug_regs = x86_guest_uses_debug_regs,
 	.mode = mode,
 };

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+/* Arming a vCPU: KVM API 4.87, KVM_SET_GUEST_DEBUG. */
+#include <errno.h>
+#include <string.h>
+
+#include "arch/arm64/debug_regs.h"
+#include "arch/arm64/kvm_vcpu.h"
+
+/* Slots of one kind beyond what the host has would be ignored by KVM, silently. */
+static int encode(const struct arm64_kvm *k, const struct debug_control *control,
+		  struct kvm_guest_debug_arch *arch)
+{
+	unsigned int nexec = 0, nwatch = 0, i;
+	struct arm64_debug_pair pair;
+
+	for (i = 0; i < control->nhw; i++) {
+		pair = arm64_hw_encode(&control->hw[i]);
+		if (control->hw[i].kind == HW_EXEC) {
+			if (nexec == k->caps.exec_slots)
+				return -ENOSPC;
+			arch->dbg_bvr[nexec] = pair.value;
+			arch->dbg_bcr[nexec++] = pair.control;
+		} else {
+			if (nwatch == k->caps.watch_slots)
+				return -ENOSPC;
+			arch->dbg_wvr[nwatch] = pair.value;
+			arch->dbg_wcr[nwatch++] = pair.control;
+		}
+	}
+	return 0;
+}
+
+static int guest_debug(const struct arm64_kvm *k, const struct debug_control *control,
+		       struct kvm_guest_debug *d)
+{
+	if (control->nhw)
+		d->control |= KVM_GUESTDBG_USE_HW;
+	if (control->trap_brk)
+		d->control |= KVM_GUESTDBG_USE_SW_BP;
+	if (control->step)
+		d->control |= KVM_GUESTDBG_SINGLESTEP;
+	if (d->control)
+		d->control |= KVM_GUESTDBG_ENABLE;
+	return encode(k, control, &d->arch);
+}
+
+/*
+ * An entry that comes back at once leaves the exit reason as it is. KVM completes an access by that
+ * reason: there it stays.
+ */
+static void forget_exit(struct arm64_kvm *k)
+{
+	if (k->completing || k->run->exit_reason != KVM_EXIT_MMIO)
+		k->run->exit_reason = KVM_EXIT_INTR;
+	k->completing = false;
+}
+
+int arm64_kvm_arm(void *ctx, const struct debug_control *control)
+{
+	struct arm64_kvm *k = ctx;
+	struct kvm_guest_debug d = { 0 };
+	int ret = guest_debug(k, control, &d);
+
+	if (ret)
+		return ret;
+	kvm_kick_learn_thread(&k->kick);
+	forget_exit(k);
+	arm64_kvm_forget(k);
+	k->control = *control;
+	if (!memcmp(&d, &k->armed, sizeof(d)))
+		return 0;
+	ret = kvm_call(k->fd, KVM_SET_GUEST_DEBUG, &d);
+	if (!ret)
+		k->armed = d;
+	return ret;
+}

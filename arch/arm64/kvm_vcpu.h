@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files kvm*.c share of one vCPU. Calls go one way:
+ *
+ *	kvm.c -> kvm_exit.c, kvm_reinject.c -> kvm_vcpu.c, kvm_debug.c -> kvm_regs.c
+ */
+#ifndef VMGDB_ARCH_ARM64_KVM_VCPU_H
+#define VMGDB_ARCH_ARM64_KVM_VCPU_H
+
+#include <linux/kvm.h>
+
+#include "arch/arm64/regs.h"
+#include "arch/arm64/state.h"
+#include "arch/kvm_ioctl.h"
+#include "arch/kvm_kick.h"
+#include "core/accel.h"
+
+struct arm64_kvm {
+	struct kvm_kick kick; /* first member */
+	int fd;		      /* the VMM's, as is the mapping */
+	struct kvm_run *run;
+	struct vcpu_caps caps;
+
+	/* How it is armed. */
+	struct kvm_guest_debug armed; /* as KVM has it from here; zero: nothing was set */
+	struct debug_control control; /* as it was asked for */
+
+	/* What is known of the vCPU and its last exit. */
+	bool completing; /* the next entry only completes the access of the last exit */
+	bool has_run;	 /* identification registers are fixed from the first KVM_RUN on */
+	bool runnable;	 /* it is not off: known, until the next entry */
+
+	/* Between fetch and store. */
+	struct arm64_state seen; /* what KVM has: only what differs is stored */
+	unsigned int seen_banks; /* which banks of it hold now, a bit each */
+	bool pc_seen;		 /* its PC holds now */
+	unsigned int
+		seen_ids; /* identification registers in seen.sys[] hold for ever, a bit each */
+	struct arm64_layout *layout; /* NULL until it is asked for */
+};
+
+/* ---- kvm_vcpu.c -------------------------------------------------------------------------- */
+
+/* As vcpu_ops.release. */
+void arm64_kvm_release(void *ctx);
+
+/* ---- kvm_debug.c: KVM_SET_GUEST_DEBUG ---------------------------------------------------- */
+
+/* As vcpu_ops.arm. */
+int arm64_kvm_arm(void *ctx, const struct debug_control *control);
+
+/* ---- kvm_regs.c -------------------------------------------------------------------------- */
+
+/* It ran, or is about to: what was known of it holds no more. */
+void arm64_kvm_forget(struct arm64_kvm *k);
+
+/* As vcpu_ops.fetch, store and halted. */
+int arm64_kvm_fetch(void *ctx, unsigned int bank, void *state);
+int arm64_kvm_store(void *ctx, unsigned int bank, const void *state);
+const char *arm64_kvm_halted(void *ctx);
+
+int arm64_kvm_get_pc(struct arm64_kvm *k, uint64_t *pc);
+
+/* A system register by SYSREG(): 0 or -errno. */
+int arm64_kvm_get_sysreg(const struct arm64_kvm *k, uint16_t enc, uint64_t *out);
+int arm64_kvm_set_sysreg(const struct arm64_kvm *k, uint16_t enc, uint64_t value);
+
+/* ---- kvm_reinject.c ---------------------------------------------------------------------- */
+
+/* struct trap.syndrome: ESR and FAR of the exit, from kvm_exit.c */
+enum { ARM64_SYNDROME_ESR, ARM64_SYNDROME_FAR };
+
+/* As vcpu_ops.reinject. */
+int arm64_kvm_reinject(void *ctx, const struct trap *t);
+
+/* ---- kvm_exit.c -------------------------------------------------------------------------- */
+
+/* As vcpu_ops.needs_completion and classify. */
+bool arm64_kvm_needs_completion(void *ctx);
+void arm64_kvm_classify(void *ctx, struct trap *t);
+
+#endif

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "arch/x86/kvm_vcpu.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "arch/x86/debug_regs.h"
+#include "arch/x86/kvm.h"
+
+enum { XSAVE_ROOM = 16384 };
+
+/* What every KVM with KVM_CAP_SET_GUEST_DEBUG has; KVM_CAP_SET_GUEST_DEBUG2 names more. */
+#define DEBUG_FLAGS_BASE                                                          \
+	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | \
+	 KVM_GUESTDBG_USE_HW_BP)
+
+/* What this KVM can; how many bytes its XSAVE area needs. */
+static size_t find_features(struct x86_kvm *k)
+{
+	static const int caps[] = { KVM_CAP_SET_GUEST_DEBUG2, KVM_CAP_SYNC_REGS, KVM_CAP_XSAVE2 };
+	int flags, sync, xsave, values[3];
+
+	kvm_capabilities(caps, values, 3);
+	flags = values[0];
+	sync = values[1];
+	xsave = values[2];
+	k->debug_flags = flags > 0 ? (uint32_t)flags : DEBUG_FLAGS_BASE;
+	k->sync_regs = sync > 0 && !(~sync & X86_KVM_SYNC);
+	k->xsave2 = xsave > 0;
+	return xsave > XSAVE_ROOM ? xsave : XSAVE_ROOM;
+}
+
+int x86_kvm_create(int vcpu_fd, struct kvm_run *run, int kick_signal, struct x86_kvm **out,
+		   struct vcpu_caps *caps)
+{
+	struct x86_kvm *k;
+
+	if (!kvm_has_guest_debug(vcpu_fd))
+		return -ENOTSUP;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return -ENOMEM;
+	k->kick = (struct kvm_kick){ .run = run, .signal = kick_signal };
+	k->fd = vcpu_fd;
+	k->run = run;
+	k->xsave = calloc(1, find_features(k));
+	if (!k->xsave) {
+		free(k);
+		return -ENOMEM;
+	}
+	*caps = (struct vcpu_caps){
+		.shared_slots = X86_HW_SLOTS,
+		.block_irq = k->debug_flags & KVM_GUESTDBG_BLOCKIRQ,
+	};
+	*out = k;
+	return 0;
+}
+
+void x86_kvm_release(void *ctx)
+{
+	struct x86_kvm *k = ctx;
+
+	free(k->xsave);
+	free(k);
+}
+
+void x86_kvm_forget(struct x86_kvm *k)
+{
+	k->synced = 0;
+	k->runnable = false;
+	k->rip_known = false;
+}

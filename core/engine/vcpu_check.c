@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+/* What stands at the PC of a vCPU, and whether a hit there is reported. */
+#include "core/engine/state.h"
+
+static const struct bp_slot *exec_slot(const struct vmgdb_vcpu *v, uint64_t addr)
+{
+	unsigned int i, n;
+	const struct bp_slot *s = breakpoints_slots(v->engine->bps, &n);
+
+	for (i = 0; i < n; i++)
+		if (s[i].slot.kind == HW_EXEC && s[i].slot.addr == addr)
+			return &s[i];
+	return NULL;
+}
+
+bool vcpu_is_elsewhere(struct vmgdb_vcpu *v)
+{
+	const struct cpu *cpu = v->view.cpu;
+
+	return vcpu_is_halted(v) || (cpu->delivers && cpu->delivers(&v->view));
+}
+
+enum pc_content vcpu_content(struct vmgdb_vcpu *v, uint64_t addr)
+{
+	enum pc_content at = AT_NOTHING;
+
+	if (!breakpoints_active(v->engine->bps))
+		return at;
+	if (vcpu_location(v, addr))
+		at = AT_LOCATION;
+	else if (exec_slot(v, addr))
+		at = AT_SLOT;
+	return at != AT_NOTHING && vcpu_is_elsewhere(v) ? AT_NOTHING : at;
+}
+
+/* ---- hits -------------------------------------------------------------------------------- */
+
+/*
+ * A location that is reached by an address which the debugger has not named (the direct map of a
+ * kernel, a library mapped elsewhere) is passed: the debugger has nothing there, and would not know
+ * what to make of a stop.
+ */
+static bool location_is_reported(struct vmgdb_vcpu *v, uint64_t addr)
+{
+	return breakpoints_named(v->engine->bps, addr) &&
+	       vcpu_wants_report(v, BP_SOFTWARE, addr, v->view.cpu->brk_kind);
+}
+
+static bool slot_is_reported(struct vmgdb_vcpu *v, const struct bp_slot *s)
+{
+	return s->slot.kind != HW_EXEC || vcpu_wants_report(v, s->type, s->addr, s->kind);
+}
+
+static bool hit(struct vmgdb_vcpu *v, const struct stop *stop, bool reported)
+{
+	if (vcpu_take(v, reported ? EV_HIT : EV_PASS) & ACT_REPORT)
+		vcpu_report(v, stop);
+	return reported;
+}
+
+bool vcpu_hit_location(struct vmgdb_vcpu *v, uint64_t addr)
+{
+	const struct stop stop = { .kind = STOP_SWBREAK, .addr = addr };
+
+	return hit(v, &stop, location_is_reported(v, addr));
+}
+
+static const enum stop_kind stop_of[] = {
+	[BP_SOFTWARE] = STOP_SWBREAK, [BP_HARDWARE] = STOP_HWBREAK, [BP_WRITE] = STOP_WATCH,
+	[BP_READ] = STOP_WATCH,	      [BP_ACCESS] = STOP_WATCH,
+};
+
+bool vcpu_hit_slot(struct vmgdb_vcpu *v, const struct bp_slot *s)
+{
+	const struct stop stop = {
+		.kind = stop_of[s->type],
+		.watch = s->slot.kind,
+		.addr = s->addr,
+	};
+
+	return hit(v, &stop, slot_is_reported(v, s));
+}
+
+/* A location that is passed is known as passed; so both have to be asked. */
+bool vcpu_hit_here(struct vmgdb_vcpu *v, uint64_t addr)
+{
+	const struct bp_slot *s = exec_slot(v, addr);
+
+	if (s && vcpu_hit_slot(v, s))
+		return true;
+	return vcpu_location(v, addr) && vcpu_hit_location(v, addr);
+}
+
+bool vcpu_stops_here(struct vmgdb_vcpu *v, uint64_t addr)
+{
+	const struct bp_slot *s = exec_slot(v, addr);
+
+	if (s && slot_is_reported(v, s))
+		return true;
+	return vcpu_location(v, addr) && location_is_reported(v, addr);
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "core/lib/time.h"
+
+#include <limits.h>
+
+static struct timespec now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t;
+}
+
+long long time_ms(void)
+{
+	struct timespec t = now();
+
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+long long time_us(void)
+{
+	struct timespec t = now();
+
+	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+long long time_cached_ms(struct time_cache *cache)
+{
+	if (!cache->now)
+		cache->now = time_ms();
+	return cache->now;
+}
+
+int time_left_ms(long long now_ms, long long deadline)
+{
+	long long left = deadline - now_ms;
+
+	if (left <= 0)
+		return 0;
+	return left < INT_MAX ? (int)left : INT_MAX;
+}
+
+int time_shorter(int a_ms, int b_ms)
+{
+	return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
+struct timespec time_in_ms(long ms)
+{
+	struct timespec t = now();
+
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	return t;
+}
+
+int time_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+	int ret = pthread_condattr_init(&attr);
+
+	if (ret)
+		return -ret;
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	ret = pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+	return -ret;
+}

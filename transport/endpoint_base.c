@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/* What every endpoint has in common. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "transport/transport.h"
+
+void *endpoint_new(const struct endpoint_spec *s, size_t size, const struct endpoint_ops *ops)
+{
+	struct vmgdb_endpoint *ep = calloc(1, size);
+
+	if (!ep)
+		return NULL;
+	ep->ops = ops;
+	ep->pfd.fd = -1;
+	ep->pfd.events = POLLIN;
+	ep->policy = s->policy;
+	ep->policy.log_fd = -1;
+	if (!s->policy.log)
+		return ep;
+	ep->policy.log = strdup(s->policy.log);
+	if (ep->policy.log)
+		return ep;
+	free(ep);
+	return NULL;
+}
+
+void endpoint_free(struct vmgdb_endpoint *ep)
+{
+	if (ep->policy.log_fd >= 0)
+		close(ep->policy.log_fd);
+	free(ep->policy.log);
+	free(ep);
+}
