@@ -177,12 +177,15 @@ def script_bridge(bench):
 
 @case("vmgdb.py, wrong use is a gdb error")
 def script_errors(bench):
-    for command, text in (("vmgdb connect", "where is the VM?"),
+    for command, text in (("vmgdb", "List of vmgdb subcommands"),
+                          ("vmgdb connect unix:/nonexistent", "No such file"),
+                          ("vmgdb connect", "where is the VM?"),
                           ("vmgdb connect tpc:1", "unknown kind 'tpc'"),
                           ("vmgdb frobnicate", "Undefined vmgdb command")):
         out = run(gdb_argv([f"source {SCRIPT}", command]))
         check(text in out.stdout + out.stderr, f"{command}: {out.stdout}{out.stderr}")
         check("Traceback" not in out.stdout + out.stderr, out.stderr)
+        check("Python Exception" not in out.stdout + out.stderr, out.stderr)
 
 
 class Guest:

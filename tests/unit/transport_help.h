@@ -9,8 +9,8 @@
 #include <vmgdb/endpoint.h>
 #include "transport/stream.h"
 
-/* A folder of the test's own, with a short path. Removed by remove_temp_dir(), which fails the test
- * when something is left in it. */
+/* A folder of the test's own, with a short path, the same one each time. Removed by remove_temp_dir(),
+ * which fails the test when something is left in it; whatever ends the test it does not stay. */
 const char *temp_dir(void);
 void remove_temp_dir(void);
 

@@ -157,7 +157,7 @@ def inside(t, *specs, arguments=()):
     options = [word for spec in specs for word in ("--gdb", spec)]
     job = t.host.start(["--guest", "demo", *options, *arguments], t.folder)
     try:
-        job.wait_for(rf"(?:^(?:gdb -ex |.*a debugger may come by ).*\n){{{len(specs)}}}", 60)
+        job.wait_for(rf"(?:^(?:gdb -ex |.*a debugger can attach at ).*\n){{{len(specs)}}}", 60)
         yield job
     finally:
         job.kill()
