@@ -21,7 +21,6 @@ O ?= build
 ifeq ($(origin CC),default)
 CC := $(CROSS_COMPILE)gcc
 endif
-LD := $(CROSS_COMPILE)ld
 OBJCOPY := $(CROSS_COMPILE)objcopy
 AR := $(CROSS_COMPILE)ar
 
@@ -53,17 +52,20 @@ $(O)/obj/%.o: %.c
 	$(call say,CC)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-# One object in which everything but the public functions is local, so that a VMM's names and ours
-# never meet.
+# One object in which everything but the public functions is local, so that a VMM's names and those
+# of the library never collide. It is machine code even when CFLAGS ask for link-time optimisation:
+# objcopy knows nothing of a compiler's own format. GCC has to be told, clang does so by itself.
+NO_LTO = $(shell $(CC) -flinker-output=nolto-rel -E -x c /dev/null >/dev/null 2>&1 && \
+	echo -flinker-output=nolto-rel)
 $(O)/libvmgdb.a: $(call obj,$(LIB_SRC))
 	$(call say,AR)
-	$(LD) -r -o $(O)/obj/libvmgdb.o $^
+	$(CC) $(CFLAGS) -r -nostdlib $(NO_LTO) -o $(O)/obj/libvmgdb.o $^
 	$(OBJCOPY) --localize-hidden $(O)/obj/libvmgdb.o
 	rm -f $@ && $(AR) rcs $@ $(O)/obj/libvmgdb.o
 
 $(O)/libvmgdb.so.0: $(call obj,$(LIB_SRC))
 	$(call say,LD)
-	$(CC) -shared -pthread -Wl,-soname,$(@F) -Wl,-z,defs -o $@ $^ $(LDFLAGS)
+	$(CC) $(CFLAGS) -shared -pthread -Wl,-soname,$(@F) -Wl,-z,defs -o $@ $^ $(LDFLAGS)
 
 include host-tools/vmgdb-run/guests/guests.mk
 
@@ -71,11 +73,11 @@ include host-tools/vmgdb-run/libfdt.mk
 
 $(O)/vmgdb-run: $(call obj,$(RUN_SRC)) $(GUEST_OBJ) $(O)/libvmgdb.a
 	$(call say,LD)
-	$(CC) -pthread -o $@ $^ $(LDFLAGS) $(RUN_LIBS)
+	$(CC) $(CFLAGS) -pthread -o $@ $^ $(LDFLAGS) $(RUN_LIBS)
 
 $(O)/vmgdb-connect: $(call obj,$(CONNECT_SRC)) $(O)/libvmgdb.a
 	$(call say,LD)
-	$(CC) -pthread -o $@ $^ $(LDFLAGS)
+	$(CC) $(CFLAGS) -pthread -o $@ $^ $(LDFLAGS)
 
 # The same without shared libraries, for initial RAM disks
 .PHONY: static
@@ -84,12 +86,12 @@ static: $(patsubst $(O)/%,$(O)/static/%,$(PROGRAMS))
 $(O)/static/vmgdb-run: $(call obj,$(RUN_SRC)) $(GUEST_OBJ) $(O)/libvmgdb.a
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(CC) -static -pthread -o $@ $^ $(LDFLAGS) $(RUN_LIBS)
+	$(CC) $(CFLAGS) -static -pthread -o $@ $^ $(LDFLAGS) $(RUN_LIBS)
 
 $(O)/static/vmgdb-connect: $(call obj,$(CONNECT_SRC)) $(O)/libvmgdb.a
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(CC) -static -pthread -o $@ $^ $(LDFLAGS)
+	$(CC) $(CFLAGS) -static -pthread -o $@ $^ $(LDFLAGS)
 
 include tests/tests.mk
 include tests/lab/lab.mk
@@ -100,12 +102,13 @@ include tests/fuzz/fuzz.mk
 fmt:
 	clang-format -i $(C_FILES)
 
-lint:
+lint: all
 	tests/deps.sh lint
 	clang-format --dry-run -Werror $(C_FILES)
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 $(INCLUDES) $(filter %.c,$(filter-out tests/%,$(C_FILES)))
 	tests/layers.sh
+	O=$(O) tests/circles.py
 
 clean:
 	rm -rf build

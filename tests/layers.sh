@@ -15,6 +15,14 @@ rules()
 	rule 'core knows no KVM and no arch' 'core/**' "$inc(<linux/kvm|\"arch/)"
 	rule 'core knows of transport only the stream' 'core/**' "$inc\"transport/" \
 		"$inc\"transport/stream\.h\""
+	rule 'core/lib knows of core only itself' 'core/lib/**' "$inc(\"core/|<vmgdb/)" \
+		"$inc\"core/lib/[^/\"]+\""
+	rule 'core/rsp knows no engine, server, breakpoints' 'core/rsp/**' \
+		"$inc\"core/(engine|server|breakpoints)/"
+	rule 'core/engine knows no rsp, server' 'core/engine/**' "$inc\"core/(rsp|server)/"
+	rule 'core/breakpoints knows no rsp, engine, server' 'core/breakpoints/**' \
+		"$inc\"core/(rsp|engine|server)/"
+	rule 'core/server knows no breakpoints' 'core/server/**' "$inc\"core/breakpoints/"
 	rule 'transport knows of core only lib, no arch, no KVM' 'transport/*' \
 		"$inc(<linux/kvm|\"(core|arch)/)" "$inc\"core/lib/[^/\"]+\""
 	rule 'arch knows no transport' 'arch/**' "$inc\"transport/"
@@ -117,11 +125,26 @@ breaks()
 
 self_check()
 {
-	local never='the library neither ends nor prints'
+	local folder never='the library neither ends nor prints'
 
 	breaks 'core knows no KVM and no arch' core/a.c '#include <linux/kvm.h>'
 	breaks 'core knows no KVM and no arch' core/a.h '# include "arch/x86/x86.h"'
 	breaks 'core knows of transport only the stream' core/a.c '#include "transport/transport.h"'
+	breaks 'core/lib knows of core only itself' core/lib/a.c '#include "core/target.h"'
+	breaks 'core/lib knows of core only itself' core/lib/a.h '#include <vmgdb/vmgdb.h>'
+	result 'core/lib may use core/lib' "$(in_tree core/lib/a.c '#include "core/lib/b.h"')"
+	for folder in engine server breakpoints; do
+		breaks 'core/rsp knows no engine, server, breakpoints' core/rsp/commands/a.c \
+			"#include \"core/$folder/a.h\""
+	done
+	for folder in rsp server; do
+		breaks 'core/engine knows no rsp, server' core/engine/a.c "#include \"core/$folder/a.h\""
+	done
+	for folder in rsp engine server; do
+		breaks 'core/breakpoints knows no rsp, engine, server' core/breakpoints/a.h \
+			"#include \"core/$folder/a.h\""
+	done
+	breaks 'core/server knows no breakpoints' core/server/a.c '#include "core/breakpoints/a.h"'
 	breaks 'transport knows of core only lib, no arch, no KVM' transport/a.c '#include "core/target.h"'
 	breaks 'transport knows of core only lib, no arch, no KVM' transport/a.c '#include <linux/kvm.h>'
 	result 'transport may use core/lib' "$(in_tree transport/a.c '#include "core/lib/time.h"')"

@@ -9,7 +9,7 @@ UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(UNIT_SRC))
 
 $(O)/tests/test_%: $(O)/obj/tests/unit/test_%.o $(call obj,$(UNIT_HELP_SRC) $(LIB_SRC) $(PURE_SRC))
 	@mkdir -p $(@D)
-	$(CC) -pthread -o $@ $^ $(LDFLAGS) -lcriterion
+	$(CC) $(CFLAGS) -pthread -o $@ $^ $(LDFLAGS) -lcriterion
 
 # What of vmgdb-run needs no KVM
 $(O)/tests/test_run_console: $(call obj,host-tools/vmgdb-run/console.c)
@@ -48,7 +48,7 @@ tsan: $(TSAN)
 TEST_TOOLS := $(if $(filter x86,$(ARCH)),$(O)/tests/kvmtraits) $(O)/static/$(ARCH)-kvm-probe
 $(O)/tests/kvmtraits: $(O)/obj/tests/gdb/kvmtraits.o
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(LDFLAGS)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS)
 
 # The commands for users: each sees to the packages that it needs, then to the build.
 .PHONY: check demo

@@ -105,7 +105,7 @@ struct engine {
 	atomic_uint state;		  /* enum engine_state; changed under the lock */
 
 	/* Under the lock */
-	unsigned int unparked;		      /* vCPUs that are not RUN_PARKED */
+	_Atomic unsigned int unparked;	      /* vCPUs that are not RUN_PARKED */
 	pthread_cond_t quiet;		      /* unparked is 0 */
 	struct vmgdb_vcpu *_Atomic exclusive; /* the only one that may run: it steps alone */
 	struct resume_action rest;	      /* of vCPUs that are added */

@@ -48,21 +48,15 @@ __attribute__((format(printf, 3, 4))) static void log_line(struct session *s, in
 
 /* ---- packets ----------------------------------------------------------------------------- */
 
-/* Whether the VM has ended since the last stop reply: then the reply to a resume is the exit. */
-static bool exit_is_new(const struct session *s, const struct command *c, enum stop_kind before)
-{
-	return c->flags & CMD_RESUME && before != STOP_EXITED && s->stop.kind == STOP_EXITED;
-}
-
+/* A debugger that resumes a VM which has ended waits for a stop reply: it gets the exit. */
 static void run_allowed(struct session *s, const struct command *c, struct scan *args)
 {
-	enum stop_kind before = s->stop.kind;
 	const char *why;
 	int err = access_begin(s, c->flags, &why);
 
 	if (!err)
 		c->run(s, args);
-	else if (exit_is_new(s, c, before))
+	else if (c->flags & CMD_RESUME && s->stop.kind == STOP_EXITED)
 		put_stop(s);
 	else
 		fail(s, err, why);

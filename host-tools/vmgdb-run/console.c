@@ -39,6 +39,7 @@ enum {
 };
 
 enum {
+	ESCAPE = 1, /* Ctrl-A */
 	QUEUE = 4096,
 	TX_FIFO = 16, /* what a driver may write after it has seen THRE */
 	CHUNK = 256,  /* what may be written to a terminal or pipe that polls writable */
@@ -54,7 +55,9 @@ struct console {
 	int in, out;
 	int wake; /* eventfd: there is output, or room for input */
 	void (*irq)(void *opaque, bool level);
+	void (*command)(void *opaque, char key); /* NULL: all input is the guest's */
 	void *opaque;
+	bool escaped; /* the last byte of input was an ESCAPE, and not the second one */
 	bool level;
 
 	struct queue rx, tx;
@@ -252,13 +255,40 @@ void console_write(struct console *c, unsigned int reg, uint8_t value)
 
 enum { POLL_WAKE, POLL_IN, POLL_OUT };
 
+/* How many bytes of input may be read. */
+static size_t input_room(const struct console *c)
+{
+	size_t room = QUEUE - c->rx.len;
+
+	return c->command || room > CHUNK ? CHUNK : room;
+}
+
 void console_poll_prepare(struct console *c, struct pollfd *fds)
 {
 	pthread_mutex_lock(&c->lock);
 	fds[POLL_WAKE] = (struct pollfd){ .fd = c->wake, .events = POLLIN };
-	fds[POLL_IN] = (struct pollfd){ .fd = c->rx.len < QUEUE ? c->in : -1, .events = POLLIN };
+	fds[POLL_IN] = (struct pollfd){ .fd = input_room(c) ? c->in : -1, .events = POLLIN };
 	fds[POLL_OUT] = (struct pollfd){ .fd = c->tx.len ? c->out : -1, .events = POLLOUT };
 	pthread_mutex_unlock(&c->lock);
+}
+
+/* Carries out the commands that are in the input; returns how many bytes are left for the guest. */
+static size_t take_commands(struct console *c, uint8_t *bytes, size_t n)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool escaped = c->escaped;
+
+		c->escaped = bytes[i] == ESCAPE && !escaped;
+		if (c->escaped)
+			continue;
+		if (escaped && bytes[i] != ESCAPE)
+			c->command(c->opaque, (char)bytes[i]);
+		else
+			bytes[left++] = bytes[i];
+	}
+	return left;
 }
 
 /*
@@ -272,11 +302,13 @@ static void take_input(struct console *c)
 	ssize_t n;
 
 	pthread_mutex_lock(&c->lock);
-	room = QUEUE - c->rx.len;
+	room = input_room(c);
 	pthread_mutex_unlock(&c->lock);
-	n = read(c->in, buf, room < sizeof(buf) ? room : sizeof(buf));
+	n = read(c->in, buf, room);
 	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 		c->in = -1;
+	if (c->command && n > 0)
+		n = (ssize_t)take_commands(c, buf, (size_t)n);
 	pthread_mutex_lock(&c->lock);
 	for (ssize_t i = 0; i < n; i++)
 		c->overrun |= !queue_put(&c->rx, buf[i]);
@@ -348,6 +380,11 @@ struct console *console_create(int in, int out, void (*irq)(void *opaque, bool l
 		return NULL;
 	}
 	return c;
+}
+
+void console_set_commands(struct console *c, void (*command)(void *opaque, char key))
+{
+	c->command = command;
 }
 
 void console_destroy(struct console *c)

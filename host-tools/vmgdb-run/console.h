@@ -29,6 +29,13 @@ void console_destroy(struct console *c);
 uint8_t console_read(struct console *c, unsigned int reg);
 void console_write(struct console *c, unsigned int reg, uint8_t value);
 
+/*
+ * Let keys of a person at a terminal be commands: Ctrl-A and then a key calls command(opaque, key), with
+ * the opaque of console_create(), on the main thread; Ctrl-A twice is a Ctrl-A for the guest. Input
+ * is then read, and lost, also while the guest takes none: a person can always end vmgdb-run.
+ */
+void console_set_commands(struct console *c, void (*command)(void *opaque, char key));
+
 /* What to poll for; serve with the results. */
 enum { CONSOLE_POLLFDS = 3 };
 void console_poll_prepare(struct console *c, struct pollfd *fds);

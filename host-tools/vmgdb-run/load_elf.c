@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "host-tools/vmgdb-run/load.h"
 #include "host-tools/vmgdb-run/machine.h"
 
 static bool elf_probe(const struct image *image)

@@ -6,8 +6,9 @@
 #ifndef VMGDB_RUN_MACHINE_H
 #define VMGDB_RUN_MACHINE_H
 
-#include "host-tools/vmgdb-run/load.h"
 #include "host-tools/vmgdb-run/vm.h"
+
+struct image;
 
 /* Where flat images go, and how long they may be. */
 extern const struct ram machine_flat;

@@ -9,18 +9,35 @@
 #include <unistd.h>
 
 #include <vmgdb/vmgdb.h>
+#include "host-tools/vmgdb-run/attach_hint.h"
 #include "host-tools/vmgdb-run/guests.h"
+#include "host-tools/vmgdb-run/load.h"
 #include "host-tools/vmgdb-run/machine.h"
 #include "host-tools/vmgdb-run/options.h"
-#include "host-tools/vmgdb-run/attach_hint.h"
+#include "host-tools/vmgdb-run/outlive.h"
+#include "host-tools/vmgdb-run/run.h"
 #include "host-tools/vmgdb-run/terminal.h"
+#include "host-tools/vmgdb-run/vm_create.h"
 #include <vmgdb/endpoint.h>
 
 static void log_line(void *opaque, enum vmgdb_log_level level, const char *line)
 {
-	(void)opaque;
-	if (level <= VMGDB_LOG_WARNING)
+	const struct vm *vm = opaque;
+
+	if (level <= VMGDB_LOG_INFO || vm->verbose)
 		message("%s", line);
+}
+
+static void log_stopped(void *opaque)
+{
+	(void)opaque;
+	message("all vCPUs have stopped");
+}
+
+static void log_resumed(void *opaque)
+{
+	(void)opaque;
+	message("the vCPUs run");
 }
 
 static void kill_vm(void *opaque)
@@ -62,6 +79,19 @@ static int add_machine(struct vm *vm)
 	return ret < 0 ? vm_fail(vm, -ret, "--gdb: the debug stub") : 0;
 }
 
+/* Whether an endpoint of this kind has an option, which begins with a comma. */
+static bool endpoint_has(const struct options *o, const char *kind, const char *option)
+{
+	for (unsigned int i = 0; i < o->ngdb; i++) {
+		const char *at = strstr(o->gdb[i], option);
+
+		if (at && strncmp(o->gdb[i], kind, strlen(kind)) == 0 &&
+		    strchr(",", at[strlen(option)]))
+			return true;
+	}
+	return false;
+}
+
 static int start_stub(struct vm *vm, const struct options *o)
 {
 	const struct vmgdb_config config = {
@@ -69,10 +99,14 @@ static int start_stub(struct vm *vm, const struct options *o)
 		.kick_signal = vm_kick_signal(),
 		.log = log_line,
 		.kill = kill_vm,
+		.stopped = o->verbose ? log_stopped : NULL,
+		.resumed = o->verbose ? log_resumed : NULL,
 	};
 	char elf[PATH_MAX];
-	int ret = vmgdb_create(&vm->stub, &config);
+	int ret;
 
+	vm->verbose = o->verbose;
+	ret = vmgdb_create(&vm->stub, &config);
 	if (ret < 0)
 		return vm_fail(vm, -ret, "--gdb: the debug stub");
 	paste_elf(o, elf, sizeof(elf));
@@ -83,6 +117,8 @@ static int start_stub(struct vm *vm, const struct options *o)
 		return ret;
 	if (o->gdb_wait)
 		vmgdb_hold(vm->stub);
+	if (o->gdb_wait || endpoint_has(o, "", ",wait"))
+		message("the VM is held until a debugger attaches");
 	ret = vmgdb_start(vm->stub);
 	return ret < 0 ? vm_fail(vm, -ret, "--gdb: the debug stub's thread") : 0;
 }
@@ -120,13 +156,34 @@ static bool stdio_taken(const struct options *o)
 	return false;
 }
 
+static bool outlives_stdio(const struct options *o)
+{
+	return endpoint_has(o, "stdio", ",on-disconnect=resume") ||
+	       endpoint_has(o, "stdio", ",on-disconnect=stay");
+}
+
+static void console_command(void *opaque, char key)
+{
+	if (key == 'x')
+		vm_end(opaque, 0, NULL);
+	else
+		message("Ctrl-A x ends the VM, Ctrl-A Ctrl-A sends a Ctrl-A, Ctrl-A h prints this; all "
+			"other keys, also Ctrl-C, go to the guest");
+}
+
 static int open_console(struct vm *vm, const struct options *o, struct terminal *term)
 {
 	bool taken = stdio_taken(o);
 	int in = taken ? -1 : terminal_open(term, STDIN_FILENO);
 
 	vm->console = console_create(in, taken ? STDERR_FILENO : STDOUT_FILENO, console_irq, vm);
-	return vm->console ? 0 : vm_fail(vm, errno, "the console");
+	if (!vm->console)
+		return vm_fail(vm, errno, "the console");
+	if (term->changed) {
+		console_set_commands(vm->console, console_command);
+		message("the guest's console is this terminal; Ctrl-A x ends the VM, Ctrl-A h prints help");
+	}
+	return 0;
 }
 
 static int run(struct vm *vm, const struct options *o, int signal_fd)
@@ -151,7 +208,7 @@ int main(int argc, char **argv)
 	static struct vm vm;
 	struct options o = { 0 };
 	char err[256];
-	int fd;
+	int fd, status;
 
 	if (options_parse(&o, argc, argv, err, sizeof(err)) < 0) {
 		message("%s", err);
@@ -161,6 +218,9 @@ int main(int argc, char **argv)
 		options_help();
 		return fflush(stdout) == 0 ? 0 : 1;
 	}
+	status = outlives_stdio(&o) ? outlive_debugger() : OUTLIVE_RUN_VM;
+	if (status != OUTLIVE_RUN_VM)
+		return status;
 	fd = signals_open();
 	if (fd < 0) {
 		message("signals: %s", strerror(errno));

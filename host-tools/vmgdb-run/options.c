@@ -90,6 +90,13 @@ static int set_gdb_wait(const struct parse *p, const char *value)
 	return 0;
 }
 
+static int set_verbose(const struct parse *p, const char *value)
+{
+	(void)value;
+	p->o->verbose = true;
+	return 0;
+}
+
 static int set_help(const struct parse *p, const char *value)
 {
 	(void)value;
@@ -109,6 +116,7 @@ static const struct row {
 	  add_gdb },
 	{ "gdb-wait", NULL, "hold the guest, before its first instruction, for a debugger",
 	  set_gdb_wait },
+	{ "verbose", NULL, "say also when the vCPUs have stopped, and when they run", set_verbose },
 	{ "help", NULL, "this text", set_help },
 };
 
@@ -210,8 +218,10 @@ void options_help(void)
 	     "  vmgdb-run --kernel my.elf --mem 256 --gdb pty:/tmp/vm-tty --gdb tcp:0\n"
 	     "For each endpoint a command that starts gdb on it is printed to stderr.\n\n"
 	     "The guest's serial console is stdin and stdout (stderr, without input, when stdio is\n"
-	     "an endpoint). vmgdb-run's own messages go to stderr.\n\n"
-	     "Exit status: the guest's own; 0 when it resets or powers off; 1 when it can't be\n"
-	     "started or can't go on; 128 + N after signal N (130 for Ctrl-C); 137 when a\n"
+	     "an endpoint). vmgdb-run's own messages go to stderr. When the console is a terminal, all\n"
+	     "keys go to the guest but Ctrl-A: Ctrl-A x ends the VM, Ctrl-A h prints help, Ctrl-A\n"
+	     "Ctrl-A sends a Ctrl-A.\n\n"
+	     "Exit status: the guest's own; 0 when it resets or powers off, and after Ctrl-A x; 1\n"
+	     "when it can't be started or can't go on; 128 + N after signal N; 137 when a\n"
 	     "debugger's kill ended it.");
 }

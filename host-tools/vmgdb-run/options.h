@@ -16,6 +16,7 @@ struct options {
 	const char *gdb[GDB_SPECS_MAX];
 	unsigned int ngdb;
 	bool gdb_wait;
+	bool verbose;
 	bool help;
 };
 

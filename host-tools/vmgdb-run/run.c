@@ -6,10 +6,8 @@
 #include <linux/kvm.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -17,47 +15,13 @@
 
 #include <vmgdb/vmgdb.h>
 #include "host-tools/vmgdb-run/machine.h"
+#include "host-tools/vmgdb-run/run.h"
 
 enum { KICK_MS = 10, DRAIN_MS = 1000 };
 
 int vm_kick_signal(void)
 {
 	return SIGRTMIN;
-}
-
-void message(const char *fmt, ...)
-{
-	char line[640];
-	va_list ap;
-	size_t n;
-
-	va_start(ap, fmt);
-	n = (size_t)snprintf(line, sizeof(line), "vmgdb-run: ");
-	vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
-	va_end(ap);
-	n = strlen(line);
-	line[n] = '\n';
-	if (write(STDERR_FILENO, line, n + 1) < 0)
-		return; /* there is nobody left to tell */
-}
-
-void vm_end(struct vm *vm, int status, const char *fmt, ...)
-{
-	va_list ap;
-
-	pthread_mutex_lock(&vm->lock);
-	if (!vm->ended) {
-		__atomic_store_n(&vm->ended, true, __ATOMIC_RELEASE);
-		vm->status = status;
-		vm->error[0] = '\0';
-		if (fmt) {
-			va_start(ap, fmt);
-			vsnprintf(vm->error, sizeof(vm->error), fmt, ap);
-			va_end(ap);
-		}
-		eventfd_write(vm->end_event, 1);
-	}
-	pthread_mutex_unlock(&vm->lock);
 }
 
 /* ---- vCPU threads ---- */
@@ -186,15 +150,30 @@ int vm_run(struct vm *vm, int signal_fd)
 	return vm->status;
 }
 
+/* A signal that was ignored when vmgdb-run was started (nohup, a script's background job) stays so. */
+static void add_unless_ignored(sigset_t *set, int number)
+{
+	struct sigaction sa;
+
+	if (sigaction(number, NULL, &sa) == 0 && sa.sa_handler != SIG_IGN)
+		sigaddset(set, number);
+}
+
+void signals_ending(sigset_t *set)
+{
+	static const int ending[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+
+	sigemptyset(set);
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+		add_unless_ignored(set, ending[i]);
+}
+
 int signals_open(void)
 {
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	signals_ending(&set);
 	sigaddset(&set, SIGTTIN); /* a read gives EIO instead, and the console goes without input */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	sigdelset(&set, SIGTTIN);

@@ -17,8 +17,10 @@ int terminal_open(struct terminal *t, int fd)
 	if (tcgetpgrp(fd) != getpgrp() || tcgetattr(fd, &t->saved) < 0)
 		return -1;
 	tio = t->saved;
-	tio.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-	tio.c_iflag &= ~(tcflag_t)(ICRNL);
+	tio.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG | IEXTEN);
+	tio.c_iflag &= ~(tcflag_t)(ICRNL | INLCR | IGNCR | ISTRIP | IXON);
+	tio.c_cc[VMIN] = 1;
+	tio.c_cc[VTIME] = 0;
 	t->changed = tcsetattr(fd, TCSANOW, &tio) == 0;
 	return fd;
 }

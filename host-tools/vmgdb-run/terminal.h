@@ -13,9 +13,10 @@ struct terminal {
 };
 
 /*
- * Make fd fit for console input: a terminal of which we are the foreground job gives each key at
- * once and does not echo, and Ctrl-C still ends vmgdb-run. Returns fd, or -1 when it can't be read
- * (closed, or the terminal of which we are a background job). terminal_close() undoes it.
+ * Make fd fit for console input: a terminal of which vmgdb-run is the foreground job gives each key
+ * at once, does not echo it, and makes no signals of keys: Ctrl-C is a byte for the guest. Returns fd,
+ * or -1 when it can't be read (closed, or vmgdb-run is a background job of the terminal).
+ * terminal_close() restores the terminal.
  */
 int terminal_open(struct terminal *t, int fd);
 void terminal_close(struct terminal *t);

@@ -2,7 +2,7 @@
 /*
  * The virtual machine of vmgdb-run, and what its parts know of each other.
  *
- * main.c reads the options, vm.c makes the machine, load*.c put a guest into it, run.c runs it.
+ * main.c reads the options, vm_create.c makes the machine, load*.c put a guest into it, run.c runs it.
  * Everything that depends on the processor is behind machine.h, in x86/ and arm64/.
  */
 #ifndef VMGDB_RUN_VM_H
@@ -51,6 +51,7 @@ struct vm {
 	struct machine *machine; /* x86/ or arm64/ */
 	struct console *console;
 	struct vmgdb *stub;
+	bool verbose; /* everything that the library logs goes to stderr */
 
 	/* How it ended; the first to say so is heard. Written under lock. */
 	pthread_mutex_t lock;
@@ -60,13 +61,6 @@ struct vm {
 
 	char error[512]; /* what went wrong, for a person; see vm_fail() */
 };
-
-/*
- * Make a machine with ncpus vCPUs and mem_size bytes of memory, nothing loaded. mem_size is a
- * multiple of the page size. Returns 0 or -errno with vm->error set; vm_destroy() either way.
- */
-int vm_create(struct vm *vm, unsigned int ncpus, uint64_t mem_size);
-void vm_destroy(struct vm *vm);
 
 /* Put a message into vm->error, "TEXT: strerror(err)", or TEXT alone for err 0. Returns -err, or -EINVAL. */
 int vm_fail(struct vm *vm, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -79,18 +73,6 @@ void *vm_memory(const struct vm *vm, uint64_t gpa, uint64_t len);
  * NULL. Any thread. Only the first call counts.
  */
 void vm_end(struct vm *vm, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-/*
- * Run the machine until it ends or a signal ends it. The stub is started. Returns the exit status
- * of vmgdb-run: the guest's, 1 when it could not go on, 128 + N after signal N.
- */
-int vm_run(struct vm *vm, int signal_fd);
-
-/* Hold back the signals that end vmgdb-run, until vm_run() reads them. Returns signal_fd or -1. */
-int signals_open(void);
-
-/* The signal by which vCPU threads are made to leave KVM_RUN. */
-int vm_kick_signal(void);
 
 /* "vmgdb-run: TEXT" and a newline to stderr, as one write. */
 void message(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -16,7 +16,7 @@ until grep -q '^gdb ' messages; do sleep 0.01; done
 gdb -batch -ex 'target remote {target}' -ex 'break leaf' -ex continue -ex bt \
 	-ex 'x/16xb test_data' -ex 'info threads' -ex detach build/guests/demo.elf
 status=$?
-kill -INT $vmm
+kill $vmm
 wait $vmm
 echo "gdb $status, vmgdb-run $?"
 """
@@ -46,7 +46,7 @@ def check_session(t, said, cpus):
         expect(rf"<test_data(\+8)?>:{data}$", said)
     equal(len(re.findall(r"^[* ] +\d+ +Thread 1\.\d+ ", said, re.M)), cpus, said)
     expect(r"^\[Inferior 1 .* detached\]", said)
-    expect("^gdb 0, vmgdb-run 130$", said)
+    expect("^gdb 0, vmgdb-run 143$", said)
 
 
 @case("local swbreak", cpus=(1, 2))
@@ -86,7 +86,7 @@ until grep -q '^gdb ' messages; do sleep 0.01; done
 until grep -q '^demo: ' console; do sleep 0.01; done
 line=$(grep '^gdb ' messages)
 eval "gdb -batch ${{line#gdb}} -ex 'break leaf' -ex continue -ex bt -ex detach"
-kill -INT $vmm
+kill $vmm
 wait $vmm
 ls 'a b'
 """)

@@ -11,6 +11,8 @@ import subprocess
 
 import debugger
 from cases import case, check, equal, expect
+from drive import goes_on
+from elf import Elf
 from hosts import BUILD, Process
 from rsp import Rsp
 
@@ -149,6 +151,56 @@ def stdio_raw(t):
         equal(process.wait(10), 130)
         err.seek(0)
         expect("demo: 1 ticks", err.read())
+
+
+@case("local")
+def stdio_detach(t):
+    """a VM that gdb started as a pipe goes on after detach with on-disconnect=resume, for the next one"""
+    path = str(t.new_folder() / "gdb")
+    command = f"{RUN} --guest demo --gdb stdio,on-disconnect=resume,wait --gdb unix:{path}"
+    said = debugger.batch("gdb", BUILD / "guests/demo.elf",
+                          [f"target remote | {command}", "print counter", "detach"], t.folder, 20)
+    expect(r"detached", said[2])
+    with Rsp(path) as client:
+        client.hello()
+        expect("^T05", client.ask("?"))
+        goes_on(t, client, Elf(BUILD / "guests/demo.elf")["counter"])
+        client.send("k")
+        check(client.hung_up(), "the VM is still there")
+
+
+@case("local")
+def stdio_stands_for_vm(t):
+    """the process that gdb started passes signals on, and ends with the status of the VM"""
+    for arguments, number, status in ((["--guest", "demo"], signal.SIGTERM, 128 + signal.SIGTERM),
+                                      (["--guest", "exit"], None, 3)):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            process = Process([RUN, *arguments, "--gdb", "stdio,on-disconnect=stay"],
+                              t.new_folder(), stdin=theirs)
+            t.defer(process.kill, signal.SIGTERM)
+            if number:
+                process.wait_for("^demo: ")
+                process.kill(number)
+            equal(process.wait(), status, f"exit status of {arguments}")
+
+
+@case("local")
+def messages(t):
+    """stderr says that the VM is held, who came, left and was refused; --verbose when vCPUs stop"""
+    vm = t.vm(links=["unix"], wait=True, arguments=["--verbose"])
+    vm.process.wait_for("held until a debugger attaches")
+    with t.client(vm) as client:
+        vm.process.wait_for("the debugger is attached")
+        with vm.rsp() as other:
+            other.send("qSupported:")
+            vm.process.wait_for("turned away: another debugger holds the VM")
+        equal(client.ask("D"), "OK")
+        vm.process.wait_for("the debugger has detached")
+        vm.process.wait_for("the vCPUs run")
+    with t.client(vm):
+        vm.process.wait_for("all vCPUs have stopped")
+    vm.process.wait_for("the debugger has left")
 
 
 @case("local")

@@ -14,4 +14,4 @@ $(O)/obj/$(PROBE_DIR)/%.o: $(PROBE_DIR)/%.S
 $(PROBE): $(call obj,$(PROBE_SRC)) $(patsubst %.S,$(O)/obj/%.o,$(wildcard $(PROBE_DIR)/*.S))
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(CC) -static -pthread -o $@ $^ $(LDFLAGS)
+	$(CC) $(CFLAGS) -static -pthread -o $@ $^ $(LDFLAGS)

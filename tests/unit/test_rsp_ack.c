@@ -37,7 +37,7 @@ static enum packet_event input(struct rsp_ack *a, const char *bytes)
 	return e;
 }
 
-static void say(struct rsp_ack *a, const char *text)
+static void send(struct rsp_ack *a, const char *text)
 {
 	cr_assert_eq(rsp_ack_send(a, text, strlen(text)), 0);
 }
@@ -47,7 +47,7 @@ Test(rsp_ack, ack, .description = "a packet is acknowledged before it is answere
 	struct rsp_ack a = ack_layer(false);
 
 	cr_expect_eq(input(&a, "+$g#67"), PACKET_DATA);
-	say(&a, "OK");
+	send(&a, "OK");
 	cr_expect_str_eq(taken(&a), "+$OK#9a");
 	cr_expect_eq(input(&a, "+"), PACKET_NONE);
 	cr_expect_str_eq(taken(&a), "");
@@ -59,7 +59,7 @@ Test(rsp_ack, nak,
 {
 	struct rsp_ack a = ack_layer(false);
 
-	say(&a, "OK");
+	send(&a, "OK");
 	cr_expect_str_eq(taken(&a), "$OK#9a");
 	for (int i = 0; i < 100; i++) {
 		cr_expect_eq(input(&a, "-"), PACKET_NONE);
@@ -76,7 +76,7 @@ Test(rsp_ack, nak_on_its_way,
 	struct rsp_ack a = ack_layer(false);
 	size_t n;
 
-	say(&a, "OK");
+	send(&a, "OK");
 	rsp_ack_sent(&a, 3);
 	input(&a, "-");
 	cr_expect_str_eq(taken(&a), "#9a");
@@ -98,11 +98,11 @@ Test(rsp_ack, bad, .description = "a bad checksum is answered by -, again and ag
 }
 
 Test(rsp_ack, bad_then_nak,
-     .description = "a - of ours between a reply and its repetition is not repeated")
+     .description = "a - that the stub sent between a reply and its repetition is not repeated")
 {
 	struct rsp_ack a = ack_layer(false);
 
-	say(&a, "OK");
+	send(&a, "OK");
 	cr_expect_str_eq(taken(&a), "$OK#9a");
 	input(&a, "$g#00");
 	cr_expect_str_eq(taken(&a), "-");
@@ -113,7 +113,7 @@ Test(rsp_ack, bad_then_nak,
 	rsp_ack_fini(&a);
 }
 
-Test(rsp_ack, acks_flood, .description = "acks that nobody reads do not grow without limit")
+Test(rsp_ack, acks_flood, .description = "acks that the peer does not read are bounded")
 {
 	struct rsp_ack a = ack_layer(false);
 	size_t n;
@@ -129,8 +129,8 @@ Test(rsp_ack, hold, .description = "on an unreliable link one packet at a time i
 {
 	struct rsp_ack a = ack_layer(false);
 
-	say(&a, "O61");
-	say(&a, "T05");
+	send(&a, "O61");
+	send(&a, "T05");
 	cr_expect_str_eq(taken(&a), "$O61#b6");
 	input(&a, "-");
 	cr_expect_str_eq(taken(&a), "$O61#b6");
@@ -143,12 +143,12 @@ Test(rsp_ack, hold, .description = "on an unreliable link one packet at a time i
 	rsp_ack_fini(&a);
 }
 
-Test(rsp_ack, hold_not, .description = "on a reliable link all that is to be said goes out at once")
+Test(rsp_ack, hold_not, .description = "on a reliable link all packets go out at once")
 {
 	struct rsp_ack a = ack_layer(true);
 
-	say(&a, "O61");
-	say(&a, "T05");
+	send(&a, "O61");
+	send(&a, "T05");
 	cr_expect_str_eq(taken(&a), "$O61#b6$T05#b9");
 	rsp_ack_fini(&a);
 }
@@ -158,8 +158,8 @@ Test(rsp_ack, new_packet,
 {
 	struct rsp_ack a = ack_layer(false);
 
-	say(&a, "O61");
-	say(&a, "T05");
+	send(&a, "O61");
+	send(&a, "T05");
 	cr_expect_str_eq(taken(&a), "$O61#b6");
 	cr_expect_eq(input(&a, "$g#67"), PACKET_DATA);
 	cr_expect_str_eq(taken(&a), "+");
@@ -175,7 +175,7 @@ Test(rsp_ack, timeout,
 	int last = 0, tries;
 
 	cr_expect_eq(rsp_ack_timeout_ms(&a), -1);
-	say(&a, "OK");
+	send(&a, "OK");
 	cr_expect_eq(rsp_ack_timeout_ms(&a), -1, "not written yet");
 	rsp_ack_timeout(&a);
 	for (tries = 0; !strcmp(taken(&a), "$OK#9a"); tries++) {
@@ -188,12 +188,12 @@ Test(rsp_ack, timeout,
 	rsp_ack_fini(&a);
 }
 
-Test(rsp_ack, timeout_held, .description = "giving a packet up lets the next one go")
+Test(rsp_ack, timeout_held, .description = "once a packet is given up the next one is sent")
 {
 	struct rsp_ack a = ack_layer(false);
 
-	say(&a, "O61");
-	say(&a, "T05");
+	send(&a, "O61");
+	send(&a, "T05");
 	for (int i = 0; i < 100 && strcmp(taken(&a), "$T05#b9") != 0; i++)
 		rsp_ack_timeout(&a);
 	cr_expect_eq(a.unacked_len, strlen("$T05#b9"));
@@ -204,7 +204,7 @@ Test(rsp_ack, no_timeout, .description = "what can't be lost is not sent again f
 {
 	struct rsp_ack a = ack_layer(true);
 
-	say(&a, "OK");
+	send(&a, "OK");
 	taken(&a);
 	cr_expect_eq(rsp_ack_timeout_ms(&a), -1);
 	rsp_ack_fini(&a);
@@ -216,7 +216,7 @@ static struct rsp_ack in_no_ack_mode(void)
 
 	input(&a, "+$QStartNoAckMode#b0");
 	rsp_ack_set_no_ack(&a);
-	say(&a, "OK");
+	send(&a, "OK");
 	cr_assert_str_eq(taken(&a), "+$OK#9a");
 	return a;
 }
@@ -228,26 +228,26 @@ Test(rsp_ack, no_ack, .description = "in no-ack mode nothing is acknowledged, ke
 	input(&a, "+");
 	for (int i = 0; i < 3; i++) {
 		cr_expect_eq(input(&a, "$g#67"), PACKET_DATA);
-		say(&a, "OK");
+		send(&a, "OK");
 		cr_expect_str_eq(taken(&a), "$OK#9a");
 	}
 	input(&a, "-");
 	cr_expect_str_eq(taken(&a), "");
-	cr_expect_eq(input(&a, "$g#00"), PACKET_BAD, "there is no - to say it with");
+	cr_expect_eq(input(&a, "$g#00"), PACKET_BAD, "there is no - to reply with");
 	rsp_ack_fini(&a);
 }
 
 Test(rsp_ack, no_ack_new_peer,
-     .description = "an ack out of the blue, then a packet: acks are wanted again")
+     .description = "in no-ack mode an ack, then a packet: a new debugger gets acks again")
 {
 	struct rsp_ack a = in_no_ack_mode();
 
 	input(&a, "+");
 	cr_expect_eq(input(&a, "$g#67"), PACKET_DATA);
-	say(&a, "OK");
+	send(&a, "OK");
 	cr_expect_str_eq(taken(&a), "$OK#9a");
 	cr_expect_eq(input(&a, "+$g#67"), PACKET_DATA);
-	say(&a, "OK");
+	send(&a, "OK");
 	cr_expect_str_eq(taken(&a), "+$OK#9a");
 	rsp_ack_fini(&a);
 }
@@ -289,11 +289,11 @@ Test(rsp_ack, room,
 }
 
 Test(rsp_ack, interrupt,
-     .description = "0x03 in place of an ack is told, and the reply is still kept")
+     .description = "0x03 in place of an ack is reported, and the reply is still kept")
 {
 	struct rsp_ack a = ack_layer(false);
 
-	say(&a, "T05");
+	send(&a, "T05");
 	taken(&a);
 	cr_expect_eq(input(&a, "\x03"), PACKET_INTERRUPT);
 	input(&a, "-");

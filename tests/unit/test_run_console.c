@@ -28,6 +28,8 @@ struct port {
 	int in, out;		  /* the console's */
 	bool line;
 	unsigned int edges;
+	char commands[8]; /* keys of the commands that were carried out */
+	unsigned int ncommands;
 };
 
 static void irq(void *opaque, bool level)
@@ -287,5 +289,56 @@ Test(run_console, clear, .description = "FCR throws away the input that has not 
 	type(&p, "abc");
 	out(&p, IIR, 1 | 2);
 	cr_expect_eq(in(&p, LSR) & LSR_READY, 0);
+	close_port(&p);
+}
+
+static void on_command(void *opaque, char key)
+{
+	struct port *p = opaque;
+
+	p->commands[p->ncommands++ % sizeof(p->commands)] = key;
+}
+
+static void expect_input(struct port *p, const char *bytes)
+{
+	for (; *bytes; bytes++) {
+		cr_assert_eq(in(p, LSR) & LSR_READY, LSR_READY);
+		cr_expect_eq(in(p, THR), *bytes);
+	}
+	cr_expect_eq(in(p, LSR) & LSR_READY, 0);
+}
+
+Test(run_console, commands,
+     .description = "Ctrl-A and a key is a command, Ctrl-A twice a Ctrl-A, all else is the guest's")
+{
+	struct port p;
+
+	open_port(&p);
+	type(&p, "\x01x");
+	expect_input(&p, "\x01x");
+	console_set_commands(p.c, on_command);
+	type(&p, "a\x03\x01xb\x01\x01x\x01");
+	type(&p, "hc");
+	expect_input(&p, "a\x03"
+			 "b\x01xc");
+	cr_expect_eq(p.ncommands, 2);
+	cr_expect_eq(memcmp(p.commands, "xh", 2), 0);
+	close_port(&p);
+}
+
+Test(run_console, commands_when_full,
+     .description = "a command is carried out though the guest has not read what came before it")
+{
+	struct port p;
+	char text[QUEUE + 100];
+
+	open_port(&p);
+	console_set_commands(p.c, on_command);
+	memset(text, 'a', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	type(&p, text);
+	type(&p, "\x01x");
+	cr_expect_eq(p.ncommands, 1);
+	cr_expect_eq(p.commands[0], 'x');
 	close_port(&p);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host-tools/vmgdb-run/load.h"
 #include "host-tools/vmgdb-run/machine.h"
 
 enum {

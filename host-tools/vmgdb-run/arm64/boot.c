@@ -14,9 +14,7 @@
 #include <stddef.h>
 
 #include "host-tools/vmgdb-run/arm64/arm64.h"
-
-#define CORE_REG(name) \
-	(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(name))
+#include "host-tools/vmgdb-run/load.h"
 
 const struct ram machine_flat = { .gpa = KERNEL_ADDR, .size = 1ULL << 30 };
 const struct ram machine_reserved = { .gpa = DTB_ADDR, .size = DTB_SIZE };
@@ -24,14 +22,6 @@ const struct ram machine_reserved = { .gpa = DTB_ADDR, .size = DTB_SIZE };
 bool machine_runs(uint16_t elf_machine)
 {
 	return elf_machine == EM_AARCH64;
-}
-
-uint64_t machine_pc(const struct vcpu *vcpu)
-{
-	uint64_t pc;
-
-	arm64_get_reg(vcpu, CORE_REG(regs.pc), &pc);
-	return pc;
 }
 
 /* What a reset leaves in the other registers is what the protocol wants. */

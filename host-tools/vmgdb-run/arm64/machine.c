@@ -62,21 +62,6 @@ void machine_console_irq(struct vm *vm, bool level)
 	ioctl(vm->fd, KVM_IRQ_LINE, &line);
 }
 
-int arm64_get_reg(const struct vcpu *vcpu, uint64_t id, uint64_t *value)
-{
-	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)value };
-
-	*value = 0;
-	return ioctl(vcpu->fd, KVM_GET_ONE_REG, &reg) < 0 ? -errno : 0;
-}
-
-int arm64_set_reg(const struct vcpu *vcpu, uint64_t id, uint64_t value)
-{
-	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)&value };
-
-	return ioctl(vcpu->fd, KVM_SET_ONE_REG, &reg) < 0 ? -errno : 0;
-}
-
 /* ---- exits ---- */
 
 static void access_byte(struct vm *vm, bool write, uint64_t addr, uint8_t *byte)

@@ -26,6 +26,7 @@
 #include <sys/ioctl.h>
 
 #include "host-tools/vmgdb-run/guests/x86/bootinfo.h"
+#include "host-tools/vmgdb-run/load.h"
 #include "host-tools/vmgdb-run/x86/x86.h"
 
 enum {

@@ -173,3 +173,10 @@ int x86_cpu_setup(struct vcpu *vcpu)
 		ret = set_apic(vcpu);
 	return ret;
 }
+
+uint64_t machine_pc(const struct vcpu *vcpu)
+{
+	struct kvm_regs regs;
+
+	return ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0 ? 0 : regs.rip;
+}

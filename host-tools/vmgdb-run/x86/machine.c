@@ -73,13 +73,6 @@ void machine_console_irq(struct vm *vm, bool level)
 	ioctl(vm->fd, KVM_IRQ_LINE, &line);
 }
 
-uint64_t machine_pc(const struct vcpu *vcpu)
-{
-	struct kvm_regs regs;
-
-	return ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0 ? 0 : regs.rip;
-}
-
 /* Nothing is there: reads give all ones, writes are lost, as on a PC's bus. */
 static void mmio(struct kvm_run *run)
 {
