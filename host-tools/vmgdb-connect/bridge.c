@@ -153,6 +153,7 @@ static void drop_debugger(struct bridge *b)
 
 static void reset(struct bridge *b)
 {
+	refusal_forget(&b->second);
 	peer_drop(&b->vm);
 	drop_debugger(b);
 	b->up.start = b->up.end = b->down.start = b->down.end = 0;

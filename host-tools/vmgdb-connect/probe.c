@@ -15,7 +15,7 @@
 #include "host-tools/vmgdb-connect/rsp.h"
 
 enum { GREETINGS = 5, ROUNDS = 15, THREADS_SHOWN = 64, DOCUMENT_MAX = RSP_MAX };
-enum { PIECES_MAX = 256, PROBE_MS = 30000 }; /* what a stub can make a probe take */
+enum { PIECES_MAX = 256, PROBE_MS = 15000 }; /* what a stub can make a probe take */
 
 struct probe {
 	struct peer vm;

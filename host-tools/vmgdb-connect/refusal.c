@@ -7,14 +7,14 @@
 #include "core/lib/time.h"
 #include "core/rsp/packet.h"
 
-enum { LINGER_MS = 1000 };
+enum { WAIT_MS = 300, LINGER_MS = 1000 };
 
 struct pollfd refusal_wait(const struct refusal *r, const struct vmgdb_endpoint *ep, int *timeout)
 {
-	if (!r->stream)
+	if (!r->stream && !r->waits)
 		return ep->pfd;
 	*timeout = time_shorter(*timeout, time_left_ms(time_ms(), r->due));
-	return (struct pollfd){ .fd = r->stream->rfd, .events = POLLIN };
+	return (struct pollfd){ .fd = r->stream ? r->stream->rfd : -1, .events = POLLIN };
 }
 
 /* With an ack: a debugger drops what comes before the one that it waits for. */
@@ -51,10 +51,22 @@ static bool discard(struct refusal *r)
 
 void refusal_serve(struct refusal *r, struct vmgdb_endpoint *ep, short revents)
 {
+	bool due = time_ms() >= r->due;
+
 	if (r->stream) {
-		if ((revents && discard(r)) || time_ms() >= r->due)
+		if ((revents && discard(r)) || due)
 			refusal_end(r);
-	} else if (revents && !ep->ops->accept(ep, &r->stream)) {
-		refuse(r);
+	} else if (r->waits && due) {
+		r->waits = false;
+		if (!ep->ops->accept(ep, &r->stream))
+			refuse(r);
+	} else if (!r->waits && revents) {
+		r->waits = true;
+		r->due = time_ms() + WAIT_MS;
 	}
+}
+
+void refusal_forget(struct refusal *r)
+{
+	r->waits = false;
 }
