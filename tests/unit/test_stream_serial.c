@@ -145,7 +145,7 @@ Test(serial, exclusive,
 	close(m);
 }
 
-Test(serial, anew,
+Test(serial, next_stream,
      .description =
 	     "after a stream is closed the next byte begins another; the endpoint does not spin")
 {

@@ -193,7 +193,7 @@ static const char *mmio_stepped(struct vm *m)
 	CHECK(exit == -EINTR && AT(m) == CODE + 5, "completed: exit %d at %#x", exit, AT(m));
 	m->run->immediate_exit = 0;
 	exit = vm_step(m, 0);
-	CHECK(stopped_at(m, exit, CODE + 6), "armed anew: exit %d at %#x", exit, AT(m));
+	CHECK(stopped_at(m, exit, CODE + 6), "armed again: exit %d at %#x", exit, AT(m));
 	return NULL;
 }
 
