@@ -178,8 +178,6 @@ def gdb_killed(t):
         mi.command("-exec-continue")
         if not running:
             expect("breakpoint-hit", mi.stopped())
-        else:
-            time.sleep(0.05)
         mi.kill()
         client = t.client(vm)
         text_is_right(t, vm, client)

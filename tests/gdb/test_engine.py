@@ -119,7 +119,6 @@ def overwritten(t):
     for address in (place, after):
         equal(client.ask(f"z0,{address:x},{t.kind}"), "OK")
     client.go()
-    time.sleep(0.05)
     client.interrupt()
     equal(client.read(place, len(nop)), nop, "when it is gone")
 
