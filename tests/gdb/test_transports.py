@@ -28,6 +28,12 @@ def refused(*arguments):
     return said.stderr
 
 
+def shell(script):
+    """bash runs it; timeout(1) ends what does not end."""
+    return subprocess.run(["timeout", "20", "bash", "-c", script], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=30, check=False)
+
+
 @case("ports", links=("virtio-pty",), cpus=(1, 2))
 def virtio_pty(t):
     """target remote /dev/pts/N, which is a virtio-serial port where the VMM is"""
@@ -269,6 +275,36 @@ def bad_specs(t):
                        ("unix:" + "x" * 200, "long|x{9}"), ("tcp:0,log=", "log"),
                        ("tcp:no.such.host.invalid:1", "no.such.host")):
         expect(part, refused("--gdb", spec), spec)
+
+
+@case("local")
+def all_or_none(t):
+    """where one endpoint can't be opened nothing is said of the others, and none is left behind"""
+    path = t.folder / "gdb"
+    expect("bogus", refused("--gdb", "tcp:0", "--gdb", f"unix:{path}", "--gdb", "bogus:1"))
+    check(not path.exists(), "the socket is still there")
+
+
+@case("local")
+def standard_descriptors(t):
+    """stdio with standard input or output closed is refused; a VM runs without them otherwise"""
+    for closed, name in (("<&-", "standard input"), (">&-", "standard output")):
+        for arguments, status in (("--gdb stdio", 1), ("--guest exit", 3)):
+            said = shell(f"exec {RUN} {arguments} {closed}")
+            equal(said.returncode, status, said.stderr)
+            if status == 1:
+                expect(f"--gdb stdio: {name}: Bad file descriptor", said.stderr)
+
+
+@case("local")
+def no_endpoint(t):
+    """without --gdb vmgdb-run says so and how to end it, and ends when nobody reads its output"""
+    said = shell(f"{RUN} | head -n 1; echo ${{PIPESTATUS[0]}}")
+    equal(said.stdout.splitlines()[1:], [str(128 + signal.SIGPIPE)], said.stdout)
+    expect("no debugger can attach: .*--gdb.*Ctrl-C ends the VM", said.stderr)
+    vm = t.vm(links=["unix"])
+    equal(vm.end(), "", "the end")
+    check("no debugger" not in vm.messages, vm.messages)
 
 
 @case("local")

@@ -4,7 +4,7 @@
 #include "host-tools/vmgdb-run/guests/print.h"
 #include "host-tools/vmgdb-run/guests/step.h"
 
-enum { RESULTS_MAX = 64, IRQ_PATIENCE = 100000 };
+enum { RESULTS_MAX = 64, IRQ_LOOPS = 100000 };
 
 unsigned long step_results[RESULTS_MAX];
 unsigned long step_traps; /* hash of this round's step_note() */
@@ -43,7 +43,7 @@ void step_irq_taken(void)
 
 int step_irqs_have_come(void)
 {
-	for (unsigned long i = 0; i < IRQ_PATIENCE; i++) {
+	for (unsigned long i = 0; i < IRQ_LOOPS; i++) {
 		if (irqs_taken == irqs_sent)
 			return 1;
 	}

@@ -76,7 +76,7 @@ static void own_break(struct frame *frame)
 	write_sysreg(dbgbcr0_el1, 0);
 }
 
-/* A guest that steps itself (Arm ARM, D2.12): OWN_STEPS exceptions, then it lets go. */
+/* A guest that steps itself (Arm ARM, D2.12): OWN_STEPS exceptions, then it stops stepping. */
 static void own_step(struct frame *frame)
 {
 	static unsigned int n;
