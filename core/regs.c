@@ -135,8 +135,8 @@ void regs_show(struct cpu_view *v, const struct tdesc *d, struct buf *out)
 }
 
 /*
- * Change a register if it can be and its value is another. What it was is left in `value`, so that
- * doing it again undoes it.
+ * Exchange a register's value and *value, unless they are equal or the register can't be changed. A
+ * second call undoes the first.
  */
 static int swap(struct cpu_view *v, const struct reg_desc *r, uint8_t *value)
 {
@@ -154,7 +154,7 @@ static int swap(struct cpu_view *v, const struct reg_desc *r, uint8_t *value)
 	return err;
 }
 
-/* Last first, as far as `end`. */
+/* Exchange the values of the registers before number `end` again, the last one first. */
 static void undo(struct cpu_view *v, const struct tdesc *d, unsigned int end, uint8_t *values)
 {
 	while (end--) {
@@ -209,7 +209,7 @@ static void xml_attr(struct buf *out, const char *name, const char *value)
 		buf_fmt(out, " %s=\"%s\"", name, value);
 }
 
-/* gdb leaves out of account the attributes that only lldb knows. */
+/* gdb ignores the attributes that only lldb knows. */
 static void xml_reg(const struct reg_desc *r, unsigned int number, struct buf *out)
 {
 	buf_fmt(out, "  <reg name=\"%s\" bitsize=\"%u\" regnum=\"%u\"", r->name, r->bits, number);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Views of a target description: registers by number, their values, and the XML of it. */
+/* A target description in use: registers by number, their values, and its XML. */
 #ifndef VMGDB_CORE_REGS_H
 #define VMGDB_CORE_REGS_H
 
@@ -45,13 +45,13 @@ void reg_show(struct cpu_view *v, const struct reg_desc *r, struct buf *out);
 /* Change a register: 0; -EACCES: read-only; or what the CPU refused it with, nothing changed. */
 int reg_set(struct cpu_view *v, const struct reg_desc *r, const void *value);
 
-/* `g`: all of them, but for features that are apart. */
+/* `g`: all registers, except those of features that are read one by one. */
 void regs_show(struct cpu_view *v, const struct tdesc *d, struct buf *out);
 
 /*
- * `G`: regs_size() bytes of values, which are spoilt. Registers that are read-only, can't be read, or
- * have that value already are passed over. 0, or the first refusal; *refused is then the register,
- * and all that were changed before it have their old values again.
+ * `G`: set regs_size() bytes of values, which are overwritten. Registers that are read-only, can't be
+ * read, or have that value already are skipped. 0, or the error of the first register that refuses its
+ * value: *refused is that register, and all that were changed before it have their old values again.
  */
 int regs_set(struct cpu_view *v, const struct tdesc *d, uint8_t *values,
 	     const struct reg_desc **refused);

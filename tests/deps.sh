@@ -10,6 +10,7 @@ group()
 	build) echo make gcc libc6-dev ;;
 	demo) echo python3 gdb ;;
 	test) echo python3 gdb lldb-14 libcriterion-dev socat ;;
+	bench) echo python3 gdbserver strace qemu-system-x86 ;;
 	lint) echo clang-format cppcheck ;;
 	lab) echo gdb gdb-multiarch "$(python3 "$(dirname "$0")/lab/lab.py" deps)" ;;
 	*) echo "$1" ;;

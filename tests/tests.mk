@@ -21,7 +21,8 @@ unit: $(UNIT)
 
 # Threads of this one take turns: tests/unit/fibers.h.
 FIBERS_WRAP := $(foreach f,create join mutex_lock mutex_unlock cond_wait cond_timedwait cond_signal \
-	cond_broadcast rwlock_rdlock rwlock_wrlock rwlock_unlock,-Wl,--wrap=pthread_$(f))
+	cond_broadcast rwlock_rdlock rwlock_wrlock rwlock_unlock,-Wl,--wrap=pthread_$(f)) \
+	$(foreach f,time_ms time_us sched_yield,-Wl,--wrap=$(f))
 $(O)/tests/test_engine_random: override LDFLAGS += $(FIBERS_WRAP)
 
 # The same under AddressSanitizer and UndefinedBehaviorSanitizer.
@@ -30,10 +31,12 @@ ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 asan:
 	@$(MAKE) --no-print-directory O=$(O)/asan CFLAGS='-O1 -g $(ASAN)' LDFLAGS='$(ASAN)' unit
 
-# The engine's tests under ThreadSanitizer; the random one has no threads.
+# The engine's tests under ThreadSanitizer, with what of core/ the engine needs; the random one has no
+# threads.
 TSAN := $(patsubst tests/unit/%.c,$(O)/tsan/%,$(filter-out %_random.c,$(wildcard tests/unit/test_engine*.c)))
-$(TSAN): $(O)/tsan/%: tests/unit/%.c $(wildcard tests/unit/softcpu.[ch] tests/unit/softvm.[ch] core/*.h core/*/*.h core/include/vmgdb/*.h) $(CORE_SRC) \
-		tests/tsan/criterion/criterion.h
+TSAN_SRC := $(wildcard core/*/*.h core/*.h core/include/vmgdb/*.h tests/unit/softcpu.[ch] tests/unit/softvm.[ch]) \
+	$(wildcard core/engine/*.c core/breakpoints/*.c core/lib/*.c core/memory.c core/regs.c)
+$(TSAN): $(O)/tsan/%: tests/unit/%.c $(TSAN_SRC) tests/tsan/criterion/criterion.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -Itests/tsan $(INCLUDES) -pthread $(WARN) -O1 -g -fsanitize=thread -o $@ \
 		$(filter %.c,$^)

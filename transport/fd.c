@@ -23,7 +23,7 @@ static int open_listening(const struct endpoint_spec *s, int fd, struct vmgdb_en
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return spec_failed(s, -errno, "descriptor %d", fd);
-	return socket_listen(s, fd, NULL, out);
+	return socket_listen(s, socket_family_of(fd), fd, NULL, out);
 }
 
 int fd_open(const struct endpoint_spec *s, struct vmgdb_endpoint **out)

@@ -80,7 +80,6 @@ static int start_listening(struct listener *l)
 	union socket_address a;
 	socklen_t len = sizeof(a);
 
-	l->family = socket_family_of(l->fd);
 	if (!l->family)
 		return -EAFNOSUPPORT;
 	socket_prepare(l->family, l->fd);
@@ -92,8 +91,8 @@ static int start_listening(struct listener *l)
 	return 0;
 }
 
-int socket_listen(const struct endpoint_spec *s, int fd, struct owned_name *file,
-		  struct vmgdb_endpoint **out)
+int socket_listen(const struct endpoint_spec *s, const struct socket_family *family, int fd,
+		  struct owned_name *file, struct vmgdb_endpoint **out)
 {
 	struct listener *l = endpoint_new(s, sizeof(*l), &listener_ops);
 	int ret;
@@ -105,6 +104,7 @@ int socket_listen(const struct endpoint_spec *s, int fd, struct owned_name *file
 		return -ENOMEM;
 	}
 	l->fd = fd;
+	l->family = family;
 	l->allow = s->allow;
 	if (file)
 		l->file = *file;

@@ -40,9 +40,6 @@ struct socket_family {
 
 extern const struct socket_family tcp_family, unix_family, vsock_family;
 
-/* The family of a socket, or NULL when there is none for it. */
-const struct socket_family *socket_family_of(int fd);
-
 /* A non-blocking stream socket, or -errno. */
 int socket_open(int family);
 
@@ -54,12 +51,16 @@ void socket_prepare(const struct socket_family *family, int fd);
 int socket_stream(int fd, const struct socket_peer *peer, void (*closed)(struct vmgdb_endpoint *ep),
 		  struct vmgdb_endpoint *ep, struct stream **out);
 
+/* socket_family.c: the family of a socket, or NULL when there is none for it. */
+const struct socket_family *socket_family_of(int fd);
+
 /*
- * An endpoint that listens on fd, a bound or already listening socket. fd is taken over, also on
+ * An endpoint that listens on fd, a bound or already listening socket of that family (NULL: of none that
+ * is known, an error). fd is taken over, also on
  * failure; so is file (NULL: none), which is removed at the end. Returns 0 or -errno with s->err.
  */
-int socket_listen(const struct endpoint_spec *s, int fd, struct owned_name *file,
-		  struct vmgdb_endpoint **out);
+int socket_listen(const struct endpoint_spec *s, const struct socket_family *family, int fd,
+		  struct owned_name *file, struct vmgdb_endpoint **out);
 
 /* An endpoint that connects to an address: see dial.c. */
 struct dialer {

@@ -167,7 +167,7 @@ int tcp_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 		close(fd);
 		return ret;
 	}
-	return socket_listen(s, fd, NULL, out);
+	return socket_listen(s, &tcp_family, fd, NULL, out);
 }
 
 int tcp_dial(const struct endpoint_spec *s, struct vmgdb_endpoint **out)

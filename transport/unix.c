@@ -193,7 +193,7 @@ int unix_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 		close(fd);
 		return bind_failed(s, ret);
 	}
-	ret = socket_listen(s, fd, &file, out);
+	ret = socket_listen(s, &unix_family, fd, &file, out);
 	if (ret == 0)
 		name_listener(*out, &a);
 	return ret;

@@ -167,7 +167,7 @@ int vsock_listen(const struct endpoint_spec *spec, struct vmgdb_endpoint **out)
 		close(fd);
 		return ret;
 	}
-	return socket_listen(s, fd, NULL, out);
+	return socket_listen(s, &vsock_family, fd, NULL, out);
 }
 
 /* Without a CID: the debugger of a stub is most often on the stub's host, and a debugger looks for a stub on

@@ -69,9 +69,14 @@ int arm64_kvm_set_sysreg(const struct arm64_kvm *k, uint16_t enc, uint64_t value
 	return one_reg(k, KVM_SET_ONE_REG, sysreg_id(enc), &value);
 }
 
-int arm64_kvm_get_pc(const struct arm64_kvm *k, uint64_t *pc)
+/* Asked when an exit is classified, and then again with its bank: one call for both. */
+int arm64_kvm_get_pc(struct arm64_kvm *k, uint64_t *pc)
 {
-	return one_reg(k, KVM_GET_ONE_REG, CORE64(regs.pc), pc);
+	int ret = k->pc_seen ? 0 : one_reg(k, KVM_GET_ONE_REG, CORE64(regs.pc), &k->seen.pc);
+
+	k->pc_seen = !ret;
+	*pc = k->seen.pc;
+	return ret;
 }
 
 /* ---- layout ------------------------------------------------------------------------------ */
@@ -204,7 +209,10 @@ static int fetch_span(struct arm64_kvm *k, const struct span *p, uint8_t *state)
 
 	for (i = 0; i < p->count && !ret; i++) {
 		at = p->offset + i * p->size;
-		ret = one_reg(k, KVM_GET_ONE_REG, p->id + i * p->id_step, state + at);
+		if (at == AT(pc) && k->pc_seen)
+			memcpy(state + at, &k->seen.pc, p->size);
+		else
+			ret = one_reg(k, KVM_GET_ONE_REG, p->id + i * p->id_step, state + at);
 	}
 	memcpy((uint8_t *)&k->seen + p->offset, state + p->offset, p->count * p->size);
 	return ret;
@@ -276,6 +284,7 @@ static int store_spans(struct arm64_kvm *k, enum arm64_bank bank, const struct a
 		ret = store_ss(k, s);
 	if (ret)
 		k->seen_banks &= ~(1U << bank);
+	k->pc_seen = !ret && k->pc_seen;
 	return ret;
 }
 
@@ -332,7 +341,7 @@ int arm64_kvm_store(void *ctx, unsigned int bank, const void *state)
 void arm64_kvm_forget(struct arm64_kvm *k)
 {
 	k->seen_banks = 0;
-	k->runnable = false;
+	k->runnable = k->pc_seen = false;
 }
 
 /* Asked more than once a stop. A vCPU that is off may be powered on by another one meanwhile. */

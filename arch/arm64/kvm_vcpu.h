@@ -33,6 +33,7 @@ struct arm64_kvm {
 	/* Between fetch and store. */
 	struct arm64_state seen; /* what KVM has: only what differs is stored */
 	unsigned int seen_banks; /* which banks of it hold now, a bit each */
+	bool pc_seen;		 /* its PC holds now */
 	unsigned int
 		seen_ids; /* identification registers in seen.sys[] hold for ever, a bit each */
 	struct arm64_layout *layout; /* NULL until it is asked for */
@@ -58,7 +59,7 @@ int arm64_kvm_fetch(void *ctx, unsigned int bank, void *state);
 int arm64_kvm_store(void *ctx, unsigned int bank, const void *state);
 const char *arm64_kvm_halted(void *ctx);
 
-int arm64_kvm_get_pc(const struct arm64_kvm *k, uint64_t *pc);
+int arm64_kvm_get_pc(struct arm64_kvm *k, uint64_t *pc);
 
 /* A system register by SYSREG(): 0 or -errno. */
 int arm64_kvm_get_sysreg(const struct arm64_kvm *k, uint16_t enc, uint64_t *out);

@@ -386,9 +386,7 @@ static int run_printf(struct machine *m, uint64_t operand, unsigned int arg)
 		return -EINVAL;
 	m->pc += len;
 	m->sp -= 2;
-	ret = spend(m, len);
-	if (!ret)
-		ret = format(&p, f, nargs);
+	ret = format(&p, f, nargs);
 	return print(&p, ret);
 }
 

@@ -13,9 +13,9 @@
 enum { AGENT_STACK_MAX = 100 };
 
 /*
- * What programs may still do. A step is a bytecode, or a character of a format; an access of memory or
- * a register counts as AGENT_ACCESS_STEPS, because it is a walk of page tables or an ioctl, and so does
- * a conversion of printf.
+ * What programs may still do. A step is a bytecode; an access of memory or a register counts as
+ * AGENT_ACCESS_STEPS, because it is a walk of page tables or an ioctl, and so does a conversion of
+ * printf.
  */
 struct agent_budget {
 	unsigned int steps;

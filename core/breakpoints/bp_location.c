@@ -118,28 +118,38 @@ static void patched(struct bp_locations *ls, struct bp_location *l, bool inserte
 		ls->sync_icache(hva_of(l), ls->cpu->brk_size);
 }
 
-static void mark_unwritable(struct bp_locations *ls, struct batch *b)
-{
-	unsigned int i;
-
-	for (i = 0; i < b->n; i++)
-		set_unwritable(ls, b->l[i], b->failed[i]);
-}
-
-/* Lock held for writing, as for all that changes a location. */
-static void insert_batch(struct bp_locations *ls, struct batch *b)
+/* Read the batch, and go on with those that can be read. */
+static void batch_read(struct bp_locations *ls, struct batch *b)
 {
 	unsigned int i;
 
 	batch_copy(ls, b, memory_gather);
-	mark_unwritable(ls, b);
+	for (i = 0; i < b->n; i++)
+		if (b->failed[i])
+			set_unwritable(ls, b->l[i], true);
 	batch_drop_failed(ls, b);
+}
+
+static void batch_write(struct bp_locations *ls, struct batch *b)
+{
+	unsigned int i;
+
+	batch_copy(ls, b, scatter);
+	for (i = 0; i < b->n; i++)
+		set_unwritable(ls, b->l[i], b->failed[i]);
+}
+
+/* The lock is held for writing, as for all that changes a location. */
+static void insert_batch(struct bp_locations *ls, struct batch *b)
+{
+	unsigned int i;
+
+	batch_read(ls, b);
 	for (i = 0; i < b->n; i++) {
 		memcpy(b->l[i]->saved, bytes_of(ls, b, i), ls->cpu->brk_size);
 		memcpy(bytes_of(ls, b, i), ls->cpu->brk, ls->cpu->brk_size);
 	}
-	batch_copy(ls, b, scatter);
-	mark_unwritable(ls, b);
+	batch_write(ls, b);
 	for (i = 0; i < b->n; i++)
 		if (!b->failed[i])
 			patched(ls, b->l[i], true);
@@ -193,8 +203,8 @@ static bool is_wanted(const struct bp_location *l)
 	return l->nusers > l->nin_slots;
 }
 
-/* fn for all that are not as `inserted` says; wanted: only those that are to be so. */
-static void change_all(struct bp_locations *ls, bool inserted, bool any, batch_fn fn)
+/* fn for those that are not as `inserted` says but are wanted so; all: wanted or not. */
+static void change_all(struct bp_locations *ls, bool inserted, bool all, batch_fn fn)
 {
 	struct bp_location *l;
 	struct batch b;
@@ -203,7 +213,7 @@ static void change_all(struct bp_locations *ls, bool inserted, bool any, batch_f
 	b.n = 0;
 	for (i = 0; i < ls->table.count; i++) {
 		l = ls->all[i];
-		if (l->inserted != inserted && (any || is_wanted(l) == inserted))
+		if (l->inserted != inserted && (all || is_wanted(l) == inserted))
 			batch_add(ls, &b, l);
 		if (b.n == MEMORY_PIECES_MAX)
 			fn(ls, &b);
@@ -294,10 +304,8 @@ static void try_to_write(struct bp_locations *ls, struct bp_location *l)
 
 	b.n = 0;
 	batch_add(ls, &b, l);
-	batch_copy(ls, &b, memory_gather);
-	if (!b.failed[0])
-		batch_copy(ls, &b, scatter);
-	mark_unwritable(ls, &b);
+	batch_read(ls, &b);
+	batch_write(ls, &b);
 }
 
 static int get(struct bp_locations *ls, uint64_t gpa, struct bp_location **out)

@@ -15,7 +15,7 @@ struct breakpoints {
 	struct hw_breakpoints hw;
 	struct soft_watchpoints soft;
 	size_t conditions_size;
-	atomic_bool active;
+	atomic_bool active, in_memory;
 };
 
 int breakpoints_create(struct breakpoints **out, const struct breakpoints_config *config)
@@ -171,7 +171,10 @@ void breakpoints_remove(struct breakpoints *b, enum bp_type type, uint64_t addr,
 
 static void set_active(struct breakpoints *b)
 {
-	atomic_store(&b->active, b->hw.nlayout || bp_locations_inserted(&b->sw.locations));
+	bool in_memory = bp_locations_inserted(&b->sw.locations);
+
+	atomic_store(&b->in_memory, in_memory);
+	atomic_store(&b->active, b->hw.nlayout || in_memory);
 }
 
 void breakpoints_remove_all(struct breakpoints *b)
@@ -292,8 +295,7 @@ static int sync_run(struct breakpoints *b, bool guest_uses_slots)
 	for (tries = 0; tries < 2; tries++) {
 		slot_only = b->sw.nslot_only;
 		lay_out(b, guest_uses_slots);
-		if (!b->host.no_brk)
-			bp_locations_insert(&b->sw.locations);
+		bp_locations_insert(&b->sw.locations);
 		err = sw_breakpoints_update(&b->sw);
 		if (slot_only == b->sw.nslot_only)
 			break;
@@ -332,6 +334,11 @@ void breakpoints_withdraw(struct breakpoints *b)
 bool breakpoints_active(const struct breakpoints *b)
 {
 	return atomic_load(&b->active);
+}
+
+bool breakpoints_in_memory(const struct breakpoints *b)
+{
+	return atomic_load(&b->in_memory);
 }
 
 struct bp_location *breakpoints_location(struct breakpoints *b, uint64_t gpa)

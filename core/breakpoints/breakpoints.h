@@ -115,6 +115,8 @@ bool breakpoints_notice(struct breakpoints *b, char *buf, size_t len);
 
 /* Is anything inserted or laid out at all, as of the last sync or withdraw? Without a lock. */
 bool breakpoints_active(const struct breakpoints *b);
+/* Is anything inserted in guest memory, lifted or not? Without a lock. */
+bool breakpoints_in_memory(const struct breakpoints *b);
 
 /* The location inserted in the memory at gpa, or NULL; good until the vCPUs stop. */
 struct bp_location *breakpoints_location(struct breakpoints *b, uint64_t gpa);

@@ -86,7 +86,7 @@ static void begin(struct engine *e, struct stop *stop)
 	describe_host(e);
 	reset_options(e);
 	e->tdesc = NULL;
-	e->writer = NULL;
+	atomic_store(&e->writer, NULL);
 	for_each_vcpu(e, v) v->action = run;
 	v = first_to_show(e);
 	*stop = (struct stop){ .vcpu = v ? v->index : 0 };
@@ -120,7 +120,7 @@ static void forget_debugger(struct engine *e)
 
 	breakpoints_remove_all(e->bps);
 	reset_options(e);
-	e->writer = NULL;
+	atomic_store(&e->writer, NULL);
 	for_each_vcpu(e, v)
 	{
 		v->pending.kind = STOP_NONE;

@@ -43,3 +43,22 @@ void call_vmm(struct engine *e, bool stopped)
 	if (call)
 		call(e->config.opaque);
 }
+
+/* ---- the VM that is held until a debugger comes ------------------------------------------------ */
+
+void engine_hold_vm(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	e->vm_held = true;
+	pthread_mutex_unlock(&e->lock);
+}
+
+bool engine_is_held(struct engine *e)
+{
+	bool held;
+
+	pthread_mutex_lock(&e->lock);
+	held = e->vm_held;
+	pthread_mutex_unlock(&e->lock);
+	return held;
+}

@@ -61,12 +61,14 @@ static void prepare(struct vmgdb_vcpu *v)
 
 	if (!action_runs(&v->action))
 		return;
+	if (v->pc == PC_STEPPED)
+		v->pc = PC_UNCHECKED; /* it was stopped before it made that step */
 	if (v->pending.kind && !still_holds(v))
 		v->pending.kind = STOP_NONE;
 	if (v->pending.kind || v->action.kind == RESUME_CONTINUE || vcpu_code(v, &addr))
 		return;
 	if (vcpu_pc_status(v, addr) == PC_UNCHECKED)
-		vcpu_set_pc_status(v, PC_PASSED);
+		vcpu_set_pc_status(v, PC_STEPPED);
 }
 
 /* Each vCPU's action: both lists are by ascending index. */
@@ -145,7 +147,7 @@ static void keep_change(struct engine *e)
 	struct stop stop;
 
 	if (engine_changed_watchpoint(e, &stop))
-		vcpu_set_pending(e->writer, &stop);
+		vcpu_set_pending(atomic_load(&e->writer), &stop);
 }
 
 /* A step of a vCPU that is off, or halted with interrupts masked, may never complete. */
@@ -256,10 +258,13 @@ static struct vmgdb_vcpu *interrupted_vcpu(const struct engine *e)
 	return vcpu_first(e);
 }
 
+/* An access that is yet to come stays reported, whatever else is reported there. */
 static void reported(struct vmgdb_vcpu *v, enum stop_kind kind)
 {
 	bool watch = kind == STOP_WATCH && v->view.cpu->watch_before;
 
+	if (v->pc == PC_REPORTED_WATCH && is_at(v, v->pc_at))
+		return;
 	vcpu_set_pc_status(v, watch ? PC_REPORTED_WATCH : PC_REPORTED);
 }
 

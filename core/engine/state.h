@@ -129,7 +129,8 @@ struct engine {
 	atomic_bool step_only; /* the last resume was a single step of one vCPU */
 	unsigned int current;
 	const struct tdesc *tdesc; /* by which conditions number registers; NULL: none was given */
-	struct vmgdb_vcpu *writer; /* completed the last step: a changed watchpoint is its */
+	/* Completed the last step: a changed watchpoint is its. Any thread reads it. */
+	struct vmgdb_vcpu *_Atomic writer;
 	atomic_bool options[OPTION_COUNT];
 
 	pthread_mutex_t console_lock;
@@ -281,9 +282,16 @@ bool vcpu_hit_location(struct vmgdb_vcpu *v, uint64_t addr);
 bool vcpu_hit_slot(struct vmgdb_vcpu *v, const struct bp_slot *slot);
 /* The same for what stands at its PC. */
 bool vcpu_hit_here(struct vmgdb_vcpu *v, uint64_t addr);
+/* Would that be reported? Conditions and commands are run by this. */
+bool vcpu_stops_here(struct vmgdb_vcpu *v, uint64_t addr);
 
-/* One step (vcpu_step.c). begin: false when the stepping rules have made it themselves. end: by its own
- * trap or not; true when the step is complete. */
+/* After a resume that was a step of this vCPU alone there is no breakpoint in guest memory, but it is going
+ * to execute more than the instruction that the debugger steps. True: some may be there now. */
+bool vcpu_insert_breakpoints(struct vmgdb_vcpu *v);
+
+/* One step (vcpu_step.c). begin: false when there is nothing to run: the stepping rules have made it
+ * themselves (plan.emulated), or it has to begin anew. end: by its own trap or not; true when the step
+ * is complete. */
 bool vcpu_must_step(const struct vmgdb_vcpu *v);
 bool vcpu_begin_step(struct vmgdb_vcpu *v);
 bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped);

@@ -32,6 +32,12 @@ static struct vmgdb_vcpu *held_vcpu(struct target *t, unsigned int vcpu)
 	return e->hold_taken ? vcpu_find(e, vcpu) : NULL;
 }
 
+/* There is no held_vcpu(). */
+static int no_access(struct target *t)
+{
+	return engine_of(t)->hold_taken ? -EFAULT : -EBUSY;
+}
+
 static struct cpu_view *op_view(struct target *t, unsigned int vcpu)
 {
 	struct vmgdb_vcpu *v = held_vcpu(t, vcpu);
@@ -77,7 +83,7 @@ static ssize_t op_read(struct target *t, unsigned int vcpu, uint64_t addr, void 
 	size_t n;
 
 	if (!v)
-		return -EBUSY;
+		return no_access(t);
 	n = vcpu_read(vcpu_that_maps(v, addr), addr, buf, len);
 	return n || !len ? (ssize_t)n : -EFAULT;
 }
@@ -85,7 +91,7 @@ static ssize_t op_read(struct target *t, unsigned int vcpu, uint64_t addr, void 
 static int op_write(struct target *t, unsigned int vcpu, uint64_t addr, const void *buf, size_t len)
 {
 	struct vmgdb_vcpu *v = held_vcpu(t, vcpu);
-	int ret = v ? vcpu_write(vcpu_that_maps(v, addr), addr, buf, len) : -EBUSY;
+	int ret = v ? vcpu_write(vcpu_that_maps(v, addr), addr, buf, len) : no_access(t);
 
 	expire_reads(engine_of(t));
 	return ret;

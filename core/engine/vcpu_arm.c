@@ -83,7 +83,7 @@ void vcpu_make_control(struct vmgdb_vcpu *v)
 
 	c->nhw = 0;
 	c->step = c->block_irq = false;
-	c->trap_brk = breakpoints_active(v->engine->bps);
+	c->trap_brk = breakpoints_in_memory(v->engine->bps);
 	if (in_step) {
 		add_step_ends(v);
 		c->step = !v->plan.nuntil || v->plan.until_too;

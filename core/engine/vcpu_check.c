@@ -35,25 +35,34 @@ enum pc_content vcpu_content(struct vmgdb_vcpu *v, uint64_t addr)
 
 /* ---- hits -------------------------------------------------------------------------------- */
 
-static bool hit(struct vmgdb_vcpu *v, const struct stop *stop, bool wanted)
-{
-	if (vcpu_take(v, wanted ? EV_HIT : EV_PASS) & ACT_REPORT)
-		vcpu_report(v, stop);
-	return wanted;
-}
-
 /*
  * A location that is reached by an address which the debugger has not named (the direct map of a
  * kernel, a library mapped elsewhere) is passed: the debugger has nothing there, and would not know
  * what to make of a stop.
  */
+static bool location_is_reported(struct vmgdb_vcpu *v, uint64_t addr)
+{
+	return breakpoints_named(v->engine->bps, addr) &&
+	       vcpu_wants_report(v, BP_SOFTWARE, addr, v->view.cpu->brk_kind);
+}
+
+static bool slot_is_reported(struct vmgdb_vcpu *v, const struct bp_slot *s)
+{
+	return s->slot.kind != HW_EXEC || vcpu_wants_report(v, s->type, s->addr, s->kind);
+}
+
+static bool hit(struct vmgdb_vcpu *v, const struct stop *stop, bool reported)
+{
+	if (vcpu_take(v, reported ? EV_HIT : EV_PASS) & ACT_REPORT)
+		vcpu_report(v, stop);
+	return reported;
+}
+
 bool vcpu_hit_location(struct vmgdb_vcpu *v, uint64_t addr)
 {
 	const struct stop stop = { .kind = STOP_SWBREAK, .addr = addr };
 
-	return hit(v, &stop,
-		   breakpoints_named(v->engine->bps, addr) &&
-			   vcpu_wants_report(v, BP_SOFTWARE, addr, v->view.cpu->brk_kind));
+	return hit(v, &stop, location_is_reported(v, addr));
 }
 
 static const enum stop_kind stop_of[] = {
@@ -69,8 +78,7 @@ bool vcpu_hit_slot(struct vmgdb_vcpu *v, const struct bp_slot *s)
 		.addr = s->addr,
 	};
 
-	return hit(v, &stop,
-		   s->slot.kind != HW_EXEC || vcpu_wants_report(v, s->type, s->addr, s->kind));
+	return hit(v, &stop, slot_is_reported(v, s));
 }
 
 /* A location that is passed is known as passed; so both have to be asked. */
@@ -81,4 +89,13 @@ bool vcpu_hit_here(struct vmgdb_vcpu *v, uint64_t addr)
 	if (s && vcpu_hit_slot(v, s))
 		return true;
 	return vcpu_location(v, addr) && vcpu_hit_location(v, addr);
+}
+
+bool vcpu_stops_here(struct vmgdb_vcpu *v, uint64_t addr)
+{
+	const struct bp_slot *s = exec_slot(v, addr);
+
+	if (s && slot_is_reported(v, s))
+		return true;
+	return vcpu_location(v, addr) && location_is_reported(v, addr);
 }

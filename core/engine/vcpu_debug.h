@@ -28,7 +28,8 @@ enum pc_status {
 	PC_UNCHECKED,	   /* nothing: a breakpoint here stops the vCPU */
 	PC_REPORTED,	   /* the debugger knows that the vCPU is here: it does not stop again */
 	PC_REPORTED_WATCH, /* ... by a watchpoint that fires before the access, which is yet to come */
-	PC_PASSED,	   /* it need not stop here: a condition was false, or a step begins here */
+	PC_PASSED,	   /* a condition was false here: it does not stop again */
+	PC_STEPPED, /* the debugger steps from here by name: the same, until the next resume */
 	PC_STATUSES
 };
 

@@ -20,7 +20,7 @@ struct bp_location *vcpu_location(struct vmgdb_vcpu *v, uint64_t addr)
 	struct breakpoints *b = v->engine->bps;
 	uint64_t gpa;
 
-	if (!breakpoints_active(b) || vcpu_translate(v, addr, &gpa))
+	if (!breakpoints_in_memory(b) || vcpu_translate(v, addr, &gpa))
 		return NULL;
 	return breakpoints_location(b, gpa);
 }

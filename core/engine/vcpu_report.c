@@ -68,7 +68,9 @@ bool vcpu_wants_report(struct vmgdb_vcpu *v, enum bp_type type, uint64_t addr, u
 
 bool engine_changed_watchpoint(struct engine *e, struct stop *out)
 {
+	const struct vmgdb_vcpu *writer = atomic_load(&e->writer);
+
 	*out = (struct stop){ .kind = STOP_WATCH, .watch = HW_WRITE };
-	return e->writer && !e->writer->pending.kind && breakpoints_by_steps(e->bps) &&
+	return writer && !writer->pending.kind && breakpoints_by_steps(e->bps) &&
 	       breakpoints_changed(e->bps, &out->addr);
 }

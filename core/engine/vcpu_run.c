@@ -135,6 +135,8 @@ static void wait_turn(struct vmgdb_vcpu *v)
  */
 static bool needs_exclusive(const struct vmgdb_vcpu *v, enum vcpu_event ev)
 {
+	if (ev == EV_GO_ON && vcpu_run_state(v) == RUN_STEP_OVER)
+		return true;
 	return ev == EV_GO_OVER ||
 	       (ev != EV_GO_FREE && breakpoints_by_steps(v->engine->bps) && !vcpu_is_halted(v));
 }
@@ -196,12 +198,21 @@ static bool go_detached(struct vmgdb_vcpu *v)
 	return enter_guest(v);
 }
 
+/* Breakpoints may still be in guest memory: one that is hit parks the vCPU. */
+static bool go_to_the_end(struct vmgdb_vcpu *v)
+{
+	vcpu_make_control(v);
+	return enter_guest(v);
+}
+
 static enum vcpu_event plan(struct vmgdb_vcpu *v, uint64_t *addr)
 {
 	bool must_step = vcpu_must_step(v);
 
 	if (v->pc == PC_UNCHECKED && !must_step)
 		return EV_GO_FREE;
+	if (v->pc == PC_UNCHECKED)
+		vcpu_insert_breakpoints(v);
 	if (vcpu_code(v, addr))
 		return must_step ? EV_GO_STEP : EV_GO_FREE;
 	return vcpu_plan(vcpu_pc_status(v, *addr), vcpu_content(v, *addr), must_step);
@@ -224,7 +235,7 @@ static bool go(struct vmgdb_vcpu *v)
 	else if (!take_exclusive(v))
 		return false;
 	if (vcpu_take(v, ev) & ACT_BEGIN_STEP && !vcpu_begin_step(v)) {
-		if (vcpu_end_step(v, true)) /* the stepping rules have made it */
+		if (vcpu_end_step(v, v->plan.emulated))
 			vcpu_step_done(v);
 		return false;
 	}
@@ -262,7 +273,11 @@ static bool take_turn(struct vmgdb_vcpu *v, enum permission p)
 		wait_turn(v);
 		return false;
 	}
-	return is_detached(v->engine) ? go_detached(v) : go(v);
+	switch (engine_state(v->engine)) {
+	case ENGINE_IDLE: return go_detached(v);
+	case ENGINE_ENDED: return go_to_the_end(v);
+	default: return go(v);
+	}
 }
 
 int vmgdb_vcpu_enter(struct vmgdb_vcpu *v)

@@ -59,15 +59,16 @@ static void plan_any(struct vmgdb_vcpu *v)
 	plan(v, false);
 }
 
-/* After a resume that was a step of this vCPU alone there is no breakpoint in guest memory. More than
- * one instruction may hit one. */
-static void insert_breakpoints(struct engine *e)
+bool vcpu_insert_breakpoints(struct vmgdb_vcpu *v)
 {
+	struct engine *e = v->engine;
+
 	if (e->sync == BP_SYNC_RUN)
-		return;
+		return false;
 	e->sync = BP_SYNC_RUN;
 	if (breakpoints_sync(e->bps, BP_SYNC_RUN, false))
 		engine_log(e, VMGDB_LOG_ERROR, "out of memory: a breakpoint is not inserted");
+	return true;
 }
 
 bool vcpu_begin_step(struct vmgdb_vcpu *v)
@@ -75,8 +76,8 @@ bool vcpu_begin_step(struct vmgdb_vcpu *v)
 	if (vcpu_code(v, &v->step_from))
 		v->step_from = 0;
 	plan_any(v);
-	if (is_run(v))
-		insert_breakpoints(v->engine);
+	if (is_run(v) && vcpu_insert_breakpoints(v))
+		return false; /* it begins at one of these, perhaps */
 	return !v->plan.emulated;
 }
 
@@ -108,13 +109,11 @@ bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped)
 
 	trapped = trapped || is_at_end(v);
 	if (breakpoints_by_steps(e->bps))
-		e->writer = v; /* whoever may write is alone */
+		atomic_store(&e->writer, v); /* whoever may write is alone */
 	more = cpu->step_end && cpu->step_end(&v->view, &v->plan, trapped);
 	complete = trapped && !more;
 	vcpu_take(v, complete ? EV_STEPPED : EV_STEP_CUT);
 	release_exclusive(v);
-	if (more && v->pc == PC_UNCHECKED)
-		insert_breakpoints(e);
 	return complete;
 }
 
@@ -126,23 +125,19 @@ static bool in_range(const struct vmgdb_vcpu *v, uint64_t pc)
 /* In a range: does something at this PC end the stepping? */
 static bool stops_range(struct vmgdb_vcpu *v, uint64_t addr)
 {
-	switch (vcpu_content(v, addr)) {
-	case AT_SLOT: return true;
-	case AT_LOCATION:
-		if (breakpoints_named(v->engine->bps, addr) &&
-		    vcpu_wants_report(v, BP_SOFTWARE, addr, v->view.cpu->brk_kind))
-			return true;
-		vcpu_take(v, EV_PASS);
+	if (vcpu_content(v, addr) == AT_NOTHING)
 		return false;
-	default: return false;
-	}
+	if (vcpu_stops_here(v, addr))
+		return true;
+	vcpu_take(v, EV_PASS);
+	return false;
 }
 
 bool vcpu_report_change(struct vmgdb_vcpu *v)
 {
 	struct stop stop;
 
-	if (v->engine->writer != v || !engine_changed_watchpoint(v->engine, &stop))
+	if (atomic_load(&v->engine->writer) != v || !engine_changed_watchpoint(v->engine, &stop))
 		return false;
 	vcpu_report(v, &stop);
 	return true;

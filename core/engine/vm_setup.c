@@ -209,23 +209,6 @@ int engine_remove_memory(struct engine *e, uint64_t gpa)
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-void engine_hold_vm(struct engine *e)
-{
-	pthread_mutex_lock(&e->lock);
-	e->vm_held = true;
-	pthread_mutex_unlock(&e->lock);
-}
-
-bool engine_is_held(struct engine *e)
-{
-	bool held;
-
-	pthread_mutex_lock(&e->lock);
-	held = e->vm_held;
-	pthread_mutex_unlock(&e->lock);
-	return held;
-}
-
 /* Under the lock. */
 static void close_gates(struct engine *e)
 {

@@ -12,21 +12,21 @@
 /* ---- building ---------------------------------------------------------------------------- */
 
 /*
- * A reply under construction. What does not fit is left out whole, and so is all that comes after
- * it; `over` then tells.
+ * A reply under construction. An addition that does not fit is left out whole, and so is all that comes
+ * after it.
  */
 struct buf {
 	char *data;
 	size_t len;
 	size_t cap;
-	bool over;
+	bool over; /* something was left out */
 };
 
-/* mem is the caller's and outlives the buf. */
+/* mem belongs to the caller and outlives the buf. */
 void buf_init(struct buf *b, void *mem, size_t cap);
 void buf_clear(struct buf *b);
 
-/* Make n bytes more, to be filled by the caller: where they are, or NULL when they do not fit. */
+/* Add n bytes for the caller to fill: where they are, or NULL when they do not fit. */
 void *buf_grow(struct buf *b, size_t n);
 
 void buf_add(struct buf *b, const void *bytes, size_t n);

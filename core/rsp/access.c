@@ -6,7 +6,7 @@
 #include "core/rsp/command.h"
 #include "core/rsp/reply.h"
 
-/* Once the VM has ended, its exit is the last stop, also when it ended while it was stopped. */
+/* The exit of a VM that ends while it is stopped becomes the last stop here. */
 static int take_hold(struct session *s, const char **why)
 {
 	int err = s->target->ops->hold(s->target);

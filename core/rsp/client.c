@@ -3,7 +3,7 @@
 
 #include "core/rsp/access.h"
 
-/* The details belong to the previous debugger's request: a new one gets a plain stop. */
+/* The details belong to what the previous debugger asked for: a new one gets a plain stop. */
 static void forget_stop_details(struct stop *stop)
 {
 	if (stop->kind < STOP_FATAL)
@@ -36,5 +36,6 @@ void client_reset(struct session *s)
 	s->general = s->stop.vcpu;
 	s->resume = (struct thread_id){ THREAD_ALL, 0 };
 	s->listed = 0;
+	s->refused.state = NULL;
 	choose_description(s);
 }

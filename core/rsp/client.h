@@ -6,9 +6,9 @@
 #include "core/rsp/session_internal.h"
 
 /*
- * A debugger begins: what the one before it negotiated is forgotten, and what that one has left in
- * the target (breakpoints, options, pending reports) is taken away. This debugger's description is
- * the one that fits the mode of the vCPU that stopped. With the hold, as far as it can be had.
+ * Begin with a debugger: forget what the one before it negotiated, and take what that one has left in
+ * the target away (breakpoints, options, pending reports). The new one's target description is that of
+ * the mode which the vCPU that stopped is in. Without the hold the target stays as it is.
  */
 void client_reset(struct session *s);
 

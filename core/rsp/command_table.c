@@ -38,9 +38,9 @@ static bool matches(const struct command *c, struct scan *packet)
 
 const struct command *command_find(const struct session *s, struct scan *args)
 {
-	const char *data = (const char *)s->link.in.data;
+	const char *data = (const char *)s->ack.in.data;
 
-	*args = (struct scan){ data, data + s->link.in.len };
+	*args = (struct scan){ data, data + s->ack.in.len };
 	for (const struct command *const *f = families; *f; f++)
 		for (const struct command *c = *f; c->name; c++)
 			if (matches(c, args))

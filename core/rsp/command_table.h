@@ -10,8 +10,8 @@ extern const struct command breakpoint_commands[], lldb_commands[], memory_comma
 	monitor_commands[], query_commands[], register_commands[], run_commands[], stop_commands[],
 	thread_commands[], xfer_commands[];
 
-/* The command that the packet in s->link's decoder asks for, and in *args what follows its name.
- * NULL: this session has none such. */
+/* The command for the packet that is in the session's decoder; *args is what follows its name. NULL: this
+ * session has none. */
 const struct command *command_find(const struct session *s, struct scan *args);
 
 /* What qSupported announces of them, each after a semicolon, to s->reply. */

@@ -129,8 +129,8 @@ static size_t expanded_len(const uint8_t *p, size_t n)
 }
 
 /*
- * In place: the data is moved to the end of the room that there is and written out from its start.
- * Nothing is overwritten before it is read, for what is left never becomes shorter by expanding it.
+ * In place: the data is moved to the end of the buffer and expanded from there to its start. No byte is
+ * overwritten before it is read, because expanding never makes the rest of the data shorter.
  */
 static enum packet_event expand(struct packet_decoder *d)
 {
@@ -221,14 +221,14 @@ enum packet_event packet_decode(struct packet_decoder *d, const void *bytes, siz
 
 /* ---- encoding ---------------------------------------------------------------------------- */
 
-/* Which bytes mean something to the framing and can't stand for themselves. */
+/* Bytes that mean something to the framing: they are escaped. */
 static bool is_special(uint8_t c)
 {
 	return c == '$' || c == '#' || c == ESCAPE || c == RUN;
 }
 
-/* Which of the sixteen bytes at p are special, or start a run of four: the shortest that a count makes
- * shorter. RUN_MIN more bytes can be read. */
+/* Which of the sixteen bytes at p are special, or start a run of four: a shorter one is no shorter with
+ * a count. RUN_MIN more bytes can be read. */
 static vec not_plain(const uint8_t *p)
 {
 	vec x = vec_load(p);
@@ -239,8 +239,8 @@ static vec not_plain(const uint8_t *p)
 }
 
 /*
- * Copy bytes that stand for themselves, up to the first that does not, or to where fewer than a
- * vector and a run are left: how many. out has as much room as there are bytes.
+ * Copy bytes that are sent as they are, up to the first that is not, or until fewer than a vector and
+ * RUN_MIN are left, which are at least RUN_MIN. How many were copied.
  */
 static size_t copy_plain(uint8_t *out, const uint8_t *p, size_t n)
 {
@@ -272,8 +272,8 @@ static size_t run_len(const uint8_t *p, size_t n)
 }
 
 /*
- * How many of `more` repeats one count can stand for, at most. A count that would be sent as $, #, +
- * or - is not used: the first two end a packet, the others confuse a debugger that looks for acks.
+ * How many of `more` repeats one count can have, at most. A count that would be sent as $, #, + or - is
+ * not used: the first two end a packet, the others a debugger may take for acks.
  */
 static size_t run_count(size_t more)
 {
@@ -312,7 +312,6 @@ static uint8_t *put_run(uint8_t *out, uint8_t c, size_t n)
 	return out;
 }
 
-/* At least a run's worth of bytes is left where copy_plain() ends. */
 static uint8_t *put_data(uint8_t *out, const uint8_t *p, size_t n)
 {
 	const uint8_t *end = p + n;

@@ -17,28 +17,28 @@
 #define PACKET_SIZE ((size_t)0x20000)
 
 enum packet_event {
-	PACKET_NONE,	  /* all bytes are eaten and nothing has come to its end yet */
+	PACKET_NONE,	  /* all bytes are eaten, and no event is complete */
 	PACKET_DATA,	  /* a packet: its data is in the decoder */
 	PACKET_TOO_LONG,  /* a packet of more than the decoder holds has ended, and was dropped */
 	PACKET_BAD,	  /* a packet with a wrong checksum, or a malformed run, was dropped */
 	PACKET_INTERRUPT, /* 0x03 outside a packet */
 	PACKET_ACK,
 	PACKET_NAK,
-	PACKET_JUNK, /* bytes outside a packet that mean nothing; reported once a run of them */
+	PACKET_JUNK, /* bytes outside a packet that mean nothing: one event for a run of them */
 };
 
 struct packet_decoder {
 	uint8_t *data; /* after PACKET_DATA: the data, unescaped; the caller may write into it */
 	size_t len;
 	size_t cap;
-	bool expand; /* undo run-length encoding, as the debugger's side has to */
+	bool expand; /* undo run lengths, as a debugger must; a stub gets none */
 	enum packet_state {
 		PACKET_OUTSIDE,
 		PACKET_INSIDE,
 		PACKET_SUM_HIGH,
 		PACKET_SUM_LOW,
 	} state;
-	bool too_long; /* the packet that is being read; its data is thrown away */
+	bool too_long; /* the packet that is being read is; its data is dropped */
 	uint8_t sum;   /* of the data, as received */
 	uint8_t high;  /* the first digit of the checksum that came with it */
 };

@@ -26,7 +26,7 @@ void fail(struct session *s, int err, const char *text)
 		buf_fmt(&s->reply, "E%02x", (unsigned int)abs(err) & 0xff);
 }
 
-static const char *errno_text(int err)
+const char *error_text(int err)
 {
 	switch (abs(err)) {
 	case EFAULT: return "the address is not mapped";
@@ -46,7 +46,7 @@ void fail_errno(struct session *s, int err, const char *part)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), "%s: %s", part, errno_text(err));
+	snprintf(text, sizeof(text), "%s: %s", part, error_text(err));
 	fail(s, err, text);
 }
 

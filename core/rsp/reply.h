@@ -13,7 +13,10 @@ void reply_ok(struct session *s);
 /* Reply with an error: `text` names the part at fault; err is an errno, of either sign. */
 void fail(struct session *s, int err, const char *text);
 
-/* As fail(), with a text for the errno. */
+/* What an errno of either sign means here, for a person. */
+const char *error_text(int err);
+
+/* As fail(), with that text. */
 void fail_errno(struct session *s, int err, const char *part);
 
 /* "ADDR,LENGTH": false with the reply already an error. */

@@ -6,244 +6,245 @@
 #include <string.h>
 
 enum {
-	TRIES_MAX = 5,
-	/* Time for the debugger to answer, beside a millisecond a byte: the pace of 9600 baud. */
+	TIMEOUTS_MAX = 5,
+	/* How long the peer may take to answer, beside a millisecond a byte: 9600 baud. */
 	TIMEOUT_MS = 1000,
 	ACKS_MAX = 64, /* room for acks beside the frames */
 };
 
-/* Two of the largest frames: one that is kept and one that is new. */
+/* Two of the largest frames: an unacknowledged one and a new one. */
 #define OUT_SIZE (2 * PACKET_FRAME_MAX(PACKET_SIZE) + ACKS_MAX)
 
-int rsp_ack_init(struct rsp_ack *l, bool reliable)
+int rsp_ack_init(struct rsp_ack *a, bool reliable)
 {
 	uint8_t *in = malloc(PACKET_SIZE);
 
-	*l = (struct rsp_ack){ .reliable = reliable, .out = malloc(OUT_SIZE), .cap = OUT_SIZE };
-	packet_decoder_init(&l->in, in, PACKET_SIZE);
-	if (in && l->out)
+	*a = (struct rsp_ack){ .reliable = reliable, .out = malloc(OUT_SIZE), .cap = OUT_SIZE };
+	packet_decoder_init(&a->in, in, PACKET_SIZE);
+	if (in && a->out)
 		return 0;
-	rsp_ack_fini(l);
+	rsp_ack_fini(a);
 	return -ENOMEM;
 }
 
-void rsp_ack_fini(struct rsp_ack *l)
+void rsp_ack_fini(struct rsp_ack *a)
 {
-	free(l->in.data);
-	free(l->out);
-	*l = (struct rsp_ack){ 0 };
+	free(a->in.data);
+	free(a->out);
+	*a = (struct rsp_ack){ 0 };
 }
 
 /* ---- the output -------------------------------------------------------------------------- */
 
-/* What is before this has been written and is of no more use. */
-static size_t base(const struct rsp_ack *l)
+/* The bytes of .out before this one are needed no more: they are written, and not to be sent again. */
+static size_t done(const struct rsp_ack *a)
 {
-	return l->kept_len && l->kept < l->sent ? l->kept : l->sent;
+	return a->unacked_len && a->unacked < a->sent ? a->unacked : a->sent;
 }
 
-static size_t room(const struct rsp_ack *l)
+static size_t room(const struct rsp_ack *a)
 {
-	return l->cap - (l->len - base(l));
+	return a->cap - (a->len - done(a));
 }
 
-static void compact(struct rsp_ack *l)
+static void compact(struct rsp_ack *a)
 {
-	size_t by = base(l);
+	size_t by = done(a);
 
-	memmove(l->out, l->out + by, l->len - by);
-	l->sent -= by;
-	l->ready -= by;
-	l->len -= by;
-	l->kept -= l->kept_len ? by : 0;
+	memmove(a->out, a->out + by, a->len - by);
+	a->sent -= by;
+	a->ready -= by;
+	a->len -= by;
+	a->unacked -= a->unacked_len ? by : 0;
 }
 
-/* A byte that is an ack. When there is no room the peer does not read and won't miss it. */
-static void put_ack(struct rsp_ack *l, char c)
+/* c is + or -. Without room it is dropped: the peer does not read. */
+static void put_ack(struct rsp_ack *a, char c)
 {
-	bool held = l->ready < l->len;
+	bool held = a->ready < a->len;
 
-	if (l->len == l->cap)
-		compact(l);
-	if (l->len == l->cap)
+	if (a->len == a->cap)
+		compact(a);
+	if (a->len == a->cap)
 		return;
-	l->out[l->len++] = (uint8_t)c;
+	a->out[a->len++] = (uint8_t)c;
 	if (!held)
-		l->ready = l->len;
+		a->ready = a->len;
 }
 
-bool rsp_ack_room(const struct rsp_ack *l, size_t n)
+bool rsp_ack_room(const struct rsp_ack *a, size_t n)
 {
-	return room(l) >= PACKET_FRAME_MAX(n) + ACKS_MAX;
+	return room(a) >= PACKET_FRAME_MAX(n) + ACKS_MAX;
 }
 
-static void keep(struct rsp_ack *l, size_t at, size_t len)
+static void await_ack(struct rsp_ack *a, size_t at, size_t len)
 {
-	l->kept = at;
-	l->kept_len = len;
-	l->tries = 0;
-	l->ready = at + len;
+	a->unacked = at;
+	a->unacked_len = len;
+	a->timeouts = 0;
+	a->ready = at + len;
 }
 
 /* Room for a frame of n bytes of data: where, or NULL when there is none. */
-static uint8_t *frame_room(struct rsp_ack *l, size_t n)
+static uint8_t *frame_room(struct rsp_ack *a, size_t n)
 {
-	if (room(l) < PACKET_FRAME_MAX(n))
+	if (room(a) < PACKET_FRAME_MAX(n))
 		return NULL;
-	if (l->cap - l->len < PACKET_FRAME_MAX(n))
-		compact(l);
-	return l->out + l->len;
+	if (a->cap - a->len < PACKET_FRAME_MAX(n))
+		compact(a);
+	return a->out + a->len;
 }
 
 /* A frame of n bytes was put where frame_room() said. */
-static void add_frame(struct rsp_ack *l, size_t n)
+static void add_frame(struct rsp_ack *a, size_t n)
 {
-	bool hold = !l->reliable && l->kept_len;
-	size_t at = l->len;
+	bool hold = !a->reliable && a->unacked_len;
+	size_t at = a->len;
 
-	l->len += n;
-	if (l->no_ack)
-		l->ready = l->len;
+	a->len += n;
+	if (a->no_ack)
+		a->ready = a->len;
 	else if (!hold)
-		keep(l, at, n);
-	l->no_ack |= l->no_ack_next;
-	l->no_ack_next = false;
+		await_ack(a, at, n);
+	a->no_ack |= a->no_ack_next;
+	a->no_ack_next = false;
 }
 
-int rsp_ack_send(struct rsp_ack *l, const void *data, size_t n)
+int rsp_ack_send(struct rsp_ack *a, const void *data, size_t n)
 {
-	uint8_t *frame = frame_room(l, n);
+	uint8_t *frame = frame_room(a, n);
 
 	if (!frame)
 		return -ENOBUFS;
-	add_frame(l, packet_encode(frame, data, n));
+	add_frame(a, packet_encode(frame, data, n));
 	return 0;
 }
 
-int rsp_ack_send_hex(struct rsp_ack *l, const void *bytes, size_t n)
+int rsp_ack_send_hex(struct rsp_ack *a, const void *bytes, size_t n)
 {
-	uint8_t *frame = frame_room(l, 2 * n);
+	uint8_t *frame = frame_room(a, 2 * n);
 
 	if (!frame)
 		return -ENOBUFS;
-	add_frame(l, packet_encode_hex(frame, bytes, n));
+	add_frame(a, packet_encode_hex(frame, bytes, n));
 	return 0;
 }
 
-/* The kept frame has arrived, or nobody wants it any more: let the next one go. */
-static void acknowledged(struct rsp_ack *l)
+/* The unacknowledged frame has arrived, or was sent often enough: the next one may be written. */
+static void acknowledged(struct rsp_ack *a)
 {
-	const uint8_t *held = l->out + l->ready;
-	const uint8_t *hash = memchr(held, '#', l->len - l->ready);
+	const uint8_t *held = a->out + a->ready;
+	const uint8_t *hash = memchr(held, '#', a->len - a->ready);
 
-	l->kept_len = 0;
+	a->unacked_len = 0;
 	if (hash) {
 		const uint8_t *dollar = memchr(held, '$', (size_t)(hash - held));
 
-		keep(l, (size_t)(dollar - l->out), (size_t)(hash + 3 - dollar));
+		await_ack(a, (size_t)(dollar - a->out), (size_t)(hash + 3 - dollar));
 	}
 }
 
-/* Send the kept frame again, unless it is still on its way. Acks sent after it are not repeated. */
-static void resend(struct rsp_ack *l)
+/* Send the unacknowledged frame again, unless it is still being written. Acks sent after it are not
+ * repeated. */
+static void resend(struct rsp_ack *a)
 {
-	size_t end = l->kept + l->kept_len;
-	size_t acks = l->sent - end;
+	size_t end = a->unacked + a->unacked_len;
+	size_t acks = a->sent - end;
 
-	if (!l->kept_len || l->sent < end)
+	if (!a->unacked_len || a->sent < end)
 		return;
-	memmove(l->out + end, l->out + l->sent, l->len - l->sent);
-	l->len -= acks;
-	l->ready -= acks;
-	l->sent = l->kept;
+	memmove(a->out + end, a->out + a->sent, a->len - a->sent);
+	a->len -= acks;
+	a->ready -= acks;
+	a->sent = a->unacked;
 }
 
-const void *rsp_ack_output(const struct rsp_ack *l, size_t *len)
+const void *rsp_ack_output(const struct rsp_ack *a, size_t *len)
 {
-	*len = l->ready - l->sent;
-	return l->out + l->sent;
+	*len = a->ready - a->sent;
+	return a->out + a->sent;
 }
 
-void rsp_ack_sent(struct rsp_ack *l, size_t n)
+void rsp_ack_sent(struct rsp_ack *a, size_t n)
 {
-	size_t most = l->ready - l->sent;
+	size_t most = a->ready - a->sent;
 
-	l->sent += n < most ? n : most;
-	if (base(l) == l->len)
-		compact(l);
+	a->sent += n < most ? n : most;
+	if (done(a) == a->len)
+		compact(a);
 }
 
-int rsp_ack_timeout_ms(const struct rsp_ack *l)
+int rsp_ack_timeout_ms(const struct rsp_ack *a)
 {
-	if (l->reliable || !l->kept_len || l->sent < l->kept + l->kept_len)
+	if (a->reliable || !a->unacked_len || a->sent < a->unacked + a->unacked_len)
 		return -1;
-	return (TIMEOUT_MS + (int)l->kept_len) << l->tries;
+	return (TIMEOUT_MS + (int)a->unacked_len) << a->timeouts;
 }
 
-void rsp_ack_timeout(struct rsp_ack *l)
+void rsp_ack_timeout(struct rsp_ack *a)
 {
-	if (rsp_ack_timeout_ms(l) < 0)
+	if (rsp_ack_timeout_ms(a) < 0)
 		return;
-	if (l->tries++ < TRIES_MAX)
-		resend(l);
+	if (a->timeouts++ < TIMEOUTS_MAX)
+		resend(a);
 	else
-		acknowledged(l);
+		acknowledged(a);
 }
 
 /* ---- the input --------------------------------------------------------------------------- */
 
-void rsp_ack_set_no_ack(struct rsp_ack *l)
+void rsp_ack_set_no_ack(struct rsp_ack *a)
 {
-	l->no_ack_next = true;
+	a->no_ack_next = true;
 }
 
-/* A new packet tells that the debugger has, or has given up, what it was sent before. */
-static void received(struct rsp_ack *l)
+/* A new packet shows that the peer has, or has given up, what it was sent before. */
+static void received(struct rsp_ack *a)
 {
-	l->kept_len = 0;
-	l->len = l->ready;
-	if (l->stray_ack)
-		l->no_ack = false;
-	l->stray_ack = false;
-	if (!l->no_ack)
-		put_ack(l, '+');
+	a->unacked_len = 0;
+	a->len = a->ready;
+	if (a->stray_ack)
+		a->no_ack = false;
+	a->stray_ack = false;
+	if (!a->no_ack)
+		put_ack(a, '+');
 }
 
-static void handle_ack(struct rsp_ack *l)
+static void handle_ack(struct rsp_ack *a)
 {
-	if (l->kept_len)
-		acknowledged(l);
+	if (a->unacked_len)
+		acknowledged(a);
 	else
-		l->stray_ack = l->no_ack;
+		a->stray_ack = a->no_ack;
 }
 
-/* Whether the event is none of the caller's business. */
-static bool handle(struct rsp_ack *l, enum packet_event event)
+/* Whether the event is handled here, so that the caller does not see it. */
+static bool handle(struct rsp_ack *a, enum packet_event event)
 {
 	switch (event) {
-	case PACKET_ACK: handle_ack(l); return true;
-	case PACKET_NAK: resend(l); return true;
+	case PACKET_ACK: handle_ack(a); return true;
+	case PACKET_NAK: resend(a); return true;
 	case PACKET_JUNK: return true;
 	case PACKET_BAD:
-		if (!l->no_ack)
-			put_ack(l, '-');
-		return !l->no_ack;
+		if (!a->no_ack)
+			put_ack(a, '-');
+		return !a->no_ack;
 	case PACKET_DATA:
-	case PACKET_TOO_LONG: received(l); return false;
+	case PACKET_TOO_LONG: received(a); return false;
 	default: return false;
 	}
 }
 
-enum packet_event rsp_ack_input(struct rsp_ack *l, const void *bytes, size_t n, size_t *eaten)
+enum packet_event rsp_ack_input(struct rsp_ack *a, const void *bytes, size_t n, size_t *eaten)
 {
 	const uint8_t *p = bytes;
 	enum packet_event event;
 	size_t all = 0;
 
 	do {
-		event = packet_decode(&l->in, p + all, n - all, eaten);
+		event = packet_decode(&a->in, p + all, n - all, eaten);
 		all += *eaten;
-	} while (handle(l, event));
+	} while (handle(a, event));
 	*eaten = all;
 	return event;
 }

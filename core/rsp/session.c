@@ -12,7 +12,6 @@
 #include "core/rsp/command_table.h"
 #include "core/rsp/reply.h"
 #include "core/rsp/stop_reply.h"
-#include "core/rsp/thread_id.h"
 #include <vmgdb/vmgdb.h>
 
 enum {
@@ -28,9 +27,9 @@ static void send_reply(struct session *s)
 	if (s->reply.over)
 		fail(s, EMSGSIZE, "the reply is longer than a packet");
 	if (s->reply_bytes)
-		rsp_ack_send_hex(&s->link, s->reply.data, s->reply.len);
+		rsp_ack_send_hex(&s->ack, s->reply.data, s->reply.len);
 	else
-		rsp_ack_send(&s->link, s->reply.data, s->reply.len);
+		rsp_ack_send(&s->ack, s->reply.data, s->reply.len);
 }
 
 __attribute__((format(printf, 3, 4))) static void log_line(struct session *s, int level,
@@ -49,21 +48,15 @@ __attribute__((format(printf, 3, 4))) static void log_line(struct session *s, in
 
 /* ---- packets ----------------------------------------------------------------------------- */
 
-/* The VM ended while the debugger thought that it was only stopped: the resume shows that. */
-static bool exit_is_news(const struct session *s, const struct command *c, enum stop_kind before)
-{
-	return c->flags & CMD_RESUME && before != STOP_EXITED && s->stop.kind == STOP_EXITED;
-}
-
+/* A debugger that resumes a VM which has ended waits for a stop reply: it gets the exit. */
 static void run_allowed(struct session *s, const struct command *c, struct scan *args)
 {
-	enum stop_kind before = s->stop.kind;
 	const char *why;
 	int err = access_begin(s, c->flags, &why);
 
 	if (!err)
 		c->run(s, args);
-	else if (exit_is_news(s, c, before))
+	else if (c->flags & CMD_RESUME && s->stop.kind == STOP_EXITED)
 		put_stop(s);
 	else
 		fail(s, err, why);
@@ -83,9 +76,9 @@ static void run_command(struct session *s, const struct command *c, struct scan 
 }
 
 /*
- * A debugger that waits for a stop sends nothing but interrupts (GDB manual, "Interrupts"). So a
- * packet is a new debugger's, whose link showed no hang-up; or it is the resume packet once more,
- * because our ack was lost; or it is a mistake.
+ * A debugger that waits for a stop sends nothing but interrupts (GDB manual, "Interrupts"). So this
+ * packet comes from a new debugger, on a link that showed no hang-up; or it is the resume packet once
+ * more, because the ack for it was lost; or it is a mistake.
  */
 static void packet_while_running(struct session *s, const struct command *c, struct scan *args)
 {
@@ -101,10 +94,10 @@ static void packet_while_running(struct session *s, const struct command *c, str
 	}
 }
 
-/* The peer has not said what it understands yet, but every gdb shows E.text. */
+/* The peer has not announced E.text, but every gdb shows it. */
 static void refuse(struct session *s, const char *why)
 {
-	log_line(s, VMGDB_LOG_WARNING, "a debugger is turned away: %s", why);
+	log_line(s, VMGDB_LOG_WARNING, "a debugger is refused: %s", why);
 	reply_clear(s);
 	buf_fmt(&s->reply, "E.%s", why);
 	send_reply(s);
@@ -129,7 +122,7 @@ static void begin_client(struct session *s)
 	access_end(s);
 }
 
-/* A peer's first packet makes it a debugger: connecting, or noise, stops nothing. */
+/* A peer's first packet attaches the target: a peer that connects, or noise, stops nothing. */
 static bool attach(struct session *s)
 {
 	int err;
@@ -167,7 +160,7 @@ static void handle_interrupt(struct session *s)
 		s->interrupt_due = true;
 }
 
-static void reply_unread(struct session *s, int err, const char *text)
+static void refuse_packet(struct session *s, int err, const char *text)
 {
 	log_line(s, VMGDB_LOG_WARNING, "%s", text);
 	fail(s, err, text);
@@ -179,11 +172,11 @@ static void handle(struct session *s, enum packet_event event)
 	switch (event) {
 	case PACKET_DATA: handle_packet(s); break;
 	case PACKET_INTERRUPT: handle_interrupt(s); break;
-	case PACKET_TOO_LONG: reply_unread(s, EMSGSIZE, "packet longer than PacketSize"); break;
+	case PACKET_TOO_LONG: refuse_packet(s, EMSGSIZE, "packet longer than PacketSize"); break;
 	case PACKET_BAD:
-		/* while it runs, noise must not pass for the reply that the debugger waits for */
+		/* a debugger that waits for a stop would take the error for its stop reply */
 		if (!s->running)
-			reply_unread(s, EBADMSG, "checksum");
+			refuse_packet(s, EBADMSG, "checksum");
 		break;
 	default: break;
 	}
@@ -192,25 +185,25 @@ static void handle(struct session *s, enum packet_event event)
 /* Whether there is room for the one reply that the event asks for. */
 static bool can_handle(const struct session *s, enum packet_event event)
 {
-	return event == PACKET_INTERRUPT || rsp_ack_room(&s->link, REPLY_SIZE);
+	return event == PACKET_INTERRUPT || rsp_ack_room(&s->ack, REPLY_SIZE);
 }
 
 /*
- * A debugger begins with a packet, an ack or an interrupt. What begins otherwise, where no byte is
- * noise, speaks another protocol: a web page's POST to loopback may well hold a packet further on.
+ * A debugger begins with a packet, an ack or an interrupt. A peer that begins otherwise on a link
+ * without noise speaks another protocol: a web page can have the browser POST a packet to loopback.
  */
 static void check_first_byte(struct session *s, const void *bytes, size_t n)
 {
-	if (s->heard || !n)
+	if (s->begun || !n)
 		return;
-	s->heard = true;
+	s->begun = true;
 	if (s->config.reliable && !memchr("+-$\x03", *(const char *)bytes, 4))
 		s->end = SESSION_NO_DEBUGGER;
 }
 
 /*
- * Acks are eaten even while there is no room: they make it. So it is the packet that waits, in the
- * link's decoder, and not the bytes before its end.
+ * Acks are eaten even while the output has no room, for they make room. So it is the packet that waits,
+ * in the decoder, and not the bytes before its end.
  */
 size_t session_input(struct session *s, const void *bytes, size_t n)
 {
@@ -219,7 +212,7 @@ size_t session_input(struct session *s, const void *bytes, size_t n)
 
 	check_first_byte(s, bytes, n);
 	while (all < n && !s->new_client && !s->deferred && s->end == SESSION_OPEN) {
-		enum packet_event event = rsp_ack_input(&s->link, p + all, n - all, &eaten);
+		enum packet_event event = rsp_ack_input(&s->ack, p + all, n - all, &eaten);
 
 		all += eaten;
 		if (event == PACKET_NONE)
@@ -256,8 +249,8 @@ void session_console(struct session *s, const char *text, size_t len)
 {
 	if (!s->running || s->new_client)
 		return;
-	/* more room than it takes: some is left for the stop reply */
-	while (len && rsp_ack_room(&s->link, REPLY_SIZE)) {
+	/* a chunk takes less than that: the rest is left for the stop reply */
+	while (len && rsp_ack_room(&s->ack, REPLY_SIZE)) {
 		size_t n = len < CONSOLE_CHUNK ? len : CONSOLE_CHUNK;
 
 		send_console(s, text, n);
@@ -282,7 +275,7 @@ static void report_stop(struct session *s)
 	send_reply(s);
 }
 
-/* The target has stopped for a debugger whose first packet waits to be answered. */
+/* The target has stopped for a new debugger, whose first packet waits in the decoder. */
 static void admit_new_client(struct session *s)
 {
 	s->new_client = false;
@@ -291,13 +284,13 @@ static void admit_new_client(struct session *s)
 	handle_packet(s);
 }
 
-/* Show what the target has for the console. False: there is no room for all of it yet. */
+/* Send what the target has for the console. False: there is no room for all of it yet. */
 static bool show_console(struct session *s)
 {
 	char text[CONSOLE_CHUNK];
 	size_t n;
 
-	while (rsp_ack_room(&s->link, REPLY_SIZE)) {
+	while (rsp_ack_room(&s->ack, REPLY_SIZE)) {
 		n = s->target->ops->console(s->target, text, sizeof(text));
 		if (!n)
 			return true;
@@ -306,16 +299,14 @@ static bool show_console(struct session *s)
 	return false;
 }
 
-/* The console's text goes before the stop: what comes after it would wait for the next resume. */
+/* The console's text is sent before the stop reply: after it the text would wait for a resume. */
 void session_poll(struct session *s)
 {
 	handle_deferred(s);
-	if (!s->running || s->end != SESSION_OPEN || !show_console(s))
+	if (!s->running || s->end != SESSION_OPEN)
 		return;
-	if (!s->stop_due && !s->target->ops->poll(s->target, &s->stop))
-		return;
-	s->stop_due = true;
-	if (!show_console(s))
+	s->stop_due = s->stop_due || s->target->ops->poll(s->target, &s->stop);
+	if (!show_console(s) || !s->stop_due)
 		return;
 	s->stop_due = false;
 	s->general = s->stop.vcpu;
@@ -341,13 +332,11 @@ int session_create(struct session **out, struct target *t, const struct session_
 		return -ENOMEM;
 	s->target = t;
 	s->config = *config;
-	if (rsp_ack_init(&s->link, config->reliable) < 0 || !scratch_alloc(&s->reply, REPLY_SIZE) ||
-	    !scratch_alloc(&s->scratch, SCRATCH_SIZE) || vcpu_list_update(s) < 0) {
+	if (rsp_ack_init(&s->ack, config->reliable) < 0 || !scratch_alloc(&s->reply, REPLY_SIZE) ||
+	    !scratch_alloc(&s->scratch, SCRATCH_SIZE)) {
 		session_destroy(s);
 		return -ENOMEM;
 	}
-	if (s->vcpus.n)
-		s->stop.vcpu = s->vcpus.index[0];
 	*out = s;
 	return 0;
 }
@@ -356,7 +345,7 @@ void session_destroy(struct session *s)
 {
 	if (!s)
 		return;
-	rsp_ack_fini(&s->link);
+	rsp_ack_fini(&s->ack);
 	free(s->reply.data);
 	free(s->scratch.data);
 	free(s->vcpus.index);
@@ -367,23 +356,23 @@ void session_destroy(struct session *s)
 
 const void *session_output(struct session *s, size_t *len)
 {
-	return rsp_ack_output(&s->link, len);
+	return rsp_ack_output(&s->ack, len);
 }
 
 void session_sent(struct session *s, size_t n)
 {
-	rsp_ack_sent(&s->link, n);
+	rsp_ack_sent(&s->ack, n);
 	handle_deferred(s);
 }
 
 int session_timeout_ms(const struct session *s)
 {
-	return rsp_ack_timeout_ms(&s->link);
+	return rsp_ack_timeout_ms(&s->ack);
 }
 
 void session_timeout(struct session *s)
 {
-	rsp_ack_timeout(&s->link);
+	rsp_ack_timeout(&s->ack);
 }
 
 enum session_end session_state(const struct session *s)

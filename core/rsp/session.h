@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One debugger's conversation: bytes in, bytes out, and a target in between. No I/O and no clock of
- * its own; one thread (the server's). The server's loop, each time round:
+ * A debugger's connection as the remote protocol sees it: bytes in, bytes out, and a target that the
+ * packets are carried out on. No I/O and no clock of its own; one thread (the server's). The server's
+ * loop, each time round:
  *
  *	session_poll(s);                                  the target may have stopped
  *	eaten = session_input(s, bytes, n);               keep what it did not eat for next time
  *	bytes = session_output(s, &n);                    write what can be written now,
- *	session_sent(s, written);                         tell how much that was
- *	if (session_state(s) != SESSION_OPEN && !n)       all is said
+ *	session_sent(s, written);                         and report how much that was
+ *	if (session_state(s) != SESSION_OPEN && !n)       all is written
  *		session_destroy(s);
  *
  * While the peer does not read, session_output() grows to a limit and then session_input() eats no
- * more: so stop reading from the peer while bytes of it are left over.
+ * more: so the server stops reading from the peer while bytes are left over.
  */
 #ifndef VMGDB_CORE_SESSION_H
 #define VMGDB_CORE_SESSION_H
@@ -34,14 +35,14 @@ struct session_config {
 
 enum session_end {
 	SESSION_OPEN,
-	SESSION_DETACHED, /* the debugger detached, and so is the target already */
-	SESSION_KILLED,	  /* the debugger killed the VM; ops->kill was called */
+	SESSION_DETACHED, /* the debugger asked for it; ops->detach was called */
+	SESSION_KILLED,	  /* the debugger asked for it; ops->kill was called */
 	SESSION_REFUSED, /* another debugger holds the VM, or it can't be stopped: the reply says so */
 	SESSION_NO_DEBUGGER, /* the peer speaks another protocol: nothing was done or replied */
 };
 
 /*
- * Start a conversation. The target goes on as it is until the peer's first packet, which attaches
+ * Begin a session. The target goes on as it is until the peer's first packet, which attaches
  * it; it outlives the session. config is copied. Returns 0 or -ENOMEM. On success *out is given to
  * session_destroy().
  */
@@ -63,7 +64,7 @@ const void *session_output(struct session *s, size_t *len);
 /* The first n bytes of session_output() have been written. There may be more to write then. */
 void session_sent(struct session *s, size_t n);
 
-/* See whether the target has stopped, and tell the debugger if it waits for that. */
+/* Report a stop of the target, and its console text, to a debugger that waits for a stop. */
 void session_poll(struct session *s);
 
 /*
@@ -73,13 +74,13 @@ void session_poll(struct session *s);
 int session_timeout_ms(const struct session *s);
 void session_timeout(struct session *s);
 
-/* Whether the conversation goes on. When it does not, what session_output() has is still to be sent. */
+/* Whether the session goes on. When it does not, the server still writes what session_output() has. */
 enum session_end session_state(const struct session *s);
 
-/* Whether the target is attached for this session: when the link is lost, detach it. */
+/* Whether the session has attached the target: when the link is lost, the server detaches it. */
 bool session_holds(const struct session *s);
 
-/* Whether the debugger has only asked: nothing was changed, and nothing has run. */
+/* Whether the debugger has only read: it has changed nothing in the target, and let nothing run. */
 bool session_only_asked(const struct session *s);
 
 /* Whether the debugger has let the target run and waits for it to stop. */

@@ -34,10 +34,10 @@ struct vcpu_list {
 struct session {
 	struct target *target;
 	struct session_config config;
-	struct rsp_ack link;
+	struct rsp_ack ack;
 	enum session_end end;
 
-	bool heard;	    /* the peer has sent a byte */
+	bool begun;	    /* the peer has sent its first byte */
 	bool attached;	    /* the target is, since the first packet */
 	bool hold;	    /* the session has the target's hold: access.h */
 	bool running;	    /* the debugger waits for a stop */
@@ -55,7 +55,8 @@ struct session {
 	size_t listed;		   /* how many threads qfThreadInfo and qsThreadInfo have given */
 	const struct tdesc *tdesc; /* as it was when the debugger came; NULL: there are no vCPUs */
 
-	struct stop stop; /* the last one */
+	struct stop stop;	/* the last one */
+	struct bp_info refused; /* the last breakpoint that was; .state is why, NULL: none was */
 	struct vcpu_list vcpus;
 
 	struct buf reply;

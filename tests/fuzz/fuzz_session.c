@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A session against a target that does nothing, driven by whatever libFuzzer thinks of. The first
- * byte of an input says what kind of session it is and how the rest is to be read: as bytes from the
- * link, or as lines that become packets with a good checksum, so that more than one input in 256
- * comes past it.
+ * A session with a fake target, driven by libFuzzer's inputs. The first byte of an input selects the
+ * kind of session and how the rest is read: as bytes from the link, or as lines that become packets
+ * with a good checksum, so that more than one input in 256 passes it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,7 @@ enum { CHUNK_MAX = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Take what the session says, as a debugger would that believes all of it. */
+/* Take what the session sends, all at once. */
 static void listen(struct session *s)
 {
 	size_t n;

@@ -24,7 +24,7 @@ struct driven {
 
 struct machine {
 	struct vms_guest guest;
-	struct engine engine;
+	struct engine *engine;
 	struct target *t;
 	unsigned int ncpus;
 	struct driven cpus[CPUS];
@@ -67,17 +67,18 @@ static void *drive(void *opaque)
 	return NULL;
 }
 
-/* Stopped for its first debugger; without vCPUs. */
-static void boot(struct machine *v)
+/* Without vCPUs; held for its first debugger, or not. */
+static void boot(struct machine *v, bool held)
 {
 	const struct vmgdb_config config = { .kick_signal = KICK_SIGNAL };
 
 	memset(v, 0, sizeof(*v));
 	vms_open(&v->guest);
-	engine_init(&v->engine, &config);
-	v->engine.held = true;
-	v->t = &v->engine.target;
-	memory_add(&v->engine.mem, v->guest.gpa, v->guest.mem, v->guest.size);
+	engine_create(&v->engine, &config);
+	if (held)
+		engine_hold_vm(v->engine);
+	v->t = engine_target(v->engine);
+	engine_add_memory(v->engine, v->guest.gpa, v->guest.mem, v->guest.size);
 }
 
 static int add(struct machine *v)
@@ -85,7 +86,7 @@ static int add(struct machine *v)
 	struct driven *d = &v->cpus[v->ncpus];
 
 	vms_cpu(&v->guest, v->ncpus, &d->cpu);
-	return engine_add_vcpu(&v->engine, v->ncpus++, &d->cpu.ops, &d->cpu.caps, d->cpu.ctx,
+	return engine_add_vcpu(v->engine, v->ncpus++, &d->cpu.ops, &d->cpu.caps, d->cpu.ctx,
 			       &d->vcpu);
 }
 
@@ -101,13 +102,22 @@ static void end(struct machine *v)
 {
 	unsigned int i;
 
-	engine_shutdown(&v->engine);
+	v->t->ops->release(v->t);
+	engine_shutdown(v->engine);
 	for (i = 0; i < v->ncpus; i++)
 		pthread_join(v->cpus[i].thread, NULL);
-	engine_fini(&v->engine);
+	engine_destroy(v->engine);
 }
 
 /* ---- the debugger ------------------------------------------------------------------------ */
+
+/* Every vCPU is parked from here to the next resume or detach. */
+static int attach(struct machine *v)
+{
+	int ret = v->t->ops->attach(v->t, &(struct stop){ 0 });
+
+	return ret ? ret : v->t->ops->hold(v->t);
+}
 
 static void resume(struct machine *v, enum resume_kind kind)
 {
@@ -123,6 +133,7 @@ static struct stop stopped(struct machine *v)
 
 	while (!v->t->ops->poll(v->t, &s) && left--)
 		usleep(100);
+	v->t->ops->hold(v->t);
 	return s;
 }
 
@@ -135,7 +146,7 @@ static int set_break(struct machine *v, uint64_t at)
 {
 	const char *text;
 
-	return v->t->ops->insert(v->t, 0, BP_SOFTWARE, at, v->engine.target.cpu->brk_kind, &text);
+	return v->t->ops->insert(v->t, 0, BP_SOFTWARE, at, v->t->cpu->brk_kind, &text);
 }
 
 /* All go on; that one comes to its breakpoint, with so much counted. */
@@ -157,11 +168,11 @@ static const char *debugged(struct machine *v)
 {
 	const struct vms_cpu *c = &v->cpus[0].cpu;
 
-	boot(v);
+	boot(v, true);
 	CHECK(!add_running(v), "no vCPU");
 	if (c->ops.unsupported_trap && c->ops.unsupported_trap(c->ctx, TRAP_BRK))
 		return NOT_APPLICABLE "this KVM does not tell of breakpoint instructions";
-	CHECK(!v->t->ops->attach(v->t, &(struct stop){ 0 }), "no attaching");
+	CHECK(!attach(v), "no attaching");
 	return NULL;
 }
 
@@ -173,9 +184,9 @@ static void *debug(void *opaque)
 	struct machine *v = opaque;
 	const char *text;
 
-	v->t->ops->attach(v->t, &(struct stop){ 0 });
+	attach(v);
 	set_break(v, vms_loop(1));
-	v->t->ops->insert(v->t, 0, BP_HARDWARE, vms_loop(1), v->engine.target.cpu->brk_kind, &text);
+	v->t->ops->insert(v->t, 0, BP_HARDWARE, vms_loop(1), v->t->cpu->brk_kind, &text);
 	v->t->ops->insert(v->t, 0, BP_WRITE, v->guest.gpa, 8, &text);
 	resume(v, RESUME_STEP);
 	stopped(v);
@@ -206,8 +217,7 @@ static const char *no_cost(struct vm *m)
 	pthread_t debugger;
 
 	(void)m;
-	boot(&v);
-	v.engine.held = false;
+	boot(&v, false);
 	CHECK(!add(&v), "no vCPU");
 	turn(&v.cpus[0]); /* the first passes by the engine */
 	text = costs_nothing(&v, "no debugger yet");

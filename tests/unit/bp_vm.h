@@ -18,50 +18,50 @@ struct bp_vm {
 	unsigned int translations, synced;
 };
 
-extern struct bp_vm vm;
+extern struct bp_vm bp_vm;
 
 /* All of memory is there and mapped one to one. max: as in struct breakpoints_config. */
 void bp_vm_init(const struct breakpoints_host *host, size_t max);
 void bp_vm_fini(void);
 
 /* No slots at all, and those of either kind of software CPU. */
-extern const struct breakpoints_host soft8_bare, soft32_bare, soft8_host, soft32_host;
+extern const struct breakpoints_host bp_soft8_bare, bp_soft32_bare, bp_soft8_host, bp_soft32_host;
 
 /* These have to succeed. */
-void set(uint64_t va);
-void clear(uint64_t va);
-void sync_run(void);
+void bp_set(uint64_t va);
+void bp_clear(uint64_t va);
+void bp_sync_run(void);
 
 /* ... and this has to be refused with a reason: which is returned, *err is the error. */
-const char *refused(enum bp_type type, uint64_t addr, uint64_t kind, int *err);
+const char *bp_refused(enum bp_type type, uint64_t addr, uint64_t kind, int *err);
 
-bool inserted_at(uint64_t gpa);
+bool bp_inserted_at(uint64_t gpa);
 
 /* Guest memory is as the guest has it. */
-bool untouched(void);
-bool reads_as_before(uint64_t gpa, size_t len);
+bool bp_untouched(void);
+bool bp_reads_as_before(uint64_t gpa, size_t len);
 
 /* Guest code of a whole instruction, as the guest itself would store it. */
-void guest_writes(uint64_t gpa, uint8_t seed);
+void bp_guest_writes(uint64_t gpa, uint8_t seed);
 
 /* The state that breakpoints_info() has for it, or NULL. */
-const char *state_of(enum bp_type type, uint64_t addr);
+const char *bp_state_of(enum bp_type type, uint64_t addr);
 
 /* Take the next notice: is it that one? NULL: there is none. */
-bool notice_is(const char *text);
+bool bp_notice_is(const char *text);
 
 /* A body that runs on both kinds of breakpoint instruction, without slots. */
-#define BP_TEST(SUITE, NAME, WHAT)             \
-	static void NAME(void);                \
-	Test(SUITE, NAME, .description = WHAT) \
-	{                                      \
-		bp_vm_init(&soft8_bare, 0);    \
-		NAME();                        \
-		bp_vm_fini();                  \
-		bp_vm_init(&soft32_bare, 0);   \
-		NAME();                        \
-		bp_vm_fini();                  \
-	}                                      \
+#define BP_TEST(SUITE, NAME, WHAT)              \
+	static void NAME(void);                 \
+	Test(SUITE, NAME, .description = WHAT)  \
+	{                                       \
+		bp_vm_init(&bp_soft8_bare, 0);  \
+		NAME();                         \
+		bp_vm_fini();                   \
+		bp_vm_init(&bp_soft32_bare, 0); \
+		NAME();                         \
+		bp_vm_fini();                   \
+	}                                       \
 	static void NAME(void)
 
 #endif

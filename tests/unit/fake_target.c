@@ -316,8 +316,13 @@ static void set_option(struct target *t, enum target_option o, bool on)
 static size_t console(struct target *t, char *buf, size_t len)
 {
 	struct fake_target *f = fake(t);
-	size_t n = f->text ? strlen(f->text) : 0;
+	size_t n;
 
+	if (!f->text || !*f->text) {
+		f->text = f->text_after;
+		f->text_after = NULL;
+	}
+	n = f->text ? strlen(f->text) : 0;
 	n = n < len ? n : len;
 	if (n)
 		memcpy(buf, f->text, n);
@@ -359,7 +364,7 @@ static bool poll_stop(struct target *t, struct stop *out)
 	*out = f->stop;
 	f->ended = f->stop.kind == STOP_EXITED;
 	f->running = f->stop_ready = false;
-	f->text = f->text_at_stop ? f->text_at_stop : f->text;
+	f->text_after = f->text_at_stop;
 	f->text_at_stop = NULL;
 	return true;
 }

@@ -55,7 +55,8 @@ struct fake_target {
 	int insert_error, conditions_error, resume_error, kill_error, attach_error, flush_error;
 	const char *insert_why;
 	const char *text;	  /* for the console; taken once */
-	const char *text_at_stop; /* becomes .text when the stop is reported */
+	const char *text_at_stop; /* follows .text once the stop is reported */
+	const char *text_after;
 	struct stop attach_stop;
 	struct bp_info breakpoints[4]; /* of nbreakpoints; those above are the last */
 	unsigned int nbreakpoints;

@@ -14,7 +14,7 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-enum { FIBERS = 8, STACK = 256 * 1024, HELD = 16, SPURIOUS = 200 };
+enum { FIBERS = 8, STACK = 256 * 1024, HELD = 16, SPURIOUS = 200, TIMEOUT_US = 1000 };
 
 enum fiber_state { FIBER_READY, FIBER_LOCK, FIBER_WAIT, FIBER_JOIN, FIBER_DONE };
 
@@ -46,6 +46,7 @@ static struct {
 	uint64_t random;
 	unsigned int stay; /* of 16 chances to go on without a switch */
 	unsigned long left;
+	long long us; /* what the clock says */
 	char failure[512];
 	bool failed, ended;
 } run;
@@ -126,6 +127,7 @@ static void switch_to(struct fiber *to)
 {
 	struct fiber *from = run.now;
 
+	run.us++;
 	if (from == to)
 		return;
 	if (!run.left--)
@@ -204,6 +206,7 @@ static struct fiber *pick_next(void)
 		fibers_fail("deadlock");
 	f->timed_out = true;
 	f->state = FIBER_READY;
+	run.us += TIMEOUT_US;
 	return f;
 }
 
@@ -274,6 +277,7 @@ const char *fibers_run(uint64_t seed, unsigned long limit, void (*fn)(void *arg)
 	run.random = seed;
 	run.stay = stays[fibers_random(sizeof(stays))];
 	run.left = limit;
+	run.us = 0;
 	run.failed = run.ended = false;
 	memset(run.held, 0, sizeof(run.held));
 	run.now = spawn();
@@ -299,6 +303,9 @@ int __wrap_pthread_cond_broadcast(pthread_cond_t *c);
 int __wrap_pthread_rwlock_rdlock(pthread_rwlock_t *l);
 int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *l);
 int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *l);
+long long __wrap_time_us(void);
+long long __wrap_time_ms(void);
+int __wrap_sched_yield(void);
 
 int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*start)(void *),
 			  void *arg)
@@ -430,5 +437,22 @@ int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *l)
 int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *l)
 {
 	(void)l;
+	return 0;
+}
+
+/* The clock goes on with each switch, so that a seed always gives the same times. */
+long long __wrap_time_us(void)
+{
+	return run.us++;
+}
+
+long long __wrap_time_ms(void)
+{
+	return run.us++ / 1000;
+}
+
+int __wrap_sched_yield(void)
+{
+	fibers_yield();
 	return 0;
 }

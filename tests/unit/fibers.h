@@ -4,8 +4,9 @@
  * pthread_create(), of mutexes and of condition variables come here, where its threads are fibers of
  * a single one and a seeded scheduler says who is next: the same seed gives the same interleaving.
  *
- * Switches happen at those calls and at fibers_yield(). Condition variables wake spuriously now and
- * then; timed waits time out when nothing else can happen.
+ * Switches happen at those calls, at sched_yield() and at fibers_yield(). Condition variables wake
+ * spuriously now and then; timed waits time out when nothing else can happen. core/lib/time.h's clock
+ * goes on with the switches.
  */
 #ifndef VMGDB_TESTS_FIBERS_H
 #define VMGDB_TESTS_FIBERS_H

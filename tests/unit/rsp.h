@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The debugger's end of a session in tests. Framing is done anew here, in the simplest way. */
+/* The debugger's end of a session in tests. It frames packets by code of its own, in the simplest way. */
 #ifndef VMGDB_TESTS_RSP_H
 #define VMGDB_TESTS_RSP_H
 
@@ -31,14 +31,14 @@ void rsp_clear(struct rsp *r);
 /* $data#sum with all that must be escaped; dst has 2 * n + 5 bytes and gets a 0 at its end. */
 size_t rsp_frame(char *dst, const void *data, size_t n);
 
-/* Hand bytes in as they are; then poll, and take what comes. */
+/* Give the session bytes as they are; then poll, and take what comes. */
 void rsp_bytes(struct rsp *r, const void *bytes, size_t n);
 void rsp_text(struct rsp *r, const char *bytes);
 
 /* Send a packet, without regard for what comes. */
 void rsp_send(struct rsp *r, const void *data, size_t n);
 
-/* Take what the session has to say, acknowledging it; and poll the target. */
+/* Take what the session has for the peer, acknowledging it; and poll the target. */
 void rsp_pump(struct rsp *r);
 
 /* One packet and its one reply; "(none)" or "(N replies)" if it is not one. */

@@ -406,10 +406,25 @@ static bool delivers(struct cpu_view *v)
 	}
 
 static const struct reg_desc reg_descs[] = {
-	REG("pc", pc, 0),	REG("flags", flags, 0), REG("r0", r[0], 0), REG("r1", r[1], 0),
-	REG("r2", r[2], 0),	REG("r3", r[3], 0),	REG("r4", r[4], 0), REG("r5", r[5], 0),
-	REG("r6", r[6], 0),	REG("r7", r[7], 0),	REG("ptb", ptb, 1), REG("epc", epc, 1),
-	REG("cause", cause, 1), REG("f0", f[0], 2),	REG("f1", f[1], 2),
+	{ .name = "pc",
+	  .offset = offsetof(struct soft_regs, pc),
+	  .bits = 64,
+	  .dwarf = -1,
+	  .generic = "pc" },
+	REG("flags", flags, 0),
+	REG("r0", r[0], 0),
+	REG("r1", r[1], 0),
+	REG("r2", r[2], 0),
+	REG("r3", r[3], 0),
+	REG("r4", r[4], 0),
+	REG("r5", r[5], 0),
+	REG("r6", r[6], 0),
+	REG("r7", r[7], 0),
+	REG("ptb", ptb, 1),
+	REG("epc", epc, 1),
+	REG("cause", cause, 1),
+	REG("f0", f[0], 2),
+	REG("f1", f[1], 2),
 };
 
 static const struct reg_feature feature = {

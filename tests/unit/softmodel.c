@@ -7,11 +7,33 @@
 #include "tests/unit/fibers.h"
 #include "tests/unit/softmodel.h"
 
-/* ---- looking things up ------------------------------------------------------------------- */
+/* ---- look-ups ---------------------------------------------------------------------------- */
 
 static struct vmgdb_vcpu *vcpu_of(const struct model *m, unsigned int cpu)
 {
 	return m->vm->cpus[cpu].vcpu;
+}
+
+static bool is_stepping(const struct model *m, unsigned int cpu)
+{
+	return run_is_step(vcpu_run_state(vcpu_of(m, cpu)));
+}
+
+/* In a step that is a run to addresses. */
+static bool is_running_to(const struct model *m, unsigned int cpu)
+{
+	return is_stepping(m, cpu) && vcpu_of(m, cpu)->plan.nuntil;
+}
+
+static bool is_run_end(const struct model *m, unsigned int cpu, uint64_t pc)
+{
+	const struct step_plan *plan = &vcpu_of(m, cpu)->plan;
+	unsigned int i;
+
+	for (i = 0; is_stepping(m, cpu) && i < plan->nuntil; i++)
+		if (plan->until[i] == pc)
+			return true;
+	return false;
 }
 
 static unsigned int brk_size(const struct model *m)
@@ -19,7 +41,7 @@ static unsigned int brk_size(const struct model *m)
 	return m->vm->ops->cpu->brk_size;
 }
 
-static bool is_sw(const struct model_point *p)
+static bool is_sw(const struct model_bp *p)
 {
 	return p->type == BP_SOFTWARE;
 }
@@ -28,33 +50,22 @@ int model_find(const struct model *m, enum bp_type type, uint64_t addr)
 {
 	unsigned int i;
 
-	for (i = 0; i < m->npoints; i++)
-		if (m->points[i].type == type && m->points[i].addr == addr)
+	for (i = 0; i < m->nbps; i++)
+		if (m->bps[i].type == type && m->bps[i].addr == addr)
 			return (int)i;
 	return -1;
 }
 
-static struct model_site *site_at(struct model *m, uint64_t gpa)
+static const struct model_bp *sw_at(const struct model *m, uint64_t pc)
 {
-	unsigned int i;
+	int i = model_find(m, BP_SOFTWARE, pc);
 
-	for (i = 0; i < m->nsites; i++)
-		if (m->sites[i].gpa == gpa)
-			return &m->sites[i];
-	return NULL;
+	return i < 0 ? NULL : &m->bps[i];
 }
 
-/* The breakpoint that is set in memory at gpa. */
-static bool site_set(struct model *m, uint64_t gpa)
+static bool hw_at(const struct model *m, uint64_t pc)
 {
-	const struct model_site *s = site_at(m, gpa);
-	unsigned int i;
-
-	for (i = 0; i < m->npoints && s && !s->overwritten; i++)
-		if (is_sw(&m->points[i]) && m->points[i].set && m->points[i].resolved &&
-		    m->points[i].gpa == gpa)
-			return true;
-	return false;
+	return model_find(m, BP_HARDWARE, pc) >= 0;
 }
 
 static bool translate(const struct model *m, unsigned int cpu, uint64_t va, uint64_t *gpa)
@@ -62,55 +73,81 @@ static bool translate(const struct model *m, unsigned int cpu, uint64_t va, uint
 	return cpu < m->vm->ncpus && !soft_translate(&m->mem, m->cpus[cpu].regs.ptb, va, gpa);
 }
 
-/* A breakpoint at pc that is not told: by its condition, or for want of that name. */
-static bool silent_at(struct model *m, unsigned int cpu, uint64_t pc)
+/* Has it a slot, as of the last resume? */
+static bool in_slot(const struct model *m, const struct model_bp *p)
 {
-	int i = model_find(m, BP_SOFTWARE, pc);
+	unsigned int i, n;
+	const struct bp_slot *s = breakpoints_slots(m->vm->engine.bps, &n);
+
+	for (i = 0; i < n; i++)
+		if (s[i].type == BP_SOFTWARE && s[i].addr == p->addr)
+			return true;
+	return false;
+}
+
+/* Is it at that memory? */
+static bool is_located(const struct model_bp *p, uint64_t gpa)
+{
+	return is_sw(p) && p->located && !p->elsewhere && p->gpa == gpa;
+}
+
+/* A breakpoint that has no slot is at that memory. */
+static bool is_location(const struct model *m, uint64_t gpa)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->nbps; i++)
+		if (is_located(&m->bps[i], gpa) && !in_slot(m, &m->bps[i]))
+			return true;
+	return false;
+}
+
+/* The software breakpoint at pc is where the vCPU sees pc. */
+static bool is_at_home(const struct model *m, unsigned int cpu, const struct model_bp *p)
+{
 	uint64_t gpa;
 
-	if (i >= 0)
-		return m->points[i].silent;
-	return translate(m, cpu, pc, &gpa) && site_set(m, gpa);
+	return !p->overwritten && translate(m, cpu, p->addr, &gpa) && is_located(p, gpa);
 }
 
-/* The breakpoint in a slot at pc: a hardware one, or one that waits for its memory. */
-static const struct model_point *slot_at(const struct model *m, uint64_t pc)
+/* A breakpoint at pc that is not reported: by its condition, or for want of that name. */
+static bool silent_at(const struct model *m, unsigned int cpu, uint64_t pc)
 {
-	int hw = model_find(m, BP_HARDWARE, pc), sw = model_find(m, BP_SOFTWARE, pc);
-	const struct model_point *p = sw < 0 ? NULL : &m->points[sw];
+	const struct model_bp *p = sw_at(m, pc);
+	uint64_t gpa;
 
-	if (hw >= 0 && m->points[hw].set)
-		return &m->points[hw];
-	return p && !p->resolved && (p->set || p->perhaps) ? p : NULL;
+	if (p)
+		return p->silent;
+	return translate(m, cpu, pc, &gpa) && is_location(m, gpa);
 }
 
-static bool watches(const struct model_point *p, const struct soft_access *a)
+static bool watches(const struct model_bp *p, const struct soft_access *a)
 {
 	bool kind = p->type == BP_ACCESS || (p->type == BP_WRITE && a->write) ||
 		    (p->type == BP_READ && !a->write);
 
-	return kind && p->set && !p->soft && a->len && a->gpa != ~0ULL &&
-	       a->va < p->addr + p->len && p->addr < a->va + a->len;
+	return kind && !p->soft && a->len && a->gpa != ~0ULL && a->va < p->addr + p->len &&
+	       p->addr < a->va + a->len;
 }
 
-static const struct model_point *watch_of(const struct model *m, const struct soft_access *a)
+static bool is_watched(const struct model *m, const struct soft_access *a)
 {
 	unsigned int i;
 
-	for (i = 0; i < m->npoints; i++)
-		if (watches(&m->points[i], a))
-			return &m->points[i];
-	return NULL;
+	for (i = 0; i < m->nbps; i++)
+		if (watches(&m->bps[i], a))
+			return true;
+	return false;
 }
 
 /* ---- memory that is watched by comparing -------------------------------------------------- */
 
-static bool changed(const struct model *m, const struct model_point *p)
+static bool changed(const struct model *m, const struct model_bp *p)
 {
-	return p->soft && p->set && memcmp(m->mem.base + p->gpa, p->old, p->len) != 0;
+	return p->soft && memcmp(m->mem.base + p->gpa, p->old, p->len) != 0;
 }
 
-static void up_to_date(const struct model *m, struct model_point *p)
+static void up_to_date(const struct model *m, struct model_bp *p)
 {
 	memcpy(p->old, m->mem.base + p->gpa, p->len);
 }
@@ -119,8 +156,8 @@ static bool stepped_for_soft(const struct model *m)
 {
 	unsigned int i;
 
-	for (i = 0; i < m->npoints; i++)
-		if (m->points[i].soft && m->points[i].set)
+	for (i = 0; i < m->nbps; i++)
+		if (m->bps[i].soft)
 			return true;
 	return false;
 }
@@ -128,59 +165,59 @@ static bool stepped_for_soft(const struct model *m)
 /* Nobody runs on from a change, but to the end of what is one step; nor next to others. */
 static void check_soft(const struct model *m, unsigned int cpu)
 {
-	const struct vmgdb_vcpu *v = vcpu_of(m, cpu);
 	unsigned int i;
 
 	if (m->cpus[cpu].halted || !stepped_for_soft(m))
 		return;
-	if (v->engine->over != v)
-		fibers_fail("vCPU %u is not alone while memory is watched", cpu);
-	for (i = 0; i < m->npoints; i++)
-		if (changed(m, &m->points[i]) && !(v->stepping && v->plan.nuntil))
+	for (i = 0; i < m->vm->ncpus; i++)
+		if (i != cpu && vcpu_run_state(vcpu_of(m, i)) != RUN_PARKED)
+			fibers_fail("vCPU %u is not alone while memory is watched", cpu);
+	for (i = 0; i < m->nbps; i++)
+		if (changed(m, &m->bps[i]) && !is_running_to(m, cpu))
 			fibers_fail("vCPU %u runs on from a change at %#llx", cpu,
-				    (unsigned long long)m->points[i].addr);
+				    (unsigned long long)m->bps[i].addr);
 }
 
 static void note_changes(struct model *m, unsigned int cpu)
 {
 	unsigned int i;
 
-	for (i = 0; i < m->npoints; i++) {
-		struct model_point *p = &m->points[i];
+	for (i = 0; i < m->nbps; i++) {
+		struct model_bp *p = &m->bps[i];
 
 		if (!changed(m, p))
 			continue;
-		p->maybe |= p->kept; /* told once, or twice */
+		p->maybe |= p->pending; /* reported once, or twice */
 		p->writer = cpu;
 	}
 }
 
 /* A stop for a change: true when this point has one. */
-static bool take_change(struct model *m, struct model_point *p)
+static bool take_change(struct model *m, struct model_bp *p)
 {
 	if (changed(m, p)) {
 		up_to_date(m, p);
-		p->maybe |= p->kept;
+		p->maybe |= p->pending;
 		return true;
 	}
-	if (!p->kept && !p->maybe)
+	if (!p->pending && !p->maybe)
 		return false;
-	if (p->kept)
-		p->kept = false;
+	if (p->pending)
+		p->pending = false;
 	else
 		p->maybe = false;
 	return true;
 }
 
-/* What is not told with this stop must be with the next ones. */
+/* What is not reported with this stop must be with the next ones. */
 static void keep_changes(struct model *m)
 {
 	unsigned int i;
 
-	for (i = 0; i < m->npoints; i++)
-		if (changed(m, &m->points[i])) {
-			m->points[i].kept = true;
-			up_to_date(m, &m->points[i]);
+	for (i = 0; i < m->nbps; i++)
+		if (changed(m, &m->bps[i])) {
+			m->bps[i].pending = true;
+			up_to_date(m, &m->bps[i]);
 		}
 }
 
@@ -188,10 +225,10 @@ static bool change_due(const struct model *m)
 {
 	unsigned int i;
 
-	for (i = 0; i < m->npoints; i++) {
-		const struct model_point *p = &m->points[i];
+	for (i = 0; i < m->nbps; i++) {
+		const struct model_bp *p = &m->bps[i];
 
-		if (p->kept && !p->maybe && m->cpus[p->writer].action.kind != RESUME_HOLD)
+		if (p->pending && !p->maybe && m->cpus[p->writer].action.kind != RESUME_HOLD)
 			return true;
 	}
 	return false;
@@ -210,8 +247,8 @@ static enum soft_result again(struct model *m, struct model_cpu *c, const struct
 			fibers_fail("interrupt taken with interrupts off");
 		return soft_deliver(r, &m->mem, SOFT_EXC_IRQ, r->pc);
 	}
-	if (d->what == SOFT_R_EXC && d->cause == SOFT_EXC_BRK && c->given_back) {
-		c->given_back = false;
+	if (d->what == SOFT_R_EXC && d->cause == SOFT_EXC_BRK && c->reinjected) {
+		c->reinjected = false;
 		return soft_deliver(r, &m->mem, SOFT_EXC_BRK, r->pc + SOFT_INSN);
 	}
 	if (d->insn.op == SOFT_OUT || d->insn.op == SOFT_IN || d->insn.op == SOFT_MMIO2) {
@@ -253,12 +290,25 @@ static void compare(const struct model *m, unsigned int cpu, bool flags)
 
 /* ---- may it? ----------------------------------------------------------------------------- */
 
-static bool exempt(const struct model_cpu *c, uint64_t pc)
+/* Which watchpoints does the access hit? */
+static void note_watches(const struct model *m, struct model_cpu *c, const struct soft_access *a)
 {
-	return (c->told && c->told_pc == pc) || (c->named && !c->steps);
+	unsigned int i;
+
+	c->nwatches = 0;
+	for (i = 0; i < m->nbps; i++)
+		if (watches(&m->bps[i], a)) {
+			c->watches[c->nwatches].type = m->bps[i].type;
+			c->watches[c->nwatches++].addr = m->bps[i].addr;
+		}
 }
 
-static void check_allowed(const struct model *m, unsigned int cpu)
+static bool exempt(const struct model_cpu *c, uint64_t pc)
+{
+	return (c->reported && c->reported_pc == pc) || (c->named && !c->steps);
+}
+
+static void check_allowed(struct model *m, unsigned int cpu)
 {
 	if (m->phase == MODEL_STOPPED)
 		fibers_fail("vCPU %u runs while all are stopped", cpu);
@@ -267,119 +317,150 @@ static void check_allowed(const struct model *m, unsigned int cpu)
 	if (m->cpus[cpu].action.kind == RESUME_HOLD)
 		fibers_fail("vCPU %u runs, but it is held", cpu);
 	if (m->must_stop)
-		fibers_fail("vCPU %u runs before a stop is told that was there", cpu);
-	if (m->cpus[cpu].owed)
-		fibers_fail("vCPU %u runs on from a stop that is not told", cpu);
+		fibers_fail("vCPU %u runs before a stop is reported that was there", cpu);
+	if (m->cpus[cpu].due && !m->cpus[cpu].due_perhaps)
+		fibers_fail("vCPU %u runs on from a stop that is not reported", cpu);
 	if (m->cpus[cpu].watch_due)
 		fibers_fail("vCPU %u runs on from a watchpoint", cpu);
+	m->cpus[cpu].due = false;
 	check_soft(m, cpu);
+}
+
+/* Must a vCPU that reaches pc stop there, condition or not? */
+static bool must_hit(const struct model *m, unsigned int cpu, uint64_t pc)
+{
+	const struct model_bp *p = sw_at(m, pc);
+
+	if (hw_at(m, pc))
+		return true;
+	return p && (in_slot(m, p) || is_at_home(m, cpu, p) || (!p->located && p->has_room));
 }
 
 /* An instruction at pc has run: was there something that it should have stopped at? */
 static void check_not_passed(struct model *m, unsigned int cpu, const struct soft_retired *d)
 {
-	struct model_cpu *c = &m->cpus[cpu];
-	const struct model_point *slot = slot_at(m, d->pc);
-	uint64_t gpa;
-
-	if (exempt(c, d->pc) || silent_at(m, cpu, d->pc))
+	if (exempt(&m->cpus[cpu], d->pc) || (silent_at(m, cpu, d->pc) && !hw_at(m, d->pc)))
 		return;
-	if (translate(m, cpu, d->pc, &gpa) && site_set(m, gpa))
+	if (must_hit(m, cpu, d->pc))
 		fibers_fail("vCPU %u passed the breakpoint at %#llx", cpu,
 			    (unsigned long long)d->pc);
-	if (slot && slot->set)
-		fibers_fail("vCPU %u passed the slot at %#llx", cpu, (unsigned long long)d->pc);
 }
 
 static void check_watch(struct model *m, unsigned int cpu, const struct soft_retired *d)
 {
-	const struct vmgdb_vcpu *v = vcpu_of(m, cpu);
 	struct model_cpu *c = &m->cpus[cpu];
 	bool before = m->vm->ops->cpu->watch_before;
-	/* told of its load, an exclusive sequence is gone through whole */
-	bool whole = v->stepping && v->plan.nuntil && v->watched;
+	/* reported at its load, an exclusive sequence is gone through whole */
+	bool whole = c->off_watch && is_running_to(m, cpu);
 
-	if (d->what != SOFT_R_INSN || !watch_of(m, &d->access))
+	if (d->what != SOFT_R_INSN || !is_watched(m, &d->access))
 		return;
-	if (!before)
+	if (!before) {
 		c->watch_due = true;
-	else if (!whole && !(c->told && c->told_watch && c->told_pc == d->pc))
+		note_watches(m, c, &d->access);
+	} else if (!whole && !(c->reported && c->reported_watch && c->reported_pc == d->pc)) {
 		fibers_fail("vCPU %u passed a watchpoint at %#llx", cpu, (unsigned long long)d->pc);
+	}
+}
+
+/* A location that is not in guest memory while vCPUs run: true, and where. */
+static bool missing_location(const struct model *m, uint64_t *gpa)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->nbps; i++) {
+		const struct model_bp *p = &m->bps[i];
+
+		*gpa = p->gpa;
+		if (is_located(p, p->gpa) && !p->overwritten && !in_slot(m, p) &&
+		    !softvm_has_brk(m->vm, p->gpa))
+			return true;
+	}
+	return false;
 }
 
 /* While one is lifted, only the vCPU that it was lifted for runs. */
-static void check_lifted(struct model *m, unsigned int cpu)
+static void check_lifted(const struct model *m, unsigned int cpu)
 {
-	const struct site *own = vcpu_of(m, cpu)->lifted;
-	unsigned int i;
 	uint64_t gpa;
 
-	for (i = 0; i < m->nsites; i++) {
-		gpa = m->sites[i].gpa;
-		if (!site_set(m, gpa) || softvm_planted(m->vm, gpa))
-			continue;
-		if (!own || own->node.key != gpa)
-			fibers_fail("vCPU %u runs while the breakpoint at %#llx is out", cpu,
-				    (unsigned long long)gpa);
-	}
+	if (!m->step_only && !vcpu_of(m, cpu)->lifted && missing_location(m, &gpa))
+		fibers_fail("vCPU %u runs while the breakpoint at %#llx is out", cpu,
+			    (unsigned long long)gpa);
+}
+
+static bool overlaps(const struct model *m, const struct model_bp *p, uint64_t gpa, size_t len)
+{
+	return is_sw(p) && p->located && gpa < p->gpa + brk_size(m) && p->gpa < gpa + len;
 }
 
 /* The guest writes over breakpoints; not over the one that is lifted for it. */
 static void note_store(struct model *m, unsigned int cpu, const struct soft_retired *d)
 {
-	const struct site *own = vcpu_of(m, cpu)->lifted;
+	const struct model_cpu *c = &m->cpus[cpu];
 	const struct soft_access *a = &d->access;
 	unsigned int i;
 
-	for (i = 0; own && i < m->nsites; i++)
-		if (m->sites[i].gpa == own->node.key)
-			m->sites[i].overwritten = false; /* it is set anew after the step */
 	if (d->what != SOFT_R_INSN || !a->len || !a->write || a->gpa == ~0ULL)
 		return;
 	if (d->insn.op == SOFT_STX && !d->env.stx_ok)
 		return;
-	for (i = 0; i < m->nsites; i++)
-		if (a->gpa < m->sites[i].gpa + brk_size(m) && m->sites[i].gpa < a->gpa + a->len &&
-		    (!own || own->node.key != m->sites[i].gpa))
-			m->sites[i].overwritten = true;
+	for (i = 0; i < m->nbps; i++) {
+		struct model_bp *p = &m->bps[i];
+
+		if (overlaps(m, p, a->gpa, a->len) && p->inserted &&
+		    !(c->lifts && c->lifted_gpa == p->gpa))
+			p->overwritten = true;
+	}
+}
+
+/* Before an instruction: which breakpoints are in guest memory? */
+static void note_inserted(struct model *m, unsigned int cpu)
+{
+	enum run_state run = vcpu_run_state(vcpu_of(m, cpu));
+	struct model_cpu *c = &m->cpus[cpu];
+	unsigned int i;
+
+	c->lifts = vcpu_of(m, cpu)->lifted && missing_location(m, &c->lifted_gpa);
+	for (i = 0; i < m->nbps; i++)
+		m->bps[i].inserted = is_sw(&m->bps[i]) && m->bps[i].located &&
+				     softvm_has_brk(m->vm, m->bps[i].gpa);
+	if (run != RUN_STEP_OFF && run != RUN_STEP_OVER)
+		c->off_watch = false;
+	else if (c->reported && c->reported_watch && c->reported_pc == c->regs.pc)
+		c->off_watch = true;
 }
 
 /* ---- steps ------------------------------------------------------------------------------- */
 
-/* What it comes to is decided without the debugger. */
-static void decided(struct model_cpu *c)
+/* What stands at its PC was passed without the debugger. */
+static void passed(struct model_cpu *c)
 {
-	c->told = true;
-	c->told_watch = c->told_loose = false;
-	c->told_pc = c->regs.pc;
+	c->reported = true;
+	c->reported_watch = c->reported_perhaps = false;
+	c->reported_pc = c->regs.pc;
 }
 
-/* Is the step that this was part of over? */
-static bool whole(const struct model *m, unsigned int cpu, const struct soft_retired *d)
+/* Is the step that this was part of complete? */
+static bool is_complete(const struct model *m, unsigned int cpu, const struct soft_retired *d)
 {
-	const struct vmgdb_vcpu *v = vcpu_of(m, cpu);
 	uint64_t pc = m->cpus[cpu].regs.pc;
-	unsigned int i;
+	bool halted = is_stepping(m, cpu) && vcpu_of(m, cpu)->plan.halted;
 
-	if (d->what != SOFT_R_INSN || d->emulated || (v->stepping && v->plan.halted))
+	if (d->what != SOFT_R_INSN || d->emulated || halted)
 		return true;
 	if (d->insn.op == SOFT_REP)
 		return pc != d->pc;
 	if (d->insn.op == SOFT_SHADOW)
 		return false;
-	for (i = 0; v->stepping && i < v->plan.nuntil; i++)
-		if (v->plan.until[i] == pc)
-			return true;
-	return !v->stepping || !v->plan.nuntil;
+	return !is_running_to(m, cpu) || is_run_end(m, cpu, pc);
 }
 
-/* While memory is watched, who is let run goes on by steps, but not without interrupts. */
+/* While memory is watched, a vCPU that continues does so by steps, but not without interrupts. */
 static bool lets_in(const struct model *m, unsigned int cpu)
 {
-	const struct vmgdb_vcpu *v = vcpu_of(m, cpu);
-
-	return stepped_for_soft(m) && m->cpus[cpu].action.kind == RESUME_CONTINUE && !v->over &&
-	       !v->hop;
+	return stepped_for_soft(m) && m->cpus[cpu].action.kind == RESUME_CONTINUE &&
+	       vcpu_run_state(vcpu_of(m, cpu)) == RUN_STEP;
 }
 
 static void count_step(struct model *m, unsigned int cpu, const struct soft_retired *d)
@@ -389,18 +470,18 @@ static void count_step(struct model *m, unsigned int cpu, const struct soft_reti
 
 	if (c->action.kind == RESUME_STEP && c->steps)
 		fibers_fail("vCPU %u runs on after its step", cpu);
-	if (d->what == SOFT_R_IRQ && !c->halted && vcpu_of(m, cpu)->stepping && !lets_in(m, cpu))
+	if (d->what == SOFT_R_IRQ && !c->halted && is_stepping(m, cpu) && !lets_in(m, cpu))
 		fibers_fail("vCPU %u: an interrupt in a step", cpu);
 	if (!stays)
-		c->told = c->told_watch = c->told_loose = false;
-	if (!whole(m, cpu, d)) {
+		c->reported = c->reported_watch = c->reported_perhaps = false;
+	if (!is_complete(m, cpu, d)) {
 		c->named = c->named && stays;
 		return;
 	}
 	c->steps++;
 	if (c->action.kind == RESUME_RANGE && silent_at(m, cpu, c->regs.pc)) {
-		decided(c);
-		c->told_loose = true;
+		passed(c);
+		c->reported_perhaps = true;
 	}
 }
 
@@ -436,94 +517,116 @@ static void on_retired(void *opaque, struct softcpu *cpu, const struct soft_reti
 		note_changes(m, cpu->index);
 	c->halted = d->what == SOFT_R_INSN && d->insn.op == SOFT_HLT;
 	if (!d->emulated)
-		compare(m, cpu->index, !vcpu_of(m, cpu->index)->stepping);
+		compare(m, cpu->index, !is_stepping(m, cpu->index));
 }
 
 /* ---- traps ------------------------------------------------------------------------------- */
 
-static void owe(struct model *m, unsigned int cpu, enum stop_kind kind, uint64_t addr)
+static void set_due(struct model *m, unsigned int cpu, enum stop_kind kind, uint64_t addr)
 {
 	struct model_cpu *c = &m->cpus[cpu];
 
-	c->owed = true;
-	c->owed_perhaps = m->phase != MODEL_RUNNING;
-	c->owes = (struct stop){ .kind = kind, .vcpu = cpu, .addr = addr };
-	c->owed_pc = c->regs.pc;
+	c->due = true;
+	c->due_perhaps = m->phase != MODEL_RUNNING;
+	c->due_stop = (struct stop){ .kind = kind, .vcpu = cpu, .addr = addr };
+	c->due_pc = c->regs.pc;
 }
 
-/* It was told here, and has had no occasion to come here again. */
+/* It was reported here, and has had no occasion to be here again. */
 static bool is_known(const struct model_cpu *c)
 {
-	return c->told && c->told_pc == c->regs.pc && !c->told_loose && !c->halted;
+	return c->reported && c->reported_pc == c->regs.pc && !c->reported_perhaps && !c->halted;
 }
 
 static void check_not_again(const struct model_cpu *c, unsigned int cpu)
 {
 	if (is_known(c))
-		fibers_fail("vCPU %u is to be told again at %#llx", cpu,
+		fibers_fail("vCPU %u is to be reported again at %#llx", cpu,
 			    (unsigned long long)c->regs.pc);
 }
 
+/* A breakpoint instruction that is in guest memory alone. */
+static bool is_ours(const struct model *m, uint64_t gpa)
+{
+	return softvm_has_brk(m->vm, gpa) &&
+	       memcmp(m->mem.base + gpa, m->vm->ops->cpu->brk, brk_size(m)) != 0;
+}
+
+static void hit_sw(struct model *m, unsigned int cpu)
+{
+	struct model_cpu *c = &m->cpus[cpu];
+	const struct model_bp *p = sw_at(m, c->regs.pc);
+
+	check_not_again(c, cpu);
+	if (!p || p->silent)
+		passed(c);
+	else
+		set_due(m, cpu, STOP_SWBREAK, c->regs.pc);
+}
+
+/* Another vCPU may go on during the look-up, which comes last therefore. */
 static void trapped_brk(struct model *m, unsigned int cpu)
 {
 	struct model_cpu *c = &m->cpus[cpu];
-	const struct vmgdb_vcpu *v = vcpu_of(m, cpu);
-	uint64_t pc = c->regs.pc, gpa;
+	bool ours, guests;
+	uint64_t gpa;
 
-	if (!translate(m, cpu, pc, &gpa))
+	if (!translate(m, cpu, c->regs.pc, &gpa))
 		fibers_fail("vCPU %u: a breakpoint where nothing is mapped", cpu);
-	if (!site_set(m, gpa) || (v->lifted && v->lifted->node.key == gpa)) {
-		if (m->mem.base[gpa] != SOFT_BRK)
-			fibers_fail("vCPU %u: a breakpoint at %#llx that nobody set", cpu,
-				    (unsigned long long)pc);
-		c->given_back = true;
-		return;
-	}
-	check_not_again(c, cpu);
-	if (silent_at(m, cpu, pc))
-		decided(c);
+	ours = is_ours(m, gpa);
+	guests = m->mem.base[gpa] == SOFT_BRK;
+	if (!ours && softvm_has_brk(m->vm, gpa))
+		ours = breakpoints_location(m->vm->engine.bps, gpa); /* on the guest's own */
+	if (ours)
+		hit_sw(m, cpu);
+	else if (guests)
+		c->reinjected = true;
 	else
-		owe(m, cpu, STOP_SWBREAK, pc);
+		fibers_fail("vCPU %u: a breakpoint at %#llx that nobody set", cpu,
+			    (unsigned long long)c->regs.pc);
 }
 
 static void trapped_exec(struct model *m, unsigned int cpu)
 {
 	struct model_cpu *c = &m->cpus[cpu];
-	const struct model_point *p = slot_at(m, c->regs.pc);
 
-	if (!p) /* the end of an exclusive sequence */
-		return;
-	check_not_again(c, cpu);
-	if (p->silent)
-		decided(c);
-	else
-		owe(m, cpu, is_sw(p) ? STOP_SWBREAK : STOP_HWBREAK, p->addr);
+	if (hw_at(m, c->regs.pc)) {
+		check_not_again(c, cpu);
+		set_due(m, cpu, STOP_HWBREAK, c->regs.pc);
+	} else if (sw_at(m, c->regs.pc) && in_slot(m, sw_at(m, c->regs.pc))) {
+		hit_sw(m, cpu);
+	} else if (!is_run_end(m, cpu, c->regs.pc)) {
+		fibers_fail("vCPU %u: a slot at %#llx that nobody set", cpu,
+			    (unsigned long long)c->regs.pc);
+	}
 }
 
-/* Is the instruction that is to come an access that is watched? */
-static bool watch_ahead(const struct model *m, const struct soft_regs *r)
+/* The access that the instruction at the PC is going to make. */
+static void access_ahead(const struct model *m, const struct soft_regs *r, struct soft_access *a)
 {
-	struct soft_access a;
 	struct soft_insn i;
 	uint64_t gpa;
 
-	if (soft_fetch(&m->mem, r, &i, &gpa))
-		return false;
-	soft_access_of(&m->mem, r, &i, &a);
-	return watch_of(m, &a);
+	*a = (struct soft_access){ 0 };
+	if (!soft_fetch(&m->mem, r, &i, &gpa))
+		soft_access_of(&m->mem, r, &i, a);
 }
 
 static void trapped_watch(struct model *m, unsigned int cpu)
 {
 	struct model_cpu *c = &m->cpus[cpu];
 	bool before = m->vm->ops->cpu->watch_before;
+	struct soft_access a;
 
-	if (before ? !watch_ahead(m, &c->regs) : !c->watch_due)
+	access_ahead(m, &c->regs, &a);
+	if (before ? !is_watched(m, &a) : !c->watch_due)
 		fibers_fail("vCPU %u: a watchpoint that nobody set", cpu);
-	if (before && c->told_watch)
+	if (before)
+		note_watches(m, c, &a);
+	if (before && c->reported_watch)
 		check_not_again(c, cpu);
 	c->watch_due = false;
-	owe(m, cpu, STOP_WATCH, 0);
+	set_due(m, cpu, STOP_WATCH, 0);
 }
 
 static void on_trapped(void *opaque, struct softcpu *cpu, const struct trap *t)
@@ -534,7 +637,7 @@ static void on_trapped(void *opaque, struct softcpu *cpu, const struct trap *t)
 		printf("  vCPU %u: trap %x at %#llx\n", cpu->index, t->kind,
 		       (unsigned long long)t->pc);
 	if (t->kind & (TRAP_FATAL | TRAP_EVENT))
-		owe(m, cpu->index, t->kind & TRAP_FATAL ? STOP_FATAL : STOP_EVENT, 0);
+		set_due(m, cpu->index, t->kind & TRAP_FATAL ? STOP_FATAL : STOP_EVENT, 0);
 	if (m->phase != MODEL_RUNNING)
 		return;
 	if (t->kind & TRAP_WATCH)
@@ -545,68 +648,73 @@ static void on_trapped(void *opaque, struct softcpu *cpu, const struct trap *t)
 		trapped_exec(m, cpu->index);
 }
 
-/* ---- wishes ------------------------------------------------------------------------------ */
+/* ---- breakpoints ------------------------------------------------------------------------- */
 
-static void resolve(struct model *m, struct model_point *p)
+/* Through the tables of now; keep: one whose address is not mapped keeps the place that it had. */
+static void locate(const struct model *m, struct model_bp *p, bool keep)
 {
-	struct model_site *s;
+	uint64_t gpa;
+	bool mapped = translate(m, p->vcpu, p->addr, &gpa);
 	unsigned int i;
 
-	p->resolved = translate(m, p->vcpu, p->addr, &p->gpa);
-	for (i = 0; i < m->vm->ncpus && !p->resolved; i++)
-		p->resolved = translate(m, i, p->addr, &p->gpa);
-	if (!p->resolved)
-		return;
-	s = site_at(m, p->gpa);
-	if (!s) {
-		s = &m->sites[m->nsites++];
-		*s = (struct model_site){ .gpa = p->gpa };
-	}
-	s->refs++;
+	for (i = 0; i < m->vm->ncpus && !mapped; i++)
+		mapped = translate(m, i, p->addr, &gpa);
+	if (mapped)
+		p->gpa = gpa;
+	p->located = mapped || (p->located && keep);
+	p->elsewhere = !mapped && p->elsewhere;
 }
 
-static void unresolve(struct model *m, struct model_point *p)
-{
-	if (p->resolved)
-		site_at(m, p->gpa)->refs--;
-	p->resolved = false;
-}
-
-/* One that was removed in this stop, or while a vCPU with a stop for it was held, may go on. */
-static void watch_memory(struct model *m, struct model_point *p)
+static bool was_removed_pending(const struct model *m, uint64_t addr)
 {
 	unsigned int i;
 
+	for (i = 0; i < m->nremoved; i++)
+		if (m->removed[i] == addr)
+			return true;
+	return false;
+}
+
+/* One that was removed in this stop, or with a change that is pending, may go on. */
+static void watch_memory(const struct model *m, struct model_bp *p)
+{
 	p->gpa = p->addr;
-	p->set = false;
-	p->maybe = m->unwatched;
-	for (i = 0; i < m->vm->ncpus; i++)
-		p->maybe |= vcpu_of(m, i)->event.kind == STOP_WATCH &&
-			    vcpu_of(m, i)->event.addr == p->addr;
+	p->maybe = m->unwatched || was_removed_pending(m, p->addr);
 	up_to_date(m, p);
 }
 
-void model_insert(struct model *m, const struct model_point *p)
+void model_insert(struct model *m, const struct model_bp *p)
 {
 	if (m->trace)
 		printf("insert %u at %#llx%s\n", p->type, (unsigned long long)p->addr,
 		       p->silent ? ", silent" : "");
-	m->points[m->npoints] = *p;
+	m->bps[m->nbps] = *p;
 	if (is_sw(p))
-		resolve(m, &m->points[m->npoints]);
+		locate(m, &m->bps[m->nbps], false);
 	if (p->soft)
-		watch_memory(m, &m->points[m->npoints]);
-	m->npoints++;
+		watch_memory(m, &m->bps[m->nbps]);
+	m->nbps++;
+}
+
+void model_set_again(struct model *m, unsigned int i)
+{
+	if (m->trace)
+		printf("set again %u at %#llx\n", m->bps[i].type,
+		       (unsigned long long)m->bps[i].addr);
+	if (is_sw(&m->bps[i]))
+		locate(m, &m->bps[i], true);
 }
 
 void model_remove(struct model *m, unsigned int i)
 {
+	struct model_bp *p = &m->bps[i];
+
 	if (m->trace)
-		printf("remove %u at %#llx\n", m->points[i].type,
-		       (unsigned long long)m->points[i].addr);
-	unresolve(m, &m->points[i]);
-	m->unwatched |= m->points[i].soft;
-	m->points[i] = m->points[--m->npoints];
+		printf("remove %u at %#llx\n", p->type, (unsigned long long)p->addr);
+	m->unwatched |= p->soft;
+	if (p->soft && m->nremoved < MODEL_REMOVED_MAX)
+		m->removed[m->nremoved++] = p->addr;
+	*p = m->bps[--m->nbps];
 }
 
 void model_write(struct model *m, uint64_t gpa, const void *bytes, size_t n)
@@ -614,98 +722,105 @@ void model_write(struct model *m, uint64_t gpa, const void *bytes, size_t n)
 	unsigned int i;
 
 	memcpy(m->mem.base + gpa, bytes, n);
-	for (i = 0; i < m->nsites; i++)
-		if (gpa < m->sites[i].gpa + brk_size(m) && m->sites[i].gpa < gpa + n)
-			m->sites[i].overwritten = false; /* it goes under, and is set again */
-	for (i = 0; i < m->npoints; i++) {
-		struct model_point *p = &m->points[i];
+	for (i = 0; i < m->nbps; i++) {
+		struct model_bp *p = &m->bps[i];
 
 		if (!p->soft || gpa >= p->gpa + p->len || p->gpa >= gpa + n)
 			continue;
-		up_to_date(m, p); /* all changes were kept at the stop */
-		p->maybe |= p->kept;
+		up_to_date(m, p); /* all changes became pending at the stop */
+		p->maybe |= p->pending;
 	}
 }
 
-/* What the guest wrote over looks for its memory anew. */
-static void verify(struct model *m)
-{
-	unsigned int i;
-
-	for (i = 0; i < m->npoints; i++)
-		if (m->points[i].resolved && site_at(m, m->points[i].gpa)->overwritten)
-			unresolve(m, &m->points[i]);
-	for (i = 0; i < m->nsites; i++)
-		m->sites[i].overwritten = false;
-}
-
-/* How many execution slots are left for breakpoints that wait for their memory. */
+/* How many execution slots are left for software breakpoints. A watchpoint here takes one slot. */
 static unsigned int slots_left(const struct model *m)
 {
-	const struct hw_breakpoints *h = &m->vm->engine.hw;
-	unsigned int i, s, exec = 0, data = 0, have;
+	const struct vcpu_caps *c = &m->vm->cpus[0].cpu.caps;
+	unsigned int i, exec = 0, data = 0, have = c->exec_slots + c->shared_slots;
 
-	for (i = 0; i < h->npoints; i++)
-		for (s = 0; s < h->points[i].nslots; s++)
-			*(h->points[i].type == BP_HARDWARE ? &exec : &data) += 1;
-	have = h->caps.exec_slots + h->caps.shared_slots;
-	if (data > h->caps.watch_slots)
-		have -= data - h->caps.watch_slots;
+	if (softvm_memory_only(m->vm))
+		return 0;
+	for (i = 0; i < m->nbps; i++) {
+		exec += m->bps[i].type == BP_HARDWARE;
+		data += m->bps[i].type > BP_HARDWARE && !m->bps[i].soft;
+	}
+	if (data > c->watch_slots)
+		have -= data - c->watch_slots;
 	return have > exec ? have - exec : 0;
 }
 
-static void commit(struct model *m, bool free_run)
+/* It may have been located in the middle of the last step. */
+static void locate_waiting(const struct model *m, struct model_bp *p)
 {
-	unsigned int i, pending = 0;
-	bool room;
+	bool elsewhere = p->elsewhere;
 
-	if (m->ran && free_run)
-		verify(m);
-	for (i = 0; i < m->npoints; i++)
-		if (is_sw(&m->points[i]) && !m->points[i].resolved)
-			resolve(m, &m->points[i]);
-	for (i = m->nsites; i--;)
-		if (!m->sites[i].refs)
-			m->sites[i] = m->sites[--m->nsites];
-	for (i = 0; i < m->npoints; i++)
-		pending += is_sw(&m->points[i]) && !m->points[i].resolved;
-	room = pending <= slots_left(m);
-	for (i = 0; i < m->npoints; i++) {
-		bool waits = is_sw(&m->points[i]) && !m->points[i].resolved;
+	locate(m, p, false);
+	p->elsewhere = elsewhere;
+}
 
-		m->points[i].set = !waits || room;
-		m->points[i].perhaps = waits;
+/* What the engine does just before vCPUs run. For a single step nothing is inserted, and none is looked
+ * for, unless the step is more than one instruction; then it may be. */
+static void sync(struct model *m, bool step_only, bool inserts)
+{
+	unsigned int i, waiting = 0, room = slots_left(m);
+
+	for (i = 0; i < m->nbps; i++) {
+		struct model_bp *p = &m->bps[i];
+
+		if (!is_sw(p))
+			continue;
+		if (p->overwritten)
+			locate(m, p, false);
+		p->overwritten = p->has_room = p->inserted = false;
+		if (!p->located && step_only)
+			p->elsewhere = inserts;
+		if (!p->located && !step_only)
+			locate_waiting(m, p);
+		waiting += !p->located || p->elsewhere;
 	}
-	m->ran = true;
-	m->ran_free = free_run;
+	for (i = 0; i < m->nbps && !step_only; i++)
+		m->bps[i].has_room = waiting <= room;
 	m->unwatched = false;
 }
 
 /* ---- stops and resumes ------------------------------------------------------------------- */
 
-static bool watch_named(const struct model *m, const struct stop *s)
+static bool is_set(const struct model *m, enum bp_type type, uint64_t addr)
 {
-	static const enum hw_kind kind_of[] = {
-		[BP_WRITE] = HW_WRITE, [BP_READ] = HW_READ, [BP_ACCESS] = HW_ACCESS
-	};
-	unsigned int i;
-
-	for (i = 0; i < m->npoints; i++)
-		if (m->points[i].type >= BP_WRITE && m->points[i].addr == s->addr &&
-		    kind_of[m->points[i].type] == s->watch)
-			return true;
-	return false;
+	return model_find(m, type, addr) >= 0;
 }
 
-static bool still_owed(const struct model *m, unsigned int cpu)
+static bool watch_named(const struct model *m, const struct stop *s)
 {
-	const struct model_cpu *c = &m->cpus[cpu];
+	static const enum bp_type type_of[] = {
+		[HW_WRITE] = BP_WRITE, [HW_READ] = BP_READ, [HW_ACCESS] = BP_ACCESS
+	};
 
-	switch (c->owes.kind) {
-	case STOP_SWBREAK: return model_find(m, BP_SOFTWARE, c->regs.pc) >= 0;
-	case STOP_HWBREAK: return model_find(m, BP_HARDWARE, c->owes.addr) >= 0;
-	case STOP_WATCH: return watch_named(m, &vcpu_of(m, cpu)->event);
-	default: return true;
+	return is_set(m, type_of[s->watch], s->addr);
+}
+
+/* Of those that the access has hit, how many are set still? */
+static unsigned int watches_left(const struct model *m, const struct model_cpu *c)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < c->nwatches; i++)
+		n += is_set(m, c->watches[i].type, c->watches[i].addr);
+	return n;
+}
+
+/* Does a stop that was not reported still hold? Which of several watchpoints it was of is not known
+ * here. */
+static void check_still_due(const struct model *m, struct model_cpu *c)
+{
+	switch (c->due_stop.kind) {
+	case STOP_SWBREAK: c->due = is_set(m, BP_SOFTWARE, c->regs.pc); break;
+	case STOP_HWBREAK: c->due = is_set(m, BP_HARDWARE, c->due_stop.addr); break;
+	case STOP_WATCH:
+		c->due = watches_left(m, c);
+		c->due_perhaps |= watches_left(m, c) < c->nwatches;
+		break;
+	default: break;
 	}
 }
 
@@ -713,68 +828,107 @@ static bool any_watch(const struct model *m)
 {
 	unsigned int i;
 
-	for (i = 0; i < m->npoints; i++)
-		if (m->points[i].type >= BP_WRITE && !m->points[i].soft)
+	for (i = 0; i < m->nbps; i++)
+		if (m->bps[i].type >= BP_WRITE && !m->bps[i].soft)
 			return true;
 	return false;
 }
 
-static void let_go(struct model *m, unsigned int cpu, const struct resume_action *a)
+/* Does the vCPU go on from something that is there for sure? */
+static bool stands_on(const struct model *m, unsigned int cpu)
+{
+	const struct model_cpu *c = &m->cpus[cpu];
+	const struct model_bp *p = sw_at(m, c->regs.pc);
+	bool watched = c->reported_watch && m->vm->ops->cpu->watch_before && any_watch(m);
+
+	return watched || hw_at(m, c->regs.pc) ||
+	       (p && (is_at_home(m, cpu, p) || (!p->located && p->has_room)));
+}
+
+static void resume(struct model *m, unsigned int cpu, const struct resume_action *a)
 {
 	struct model_cpu *c = &m->cpus[cpu];
-	bool watched = c->told_watch && m->vm->ops->cpu->watch_before && any_watch(m), here;
-	uint64_t gpa;
 
 	c->action = *a;
 	c->steps = 0;
 	if (a->kind == RESUME_HOLD)
 		return;
-	if (c->owed && !still_owed(m, cpu))
-		c->owed = false;
-	m->must_stop |= c->owed && !c->owed_perhaps;
-	c->told = c->told && c->told_pc == c->regs.pc;
-	here = translate(m, cpu, c->regs.pc, &gpa) && site_set(m, gpa);
-	c->told_loose =
-		c->told && (c->told_loose || (!here && !slot_at(m, c->regs.pc) && !watched));
+	if (c->due)
+		check_still_due(m, c);
+	m->must_stop |= c->due && !c->due_perhaps;
+	c->reported = c->reported && c->reported_pc == c->regs.pc;
+	c->reported_perhaps = c->reported && (c->reported_perhaps || !stands_on(m, cpu));
 	c->named = a->kind == RESUME_STEP || a->kind == RESUME_RANGE;
+}
+
+/* The vCPU whose single step is all that is resumed; -1: more is. */
+static int single_step(const struct model *m, const struct resume_action *actions,
+		       const struct resume_action *rest)
+{
+	unsigned int i, n = 0;
+	int cpu = -1;
+
+	for (i = 0; i < m->vm->ncpus; i++) {
+		if (actions[i].kind == RESUME_HOLD)
+			continue;
+		cpu = (int)i;
+		n += actions[i].kind == RESUME_STEP ? 1 : 2;
+	}
+	return n == 1 && rest->kind == RESUME_HOLD ? cpu : -1;
+}
+
+/* May the step execute more than the instruction at the PC? */
+static bool is_long_step(const struct model *m, int cpu)
+{
+	struct soft_insn i;
+	uint64_t gpa;
+
+	if (cpu < 0 || soft_fetch(&m->mem, &m->cpus[cpu].regs, &i, &gpa))
+		return false;
+	switch (i.op) {
+	case SOFT_SHADOW:
+	case SOFT_REP:
+	case SOFT_LDX:
+	case SOFT_BRK:
+	case SOFT_FATAL: return true;
+	default: return m->cpus[cpu].due_stop.kind == STOP_FATAL;
+	}
 }
 
 void model_resume(struct model *m, const struct resume_action *actions,
 		  const struct resume_action *rest)
 {
-	bool free_run = false;
+	int stepped = single_step(m, actions, rest);
 	unsigned int i;
 
-	for (i = 0; i < m->vm->ncpus; i++)
-		free_run |= actions[i].kind == RESUME_CONTINUE || actions[i].kind == RESUME_RANGE;
-	commit(m, free_run);
+	m->step_only = stepped >= 0;
+	sync(m, m->step_only, is_long_step(m, stepped));
 	m->must_stop = m->interrupted = false;
 	for (i = 0; i < m->vm->ncpus; i++)
-		let_go(m, i, &actions[i]);
+		resume(m, i, &actions[i]);
 	m->must_stop |= change_due(m);
 	m->rest = *rest;
 	m->phase = MODEL_RUNNING;
 }
 
-/* All that the debugger can see is what the guest would. */
+/* Guest memory, and what the debugger sees of vCPUs, is as without a debugger. */
 static void compare_all(struct model *m)
 {
-	static uint8_t seen[SOFTVM_MEM];
 	unsigned int i;
 	size_t at;
 
-	points_read(&m->vm->engine.points, 0, seen, sizeof(seen));
-	if (memcmp(seen, m->mem.base, sizeof(seen)) != 0) {
-		for (at = 0; seen[at] == m->mem.base[at]; at++)
+	if (memcmp(m->vm->mem, m->mem.base, SOFTVM_MEM) != 0) {
+		for (at = 0; m->vm->mem[at] == m->mem.base[at]; at++)
 			;
-		fibers_fail("memory at %#zx: %02x, want %02x", at, seen[at], m->mem.base[at]);
+		fibers_fail("memory at %#zx: %02x, want %02x", at, m->vm->mem[at], m->mem.base[at]);
 	}
 	for (i = 0; i < m->vm->ncpus; i++) {
-		struct cpu_view *v = &m->vm->cpus[i].vcpu->view;
-		struct soft_regs *r = v->state;
+		struct cpu_view *v = m->vm->t->ops->view(m->vm->t, i);
+		struct soft_regs *r;
 
-		if (v->need(v, 0) || v->need(v, 1))
+		if (!v || v->need(v, 0) || v->need(v, 1))
 			fibers_fail("vCPU %u can't be read", i);
+		r = v->state;
 		if (m->vm->cpus[i].cpu.incomplete)
 			fibers_fail("vCPU %u is half done", i);
 		if (memcmp(r, &m->cpus[i].regs, offsetof(struct soft_regs, inject)) != 0)
@@ -792,100 +946,128 @@ static void check_step(struct model *m, const struct stop *s)
 {
 	const struct model_cpu *c = &m->cpus[s->vcpu];
 	const struct resume_action *a = &c->action;
+	const struct model_bp *p = sw_at(m, c->regs.pc);
 	uint64_t pc = c->regs.pc;
 
 	if (a->kind != RESUME_STEP && a->kind != RESUME_RANGE)
-		fibers_fail("vCPU %u: a step is told, it was not asked to step", s->vcpu);
+		fibers_fail("vCPU %u: a step is reported, it was not asked to step", s->vcpu);
 	if (!c->steps)
-		fibers_fail("vCPU %u: a step is told, it made none", s->vcpu);
-	if (a->kind == RESUME_RANGE && pc >= a->start && pc < a->end &&
-	    model_find(m, BP_SOFTWARE, pc) < 0 && !slot_at(m, pc))
+		fibers_fail("vCPU %u: a step is reported, it made none", s->vcpu);
+	if (a->kind == RESUME_RANGE && pc >= a->start && pc < a->end && !(p && !p->silent) &&
+	    !hw_at(m, pc))
 		fibers_fail("vCPU %u: its range is not left at %#llx", s->vcpu,
 			    (unsigned long long)pc);
+}
+
+/* The vCPU that an interrupt is reported of. */
+static unsigned int interrupted_cpu(const struct model *m)
+{
+	unsigned int i;
+
+	if (m->cpus[m->current].action.kind != RESUME_HOLD)
+		return m->current;
+	for (i = 0; i < m->vm->ncpus; i++)
+		if (m->cpus[i].action.kind != RESUME_HOLD)
+			return i;
+	return 0;
 }
 
 static void check_interrupt(struct model *m, const struct stop *s)
 {
 	unsigned int i;
 
-	if (s->vcpu != m->current)
-		fibers_fail("an interrupt is told of vCPU %u, not of %u", s->vcpu, m->current);
-
+	if (s->vcpu != interrupted_cpu(m))
+		fibers_fail("an interrupt is reported of vCPU %u, not of %u", s->vcpu,
+			    interrupted_cpu(m));
 	if (!m->interrupted)
-		fibers_fail("an interrupt is told that nobody asked for");
+		fibers_fail("an interrupt is reported that nobody asked for");
 	if (change_due(m))
 		fibers_fail("a change is lost");
-	for (i = 0; i < m->npoints; i++)
-		if (changed(m, &m->points[i]))
+	for (i = 0; i < m->nbps; i++)
+		if (changed(m, &m->bps[i]))
 			fibers_fail("the change at %#llx is lost",
-				    (unsigned long long)m->points[i].addr);
+				    (unsigned long long)m->bps[i].addr);
 	for (i = 0; i < m->vm->ncpus; i++)
-		if (m->cpus[i].owed && !m->cpus[i].owed_perhaps &&
+		if (m->cpus[i].due && !m->cpus[i].due_perhaps &&
 		    m->cpus[i].action.kind != RESUME_HOLD)
 			fibers_fail("vCPU %u: its stop is lost", i);
 }
 
-/* In the middle of steps: the breakpoint was seen without running into it, also where the guest has
- * written over it since. */
-static bool comes_to(struct model *m, const struct stop *s)
+/* In the middle of steps the vCPU reaches a breakpoint without running into it, also where the guest has
+ * written over it since: STOP_NONE, or what is reported. */
+static enum stop_kind reached(const struct model *m, unsigned int cpu)
 {
-	const struct model_cpu *c = &m->cpus[s->vcpu];
-	const struct model_point *slot = slot_at(m, c->regs.pc);
-	bool delivery = m->vm->cpus[s->vcpu].cpu.regs.inject; /* comes first */
-	uint64_t gpa;
+	const struct model_cpu *c = &m->cpus[cpu];
+	const struct model_bp *p = sw_at(m, c->regs.pc);
+	bool delivery = m->vm->cpus[cpu].cpu.regs.inject; /* comes first */
 
-	if (is_known(c) || delivery || (c->named && !c->steps && !c->halted) ||
-	    (s->kind == STOP_SWBREAK && silent_at(m, s->vcpu, c->regs.pc)))
-		return false;
-	if (s->kind == STOP_HWBREAK || (s->kind == STOP_SWBREAK && slot))
-		return slot && (slot->set || slot->perhaps) &&
-		       slot->type == (s->kind == STOP_HWBREAK ? BP_HARDWARE : BP_SOFTWARE);
-	return s->kind == STOP_SWBREAK && translate(m, s->vcpu, c->regs.pc, &gpa) &&
-	       site_at(m, gpa) && model_find(m, BP_SOFTWARE, c->regs.pc) >= 0;
+	if (is_known(c) || delivery || (c->named && !c->steps && !c->halted))
+		return STOP_NONE;
+	if (hw_at(m, c->regs.pc))
+		return STOP_HWBREAK;
+	return p && !p->silent ? STOP_SWBREAK : STOP_NONE;
 }
 
-static void check_owed(struct model *m, const struct stop *s)
+/* Other vCPUs may have reached one so, too, and have that pending. */
+static void note_reached(struct model *m, unsigned int but)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->vm->ncpus; i++) {
+		struct model_cpu *c = &m->cpus[i];
+		enum stop_kind kind = reached(m, i);
+		bool steps = stepped_for_soft(m) || c->action.kind > RESUME_CONTINUE;
+
+		if (i == but || c->due || !steps || !kind || c->action.kind == RESUME_HOLD)
+			continue;
+		set_due(m, i, kind, c->regs.pc);
+		c->due_perhaps = true;
+	}
+}
+
+static void check_due(struct model *m, const struct stop *s)
 {
 	struct model_cpu *c = &m->cpus[s->vcpu];
 
 	if (c->action.kind == RESUME_HOLD)
 		fibers_fail("vCPU %u is held and stops", s->vcpu);
-	if (!c->owed && comes_to(m, s))
+	if ((!c->due || c->due_perhaps) && reached(m, s->vcpu) == s->kind) {
+		c->due = false;
 		return;
-	if (!c->owed || c->owes.kind != s->kind)
+	}
+	if (!c->due || c->due_stop.kind != s->kind)
 		fibers_fail("vCPU %u: a stop of kind %d that did not happen", s->vcpu, s->kind);
 	if (s->kind == STOP_WATCH && !watch_named(m, s))
 		fibers_fail("vCPU %u: a watchpoint at %#llx that nobody set", s->vcpu,
 			    (unsigned long long)s->addr);
-	if (c->owed_pc != c->regs.pc)
+	if (c->due_pc != c->regs.pc)
 		fibers_fail("vCPU %u has moved since it stopped", s->vcpu);
-	c->owed = false;
+	c->due = false;
 }
 
-/* While all are stepped, who came to what is not told has been decided about without running into it:
- * whatever the debugger puts there now is for the next time. */
-static void note_decided(struct model *m)
+/* While all are stepped, a vCPU may have passed what is not reported without running into it: what the
+ * debugger sets there now is for the next time. */
+static void note_passed(struct model *m)
 {
 	unsigned int i;
 
 	for (i = 0; i < m->vm->ncpus && stepped_for_soft(m); i++) {
-		const struct vmgdb_vcpu *v = vcpu_of(m, i);
 		struct model_cpu *c = &m->cpus[i];
 
-		if (c->told || !v->met || v->met_at != c->regs.pc || !silent_at(m, i, c->regs.pc))
+		if (c->reported || !silent_at(m, i, c->regs.pc))
 			continue;
-		decided(c);
-		c->told_loose = true;
+		passed(c);
+		c->reported_perhaps = true;
 	}
 }
 
 /* Is it a stop for a change? */
-static bool told_change(struct model *m, const struct stop *s)
+static bool is_change(struct model *m, const struct stop *s)
 {
 	bool written = s->kind == STOP_WATCH && s->watch == HW_WRITE;
 	int i = written ? model_find(m, BP_WRITE, s->addr) : -1;
 
-	if (i < 0 || !m->points[i].soft || !take_change(m, &m->points[i]))
+	if (i < 0 || !m->bps[i].soft || !take_change(m, &m->bps[i]))
 		return false;
 	if (m->cpus[s->vcpu].action.kind == RESUME_HOLD)
 		fibers_fail("vCPU %u is held and stops", s->vcpu);
@@ -903,9 +1085,9 @@ void model_move(struct model *m, unsigned int cpu, uint64_t pc)
 {
 	struct model_cpu *c = &m->cpus[cpu];
 
-	if (c->owed && pc != c->regs.pc && is_ahead(m, &c->owes))
-		c->owed = false;
-	c->owed_pc = pc;
+	if (c->due && pc != c->regs.pc && is_ahead(m, &c->due_stop))
+		c->due = false;
+	c->due_pc = pc;
 	c->regs.pc = pc;
 }
 
@@ -922,22 +1104,19 @@ void model_stopped(struct model *m, const struct stop *s)
 	case STOP_STEP: check_step(m, s); break;
 	case STOP_INTERRUPT: check_interrupt(m, s); break;
 	default:
-		by_slot = !told_change(m, s);
+		by_slot = !is_change(m, s);
 		if (by_slot)
-			check_owed(m, s);
+			check_due(m, s);
 		break;
 	}
 	keep_changes(m);
-	note_decided(m);
-	if (m->ran_free) {
-		verify(m);
-		m->ran = false;
-	}
-	c->told_watch = (s->kind == STOP_WATCH && by_slot) ||
-			(c->told && c->told_watch && c->told_pc == c->regs.pc);
-	c->told = true;
-	c->told_loose = false;
-	c->told_pc = c->regs.pc;
+	note_passed(m);
+	note_reached(m, s->vcpu);
+	c->reported_watch = (s->kind == STOP_WATCH && by_slot) ||
+			    (c->reported && c->reported_watch && c->reported_pc == c->regs.pc);
+	c->reported = true;
+	c->reported_perhaps = false;
+	c->reported_pc = c->regs.pc;
 	m->current = s->vcpu;
 	compare_all(m);
 }
@@ -947,7 +1126,7 @@ static bool is_woken(const struct model *m, unsigned int cpu)
 	const struct softcpu *c = &m->vm->cpus[cpu].cpu;
 
 	return atomic_load(&c->irqs) &&
-	       (m->cpus[cpu].regs.flags & SOFT_IE || c->ops->cpu == &soft32_cpu);
+	       (m->cpus[cpu].regs.flags & SOFT_IE || c->ops->cpu->watch_before);
 }
 
 void model_idle(const struct model *m)
@@ -955,12 +1134,12 @@ void model_idle(const struct model *m)
 	unsigned int i;
 
 	if (m->must_stop || m->interrupted)
-		fibers_fail("a stop is not told");
+		fibers_fail("a stop is not reported");
 	for (i = 0; i < m->vm->ncpus; i++) {
 		const struct model_cpu *c = &m->cpus[i];
 
-		if (c->owed && !c->owed_perhaps && c->action.kind != RESUME_HOLD)
-			fibers_fail("vCPU %u: its stop is not told", i);
+		if (c->due && !c->due_perhaps && c->action.kind != RESUME_HOLD)
+			fibers_fail("vCPU %u: its stop is not reported", i);
 		if (c->action.kind != RESUME_HOLD && (!c->halted || is_woken(m, i)))
 			fibers_fail("vCPU %u does not run", i);
 	}
@@ -971,14 +1150,25 @@ void model_attaching(struct model *m)
 	m->phase = MODEL_ATTACHING;
 }
 
-void model_attached(struct model *m)
+/* The first vCPU that is not halted is reported, else the first one. */
+void model_attached(struct model *m, const struct stop *s)
 {
+	unsigned int first = 0;
+	struct model_cpu *c;
+
+	while (first < m->vm->ncpus && atomic_load(&m->vm->cpus[first].cpu.halted))
+		first++;
+	first = first < m->vm->ncpus ? first : 0;
+	if (s->kind != STOP_NONE || s->vcpu != first)
+		fibers_fail("attached to vCPU %u, not to %u", s->vcpu, first);
 	m->phase = MODEL_STOPPED;
-	m->current = 0;
-	m->ran = m->ran_free = m->unwatched = false;
-	m->cpus[0].told = true;
-	m->cpus[0].told_watch = m->cpus[0].told_loose = false;
-	m->cpus[0].told_pc = m->cpus[0].regs.pc;
+	m->current = first;
+	m->unwatched = false;
+	m->nremoved = 0;
+	c = &m->cpus[first];
+	c->reported = true;
+	c->reported_watch = c->reported_perhaps = false;
+	c->reported_pc = c->regs.pc;
 	compare_all(m);
 }
 
@@ -987,16 +1177,32 @@ void model_detaching(struct model *m)
 	m->phase = MODEL_DETACHING;
 }
 
-/* Between instructions, all of memory is as without a debugger. */
-void model_detached(struct model *m)
+static void forget_debugger(struct model *m)
 {
 	unsigned int i;
 
 	m->phase = MODEL_FREE;
-	m->npoints = m->nsites = 0;
+	m->nbps = 0;
 	for (i = 0; i < m->vm->ncpus; i++)
-		m->cpus[i].owed = m->cpus[i].watch_due = m->cpus[i].told = false;
+		m->cpus[i].due = m->cpus[i].watch_due = m->cpus[i].reported = false;
+}
+
+/* Between instructions, all of memory is as without a debugger. */
+void model_detached(struct model *m)
+{
+	forget_debugger(m);
 	if (memcmp(m->vm->mem, m->mem.base, SOFTVM_MEM) != 0)
+		fibers_fail("memory is not as the guest left it");
+}
+
+/* Nothing is touched any more: what was inserted is there, beneath it all is as it should be. */
+void model_ended(struct model *m)
+{
+	static uint8_t seen[SOFTVM_MEM];
+
+	forget_debugger(m);
+	breakpoints_read(m->vm->engine.bps, 0, seen, sizeof(seen));
+	if (memcmp(seen, m->mem.base, SOFTVM_MEM) != 0)
 		fibers_fail("memory is not as the guest left it");
 }
 
@@ -1004,9 +1210,8 @@ void model_detached(struct model *m)
 
 static void on_point(void *opaque, struct softcpu *c)
 {
-	(void)opaque;
-	(void)c;
 	fibers_yield();
+	note_inserted(opaque, c->index);
 }
 
 void model_init(struct model *m, struct softvm *vm)
@@ -1031,8 +1236,6 @@ void model_add(struct model *m, unsigned int cpu)
 		.regs = m->vm->cpus[cpu].cpu.regs,
 		.action = m->rest,
 	};
-	if (m->phase == MODEL_RUNNING)
-		m->ran_free |= m->rest.kind == RESUME_CONTINUE || m->rest.kind == RESUME_RANGE;
 }
 
 void model_fini(struct model *m)
@@ -1044,10 +1247,10 @@ void model_reset(struct model *m, unsigned int cpu, uint64_t pc)
 {
 	struct model_cpu *c = &m->cpus[cpu];
 
-	if (c->owed && !c->owed_perhaps && (m->phase == MODEL_RUNNING || m->phase == MODEL_STOPPED))
+	if (c->due && !c->due_perhaps && (m->phase == MODEL_RUNNING || m->phase == MODEL_STOPPED))
 		fibers_fail("vCPU %u: the VMM sees its end before the debugger", cpu);
-	if (c->owes.kind == STOP_FATAL)
-		c->owed = false;
+	if (c->due_stop.kind == STOP_FATAL)
+		c->due = false;
 	c->regs.pc = pc;
-	c->told = c->named = false;
+	c->reported = c->named = false;
 }

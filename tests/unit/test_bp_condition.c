@@ -91,24 +91,25 @@ Test(bp_condition, of_breakpoints,
 	const struct agent_code code = CONDITION(no);
 	struct bp_info info;
 
-	bp_vm_init(&soft8_host, 0);
-	set(0x100);
-	cr_expect_null(breakpoints_conditions(vm.b, BP_SOFTWARE, 0x100, 1));
-	cr_expect_eq(breakpoints_set_conditions(vm.b, BP_SOFTWARE, 0x104, 1, &code, 1), -ENOENT);
-	cr_expect_eq(breakpoints_set_conditions(vm.b, BP_WRITE, 0x100, 1, &code, 1), -EOPNOTSUPP);
-	cr_expect_eq(breakpoints_set_conditions(vm.b, BP_SOFTWARE, 0x100, 1, &code, 1), 0);
-	cr_expect_eq(breakpoints_set_conditions(vm.b, BP_SOFTWARE, 0x100, 1, &code, 1), 0);
-	cr_expect_not_null(breakpoints_conditions(vm.b, BP_SOFTWARE, 0x100, 1));
-	cr_expect_eq(breakpoints_info(vm.b, 0, &info), 0);
+	bp_vm_init(&bp_soft8_host, 0);
+	bp_set(0x100);
+	cr_expect_null(breakpoints_conditions(bp_vm.b, BP_SOFTWARE, 0x100, 1));
+	cr_expect_eq(breakpoints_set_conditions(bp_vm.b, BP_SOFTWARE, 0x104, 1, &code, 1), -ENOENT);
+	cr_expect_eq(breakpoints_set_conditions(bp_vm.b, BP_WRITE, 0x100, 1, &code, 1),
+		     -EOPNOTSUPP);
+	cr_expect_eq(breakpoints_set_conditions(bp_vm.b, BP_SOFTWARE, 0x100, 1, &code, 1), 0);
+	cr_expect_eq(breakpoints_set_conditions(bp_vm.b, BP_SOFTWARE, 0x100, 1, &code, 1), 0);
+	cr_expect_not_null(breakpoints_conditions(bp_vm.b, BP_SOFTWARE, 0x100, 1));
+	cr_expect_eq(breakpoints_info(bp_vm.b, 0, &info), 0);
 	cr_expect(info.conditional);
-	clear(0x100);
-	set(0x100);
-	cr_expect_null(breakpoints_conditions(vm.b, BP_SOFTWARE, 0x100, 1));
-	cr_expect_eq(breakpoints_set_conditions(vm.b, BP_SOFTWARE, 0x100, 1, &code, 1), 0);
-	cr_expect_eq(breakpoints_set_conditions(vm.b, BP_SOFTWARE, 0x100, 1, NULL, 0), 0);
-	cr_expect_null(breakpoints_conditions(vm.b, BP_SOFTWARE, 0x100, 1));
-	cr_assert_eq(breakpoints_insert(vm.b, 0, BP_HARDWARE, 0x200, 1, false, NULL), 0);
-	cr_expect_eq(breakpoints_set_conditions(vm.b, BP_HARDWARE, 0x200, 1, &code, 1), 0);
-	cr_expect_not_null(breakpoints_conditions(vm.b, BP_HARDWARE, 0x200, 1));
+	bp_clear(0x100);
+	bp_set(0x100);
+	cr_expect_null(breakpoints_conditions(bp_vm.b, BP_SOFTWARE, 0x100, 1));
+	cr_expect_eq(breakpoints_set_conditions(bp_vm.b, BP_SOFTWARE, 0x100, 1, &code, 1), 0);
+	cr_expect_eq(breakpoints_set_conditions(bp_vm.b, BP_SOFTWARE, 0x100, 1, NULL, 0), 0);
+	cr_expect_null(breakpoints_conditions(bp_vm.b, BP_SOFTWARE, 0x100, 1));
+	cr_assert_eq(breakpoints_insert(bp_vm.b, 0, BP_HARDWARE, 0x200, 1, false, NULL), 0);
+	cr_expect_eq(breakpoints_set_conditions(bp_vm.b, BP_HARDWARE, 0x200, 1, &code, 1), 0);
+	cr_expect_not_null(breakpoints_conditions(bp_vm.b, BP_HARDWARE, 0x200, 1));
 	bp_vm_fini();
 }

@@ -14,7 +14,7 @@ enum { PAGE = BP_PAGE };
 
 static void protect(uint64_t gpa, int prot)
 {
-	cr_assert_eq(mprotect(vm.host + gpa, PAGE, prot), 0);
+	cr_assert_eq(mprotect(bp_vm.host + gpa, PAGE, prot), 0);
 }
 
 BP_TEST(bp_memory, read_only, "read-only memory: reads work, a write is an error")
@@ -22,13 +22,13 @@ BP_TEST(bp_memory, read_only, "read-only memory: reads work, a write is an error
 	uint8_t bytes[8] = { 1, 2, 3 };
 
 	protect(PAGE, PROT_READ);
-	cr_expect(reads_as_before(PAGE - 8, 64));
-	cr_expect_eq(breakpoints_write(vm.b, PAGE + 8, bytes, sizeof(bytes)), -EFAULT);
-	cr_expect_eq(breakpoints_write(vm.b, PAGE - 4, bytes, sizeof(bytes)), -EFAULT);
-	cr_expect_eq(breakpoints_write(vm.b, 2 * PAGE - 4, bytes, sizeof(bytes)), -EFAULT);
-	cr_expect(untouched(), "nothing of it");
-	cr_expect_eq(vm.synced, 0, "no cache is told of it");
-	cr_expect_eq(breakpoints_write(vm.b, PAGE - 8, bytes, sizeof(bytes)), 0);
+	cr_expect(bp_reads_as_before(PAGE - 8, 64));
+	cr_expect_eq(breakpoints_write(bp_vm.b, PAGE + 8, bytes, sizeof(bytes)), -EFAULT);
+	cr_expect_eq(breakpoints_write(bp_vm.b, PAGE - 4, bytes, sizeof(bytes)), -EFAULT);
+	cr_expect_eq(breakpoints_write(bp_vm.b, 2 * PAGE - 4, bytes, sizeof(bytes)), -EFAULT);
+	cr_expect(bp_untouched(), "nothing of it");
+	cr_expect_eq(bp_vm.synced, 0, "no cache is told of it");
+	cr_expect_eq(breakpoints_write(bp_vm.b, PAGE - 8, bytes, sizeof(bytes)), 0);
 }
 
 BP_TEST(bp_memory, no_access, "PROT_NONE memory: neither can be, up to it both")
@@ -36,68 +36,70 @@ BP_TEST(bp_memory, no_access, "PROT_NONE memory: neither can be, up to it both")
 	uint8_t bytes[64];
 
 	protect(PAGE, PROT_NONE);
-	cr_expect_eq(breakpoints_read(vm.b, PAGE - 40, bytes, sizeof(bytes)), 40);
-	cr_expect_eq(memcmp(bytes, vm.before + PAGE - 40, 40), 0);
-	cr_expect_eq(breakpoints_read(vm.b, PAGE + 8, bytes, sizeof(bytes)), 0);
-	cr_expect_eq(breakpoints_write(vm.b, PAGE + 8, bytes, sizeof(bytes)), -EFAULT);
-	cr_expect_eq(breakpoints_write(vm.b, PAGE - 8, bytes, sizeof(bytes)), -EFAULT);
-	cr_expect(reads_as_before(PAGE - 40, 40));
+	cr_expect_eq(breakpoints_read(bp_vm.b, PAGE - 40, bytes, sizeof(bytes)), 40);
+	cr_expect_eq(memcmp(bytes, bp_vm.before + PAGE - 40, 40), 0);
+	cr_expect_eq(breakpoints_read(bp_vm.b, PAGE + 8, bytes, sizeof(bytes)), 0);
+	cr_expect_eq(breakpoints_write(bp_vm.b, PAGE + 8, bytes, sizeof(bytes)), -EFAULT);
+	cr_expect_eq(breakpoints_write(bp_vm.b, PAGE - 8, bytes, sizeof(bytes)), -EFAULT);
+	cr_expect(bp_reads_as_before(PAGE - 40, 40));
 	protect(PAGE, PROT_READ | PROT_WRITE);
-	cr_expect(untouched());
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(bp_memory, protected_later,
 	"memory that is protected while breakpoints are in it is left alone until it is not")
 {
-	set(PAGE);
-	set(PAGE + 0x10);
-	set(0x10);
-	sync_run();
+	bp_set(PAGE);
+	bp_set(PAGE + 0x10);
+	bp_set(0x10);
+	bp_sync_run();
 	protect(PAGE, PROT_NONE);
-	breakpoints_lift(vm.b, breakpoints_location(vm.b, PAGE + 0x10));
-	breakpoints_withdraw(vm.b);
-	sync_run();
-	cr_expect(inserted_at(0x10), "the others are not harmed");
-	cr_expect(notice_is("breakpoint at 0x1000 can't be hit: the memory can't be written, and "
-			    "no debug register is free"));
-	breakpoints_withdraw(vm.b);
+	breakpoints_lift(bp_vm.b, breakpoints_location(bp_vm.b, PAGE + 0x10));
+	breakpoints_withdraw(bp_vm.b);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x10), "the others are not harmed");
+	cr_expect(
+		bp_notice_is("breakpoint at 0x1000 can't be hit: the memory can't be written, and "
+			     "no debug register is free"));
+	breakpoints_withdraw(bp_vm.b);
 	protect(PAGE, PROT_READ | PROT_WRITE);
-	memcpy(vm.host + PAGE, vm.before + PAGE, PAGE); /* by the VMM */
-	sync_run();
-	cr_expect(inserted_at(PAGE) && inserted_at(PAGE + 0x10));
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
+	memcpy(bp_vm.host + PAGE, bp_vm.before + PAGE, PAGE); /* by the VMM */
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE) && bp_inserted_at(PAGE + 0x10));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(bp_memory, read_only_later, "a breakpoint that can't be taken out any more stays hidden")
 {
-	set(PAGE);
-	sync_run();
+	bp_set(PAGE);
+	bp_sync_run();
 	protect(PAGE, PROT_READ);
-	breakpoints_withdraw(vm.b);
-	cr_expect(inserted_at(PAGE));
-	cr_expect(reads_as_before(PAGE - 8, 32));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_inserted_at(PAGE));
+	cr_expect(bp_reads_as_before(PAGE - 8, 32));
 	protect(PAGE, PROT_READ | PROT_WRITE);
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(bp_memory, one_reason_at_a_time,
 	"overwritten first, read-only later: each is reported as it is")
 {
-	set(PAGE);
-	sync_run();
-	guest_writes(PAGE, 0x11);
-	breakpoints_withdraw(vm.b);
-	sync_run();
-	cr_expect(notice_is("breakpoint at 0x1000 was overwritten by the guest; it is inserted "
-			    "again"));
-	breakpoints_withdraw(vm.b);
+	bp_set(PAGE);
+	bp_sync_run();
+	bp_guest_writes(PAGE, 0x11);
+	breakpoints_withdraw(bp_vm.b);
+	bp_sync_run();
+	cr_expect(bp_notice_is("breakpoint at 0x1000 was overwritten by the guest; it is inserted "
+			       "again"));
+	breakpoints_withdraw(bp_vm.b);
 	protect(PAGE, PROT_READ);
-	sync_run();
-	cr_expect(notice_is("breakpoint at 0x1000 can't be hit: the memory can't be written, and "
-			    "no debug register is free"));
-	cr_expect(notice_is(NULL));
+	bp_sync_run();
+	cr_expect(
+		bp_notice_is("breakpoint at 0x1000 can't be hit: the memory can't be written, and "
+			     "no debug register is free"));
+	cr_expect(bp_notice_is(NULL));
 	protect(PAGE, PROT_READ | PROT_WRITE);
 }
 
@@ -111,24 +113,24 @@ BP_TEST(bp_memory, cut_short,
 	cr_assert_eq(ftruncate(fd, 2 * PAGE), 0);
 	cut = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	cr_assert_neq(cut, MAP_FAILED);
-	cr_assert_eq(memory_add(&vm.mem, 16 * PAGE, cut, 2 * PAGE), 0);
-	vm.map[16] = 16;
-	vm.map[17] = 17;
-	set(16 * PAGE + 0x10);
-	set(17 * PAGE + 0x10);
-	set(17 * PAGE + 0x20);
-	sync_run();
-	cr_expect_eq(memcmp(cut + PAGE + 0x20, vm.cpu->brk, vm.cpu->brk_size), 0);
+	cr_assert_eq(memory_add(&bp_vm.mem, 16 * PAGE, cut, 2 * PAGE), 0);
+	bp_vm.map[16] = 16;
+	bp_vm.map[17] = 17;
+	bp_set(16 * PAGE + 0x10);
+	bp_set(17 * PAGE + 0x10);
+	bp_set(17 * PAGE + 0x20);
+	bp_sync_run();
+	cr_expect_eq(memcmp(cut + PAGE + 0x20, bp_vm.cpu->brk, bp_vm.cpu->brk_size), 0);
 	cr_assert_eq(ftruncate(fd, PAGE), 0);
-	breakpoints_lift(vm.b, breakpoints_location(vm.b, 17 * PAGE + 0x10));
-	cr_expect_eq(breakpoints_read(vm.b, 17 * PAGE - 16, bytes, sizeof(bytes)), 16);
-	cr_expect_eq(breakpoints_write(vm.b, 17 * PAGE - 16, bytes, sizeof(bytes)), -EFAULT);
-	cr_expect_eq(breakpoints_write(vm.b, 17 * PAGE, bytes, 8), -EFAULT);
-	breakpoints_withdraw(vm.b);
-	sync_run();
-	cr_expect_eq(memcmp(cut + 0x10, vm.cpu->brk, vm.cpu->brk_size), 0);
-	breakpoints_memory_gone(vm.b, 16 * PAGE, 2 * PAGE);
-	cr_expect_eq(memory_remove(&vm.mem, 16 * PAGE), 0);
+	breakpoints_lift(bp_vm.b, breakpoints_location(bp_vm.b, 17 * PAGE + 0x10));
+	cr_expect_eq(breakpoints_read(bp_vm.b, 17 * PAGE - 16, bytes, sizeof(bytes)), 16);
+	cr_expect_eq(breakpoints_write(bp_vm.b, 17 * PAGE - 16, bytes, sizeof(bytes)), -EFAULT);
+	cr_expect_eq(breakpoints_write(bp_vm.b, 17 * PAGE, bytes, 8), -EFAULT);
+	breakpoints_withdraw(bp_vm.b);
+	bp_sync_run();
+	cr_expect_eq(memcmp(cut + 0x10, bp_vm.cpu->brk, bp_vm.cpu->brk_size), 0);
+	breakpoints_memory_gone(bp_vm.b, 16 * PAGE, 2 * PAGE);
+	cr_expect_eq(memory_remove(&bp_vm.mem, 16 * PAGE), 0);
 	munmap(cut, 2 * PAGE);
 	close(fd);
 }
@@ -137,27 +139,27 @@ static void all_works(void)
 {
 	uint8_t bytes[PAGE];
 
-	set(0x100);
-	sync_run();
-	cr_expect(inserted_at(0x100));
-	cr_expect(reads_as_before(0xf0, 64));
-	cr_expect_eq(breakpoints_read(vm.b, BP_MEM - 8, bytes, sizeof(bytes)), 8);
-	vm.before[0x100] = 0x11;
-	cr_expect_eq(breakpoints_write(vm.b, 0x100, &vm.before[0x100], 1), 0);
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
+	bp_set(0x100);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
+	cr_expect(bp_reads_as_before(0xf0, 64));
+	cr_expect_eq(breakpoints_read(bp_vm.b, BP_MEM - 8, bytes, sizeof(bytes)), 8);
+	bp_vm.before[0x100] = 0x11;
+	cr_expect_eq(breakpoints_write(bp_vm.b, 0x100, &bp_vm.before[0x100], 1), 0);
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(bp_memory, plain_copies, "where the host has no memory files all is done by plain copies")
 {
-	vm.mem.plain = true;
+	bp_vm.mem.plain = true;
 	all_works();
 }
 
 BP_TEST(bp_memory, closed, "a VMM that closes all descriptors that it does not know: the same")
 {
-	close(vm.mem.window_fd);
+	close(bp_vm.mem.window_fd);
 	all_works();
-	cr_expect(vm.mem.plain);
-	vm.mem.window_fd = -1;
+	cr_expect(bp_vm.mem.plain);
+	bp_vm.mem.window_fd = -1;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The engine under random schedules: random programs on one to four software vCPUs, a debugger that
- * does random things, threads that take turns as a seed says, and a model that knows what must come
- * of it (softmodel.h).
+ * does random things, threads that take turns as a seed says, and a model that knows what must follow
+ * (softmodel.h).
  *
  *	VMGDB_SCHEDULES=N	how many (default 100000)
  *	VMGDB_SEED=N		the first of them; a failure prints its own
@@ -21,7 +21,7 @@ enum {
 	SCHEDULES = 100000,
 	SWITCHES = 60000, /* in one schedule, at most */
 	RESUMES = 10,
-	PATIENCE = 120, /* how long the debugger lets it run, in turns of its own */
+	TURNS = 120, /* how long the debugger lets it run, in turns of its own */
 };
 
 /*
@@ -43,7 +43,7 @@ enum {
 };
 
 struct schedule {
-	const struct vcpu_ops *ops;
+	const struct vcpu_ops *ops, *memory_ops; /* with execution slots, and without */
 	struct softvm vm;
 	struct model model;
 	unsigned int inputs;
@@ -137,7 +137,7 @@ static void write_text(struct schedule *s)
 
 		if (op != SOFT_LDX) {
 			text[at] = random_insn(op);
-		} else if (s->ops == &soft32_ops && at + k < n) {
+		} else if (s->ops->cpu->watch_before && at + k < n) {
 			for (which = rnd(2), i = 0; i < k; i++)
 				text[at + i] = exclusive[which][i];
 			at += k - 1;
@@ -196,7 +196,7 @@ static void init_regs(struct soft_regs *r)
 	r->r[6] = PATCH;
 }
 
-/* The VMM: inputs are numbers; a vCPU that has come to its end begins anew. */
+/* The VMM: inputs are numbers; a vCPU that has reached its end begins anew. */
 static bool serve(struct softvm_cpu *c)
 {
 	struct schedule *s = c->vm->opaque;
@@ -215,7 +215,7 @@ static bool serve(struct softvm_cpu *c)
 
 static struct target *target(struct schedule *s)
 {
-	return &s->vm.engine.target;
+	return s->vm.t;
 }
 
 static unsigned int any_cpu(const struct schedule *s)
@@ -223,13 +223,13 @@ static unsigned int any_cpu(const struct schedule *s)
 	return rnd(s->vm.ncpus);
 }
 
-static uint64_t point_len(const struct schedule *s, enum bp_type type)
+static uint64_t bp_len(const struct schedule *s, enum bp_type type)
 {
 	return type <= BP_HARDWARE ? s->ops->cpu->brk_kind : 1ULL << rnd(4);
 }
 
 /* Often where a vCPU is, was or will soon be. */
-static uint64_t point_addr(const struct schedule *s, const struct model_point *p)
+static uint64_t bp_addr(const struct schedule *s, const struct model_bp *p)
 {
 	if (p->type > BP_HARDWARE)
 		return SHARED + rnd(SOFT_PAGE) / p->len * p->len;
@@ -241,67 +241,69 @@ static uint64_t point_addr(const struct schedule *s, const struct model_point *p
 	}
 }
 
-/* A condition that never holds: GDB manual, "Bytecode Descriptions": const8 0, end. */
+/* A condition that is always false: GDB manual, "Bytecode Descriptions": const8 0, end. */
 static const uint8_t never[] = { 0x22, 0, 0x27 };
 
-static int insert_as(struct schedule *s, const struct model_point *p, const char **why)
+static int insert_as(struct schedule *s, const struct model_bp *p, const char **why)
 {
+	const struct agent_code code = { false, never, sizeof(never) };
+	int ret;
+
 	target(s)->ops->set_option(target(s), OPTION_SOFTWARE_WATCH, p->soft);
-	return target(s)->ops->insert(target(s), p->vcpu, p->type, p->addr, p->len, why);
+	ret = target(s)->ops->insert(target(s), p->vcpu, p->type, p->addr, p->len, why);
+	if (!ret && p->silent)
+		ret = target(s)->ops->conditions(target(s), p->type, p->addr, p->len, &code, 1);
+	return ret;
 }
 
 static void insert(struct schedule *s)
 {
 	static const enum bp_type types[] = { BP_SOFTWARE, BP_SOFTWARE, BP_SOFTWARE, BP_SOFTWARE,
 					      BP_HARDWARE, BP_WRITE,	BP_READ,     BP_ACCESS };
-	const struct agent_code code = { false, never, sizeof(never) };
-	struct model_point p = { .type = types[rnd(8)], .vcpu = any_cpu(s) };
+	struct model_bp p = { .type = types[rnd(8)], .vcpu = any_cpu(s) };
 	const char *why;
 	int ret;
 
-	p.len = point_len(s, p.type);
-	p.addr = point_addr(s, &p);
+	p.len = bp_len(s, p.type);
+	p.addr = bp_addr(s, &p);
 	p.soft = p.type == BP_WRITE && one_in(3);
 	if (p.soft) {
 		p.len = 1ULL << rnd(7);
 		p.addr = SHARED + rnd(SOFT_PAGE) / p.len * p.len;
 	}
-	if (model_find(&s->model, p.type, p.addr) >= 0 || s->model.npoints == MODEL_POINTS)
+	if (model_find(&s->model, p.type, p.addr) >= 0 || s->model.nbps == MODEL_BPS)
 		return;
 	p.silent = p.type == BP_SOFTWARE && one_in(6);
 	ret = insert_as(s, &p, &why);
 	if (ret && p.type == BP_SOFTWARE)
 		fibers_fail("insert at %#llx: %s", (unsigned long long)p.addr, strerror(-ret));
-	if (!ret && p.silent)
-		ret = target(s)->ops->conditions(target(s), p.type, p.addr, p.len, &code, 1);
 	if (!ret)
 		model_insert(&s->model, &p);
 }
 
-static void remove_point(struct schedule *s)
+static void remove_bp(struct schedule *s)
 {
-	unsigned int i = s->model.npoints ? rnd(s->model.npoints) : 0;
-	const struct model_point p = s->model.points[i];
+	unsigned int i = s->model.nbps ? rnd(s->model.nbps) : 0;
+	const struct model_bp p = s->model.bps[i];
 	const char *why;
 
-	if (!s->model.npoints)
+	if (!s->model.nbps)
 		return;
 	model_remove(&s->model, i);
 	target(s)->ops->remove(target(s), p.vcpu, p.type, p.addr, p.len, &why);
 }
 
-/* As gdb does it: all out, the same in again. */
-static void reinsert(struct schedule *s)
+/* As gdb does it: all are removed, and the same are set again. */
+static void set_again(struct schedule *s)
 {
 	const char *why;
 	unsigned int i;
 
-	for (i = 0; i < s->model.npoints; i++) {
-		const struct model_point *p = &s->model.points[i];
+	for (i = 0; i < s->model.nbps; i++) {
+		const struct model_bp *p = &s->model.bps[i];
 
-		if (p->silent || (p->type == BP_SOFTWARE && p->resolved))
-			continue;
 		target(s)->ops->remove(target(s), p->vcpu, p->type, p->addr, p->len, &why);
+		model_set_again(&s->model, i);
 		if (insert_as(s, p, &why))
 			fibers_fail("what was there is refused");
 	}
@@ -359,10 +361,10 @@ static void act(struct schedule *s)
 	case 0:
 	case 1:
 	case 2: insert(s); break;
-	case 3: remove_point(s); break;
+	case 3: remove_bp(s); break;
 	case 4: write_register(s); break;
 	case 5: write_memory(s); break;
-	case 6: reinsert(s); break;
+	case 6: set_again(s); break;
 	default: break;
 	}
 }
@@ -381,9 +383,7 @@ static struct resume_action random_action(const struct schedule *s, unsigned int
 	};
 }
 
-static void init_regs(struct soft_regs *r);
-
-/* One more vCPU: it is let run like those that the debugger does not name. */
+/* One more vCPU: its action is that of those that the debugger does not name. */
 static void add_cpu(struct schedule *s)
 {
 	unsigned int i = s->vm.ncpus;
@@ -456,17 +456,26 @@ static bool take_notice(struct softvm *vm)
 	return news;
 }
 
-/* Only the engine's notice makes the server look. */
+static void hold(struct schedule *s)
+{
+	int ret = target(s)->ops->hold(target(s));
+
+	if (ret)
+		fibers_fail("no hold: %s", strerror(-ret));
+}
+
+/* Only the engine's notice, or the end of a step that it waits for, makes the server look. */
 static bool stopped(struct schedule *s, bool first)
 {
 	struct stop stop, again;
 
-	if (!first && !take_notice(&s->vm))
+	if (!first && !take_notice(&s->vm) && !engine_await_step(&s->vm.engine))
 		return false;
 	if (!target(s)->ops->poll(target(s), &stop))
 		return false;
 	if (stop.vcpu >= s->vm.ncpus)
 		fibers_fail("a stop of no vCPU");
+	hold(s);
 	model_stopped(&s->model, &stop);
 	if (target(s)->ops->poll(target(s), &again))
 		fibers_fail("one stop, two reports");
@@ -480,10 +489,10 @@ static void maybe_irq(struct schedule *s)
 		softcpu_irq(&s->vm.cpus[any_cpu(s)].cpu);
 }
 
-/* Let it run until it stops or patience ends; then stop it. False: it was left running. */
+/* Let it run until it stops, or so long; then stop it. False: it was left running. */
 static bool wait_stop(struct schedule *s, bool leave)
 {
-	unsigned int left = 1 + rnd(PATIENCE);
+	unsigned int left = 1 + rnd(TURNS);
 	bool first = true;
 
 	while (!stopped(s, first)) {
@@ -509,13 +518,15 @@ static bool wait_stop(struct schedule *s, bool leave)
 
 static void attach(struct schedule *s)
 {
+	struct stop stop;
 	int ret;
 
 	model_attaching(&s->model);
-	ret = target(s)->ops->attach(target(s), &(struct stop){ 0 });
+	ret = target(s)->ops->attach(target(s), &stop);
 	if (ret)
 		fibers_fail("attach: %s", strerror(-ret));
-	model_attached(&s->model);
+	hold(s);
+	model_attached(&s->model, &stop);
 }
 
 static void detach(struct schedule *s, bool stay)
@@ -552,27 +563,35 @@ static void debug(struct schedule *s)
 	}
 }
 
+/* Anything may be on its way, also with a debugger there. */
+static void end(struct schedule *s, bool attached)
+{
+	model_detaching(&s->model);
+	softvm_stop(&s->vm);
+	if (attached)
+		target(s)->ops->detach(target(s), DETACH_RUN);
+	model_ended(&s->model);
+}
+
 static void run_schedule(void *arg)
 {
 	struct schedule *s = arg;
 	unsigned int sessions = 1 + one_in(4);
+	bool attached = false;
 
 	softvm_start(&s->vm);
 	if (one_in(2))
 		run_free(s);
 	while (sessions--) {
 		debug(s);
-		if (!sessions && one_in(4))
-			break; /* taken down under its debugger */
+		attached = !sessions && one_in(4);
+		if (attached)
+			break;
 		detach(s, one_in(4));
 		if (one_in(2))
 			run_free(s);
 	}
-	model_detaching(&s->model); /* anything may be on its way */
-	softvm_stop(&s->vm);
-	if (s->vm.engine.attached)
-		target(s)->ops->detach(target(s), DETACH_RUN);
-	model_detached(&s->model);
+	end(s, attached);
 }
 
 /* ---- schedules --------------------------------------------------------------------------- */
@@ -584,10 +603,15 @@ static void build_and_run(void *arg)
 	unsigned int i, ncpus = 1 + rnd(4);
 
 	s->inputs = 0;
-	softvm_init(&s->vm, s->ops, ncpus, NULL);
+	softvm_init(&s->vm, one_in(3) ? s->memory_ops : s->ops, 0, NULL);
 	s->vm.on_exit = serve;
 	s->vm.opaque = s;
-	s->vm.engine.held = one_in(4);
+	if (one_in(2))
+		engine_set_spin(&s->vm.engine, 1 + rnd(20));
+	if (one_in(4))
+		engine_hold_vm(&s->vm.engine);
+	for (i = 0; i < ncpus; i++)
+		softvm_add(&s->vm, i);
 	write_text(s);
 	write_tables(&s->vm);
 	for (i = 0; i < ncpus; i++)
@@ -606,13 +630,15 @@ static unsigned long long setting(const char *name, unsigned long long otherwise
 	return value ? strtoull(value, NULL, 0) : otherwise;
 }
 
-static void run_all(const struct vcpu_ops *ops, unsigned long long share)
+static void run_all(const struct vcpu_ops *ops, const struct vcpu_ops *memory_ops,
+		    unsigned long long share)
 {
 	static struct schedule s;
 	unsigned long long seed = setting("VMGDB_SEED", 1), end;
 	const char *wrong;
 
 	s.ops = ops;
+	s.memory_ops = memory_ops;
 	s.trace = setting("VMGDB_TRACE", 0);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (end = seed + setting("VMGDB_SCHEDULES", SCHEDULES) / share; seed < end; seed++) {
@@ -625,10 +651,10 @@ static void run_all(const struct vcpu_ops *ops, unsigned long long share)
 
 Test(engine_random, soft8, .description = "random schedules on x86-like vCPUs")
 {
-	run_all(&soft8_ops, 2);
+	run_all(&soft8_ops, &soft8_memory_ops, 2);
 }
 
 Test(engine_random, soft32, .description = "random schedules on arm64-like vCPUs")
 {
-	run_all(&soft32_ops, 2);
+	run_all(&soft32_ops, &soft32_memory_ops, 2);
 }

@@ -13,7 +13,7 @@ enum { PAGE = BP_PAGE };
 static int insert(enum bp_type type, uint64_t addr, uint64_t len)
 {
 	const char *why = NULL;
-	int ret = breakpoints_insert(vm.b, 0, type, addr, len, false, &why);
+	int ret = breakpoints_insert(bp_vm.b, 0, type, addr, len, false, &why);
 
 	if (ret && ret != -ENOMEM)
 		cr_expect_not_null(why, "a refusal has a reason");
@@ -24,7 +24,7 @@ static int insert(enum bp_type type, uint64_t addr, uint64_t len)
 static unsigned int laid_out(enum bp_type type, uint64_t addr)
 {
 	unsigned int i, n, found = 0;
-	const struct bp_slot *s = breakpoints_slots(vm.b, &n);
+	const struct bp_slot *s = breakpoints_slots(bp_vm.b, &n);
 
 	for (i = 0; i < n; i++)
 		found += s[i].type == type && (!addr || s[i].addr == addr);
@@ -35,7 +35,7 @@ static unsigned int all_slots(void)
 {
 	unsigned int n;
 
-	breakpoints_slots(vm.b, &n);
+	breakpoints_slots(bp_vm.b, &n);
 	return n;
 }
 
@@ -43,24 +43,24 @@ static unsigned int all_slots(void)
 
 Test(hw, shared, .description = "x86: four slots in all, for either kind; a fifth is refused")
 {
-	bp_vm_init(&soft8_host, 0);
+	bp_vm_init(&bp_soft8_host, 0);
 	cr_expect_eq(insert(BP_HARDWARE, 0x100, 1), 0);
 	cr_expect_eq(insert(BP_WRITE, 0x1000, 8), 0);
 	cr_expect_eq(insert(BP_ACCESS, 0x1010, 8), 0);
-	cr_expect_eq(breakpoints_exec_room(vm.b), 2);
+	cr_expect_eq(breakpoints_exec_room(bp_vm.b), 2);
 	cr_expect_eq(insert(BP_HARDWARE, 0x104, 1), 0);
 	cr_expect_eq(insert(BP_HARDWARE, 0x108, 1), -ENOSPC);
 	cr_expect_eq(insert(BP_WRITE, 0x1020, 8), -ENOSPC);
-	breakpoints_remove(vm.b, BP_HARDWARE, 0x100, 1);
+	breakpoints_remove(bp_vm.b, BP_HARDWARE, 0x100, 1);
 	cr_expect_eq(insert(BP_WRITE, 0x1020, 8), 0);
 	cr_expect_eq(all_slots(), 0, "laid out at the sync");
-	sync_run();
+	bp_sync_run();
 	cr_expect_eq(all_slots(), 4);
-	cr_expect(breakpoints_active(vm.b));
-	cr_expect_str_eq(state_of(BP_WRITE, 0x1000), "in a debug register");
-	breakpoints_remove_all(vm.b);
+	cr_expect(breakpoints_active(bp_vm.b));
+	cr_expect_str_eq(bp_state_of(BP_WRITE, 0x1000), "in a debug register");
+	breakpoints_remove_all(bp_vm.b);
 	cr_expect_eq(all_slots(), 0);
-	cr_expect_not(breakpoints_active(vm.b));
+	cr_expect_not(breakpoints_active(bp_vm.b));
 	bp_vm_fini();
 }
 
@@ -68,14 +68,14 @@ Test(hw, apart, .description = "arm64: each kind has slots of its own")
 {
 	unsigned int i;
 
-	bp_vm_init(&soft32_host, 0);
-	for (i = 0; i < soft32_host.caps.exec_slots; i++)
+	bp_vm_init(&bp_soft32_host, 0);
+	for (i = 0; i < bp_soft32_host.caps.exec_slots; i++)
 		cr_expect_eq(insert(BP_HARDWARE, 0x100 + 4 * i, 4), 0);
 	cr_expect_eq(insert(BP_HARDWARE, 0x200, 4), -ENOSPC);
-	for (i = 0; i < soft32_host.caps.watch_slots; i++)
+	for (i = 0; i < bp_soft32_host.caps.watch_slots; i++)
 		cr_expect_eq(insert(BP_READ, 0x1000 + 8 * i, 8), 0);
 	cr_expect_eq(insert(BP_READ, 0x2000, 8), -ENOSPC);
-	cr_expect_eq(breakpoints_exec_room(vm.b), 3);
+	cr_expect_eq(breakpoints_exec_room(bp_vm.b), 3);
 	bp_vm_fini();
 }
 
@@ -84,12 +84,12 @@ Test(hw, several_slots, .description = "a long watchpoint takes as many slots as
 	const struct bp_slot *s;
 	unsigned int i, n;
 
-	bp_vm_init(&soft8_host, 0);
+	bp_vm_init(&bp_soft8_host, 0);
 	cr_expect_eq(insert(BP_WRITE, 0x1004, 16), 0);
 	cr_expect_eq(insert(BP_WRITE, 0x2004, 8), -ENOSPC);
 	cr_expect_eq(insert(BP_WRITE, 0x2000, 8), 0);
-	sync_run();
-	s = breakpoints_slots(vm.b, &n);
+	bp_sync_run();
+	s = breakpoints_slots(bp_vm.b, &n);
 	cr_assert_eq(n, 4);
 	for (i = 0; i < n; i++)
 		cr_expect_eq(s[i].addr, i < 3 ? 0x1004 : 0x2000,
@@ -100,32 +100,32 @@ Test(hw, several_slots, .description = "a long watchpoint takes as many slots as
 
 Test(hw, no_slots, .description = "a host without debug hardware says so")
 {
-	bp_vm_init(&soft8_bare, 0);
+	bp_vm_init(&bp_soft8_bare, 0);
 	cr_expect_eq(insert(BP_HARDWARE, 0x100, 1), -EOPNOTSUPP);
 	cr_expect_eq(insert(BP_WRITE, 0x100, 1), -EOPNOTSUPP);
-	cr_expect_eq(breakpoints_exec_room(vm.b), 0);
+	cr_expect_eq(breakpoints_exec_room(bp_vm.b), 0);
 	bp_vm_fini();
 }
 
 Test(hw, never_fire, .description = "a host whose slots never fire says so, kind by kind")
 {
-	struct breakpoints_host host = soft8_host;
+	struct breakpoints_host host = bp_soft8_host;
 	int err;
 
 	host.no_exec = "no exec traps";
 	bp_vm_init(&host, 0);
-	cr_expect_str_eq(refused(BP_HARDWARE, 0x100, 1, &err), "no exec traps");
+	cr_expect_str_eq(bp_refused(BP_HARDWARE, 0x100, 1, &err), "no exec traps");
 	cr_expect_eq(err, -EOPNOTSUPP);
 	cr_expect_eq(insert(BP_WRITE, 0x1000, 8), 0);
-	set(0x200);
-	sync_run();
-	cr_expect(inserted_at(0x200), "no slot for software breakpoints either");
-	cr_expect_eq(breakpoints_exec_room(vm.b), 0);
+	bp_set(0x200);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x200), "no slot for software breakpoints either");
+	cr_expect_eq(breakpoints_exec_room(bp_vm.b), 0);
 	bp_vm_fini();
-	host = soft8_host;
+	host = bp_soft8_host;
 	host.no_watch = "no watch traps";
 	bp_vm_init(&host, 0);
-	cr_expect_str_eq(refused(BP_WRITE, 0x1000, 8, &err), "no watch traps");
+	cr_expect_str_eq(bp_refused(BP_WRITE, 0x1000, 8, &err), "no watch traps");
 	cr_expect_eq(err, -EOPNOTSUPP);
 	cr_expect_eq(insert(BP_HARDWARE, 0x100, 1), 0);
 	bp_vm_fini();
@@ -133,47 +133,47 @@ Test(hw, never_fire, .description = "a host whose slots never fire says so, kind
 
 Test(hw, refused_by_arch, .description = "what the architecture can't watch is refused as it says")
 {
-	bp_vm_init(&soft8_host, 0);
+	bp_vm_init(&bp_soft8_host, 0);
 	cr_expect_eq(insert(BP_READ, 0x1000, 8), -EOPNOTSUPP);
 	cr_expect_eq(insert(BP_WRITE, 0x1000, 0), -EINVAL);
 	cr_expect_eq(insert(BP_HARDWARE, 0x101, 1), -EINVAL);
-	sync_run();
+	bp_sync_run();
 	cr_expect_eq(all_slots(), 0);
 	bp_vm_fini();
 }
 
 Test(hw, twice, .description = "the same one twice is one; removing what is not there is nothing")
 {
-	bp_vm_init(&soft8_host, 0);
+	bp_vm_init(&bp_soft8_host, 0);
 	cr_expect_eq(insert(BP_WRITE, 0x1000, 8), 0);
 	cr_expect_eq(insert(BP_WRITE, 0x1000, 8), 0);
-	breakpoints_remove(vm.b, BP_WRITE, 0x1000, 4);
-	breakpoints_remove(vm.b, BP_ACCESS, 0x1000, 8);
-	sync_run();
+	breakpoints_remove(bp_vm.b, BP_WRITE, 0x1000, 4);
+	breakpoints_remove(bp_vm.b, BP_ACCESS, 0x1000, 8);
+	bp_sync_run();
 	cr_expect_eq(all_slots(), 1);
-	cr_expect(breakpoints_watching(vm.b, HW_WRITE, 0x1000));
-	cr_expect_not(breakpoints_watching(vm.b, HW_ACCESS, 0x1000));
-	cr_expect_not(breakpoints_watching(vm.b, HW_WRITE, 0x1008));
-	breakpoints_remove(vm.b, BP_WRITE, 0x1000, 8);
-	cr_expect_not(breakpoints_watching(vm.b, HW_WRITE, 0x1000));
-	sync_run();
+	cr_expect(breakpoints_watching(bp_vm.b, HW_WRITE, 0x1000));
+	cr_expect_not(breakpoints_watching(bp_vm.b, HW_ACCESS, 0x1000));
+	cr_expect_not(breakpoints_watching(bp_vm.b, HW_WRITE, 0x1008));
+	breakpoints_remove(bp_vm.b, BP_WRITE, 0x1000, 8);
+	cr_expect_not(breakpoints_watching(bp_vm.b, HW_WRITE, 0x1000));
+	bp_sync_run();
 	cr_expect_eq(all_slots(), 0);
 	bp_vm_fini();
 }
 
 Test(hw, step, .description = "for single steps watchpoints are laid out, execution slots are not")
 {
-	bp_vm_init(&soft8_host, 0);
+	bp_vm_init(&bp_soft8_host, 0);
 	cr_expect_eq(insert(BP_WRITE, 0x1000, 8), 0);
 	cr_expect_eq(insert(BP_HARDWARE, 0x100, 1), 0);
-	set(0x200);
-	sync_run();
+	bp_set(0x200);
+	bp_sync_run();
 	cr_expect_eq(all_slots(), 3);
-	cr_expect_eq(breakpoints_sync(vm.b, BP_SYNC_STEP, false), 0);
+	cr_expect_eq(breakpoints_sync(bp_vm.b, BP_SYNC_STEP, false), 0);
 	cr_expect_eq(all_slots(), 1);
 	cr_expect_eq(laid_out(BP_WRITE, 0x1000), 1);
-	cr_expect(breakpoints_watching(vm.b, HW_EXEC, 0x100), "it is still set");
-	sync_run();
+	cr_expect(breakpoints_watching(bp_vm.b, HW_EXEC, 0x100), "it is still set");
+	bp_sync_run();
 	cr_expect_eq(all_slots(), 3);
 	bp_vm_fini();
 }
@@ -185,20 +185,20 @@ Test(hw, no_patched_byte,
 {
 	unsigned int i;
 
-	bp_vm_init(&soft8_host, 0);
+	bp_vm_init(&bp_soft8_host, 0);
 	cr_assert_eq(insert(BP_WRITE, 0x1000, 8), 0);
 	for (i = 0; i < 5; i++)
-		set(0x100 + 4 * i);
-	sync_run();
+		bp_set(0x100 + 4 * i);
+	bp_sync_run();
 	cr_expect_eq(laid_out(BP_SOFTWARE, 0), 3);
 	for (i = 0; i < 5; i++)
-		cr_expect_eq(inserted_at(0x100 + 4 * i), i >= 3);
-	cr_expect_str_eq(state_of(BP_SOFTWARE, 0x100), "in a debug register");
-	cr_expect_str_eq(state_of(BP_SOFTWARE, 0x110), "inserted");
-	clear(0x100);
-	sync_run();
+		cr_expect_eq(bp_inserted_at(0x100 + 4 * i), i >= 3);
+	cr_expect_str_eq(bp_state_of(BP_SOFTWARE, 0x100), "in a debug register");
+	cr_expect_str_eq(bp_state_of(BP_SOFTWARE, 0x110), "inserted");
+	bp_clear(0x100);
+	bp_sync_run();
 	cr_expect_eq(laid_out(BP_SOFTWARE, 0), 3);
-	cr_expect_not(inserted_at(0x10c), "the next one has the slot");
+	cr_expect_not(bp_inserted_at(0x10c), "the next one has the slot");
 	cr_expect_eq(laid_out(BP_SOFTWARE, 0x10c), 1);
 	bp_vm_fini();
 }
@@ -206,20 +206,20 @@ Test(hw, no_patched_byte,
 Test(hw, survives_a_loader,
      .description = "one that the guest's loader writes over, before the page is mapped or after")
 {
-	bp_vm_init(&soft8_host, 0);
-	vm.map[5] = UNMAPPED;
-	set(5 * PAGE);
-	set(0x100);
-	sync_run();
-	vm.map[5] = 5;
-	guest_writes(5 * PAGE, 0x11);
-	guest_writes(0x100, 0x11);
-	breakpoints_withdraw(vm.b);
-	sync_run();
-	cr_expect(untouched());
+	bp_vm_init(&bp_soft8_host, 0);
+	bp_vm.map[5] = UNMAPPED;
+	bp_set(5 * PAGE);
+	bp_set(0x100);
+	bp_sync_run();
+	bp_vm.map[5] = 5;
+	bp_guest_writes(5 * PAGE, 0x11);
+	bp_guest_writes(0x100, 0x11);
+	breakpoints_withdraw(bp_vm.b);
+	bp_sync_run();
+	cr_expect(bp_untouched());
 	cr_expect_eq(laid_out(BP_SOFTWARE, 5 * PAGE), 1);
 	cr_expect_eq(laid_out(BP_SOFTWARE, 0x100), 1);
-	cr_expect(notice_is(NULL), "nobody need know");
+	cr_expect(bp_notice_is(NULL), "nobody need know");
 	bp_vm_fini();
 }
 
@@ -228,18 +228,18 @@ Test(hw, waiting_first,
 {
 	unsigned int i;
 
-	bp_vm_init(&soft8_host, 0);
-	vm.map[5] = UNMAPPED;
-	set(0x100);
+	bp_vm_init(&bp_soft8_host, 0);
+	bp_vm.map[5] = UNMAPPED;
+	bp_set(0x100);
 	for (i = 0; i < 5; i++)
-		set(5 * PAGE + 4 * i);
-	sync_run();
-	cr_expect(inserted_at(0x100));
+		bp_set(5 * PAGE + 4 * i);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
 	for (i = 0; i < 5; i++)
 		cr_expect_eq(laid_out(BP_SOFTWARE, 5 * PAGE + 4 * i), i < 4);
-	cr_expect(notice_is("breakpoint at 0x5010 waits: the address is not mapped yet"),
+	cr_expect(bp_notice_is("breakpoint at 0x5010 waits: the address is not mapped yet"),
 		  "the others can be hit");
-	cr_expect(notice_is(NULL));
+	cr_expect(bp_notice_is(NULL));
 	bp_vm_fini();
 }
 
@@ -249,57 +249,57 @@ Test(hw, gives_way,
 {
 	unsigned int i;
 
-	bp_vm_init(&soft8_host, 0);
+	bp_vm_init(&bp_soft8_host, 0);
 	for (i = 0; i < 4; i++)
-		set(0x100 + 4 * i);
-	sync_run();
-	cr_expect(untouched());
-	breakpoints_withdraw(vm.b);
+		bp_set(0x100 + 4 * i);
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	breakpoints_withdraw(bp_vm.b);
 	cr_expect_eq(insert(BP_WRITE, 0x1004, 8), 0);
 	cr_expect_eq(insert(BP_HARDWARE, 0x200, 1), 0);
-	sync_run();
+	bp_sync_run();
 	cr_expect_eq(laid_out(BP_WRITE, 0x1004), 2);
 	cr_expect_eq(laid_out(BP_HARDWARE, 0x200), 1);
 	cr_expect_eq(laid_out(BP_SOFTWARE, 0x100), 1);
 	for (i = 1; i < 4; i++)
-		cr_expect(inserted_at(0x100 + 4 * i), "%u", i);
+		cr_expect(bp_inserted_at(0x100 + 4 * i), "%u", i);
 	bp_vm_fini();
 }
 
 Test(hw, waiting_gives_way,
      .description = "one that waits loses its slot to what is asked for, and that is reported")
 {
-	bp_vm_init(&soft32_host, 0);
-	vm.map[5] = UNMAPPED;
-	set(5 * PAGE);
-	sync_run();
-	cr_expect(notice_is(NULL));
+	bp_vm_init(&bp_soft32_host, 0);
+	bp_vm.map[5] = UNMAPPED;
+	bp_set(5 * PAGE);
+	bp_sync_run();
+	cr_expect(bp_notice_is(NULL));
 	cr_expect_eq(insert(BP_HARDWARE, 0x100, 4), 0);
 	cr_expect_eq(insert(BP_HARDWARE, 0x104, 4), 0);
 	cr_expect_eq(insert(BP_HARDWARE, 0x108, 4), 0);
-	sync_run();
+	bp_sync_run();
 	cr_expect_eq(laid_out(BP_SOFTWARE, 0), 0);
-	cr_expect(notice_is("breakpoint at 0x5000 waits: the address is not mapped yet"));
+	cr_expect(bp_notice_is("breakpoint at 0x5000 waits: the address is not mapped yet"));
 	bp_vm_fini();
 }
 
 Test(hw, guest_uses_slots,
      .description = "a guest with debug registers in use keeps them, but for those that wait")
 {
-	bp_vm_init(&soft8_host, 0);
-	vm.map[5] = UNMAPPED;
-	set(0x100);
-	set(5 * PAGE);
-	cr_assert_eq(breakpoints_sync(vm.b, BP_SYNC_RUN, true), 0);
-	cr_expect(inserted_at(0x100));
+	bp_vm_init(&bp_soft8_host, 0);
+	bp_vm.map[5] = UNMAPPED;
+	bp_set(0x100);
+	bp_set(5 * PAGE);
+	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_RUN, true), 0);
+	cr_expect(bp_inserted_at(0x100));
 	cr_expect_eq(all_slots(), 1);
 	cr_expect_eq(laid_out(BP_SOFTWARE, 5 * PAGE), 1);
-	vm.map[5] = 5;
-	cr_assert_eq(breakpoints_sync(vm.b, BP_SYNC_RUN, true), 0);
-	cr_expect(inserted_at(5 * PAGE));
+	bp_vm.map[5] = 5;
+	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_RUN, true), 0);
+	cr_expect(bp_inserted_at(5 * PAGE));
 	cr_expect_eq(all_slots(), 0);
-	sync_run();
-	cr_expect(untouched());
+	bp_sync_run();
+	cr_expect(bp_untouched());
 	cr_expect_eq(all_slots(), 2);
 	bp_vm_fini();
 }
@@ -307,23 +307,23 @@ Test(hw, guest_uses_slots,
 Test(hw, two_names_one_slot,
      .description = "of two names of one place one has the slot, the other one is in memory")
 {
-	struct breakpoints_host host = soft8_host;
+	struct breakpoints_host host = bp_soft8_host;
 
 	host.caps.shared_slots = 1;
 	bp_vm_init(&host, 0);
-	vm.map[2] = 1;
-	set(PAGE + 0x40);
-	set(2 * PAGE + 0x40);
-	sync_run();
+	bp_vm.map[2] = 1;
+	bp_set(PAGE + 0x40);
+	bp_set(2 * PAGE + 0x40);
+	bp_sync_run();
 	cr_expect_eq(all_slots(), 1);
-	cr_expect(inserted_at(PAGE + 0x40));
-	clear(2 * PAGE + 0x40);
-	sync_run();
-	cr_expect(untouched());
-	set(2 * PAGE + 0x40);
-	clear(PAGE + 0x40);
-	cr_assert_eq(breakpoints_sync(vm.b, BP_SYNC_RUN, true), 0);
-	cr_expect(inserted_at(PAGE + 0x40));
+	cr_expect(bp_inserted_at(PAGE + 0x40));
+	bp_clear(2 * PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	bp_set(2 * PAGE + 0x40);
+	bp_clear(PAGE + 0x40);
+	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_RUN, true), 0);
+	cr_expect(bp_inserted_at(PAGE + 0x40));
 	bp_vm_fini();
 }
 
@@ -333,54 +333,54 @@ Test(hw, no_brk,
      .description =
 	     "a host that has no traps for breakpoint instructions: slots, or a clear refusal")
 {
-	struct breakpoints_host host = soft8_host;
+	struct breakpoints_host host = bp_soft8_host;
 	unsigned int i;
 	int err;
 
 	host.no_brk = "no int3 traps";
 	bp_vm_init(&host, 0);
-	vm.map[5] = UNMAPPED;
-	set(5 * PAGE);
+	bp_vm.map[5] = UNMAPPED;
+	bp_set(5 * PAGE);
 	for (i = 0; i < 3; i++)
-		set(0x100 + 4 * i);
-	refused(BP_SOFTWARE, 0x200, 1, &err);
+		bp_set(0x100 + 4 * i);
+	bp_refused(BP_SOFTWARE, 0x200, 1, &err);
 	cr_expect_eq(err, -ENOSPC);
 	cr_expect_eq(insert(BP_HARDWARE, 0x300, 1), -ENOSPC, "no breakpoint that would not hit");
-	sync_run();
-	cr_expect(untouched());
+	bp_sync_run();
+	cr_expect(bp_untouched());
 	cr_expect_eq(laid_out(BP_SOFTWARE, 0), 4);
-	clear(0x100);
+	bp_clear(0x100);
 	cr_expect_eq(insert(BP_HARDWARE, 0x300, 1), 0);
-	refused(BP_SOFTWARE, 0x100, 1, &err);
-	vm.map[5] = 5;
-	cr_assert_eq(breakpoints_sync(vm.b, BP_SYNC_RUN, true), 0);
-	cr_expect(untouched());
+	bp_refused(BP_SOFTWARE, 0x100, 1, &err);
+	bp_vm.map[5] = 5;
+	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_RUN, true), 0);
+	cr_expect(bp_untouched());
 	cr_expect_eq(laid_out(BP_SOFTWARE, 0), 3, "also where the guest uses some");
 	bp_vm_fini();
 }
 
 Test(hw, no_brk_no_slots, .description = "neither traps nor slots: the host's reason")
 {
-	struct breakpoints_host host = soft8_bare;
+	struct breakpoints_host host = bp_soft8_bare;
 	int err;
 
 	host.no_brk = "no int3 traps";
 	bp_vm_init(&host, 0);
-	cr_expect_str_eq(refused(BP_SOFTWARE, 0x100, 1, &err), "no int3 traps");
+	cr_expect_str_eq(bp_refused(BP_SOFTWARE, 0x100, 1, &err), "no int3 traps");
 	cr_expect_eq(err, -EOPNOTSUPP);
 	bp_vm_fini();
-	host = soft8_host;
+	host = bp_soft8_host;
 	host.no_brk = "no int3 traps";
 	host.no_exec = "no exec traps";
 	bp_vm_init(&host, 0);
-	cr_expect_str_eq(refused(BP_SOFTWARE, 0x100, 1, &err), "no int3 traps");
+	cr_expect_str_eq(bp_refused(BP_SOFTWARE, 0x100, 1, &err), "no int3 traps");
 	cr_expect_eq(err, -EOPNOTSUPP);
 	bp_vm_fini();
 }
 
 static void protect(uint64_t gpa, int prot)
 {
-	cr_assert_eq(mprotect(vm.host + gpa, PAGE, prot), 0);
+	cr_assert_eq(mprotect(bp_vm.host + gpa, PAGE, prot), 0);
 }
 
 Test(hw, rom, .description = "in read-only memory a breakpoint takes a slot, or is refused")
@@ -389,38 +389,56 @@ Test(hw, rom, .description = "in read-only memory a breakpoint takes a slot, or 
 	unsigned int i;
 	int err;
 
-	bp_vm_init(&soft8_host, 0);
+	bp_vm_init(&bp_soft8_host, 0);
 	protect(PAGE, PROT_READ);
 	for (i = 0; i < 4; i++)
-		set(0x100 + 4 * i);
-	set(PAGE);
-	set(PAGE + 4);
-	sync_run();
+		bp_set(0x100 + 4 * i);
+	bp_set(PAGE);
+	bp_set(PAGE + 4);
+	bp_sync_run();
 	cr_expect_eq(laid_out(BP_SOFTWARE, PAGE) + laid_out(BP_SOFTWARE, PAGE + 4), 2,
 		     "before those that can be in memory");
-	cr_expect(inserted_at(0x10c));
+	cr_expect(bp_inserted_at(0x10c));
 	cr_expect_eq(insert(BP_WRITE, 0x2004, 8), 0);
 	cr_expect_eq(insert(BP_HARDWARE, 0x200, 1), -ENOSPC, "they keep theirs");
-	why = refused(BP_SOFTWARE, PAGE + 8, 1, &err);
+	why = bp_refused(BP_SOFTWARE, PAGE + 8, 1, &err);
 	cr_expect_eq(err, -ENOSPC);
 	cr_expect_str_eq(why, "the memory there can't be written, and all debug registers are in "
 			      "use");
-	clear(PAGE);
+	bp_clear(PAGE);
 	cr_expect_eq(insert(BP_HARDWARE, 0x200, 1), 0);
-	refused(BP_SOFTWARE, PAGE, 1, &err);
-	sync_run();
+	bp_refused(BP_SOFTWARE, PAGE, 1, &err);
+	bp_sync_run();
 	cr_expect_eq(laid_out(BP_SOFTWARE, PAGE + 4), 1);
 	cr_expect_eq(all_slots(), 4);
-	breakpoints_remove(vm.b, BP_HARDWARE, 0x200, 1);
+	breakpoints_remove(bp_vm.b, BP_HARDWARE, 0x200, 1);
 	cr_expect_eq(insert(BP_HARDWARE, 0x204, 1), 0);
-	breakpoints_remove_all(vm.b);
-	cr_expect(untouched());
+	cr_expect_eq(insert(BP_HARDWARE, 0x208, 1), -ENOSPC);
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
 	bp_vm_fini();
-	bp_vm_init(&soft8_bare, 0);
+	bp_vm_init(&bp_soft8_bare, 0);
 	protect(PAGE, PROT_READ);
-	cr_expect_str_eq(refused(BP_SOFTWARE, PAGE, 1, &err), "the memory there can't be written");
+	cr_expect_str_eq(bp_refused(BP_SOFTWARE, PAGE, 1, &err),
+			 "the memory there can't be written");
 	cr_expect_eq(err, -EFAULT);
-	cr_expect_null(state_of(BP_SOFTWARE, PAGE));
+	cr_expect_null(bp_state_of(BP_SOFTWARE, PAGE));
+	bp_vm_fini();
+}
+
+Test(hw, rom_first, .description = "what can't be in memory has its slot before what only waits")
+{
+	struct breakpoints_host host = bp_soft8_host;
+
+	host.caps.shared_slots = 1;
+	bp_vm_init(&host, 0);
+	bp_vm.map[5] = UNMAPPED;
+	bp_set(5 * PAGE);
+	protect(PAGE, PROT_READ);
+	bp_set(PAGE);
+	bp_sync_run();
+	cr_expect_eq(laid_out(BP_SOFTWARE, PAGE), 1);
+	cr_expect_eq(all_slots(), 1);
 	bp_vm_fini();
 }
 
@@ -429,18 +447,18 @@ Test(hw, no_rom_any_more,
 {
 	unsigned int i;
 
-	bp_vm_init(&soft8_host, 0);
+	bp_vm_init(&bp_soft8_host, 0);
 	protect(PAGE, PROT_READ);
-	set(PAGE);
-	sync_run();
-	breakpoints_withdraw(vm.b);
+	bp_set(PAGE);
+	bp_sync_run();
+	breakpoints_withdraw(bp_vm.b);
 	protect(PAGE, PROT_READ | PROT_WRITE);
-	clear(PAGE);
-	set(PAGE);
+	bp_clear(PAGE);
+	bp_set(PAGE);
 	for (i = 0; i < 4; i++)
-		cr_expect_eq(insert(BP_HARDWARE, 0x200 + i, 1), 0);
-	sync_run();
-	cr_expect(inserted_at(PAGE));
+		cr_expect_eq(insert(BP_HARDWARE, 0x200 + 4 * i, 1), 0);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE));
 	bp_vm_fini();
 }
 
@@ -449,31 +467,33 @@ Test(hw, becomes_rom,
 {
 	unsigned int i;
 
-	bp_vm_init(&soft8_host, 0);
+	bp_vm_init(&bp_soft8_host, 0);
 	for (i = 0; i < 4; i++)
-		set(0x100 + 4 * i);
+		bp_set(0x100 + 4 * i);
 	for (i = 0; i < 6; i++)
-		set(PAGE + 4 * i);
-	sync_run();
-	cr_expect(inserted_at(PAGE) && !inserted_at(0x100));
-	breakpoints_withdraw(vm.b);
+		bp_set(PAGE + 4 * i);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE) && !bp_inserted_at(0x100));
+	breakpoints_withdraw(bp_vm.b);
 	protect(PAGE, PROT_READ);
-	sync_run();
+	bp_sync_run();
 	for (i = 0; i < 4; i++)
-		cr_expect(inserted_at(0x100 + 4 * i), "no gap");
+		cr_expect(bp_inserted_at(0x100 + 4 * i), "no gap");
 	for (i = 0; i < 6; i++)
 		cr_expect_eq(laid_out(BP_SOFTWARE, PAGE + 4 * i), i < 4);
-	cr_expect(notice_is("breakpoint at 0x1010 can't be hit: the memory can't be written, and "
-			    "no debug register is free"));
-	cr_expect(notice_is("breakpoint at 0x1014 can't be hit: the memory can't be written, and "
-			    "no debug register is free"));
-	cr_expect(notice_is(NULL));
-	cr_expect_str_eq(state_of(BP_SOFTWARE, PAGE + 0x14),
+	cr_expect(
+		bp_notice_is("breakpoint at 0x1010 can't be hit: the memory can't be written, and "
+			     "no debug register is free"));
+	cr_expect(
+		bp_notice_is("breakpoint at 0x1014 can't be hit: the memory can't be written, and "
+			     "no debug register is free"));
+	cr_expect(bp_notice_is(NULL));
+	cr_expect_str_eq(bp_state_of(BP_SOFTWARE, PAGE + 0x14),
 			 "can't be inserted: the memory can't be written");
 	protect(PAGE, PROT_READ | PROT_WRITE);
-	sync_run();
-	cr_expect(inserted_at(PAGE + 0x10) && inserted_at(PAGE + 0x14));
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x10) && bp_inserted_at(PAGE + 0x14));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 	bp_vm_fini();
 }

@@ -114,7 +114,7 @@ Test(packet, split, .description = "where input is cut makes no difference")
 		seen_init(&s, 64);
 		feed(&s, in, cut);
 		feed(&s, in + cut, n - cut);
-		/* a run of junk that is cut may be told twice */
+		/* a run of junk that is cut may be two events */
 		cr_expect(!strcmp(s.events, whole.events) || !strcmp(s.events, "+P-IJJBP+PI"),
 			  "cut at %zu: %s", cut, s.events);
 		cr_expect_eq(s.packets_len, whole.packets_len, "cut at %zu", cut);
@@ -141,7 +141,8 @@ Test(packet, too_long, .description = "a packet that is too long is dropped to i
 	cr_expect_str_eq(s.events, "PLPLB", "a wrong checksum comes first");
 }
 
-Test(packet, restarts, .description = "many packet starts in one piece of input are read in time")
+Test(packet, restarts,
+     .description = "reading many packet starts in one piece of input takes linear time")
 {
 	size_t n = 8 << 20;
 	char *in = malloc(n);

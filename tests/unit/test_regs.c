@@ -44,7 +44,7 @@ Test(regs, numbers, .description = "registers are numbered through all features,
 	cr_expect_null(regs_find_generic(&fake_narrow, "fp"));
 }
 
-Test(regs, apart, .description = "a feature that stands apart is described, and is not in g")
+Test(regs, apart, .description = "a feature with .apart is described, and is not in g")
 {
 	struct reg_feature last = *fake_wide.features[fake_wide.nfeatures - 1];
 	const struct reg_feature *features[8];
@@ -65,7 +65,7 @@ Test(regs, apart, .description = "a feature that stands apart is described, and 
 	cr_expect_not_null(regs_find(&d, regs_count(&d) - 1, NULL));
 }
 
-Test(regs, unreadable, .description = "a bank that can't be had is x, the others are values")
+Test(regs, unreadable, .description = "a bank that can't be read is x, the others are values")
 {
 	struct cpu_view *v = view();
 	char mem[2 * WIDE_SIZE];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How a conversation goes: attaching, acks, interrupts, new debuggers, back-pressure. */
+/* A session as a whole: attaching, acks, interrupts, new debuggers, back-pressure. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -39,12 +39,12 @@ static void open_running(const struct session_config *config)
 
 static void done(void)
 {
-	cr_expect_eq(fake_faults(&fake), 0, "the target was asked what it may not be asked");
+	cr_expect_eq(fake_faults(&fake), 0, "the target was used against its rules");
 	rsp_close(&rsp);
 }
 
-/* What the session has to say, as it is, taken as written. */
-static const char *said(void)
+/* What the session has for the peer, taken as written. */
+static const char *output(void)
 {
 	static char text[4096];
 	size_t n;
@@ -59,17 +59,17 @@ static const char *said(void)
 	return text;
 }
 
-static void hand(const char *bytes)
+static void input(const char *bytes)
 {
 	cr_assert_eq(session_input(rsp.session, bytes, strlen(bytes)), strlen(bytes));
 }
 
 /* ---- attaching --------------------------------------------------------------------------- */
 
-Test(session, holds, .description = "noise attaches nothing, the first packet does")
+Test(session, holds, .description = "noise attaches nothing, the first packet attaches the target")
 {
 	open_session(&unreliable);
-	hand("\r\nlogin: +-\x03$?#00~~~");
+	input("\r\nlogin: +-\x03$?#00~~~");
 	cr_expect_eq(fake.attaches, 0);
 	cr_expect(!session_holds(rsp.session));
 	cr_expect_eq(rsp_call(&rsp, "?")[0], 'T');
@@ -82,7 +82,7 @@ Test(session, holds, .description = "noise attaches nothing, the first packet do
 	done();
 }
 
-Test(session, refused, .description = "a second debugger is told so, and its session is over")
+Test(session, refused, .description = "a second debugger gets the reason, and its session is over")
 {
 	open_session(&reliable);
 	fake.attach_error = -EBUSY;
@@ -131,7 +131,8 @@ static void expect_no_debugger(const char *bytes)
 	done();
 }
 
-Test(session, no_debugger, .description = "what begins as no debugger does is not obeyed later on")
+Test(session, no_debugger,
+     .description = "a peer that begins as no debugger does is not obeyed later on")
 {
 	expect_no_debugger("POST / HTTP/1.1\r\n\r\n$M1000,1:ff#71");
 	expect_no_debugger(" ");
@@ -141,17 +142,17 @@ Test(session, no_debugger, .description = "what begins as no debugger does is no
 		open_session(&reliable);
 		cr_expect_eq(session_input(rsp.session, c, 1), 1);
 		cr_expect_eq(session_state(rsp.session), SESSION_OPEN);
-		hand("POST"); /* from the second byte on noise is only noise */
+		input("POST"); /* from the second byte on noise is only noise */
 		cr_expect_eq(session_state(rsp.session), SESSION_OPEN);
 		done();
 	}
 	open_session(&unreliable);
-	hand("POST / HTTP/1.1\r\n\r\n$M1000,1:ff#71");
-	cr_expect_str_eq(said(), "+$OK#9a", "on a line there may be noise before a debugger");
+	input("POST / HTTP/1.1\r\n\r\n$M1000,1:ff#71");
+	cr_expect_str_eq(output(), "+$OK#9a", "on a line there may be noise before a debugger");
 	done();
 }
 
-Test(session, no_vcpus, .description = "a VM without vCPUs gives errors, no more")
+Test(session, no_vcpus, .description = "a VM without vCPUs: each packet gets one reply")
 {
 	static const char *const packets[] = { "?",
 					       "g",
@@ -182,8 +183,8 @@ Test(session, no_vcpus, .description = "a VM without vCPUs gives errors, no more
 Test(session, coalesced, .description = "ack and reply, and several of them, come in one piece")
 {
 	open_session(&reliable);
-	hand("+$qAttached#8f+$qC#b4");
-	cr_expect_str_eq(said(), "+$1#31+$QC1#c5");
+	input("+$qAttached#8f+$qC#b4");
+	cr_expect_str_eq(output(), "+$1#31+$QC1#c5");
 	done();
 }
 
@@ -194,8 +195,8 @@ Test(session, split, .description = "input that comes in pieces of any size says
 	char want[256];
 
 	open_session(&unreliable);
-	hand(in);
-	strcpy(want, said());
+	input(in);
+	strcpy(want, output());
 	cr_assert_str_eq(want, "+$1#31+$OK#9a+$00010203#86+$OK#9a-+$QC1#c5");
 	done();
 	for (size_t size = 1; size < sizeof(in); size++) {
@@ -205,7 +206,7 @@ Test(session, split, .description = "input that comes in pieces of any size says
 
 			session_input(rsp.session, in + i, left < size ? left : size);
 		}
-		cr_expect_str_eq(said(), want, "in pieces of %zu", size);
+		cr_expect_str_eq(output(), want, "in pieces of %zu", size);
 		cr_expect_eq(memcmp(fake.memory, "#}", 2), 0);
 		done();
 	}
@@ -217,33 +218,34 @@ Test(session, no_ack, .description = "no-ack mode where bytes are safe, and only
 	const struct session_config *never[] = { &unreliable, &kept };
 
 	open_session(&reliable);
-	hand("+" NO_ACK);
-	cr_expect_str_eq(said(), "+$OK#9a");
-	hand("+$qC#b4");
-	cr_expect_str_eq(said(), "$QC1#c5");
+	input("+" NO_ACK);
+	cr_expect_str_eq(output(), "+$OK#9a");
+	input("+$qC#b4");
+	cr_expect_str_eq(output(), "$QC1#c5");
 	done();
 	for (size_t i = 0; i < 2; i++) {
 		open_session(never[i]);
 		cr_expect_null(strstr(rsp_call(&rsp, GREETING), "NoAck"));
 		cr_expect_str_eq(rsp_call(&rsp, "QStartNoAckMode"), "");
-		hand("$qC#b4");
-		cr_expect_str_eq(said(), "+$QCp1.1#94");
+		input("$qC#b4");
+		cr_expect_str_eq(output(), "+$QCp1.1#94");
 		done();
 	}
 }
 
-Test(session, nak_storm, .description = "bad checksums and naks, as many as come, end nothing")
+Test(session, nak_storm,
+     .description = "any number of bad checksums and naks leaves the session open")
 {
 	open_greeted(&unreliable);
 	for (int i = 0; i < 1000; i++) {
-		hand("$qC#00");
-		cr_expect_str_eq(said(), "-");
+		input("$qC#00");
+		cr_expect_str_eq(output(), "-");
 	}
-	hand("$qC#b4");
-	cr_expect_str_eq(said(), "+$QCp1.1#94");
+	input("$qC#b4");
+	cr_expect_str_eq(output(), "+$QCp1.1#94");
 	for (int i = 0; i < 1000; i++) {
-		hand("-");
-		cr_expect_str_eq(said(), "$QCp1.1#94");
+		input("-");
+		cr_expect_str_eq(output(), "$QCp1.1#94");
 	}
 	cr_expect_eq(session_state(rsp.session), SESSION_OPEN);
 	done();
@@ -252,11 +254,11 @@ Test(session, nak_storm, .description = "bad checksums and naks, as many as come
 Test(session, bad_no_ack, .description = "in no-ack mode a bad checksum is answered by an error")
 {
 	open_session(&reliable);
-	hand("+" NO_ACK "+$M1000,1:ff#00");
-	cr_expect_str_eq(said(), "+$OK#9a$E4a#da");
+	input("+" NO_ACK "+$M1000,1:ff#00");
+	cr_expect_str_eq(output(), "+$OK#9a$E4a#da");
 	cr_expect_eq(fake.memory[0], 0);
-	hand("$vCont;c#a8$vCont;s#00");
-	cr_expect_str_eq(said(), "", "while it runs that would pass for a stop");
+	input("$vCont;c#a8$vCont;s#00");
+	cr_expect_str_eq(output(), "", "while it runs that would pass for a stop");
 	done();
 }
 
@@ -265,11 +267,11 @@ Test(session, timeout, .description = "a stop reply that is not acknowledged is 
 	open_running(&unreliable);
 	cr_expect_eq(session_timeout_ms(rsp.session), -1);
 	fake_stop(&fake, (struct stop){ .kind = STOP_STEP });
-	cr_expect_eq(strncmp(said(), "$T05", 4), 0);
+	cr_expect_eq(strncmp(output(), "$T05", 4), 0);
 	cr_expect_gt(session_timeout_ms(rsp.session), 0);
 	session_timeout(rsp.session);
-	cr_expect_eq(strncmp(said(), "$T05", 4), 0);
-	hand("+");
+	cr_expect_eq(strncmp(output(), "$T05", 4), 0);
+	input("+");
 	cr_expect_eq(session_timeout_ms(rsp.session), -1);
 	done();
 }
@@ -301,15 +303,15 @@ Test(session, too_long,
 	done();
 }
 
-/* ---- while it runs ----------------------------------------------------------------------- */
+/* ---- while the VM runs ------------------------------------------------------------------- */
 
-Test(session, interrupt, .description = "0x03 stops the VM, and the stop is told once")
+Test(session, interrupt, .description = "0x03 stops the VM, and the stop is reported once")
 {
 	open_running(&reliable);
-	hand("\x03");
+	input("\x03");
 	cr_expect_eq(fake.interrupts, 1);
-	cr_expect_eq(strncmp(said(), "$T02", 4), 0);
-	cr_expect_str_eq(said(), "");
+	cr_expect_eq(strncmp(output(), "$T02", 4), 0);
+	cr_expect_str_eq(output(), "");
 	cr_expect(!session_running(rsp.session));
 	done();
 }
@@ -326,11 +328,11 @@ Test(session, stray, .description = "no byte but 0x03 stops a VM that runs")
 	session_input(rsp.session, all, n);
 	cr_expect_eq(fake.interrupts, 0);
 	/* and one inside a packet does not either, nor does a packet that is broken */
-	hand("$\x03#00$g#00-+");
+	input("$\x03#00$g#00-+");
 	cr_expect_eq(fake.interrupts, 0);
 	cr_expect(fake.running);
-	said();
-	hand("\x03");
+	output();
+	input("\x03");
 	cr_expect_eq(fake.interrupts, 1);
 	done();
 }
@@ -339,11 +341,11 @@ Test(session, interrupt_for_ack, .description = "0x03 in place of an ack is an i
 {
 	open_running(&unreliable);
 	session_console(rsp.session, "a", 1);
-	cr_expect_str_eq(said(), "$O61#b6");
-	hand("\x03");
+	cr_expect_str_eq(output(), "$O61#b6");
+	input("\x03");
 	cr_expect_eq(fake.interrupts, 1);
-	hand("+");
-	cr_expect_eq(strncmp(said(), "$T02", 4), 0);
+	input("+");
+	cr_expect_eq(strncmp(output(), "$T02", 4), 0);
 	done();
 }
 
@@ -351,31 +353,32 @@ Test(session, interrupt_early,
      .description = "0x03 before a resume that had to be sent again counts")
 {
 	open_greeted(&unreliable);
-	hand("$vCont;c#00\x03");
-	cr_expect_str_eq(said(), "-");
-	hand("$vCont;c#a8");
+	input("$vCont;c#00\x03");
+	cr_expect_str_eq(output(), "-");
+	input("$vCont;c#a8");
 	cr_expect(fake.resumes == 1 && fake.interrupts == 1);
-	cr_expect_eq(strncmp(said(), "+$T02", 5), 0);
-	/* before anything else it is late for a stop that was told already */
-	hand("+\x03$qC#b4+$vCont;c#a8");
+	cr_expect_eq(strncmp(output(), "+$T02", 5), 0);
+	/* before anything else it is late for a stop that was reported already */
+	input("+\x03$qC#b4+$vCont;c#a8");
 	cr_expect(fake.resumes == 2 && fake.interrupts == 1);
 	done();
 }
 
 Test(session, repeated,
-     .description = "the resume packet once more, for our ack was lost: one stop reply")
+     .description = "the resume packet once more, because its ack was lost: one stop reply")
 {
 	open_running(&unreliable);
-	hand("$vCont;c#a8$c#63");
-	cr_expect_str_eq(said(), "++");
+	input("$vCont;c#a8$c#63");
+	cr_expect_str_eq(output(), "++");
 	cr_expect_eq(fake.resumes, 1);
 	fake_stop(&fake, (struct stop){ .kind = STOP_STEP });
-	cr_expect_eq(strncmp(said(), "$T05thread:p1.1;", 16), 0);
-	cr_expect_str_eq(said(), "");
+	cr_expect_eq(strncmp(output(), "$T05thread:p1.1;", 16), 0);
+	cr_expect_str_eq(output(), "");
 	done();
 }
 
-Test(session, busy, .description = "another packet while it runs gets an error and stops nothing")
+Test(session, busy,
+     .description = "another packet while the VM runs gets an error and stops nothing")
 {
 	static const char *const packets[] = { "g",	    "m1000,4", "Hg1",	   "qfThreadInfo",
 					       "Z0,1000,1", "qC",      "nonsense", "" };
@@ -387,7 +390,7 @@ Test(session, busy, .description = "another packet while it runs gets an error a
 	done();
 }
 
-Test(session, leave_running, .description = "D and k work while it runs")
+Test(session, leave_running, .description = "D and k work while the VM runs")
 {
 	open_running(&reliable);
 	cr_expect_str_eq(rsp_call(&rsp, "D;1"), "OK");
@@ -399,20 +402,24 @@ Test(session, leave_running, .description = "D and k work while it runs")
 	done();
 }
 
-/* ---- without the hold -------------------------------------------------------------------- */
+/* ---- without the hold --------------------------------------------------------------------- */
 
-static const char *const need_hold[] = {
-	"g",	   "G00",	"p2",		"P0=1111111111111111", "m1000,4", "M1000,1:00",
-	"x1000,4", "X1000,1:a", "Z0,1000,1",	"z0,1000,1",	       "vCont;s", "c",
-	"s1234",   "C05",	"jThreadsInfo", "qThreadExtraInfo,1"
-};
-
-static void expect_refused(const char *error)
+static void expect_refused(const char *error, const char *resume_reply)
 {
-	for (size_t i = 0; i < sizeof(need_hold) / sizeof(need_hold[0]); i++)
-		cr_expect_str_eq(rsp_call(&rsp, need_hold[i]), error, "%s: %s", need_hold[i],
+	static const char *const state[] = {
+		"g",	     "G00",	   "p2",	   "P0=1111111111111111",
+		"m1000,4",   "M1000,1:00", "x1000,4",	   "X1000,1:a",
+		"Z0,1000,1", "z0,1000,1",  "jThreadsInfo", "qThreadExtraInfo,1"
+	};
+	static const char *const resumes[] = { "vCont;s", "c", "s1234", "C05" };
+	unsigned int before = fake.resumes;
+
+	for (size_t i = 0; i < sizeof(state) / sizeof(state[0]); i++)
+		cr_expect_str_eq(rsp_call(&rsp, state[i]), error, "%s: %s", state[i], rsp.reply);
+	for (size_t i = 0; i < sizeof(resumes) / sizeof(resumes[0]); i++)
+		cr_expect_str_eq(rsp_call(&rsp, resumes[i]), resume_reply, "%s: %s", resumes[i],
 				 rsp.reply);
-	cr_expect(fake.resumes <= 1 && fake.inserts == 0);
+	cr_expect(fake.resumes == before && fake.inserts == 0);
 	cr_expect(fake.memory[0] == 0 && fake.vcpus[0].state.r0 == 0x1111);
 }
 
@@ -437,13 +444,14 @@ static void expect_answered(const char *stop)
 	cr_expect_str_eq(rsp_call(&rsp, "?"), stop);
 }
 
-Test(session, ended, .description = "after W what needs vCPUs gets one error, all else an answer")
+Test(session, ended,
+     .description = "after W what needs vCPUs gets one error, everything else a reply")
 {
 	open_running(&reliable);
 	fake_stop(&fake, (struct stop){ .kind = STOP_EXITED, .status = 3 });
 	rsp_pump(&rsp);
 	cr_expect_str_eq(rsp.reply, "W03;process:1");
-	expect_refused("E.the VM has ended");
+	expect_refused("E.the VM has ended", "W03;process:1");
 	expect_answered("W03;process:1");
 	cr_expect_str_eq(rsp_call(&rsp, "D"), "OK");
 	cr_expect_eq(fake.detaches, 1);
@@ -456,13 +464,14 @@ Test(session, ended, .description = "after W what needs vCPUs gets one error, al
 	done();
 }
 
-Test(session, ended_stopped, .description = "a VM that ends while it is stopped: the resume gets W")
+Test(session, ended_stopped,
+     .description = "a VM that ends while it is stopped: the reply to the resume is W")
 {
 	open_greeted(&reliable);
 	fake_stop(&fake, (struct stop){ .kind = STOP_EXITED, .status = 4 });
 	cr_expect_str_eq(rsp_call(&rsp, "vCont;c"), "W04;process:1");
 	cr_expect(!session_running(rsp.session));
-	expect_refused("E.the VM has ended");
+	expect_refused("E.the VM has ended", "W04;process:1");
 	done();
 	open_greeted(&reliable);
 	fake_stop(&fake, (struct stop){ .kind = STOP_EXITED, .status = 4 });
@@ -472,11 +481,11 @@ Test(session, ended_stopped, .description = "a VM that ends while it is stopped:
 }
 
 Test(session, not_parked,
-     .description = "when vCPUs run that the debugger thinks are stopped: errors")
+     .description = "when vCPUs run without a resume, what needs them gets an error")
 {
 	open_greeted(&reliable);
 	fake.running = true;
-	expect_refused("E.the VM is running");
+	expect_refused("E.the VM is running", "E.the VM is running");
 	cr_expect_str_eq(rsp_call(&rsp, "?"), "T05thread:p1.1;core:0;", "no registers");
 	cr_expect_eq(strncmp(rsp_call(&rsp, GREETING), "PacketSize=", 11), 0);
 	done();
@@ -484,7 +493,7 @@ Test(session, not_parked,
 
 /* ---- a new debugger on the same link ----------------------------------------------------- */
 
-static void expect_newcomer(const char *packet, const char *reply)
+static void expect_new_client(const char *packet, const char *reply)
 {
 	open_running(&unreliable);
 	cr_expect_eq(strncmp(rsp_call(&rsp, packet), reply, strlen(reply)), 0, "%s: %s", packet,
@@ -495,15 +504,15 @@ static void expect_newcomer(const char *packet, const char *reply)
 	done();
 }
 
-Test(session, newcomer, .description = "a debugger that comes while the VM runs finds it stopped")
+Test(session, new_client, .description = "a debugger that comes while the VM runs finds it stopped")
 {
-	expect_newcomer("qSupported:swbreak+", "PacketSize=");
-	expect_newcomer("?", "T05thread:1;");
-	expect_newcomer("!", "OK");
-	expect_newcomer("vMustReplyEmpty", "");
+	expect_new_client("qSupported:swbreak+", "PacketSize=");
+	expect_new_client("?", "T05thread:1;");
+	expect_new_client("!", "OK");
+	expect_new_client("vMustReplyEmpty", "");
 }
 
-Test(session, newcomer_waits,
+Test(session, new_client_waits,
      .description = "while the VM does not stop yet, input waits and is not lost")
 {
 	static const char in[] = "+$?#3f+$qC#b4";
@@ -514,38 +523,38 @@ Test(session, newcomer_waits,
 	cr_expect_eq(session_input(rsp.session, in, strlen(in)), 6);
 	cr_expect_eq(session_input(rsp.session, in + 6, strlen(in) - 6), 0);
 	fake.stop_ready = false;
-	cr_expect_str_eq(said(), "+");
+	cr_expect_str_eq(output(), "+");
 	session_console(rsp.session, "for the one before", 5);
 	fake_stop(&fake, (struct stop){ .kind = STOP_SWBREAK, .vcpu = 1 });
-	cr_expect_eq(strncmp(said(), "$T05thread:2;core:1;01:", 23), 0);
-	hand(in + 6);
-	cr_expect_str_eq(said(), "+$QC2#c6");
+	cr_expect_eq(strncmp(output(), "$T05thread:2;core:1;01:", 23), 0);
+	input(in + 6);
+	cr_expect_str_eq(output(), "+$QC2#c6");
 	done();
 }
 
-Test(session, newcomer_no_ack,
+Test(session, new_client_no_ack,
      .description = "a debugger after one that left in no-ack mode gets its acks")
 {
 	open_session(&reliable);
-	hand("+" NO_ACK);
-	cr_expect_str_eq(said(), "+$OK#9a");
-	hand("+$vCont;c#a8");
-	cr_expect_str_eq(said(), "");
-	/* the first is gone, and nobody saw it go */
-	hand("+$qSupported:#71");
-	cr_expect_eq(strncmp(said(), "+$PacketSize=", 13), 0);
-	hand("+$qC#b4");
-	cr_expect_str_eq(said(), "+$QC1#c5");
+	input("+" NO_ACK);
+	cr_expect_str_eq(output(), "+$OK#9a");
+	input("+$vCont;c#a8");
+	cr_expect_str_eq(output(), "");
+	/* the first debugger is gone, and the link showed no hang-up */
+	input("+$qSupported:#71");
+	cr_expect_eq(strncmp(output(), "+$PacketSize=", 13), 0);
+	input("+$qC#b4");
+	cr_expect_str_eq(output(), "+$QC1#c5");
 	done();
 }
 
 Test(session, lldb, .description = "lldb asks qSupported in no-ack mode: that mode stays")
 {
 	open_session(&reliable);
-	hand("+" NO_ACK "+$qSupported:#71$qC#b4");
-	cr_expect_eq(strncmp(said(), "+$OK#9a$PacketSize=", 19), 0);
-	hand("$qC#b4");
-	cr_expect_str_eq(said(), "$QC1#c5");
+	input("+" NO_ACK "+$qSupported:#71$qC#b4");
+	cr_expect_eq(strncmp(output(), "+$OK#9a$PacketSize=", 19), 0);
+	input("$qC#b4");
+	cr_expect_str_eq(output(), "$QC1#c5");
 	done();
 }
 
@@ -589,29 +598,28 @@ Test(session, console, .description = "text for the debugger, only while it wait
 
 	open_greeted(&reliable);
 	session_console(rsp.session, "lost", 4);
-	cr_expect_str_eq(said(), "");
+	cr_expect_str_eq(output(), "");
 	rsp_call(&rsp, "vCont;c");
 	session_console(rsp.session, "hi", 2);
-	cr_expect_str_eq(said(), "$O6869#2c");
+	cr_expect_str_eq(output(), "$O6869#2c");
 	memset(text, 'x', sizeof(text));
 	rsp_clear(&rsp);
 	session_console(rsp.session, text, sizeof(text));
 	rsp_pump(&rsp);
 	cr_expect_eq(rsp.packets, 3);
 	session_console(rsp.session, text, 0);
-	cr_expect_str_eq(said(), "");
+	cr_expect_str_eq(output(), "");
 	done();
 }
 
 Test(session, console_at_stop,
-     .description =
-	     "what the target has to say comes before the stop, also at a resume that stops at once")
+     .description = "console text is sent before the stop, also at a resume that stops at once")
 {
 	open_greeted(&reliable);
 	fake.text = "at the resume\n";
 	fake.text_at_stop = "at the stop\n";
 	rsp_clear(&rsp);
-	hand("$vCont;c#a8");
+	input("$vCont;c#a8");
 	fake_stop(&fake, (struct stop){ .kind = STOP_STEP });
 	rsp_pump(&rsp);
 	cr_expect_eq(
@@ -622,7 +630,8 @@ Test(session, console_at_stop,
 	done();
 }
 
-Test(session, console_no_room, .description = "a stop waits until the text before it has room")
+Test(session, console_no_room,
+     .description = "a stop waits until there was room for the text before it")
 {
 	static char text[400000];
 	size_t n;
@@ -643,7 +652,8 @@ Test(session, console_no_room, .description = "a stop waits until the text befor
 }
 
 Test(session, console_deaf,
-     .description = "a console that nobody reads does not grow, and a stop still comes")
+     .description =
+	     "console text that the peer does not read does not pile up, and the stop still comes")
 {
 	static char text[1 << 16];
 	size_t n;
@@ -664,7 +674,7 @@ Test(session, console_deaf,
 }
 
 Test(session, deaf,
-     .description = "to a peer that does not read there is no more said than fits; nothing is lost")
+     .description = "output for a peer that does not read is bounded; nothing is lost")
 {
 	enum { PACKETS = 100 };
 	static const char packet[] = "$m1000,10000#4b";
@@ -718,12 +728,12 @@ Test(session, deferred,
 	session_output(rsp.session, &len);
 	cr_expect_gt(len, 0x10000);
 	session_sent(rsp.session, len);
-	hand(last);
-	cr_expect_str_eq(said(), "+$QC1#c5");
+	input(last);
+	cr_expect_str_eq(output(), "+$QC1#c5");
 	done();
 }
 
-/* ---- anything at all --------------------------------------------------------------------- */
+/* ---- random input ------------------------------------------------------------------------ */
 
 static const char *const seeds[] = {
 	GREETING,
@@ -822,7 +832,7 @@ Test(session, mutated, .description = "100,000 packets made of pieces of good on
 	}
 }
 
-Test(session, garbage, .description = "bytes without any sense, cut anywhere: no crash, no growth")
+Test(session, garbage, .description = "random bytes, cut anywhere: no crash, no growth")
 {
 	for (unsigned int seed = 0; seed < 200; seed++) {
 		srand(seed);

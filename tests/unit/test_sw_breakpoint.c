@@ -17,20 +17,20 @@ enum { PAGE = BP_PAGE };
 
 BP_TEST(sw, inserted_at_sync, "memory changes when the VM runs, and not when a breakpoint is set")
 {
-	set(0x100);
-	cr_expect(untouched());
-	cr_expect_not(breakpoints_active(vm.b));
-	sync_run();
-	cr_expect(inserted_at(0x100));
-	cr_expect(breakpoints_active(vm.b));
-	cr_expect_not_null(breakpoints_location(vm.b, 0x100));
-	cr_expect_null(breakpoints_location(vm.b, 0x104));
-	cr_expect(breakpoints_named(vm.b, 0x100) && !breakpoints_named(vm.b, 0x104));
-	clear(0x100);
-	cr_expect_not(breakpoints_named(vm.b, 0x100));
-	sync_run();
-	cr_expect(untouched());
-	cr_expect_not(breakpoints_active(vm.b));
+	bp_set(0x100);
+	cr_expect(bp_untouched());
+	cr_expect_not(breakpoints_active(bp_vm.b));
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
+	cr_expect(breakpoints_active(bp_vm.b));
+	cr_expect_not_null(breakpoints_location(bp_vm.b, 0x100));
+	cr_expect_null(breakpoints_location(bp_vm.b, 0x104));
+	cr_expect(breakpoints_named(bp_vm.b, 0x100) && !breakpoints_named(bp_vm.b, 0x104));
+	bp_clear(0x100);
+	cr_expect_not(breakpoints_named(bp_vm.b, 0x100));
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect_not(breakpoints_active(bp_vm.b));
 }
 
 BP_TEST(sw, nothing_in_a_stopped_vm,
@@ -39,69 +39,69 @@ BP_TEST(sw, nothing_in_a_stopped_vm,
 	unsigned int i;
 
 	for (i = 0; i < 1000; i++)
-		set(i * 8);
-	sync_run();
-	cr_expect(inserted_at(0) && inserted_at(999 * 8));
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
-	cr_expect_not(breakpoints_active(vm.b));
-	cr_expect_null(breakpoints_location(vm.b, 0));
-	sync_run();
-	cr_expect(inserted_at(0) && inserted_at(999 * 8));
-	breakpoints_remove_all(vm.b);
-	cr_expect(untouched(), "at once");
-	cr_expect_null(state_of(BP_SOFTWARE, 0));
+		bp_set(i * 8);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0) && bp_inserted_at(999 * 8));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+	cr_expect_not(breakpoints_active(bp_vm.b));
+	cr_expect_null(breakpoints_location(bp_vm.b, 0));
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0) && bp_inserted_at(999 * 8));
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched(), "at once");
+	cr_expect_null(bp_state_of(BP_SOFTWARE, 0));
 }
 
 BP_TEST(sw, nothing_in_a_step, "for single steps nothing is inserted")
 {
-	set(0x100);
-	sync_run();
-	cr_assert_eq(breakpoints_sync(vm.b, BP_SYNC_STEP, false), 0);
-	cr_expect(untouched());
-	cr_expect_not(breakpoints_active(vm.b));
-	sync_run();
-	cr_expect(inserted_at(0x100));
+	bp_set(0x100);
+	bp_sync_run();
+	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_STEP, false), 0);
+	cr_expect(bp_untouched());
+	cr_expect_not(breakpoints_active(bp_vm.b));
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
 }
 
 BP_TEST(sw, twice, "the same breakpoint twice is one; removing what is not there is nothing")
 {
-	set(0x100);
-	set(0x100);
-	sync_run();
-	clear(0x100);
-	clear(0x100);
-	clear(0x200);
-	sync_run();
-	cr_expect(untouched());
+	bp_set(0x100);
+	bp_set(0x100);
+	bp_sync_run();
+	bp_clear(0x100);
+	bp_clear(0x100);
+	bp_clear(0x200);
+	bp_sync_run();
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, alias, "two virtual addresses of one place share it: the last one takes it away")
 {
-	vm.map[2] = 1;
-	set(PAGE + 0x40);
-	set(2 * PAGE + 0x40);
-	sync_run();
-	clear(PAGE + 0x40);
-	sync_run();
-	cr_expect(inserted_at(PAGE + 0x40));
-	clear(2 * PAGE + 0x40);
-	sync_run();
-	cr_expect(untouched());
+	bp_vm.map[2] = 1;
+	bp_set(PAGE + 0x40);
+	bp_set(2 * PAGE + 0x40);
+	bp_sync_run();
+	bp_clear(PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40));
+	bp_clear(2 * PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, refused_alignment, "a wrong kind or alignment is refused, and leaves nothing")
 {
 	int err;
 
-	refused(BP_SOFTWARE, 0x100, vm.cpu->brk_kind + 1, &err);
+	bp_refused(BP_SOFTWARE, 0x100, bp_vm.cpu->brk_kind + 1, &err);
 	cr_expect_eq(err, -EINVAL);
-	if (vm.cpu->brk_size == 4) {
-		refused(BP_SOFTWARE, 0x102, 4, &err);
+	if (bp_vm.cpu->brk_size == 4) {
+		bp_refused(BP_SOFTWARE, 0x102, 4, &err);
 		cr_expect_eq(err, -EINVAL);
 	}
-	cr_expect_null(state_of(BP_SOFTWARE, 0x102));
-	cr_expect_null(state_of(BP_SOFTWARE, 0x100));
+	cr_expect_null(bp_state_of(BP_SOFTWARE, 0x102));
+	cr_expect_null(bp_state_of(BP_SOFTWARE, 0x100));
 }
 
 Test(sw, at_most_max, .description = "more breakpoints than may be set are refused with a reason")
@@ -110,24 +110,24 @@ Test(sw, at_most_max, .description = "more breakpoints than may be set are refus
 	unsigned int i;
 	int err;
 
-	bp_vm_init(&soft8_host, 100);
-	cr_assert_eq(breakpoints_insert(vm.b, 0, BP_WRITE, 0x1000, 8, false, &why), 0);
-	cr_assert_eq(breakpoints_insert(vm.b, 0, BP_WRITE, 0x2000, 8, true, &why), 0);
+	bp_vm_init(&bp_soft8_host, 100);
+	cr_assert_eq(breakpoints_insert(bp_vm.b, 0, BP_WRITE, 0x1000, 8, false, &why), 0);
+	cr_assert_eq(breakpoints_insert(bp_vm.b, 0, BP_WRITE, 0x2000, 8, true, &why), 0);
 	for (i = 0; i < 98; i++)
-		set(0x100000 + i);
-	refused(BP_SOFTWARE, 0x200000, 1, &err);
+		bp_set(0x100000 + i);
+	bp_refused(BP_SOFTWARE, 0x200000, 1, &err);
 	cr_expect_eq(err, -ENOSPC);
-	refused(BP_HARDWARE, 0x200000, 1, &err);
+	bp_refused(BP_HARDWARE, 0x200000, 1, &err);
 	cr_expect_eq(err, -ENOSPC);
 	why = NULL;
-	cr_expect_eq(breakpoints_insert(vm.b, 0, BP_WRITE, 0x3000, 8, true, &why), -ENOSPC);
+	cr_expect_eq(breakpoints_insert(bp_vm.b, 0, BP_WRITE, 0x3000, 8, true, &why), -ENOSPC);
 	cr_expect_not_null(why);
-	set(0x100000); /* is there */
+	bp_set(0x100000); /* is there */
 	for (i = 0; i < 98; i++)
-		clear(0x100000 + i);
+		bp_clear(0x100000 + i);
 	for (i = 0; i < 98; i++)
-		set(0x200000 + i);
-	refused(BP_SOFTWARE, 0x100000, 1, &err);
+		bp_set(0x200000 + i);
+	bp_refused(BP_SOFTWARE, 0x100000, 1, &err);
 	bp_vm_fini();
 }
 
@@ -137,34 +137,36 @@ BP_TEST(sw, two_gpas, "memory at two guest-physical addresses: hidden and hit th
 {
 	uint8_t buf[16];
 
-	cr_assert_eq(memory_add(&vm.mem, 0x100000, vm.host + PAGE, PAGE), 0);
-	vm.map[9] = 0x100;
-	set(PAGE + 0x40);
-	set(9 * PAGE + 0x40);
-	set(9 * PAGE + 0x80);
-	sync_run();
-	cr_expect_not_null(breakpoints_location(vm.b, PAGE + 0x40));
-	cr_expect_eq(breakpoints_location(vm.b, PAGE + 0x40), breakpoints_location(vm.b, 0x100040));
-	cr_expect_eq(breakpoints_location(vm.b, PAGE + 0x80), breakpoints_location(vm.b, 0x100080));
-	cr_assert_eq(breakpoints_read(vm.b, 0x100038, buf, 16), 16);
-	cr_expect_eq(memcmp(buf, vm.before + PAGE + 0x38, 16), 0);
-	cr_expect(reads_as_before(PAGE + 0x78, 16));
-	clear(PAGE + 0x40);
-	sync_run();
-	cr_expect(inserted_at(PAGE + 0x40), "it is set by another name");
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
+	cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
+	bp_vm.map[9] = 0x100;
+	bp_set(PAGE + 0x40);
+	bp_set(9 * PAGE + 0x40);
+	bp_set(9 * PAGE + 0x80);
+	bp_sync_run();
+	cr_expect_not_null(breakpoints_location(bp_vm.b, PAGE + 0x40));
+	cr_expect_eq(breakpoints_location(bp_vm.b, PAGE + 0x40),
+		     breakpoints_location(bp_vm.b, 0x100040));
+	cr_expect_eq(breakpoints_location(bp_vm.b, PAGE + 0x80),
+		     breakpoints_location(bp_vm.b, 0x100080));
+	cr_assert_eq(breakpoints_read(bp_vm.b, 0x100038, buf, 16), 16);
+	cr_expect_eq(memcmp(buf, bp_vm.before + PAGE + 0x38, 16), 0);
+	cr_expect(bp_reads_as_before(PAGE + 0x78, 16));
+	bp_clear(PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40), "it is set by another name");
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, one_of_two_gpas_goes, "memory that goes at one address stays at the other")
 {
-	cr_assert_eq(memory_add(&vm.mem, 0x100000, vm.host + PAGE, PAGE), 0);
-	set(PAGE + 0x40);
-	sync_run();
-	breakpoints_memory_gone(vm.b, 0x100000, PAGE);
-	cr_assert_eq(memory_remove(&vm.mem, 0x100000), 0);
-	cr_expect(inserted_at(PAGE + 0x40));
-	cr_expect_not_null(breakpoints_location(vm.b, PAGE + 0x40));
+	cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	breakpoints_memory_gone(bp_vm.b, 0x100000, PAGE);
+	cr_assert_eq(memory_remove(&bp_vm.mem, 0x100000), 0);
+	cr_expect(bp_inserted_at(PAGE + 0x40));
+	cr_expect_not_null(breakpoints_location(bp_vm.b, PAGE + 0x40));
 }
 
 /* ---- addresses that are mapped elsewhere, or not at all -------------------------------------- */
@@ -172,146 +174,154 @@ BP_TEST(sw, one_of_two_gpas_goes, "memory that goes at one address stays at the 
 BP_TEST(sw, other_tables,
 	"set again at a stop in tables without the address, it stays where it was (KPTI)")
 {
-	set(PAGE + 0x40);
-	set(PAGE + 0x80);
-	sync_run();
-	breakpoints_withdraw(vm.b);
-	vm.map[1] = UNMAPPED;
-	clear(PAGE + 0x40);
-	set(PAGE + 0x40);
-	clear(PAGE + 0x80);
-	sync_run();
-	cr_expect(inserted_at(PAGE + 0x40));
-	cr_expect_not(inserted_at(PAGE + 0x80), "that one was not set again");
-	cr_expect(notice_is(NULL));
-	breakpoints_withdraw(vm.b);
-	clear(PAGE + 0x40);
-	sync_run();
-	set(PAGE + 0x40);
-	sync_run();
-	cr_expect(untouched(), "forgotten at the sync");
-	cr_expect(notice_is("breakpoint at 0x1040 waits: the address is not mapped yet"));
+	bp_set(PAGE + 0x40);
+	bp_set(PAGE + 0x80);
+	bp_sync_run();
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.map[1] = UNMAPPED;
+	bp_clear(PAGE + 0x40);
+	bp_set(PAGE + 0x40);
+	bp_clear(PAGE + 0x80);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40));
+	cr_expect_not(bp_inserted_at(PAGE + 0x80), "that one was not set again");
+	cr_expect(bp_notice_is(NULL));
+	breakpoints_withdraw(bp_vm.b);
+	bp_clear(PAGE + 0x40);
+	bp_sync_run();
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_untouched(), "forgotten at the sync");
+	cr_expect(bp_notice_is("breakpoint at 0x1040 waits: the address is not mapped yet"));
 }
 
 BP_TEST(sw, moves_when_set_again,
 	"the page went elsewhere: a breakpoint stays until it is set again, then it is there")
 {
-	set(PAGE + 0x40);
-	set(3 * PAGE + 0x40); /* where it will go there is one already */
-	set(0x40);
-	sync_run();
-	breakpoints_withdraw(vm.b);
-	vm.map[1] = 3; /* or: the tables of another process are current */
-	sync_run();
-	cr_expect(inserted_at(PAGE + 0x40), "not moved");
-	breakpoints_withdraw(vm.b);
-	clear(PAGE + 0x40);
-	set(PAGE + 0x40);
-	sync_run();
-	cr_expect_not(inserted_at(PAGE + 0x40));
-	clear(3 * PAGE + 0x40);
-	sync_run();
-	cr_expect(inserted_at(3 * PAGE + 0x40), "two names of one place");
-	breakpoints_remove_all(vm.b);
-	cr_expect(untouched());
+	bp_set(PAGE + 0x40);
+	bp_set(3 * PAGE + 0x40); /* where it will go there is one already */
+	bp_set(0x40);
+	bp_sync_run();
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.map[1] = 3; /* or: the tables of another process are current */
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40), "not moved");
+	breakpoints_withdraw(bp_vm.b);
+	bp_clear(PAGE + 0x40);
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	cr_expect_not(bp_inserted_at(PAGE + 0x40));
+	bp_clear(3 * PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(3 * PAGE + 0x40), "two names of one place");
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, waits, "on an unmapped page it waits, and is inserted when the page is there")
 {
-	vm.map[5] = UNMAPPED;
-	set(5 * PAGE);
-	sync_run();
-	cr_expect(untouched());
-	cr_expect_str_eq(state_of(BP_SOFTWARE, 5 * PAGE),
+	bp_vm.map[5] = UNMAPPED;
+	bp_set(5 * PAGE);
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect_str_eq(bp_state_of(BP_SOFTWARE, 5 * PAGE),
 			 "waits: the address is not mapped to memory");
-	vm.map[5] = 6;
-	sync_run();
-	cr_expect(inserted_at(6 * PAGE));
-	cr_expect_str_eq(state_of(BP_SOFTWARE, 5 * PAGE), "inserted");
-	breakpoints_remove_all(vm.b);
-	cr_expect(untouched());
+	bp_vm.map[5] = 6;
+	bp_sync_run();
+	cr_expect(bp_inserted_at(6 * PAGE));
+	cr_expect_str_eq(bp_state_of(BP_SOFTWARE, 5 * PAGE), "inserted");
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, waits_for_memory, "an address that is mapped to what is no memory waits as well")
 {
-	vm.map[5] = BP_PAGES + 4; /* a device */
-	set(5 * PAGE);
-	sync_run();
-	vm.map[5] = 5;
-	sync_run();
-	cr_expect(inserted_at(5 * PAGE));
+	bp_vm.map[5] = BP_PAGES + 4; /* a device */
+	bp_set(5 * PAGE);
+	bp_sync_run();
+	bp_vm.map[5] = 5;
+	bp_sync_run();
+	cr_expect(bp_inserted_at(5 * PAGE));
 }
 
 BP_TEST(sw, waiting_removed, "one that was never inserted leaves nothing")
 {
-	vm.map[5] = UNMAPPED;
-	set(5 * PAGE);
-	clear(5 * PAGE);
-	vm.map[5] = 5;
-	sync_run();
-	cr_expect(untouched());
-	cr_expect_null(state_of(BP_SOFTWARE, 5 * PAGE));
+	bp_vm.map[5] = UNMAPPED;
+	bp_set(5 * PAGE);
+	bp_clear(5 * PAGE);
+	bp_vm.map[5] = 5;
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect_null(bp_state_of(BP_SOFTWARE, 5 * PAGE));
 }
 
 BP_TEST(sw, asked_for, "all that were set since the last sync are tried at the next")
 {
 	unsigned int i;
 
-	vm.map[5] = UNMAPPED;
+	bp_vm.map[5] = UNMAPPED;
 	for (i = 0; i < 1000; i++)
-		set(5 * PAGE + i * 4);
-	vm.map[5] = 5; /* by the debugger, before it resumes */
-	sync_run();
+		bp_set(5 * PAGE + i * 4);
+	bp_vm.map[5] = 5; /* by the debugger, before it resumes */
+	bp_sync_run();
 	for (i = 0; i < 1000; i++)
-		cr_assert(inserted_at(5 * PAGE + i * 4), "%u", i);
+		cr_assert(bp_inserted_at(5 * PAGE + i * 4), "%u", i);
+	bp_vm.map[6] = UNMAPPED;
+	for (i = 0; i < 100; i++)
+		bp_set(6 * PAGE + i * 4);
+	bp_sync_run();
+	bp_set(6 * PAGE + 99 * 4); /* set again, still waiting */
+	bp_vm.map[6] = 6;
+	bp_sync_run();
+	cr_expect(bp_inserted_at(6 * PAGE + 99 * 4));
 }
 
 BP_TEST(sw, many_wait, "those that wait are tried in turn: a few at each sync, all in the end")
 {
 	unsigned int i, left = 0, rounds;
 
-	vm.map[5] = vm.map[6] = UNMAPPED;
+	bp_vm.map[5] = bp_vm.map[6] = UNMAPPED;
 	for (i = 0; i < 500; i++) {
-		set(5 * PAGE + i * 4);
-		set(6 * PAGE + i * 4);
+		bp_set(5 * PAGE + i * 4);
+		bp_set(6 * PAGE + i * 4);
 	}
-	sync_run();
-	vm.translations = 0;
-	sync_run();
-	cr_expect_leq(vm.translations, 16, "%u", vm.translations);
-	cr_expect_gt(vm.translations, 0);
-	vm.map[5] = 2;
+	bp_sync_run();
+	bp_vm.translations = 0;
+	bp_sync_run();
+	cr_expect_leq(bp_vm.translations, 16, "%u", bp_vm.translations);
+	cr_expect_gt(bp_vm.translations, 0);
+	bp_vm.map[5] = 2;
 	for (i = 0; i < 500; i += 2)
-		clear(6 * PAGE + i * 4);
+		bp_clear(6 * PAGE + i * 4);
 	for (rounds = 0; rounds < 1000 / 16 + 1; rounds++)
-		sync_run();
+		bp_sync_run();
 	for (i = 0; i < 500; i++)
-		left += !inserted_at(2 * PAGE + i * 4);
+		left += !bp_inserted_at(2 * PAGE + i * 4);
 	cr_expect_eq(left, 0);
-	vm.map[6] = 3;
+	bp_vm.map[6] = 3;
 	for (rounds = 0; rounds < 250 / 16 + 1; rounds++)
-		sync_run();
+		bp_sync_run();
 	for (i = 0; i < 500; i++)
-		cr_assert_eq(inserted_at(3 * PAGE + i * 4), i % 2);
-	breakpoints_remove_all(vm.b);
-	cr_expect(untouched());
+		cr_assert_eq(bp_inserted_at(3 * PAGE + i * 4), i % 2);
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, removed_in_turn, "those that wait are removed while their turn comes: the rest goes on")
 {
 	unsigned int i;
 
-	vm.map[5] = UNMAPPED;
+	bp_vm.map[5] = UNMAPPED;
 	for (i = 0; i < 100; i++)
-		set(5 * PAGE + i * 4);
+		bp_set(5 * PAGE + i * 4);
 	for (i = 0; i < 90; i++) {
-		sync_run();
-		clear(5 * PAGE + (i * 37 % 90 + 5) * 4);
+		bp_sync_run();
+		bp_clear(5 * PAGE + (i * 37 % 90 + 5) * 4);
 	}
-	vm.map[5] = 5;
-	sync_run();
+	bp_vm.map[5] = 5;
+	bp_sync_run();
 	for (i = 0; i < 100; i++)
-		cr_assert_eq(inserted_at(5 * PAGE + i * 4), i < 5 || i >= 95, "%u", i);
+		cr_assert_eq(bp_inserted_at(5 * PAGE + i * 4), i < 5 || i >= 95, "%u", i);
 }
 
 /* ---- what the guest and the debugger write ---------------------------------------------------- */
@@ -320,13 +330,13 @@ BP_TEST(sw, hidden, "reads of any length and alignment show what the guest has")
 {
 	uint64_t from, len;
 
-	set(0x100);
-	set(0x104);
-	sync_run();
+	bp_set(0x100);
+	bp_set(0x104);
+	bp_sync_run();
 	for (from = 0xf8; from < 0x110; from++)
 		for (len = 1; len <= 24; len++)
-			cr_expect(reads_as_before(from, len), "%u bytes at %#x", (unsigned int)len,
-				  (unsigned int)from);
+			cr_expect(bp_reads_as_before(from, len), "%u bytes at %#x",
+				  (unsigned int)len, (unsigned int)from);
 }
 
 BP_TEST(sw, hidden_in_long_reads, "a read of all memory shows no breakpoint, few or many")
@@ -334,16 +344,16 @@ BP_TEST(sw, hidden_in_long_reads, "a read of all memory shows no breakpoint, few
 	static uint8_t buf[BP_MEM];
 	unsigned int i;
 
-	set(0x100);
-	sync_run();
-	cr_expect_eq(breakpoints_read(vm.b, 0, buf, BP_MEM), BP_MEM);
-	cr_expect_eq(memcmp(buf, vm.before, BP_MEM), 0);
+	bp_set(0x100);
+	bp_sync_run();
+	cr_expect_eq(breakpoints_read(bp_vm.b, 0, buf, BP_MEM), BP_MEM);
+	cr_expect_eq(memcmp(buf, bp_vm.before, BP_MEM), 0);
 	for (i = 0; i < BP_MEM; i += 4)
-		set(i);
-	sync_run();
-	cr_expect(inserted_at(BP_MEM - 4));
-	cr_expect_eq(breakpoints_read(vm.b, 1, buf, BP_MEM), BP_MEM - 1, "up to the hole");
-	cr_expect_eq(memcmp(buf, vm.before + 1, BP_MEM - 1), 0);
+		bp_set(i);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(BP_MEM - 4));
+	cr_expect_eq(breakpoints_read(bp_vm.b, 1, buf, BP_MEM), BP_MEM - 1, "up to the hole");
+	cr_expect_eq(memcmp(buf, bp_vm.before + 1, BP_MEM - 1), 0);
 }
 
 BP_TEST(sw, write_beneath, "a write goes beneath what is inserted, which stays")
@@ -352,19 +362,19 @@ BP_TEST(sw, write_beneath, "a write goes beneath what is inserted, which stays")
 	uint8_t bytes[16];
 	unsigned int i, len;
 
-	set(0x100);
-	set(0x108);
-	sync_run();
+	bp_set(0x100);
+	bp_set(0x108);
+	bp_sync_run();
 	for (from = 0xf8; from < 0x110; from++) {
 		len = from % 15 + 1;
 		for (i = 0; i < len; i++)
-			bytes[i] = vm.before[from + i] = (uint8_t)(from * 5 + i) & 0x7f;
-		cr_assert_eq(breakpoints_write(vm.b, from, bytes, len), 0);
-		cr_expect(inserted_at(0x100) && inserted_at(0x108));
-		cr_expect(reads_as_before(0xf0, 48));
+			bytes[i] = bp_vm.before[from + i] = (uint8_t)(from * 5 + i) & 0x7f;
+		cr_assert_eq(breakpoints_write(bp_vm.b, from, bytes, len), 0);
+		cr_expect(bp_inserted_at(0x100) && bp_inserted_at(0x108));
+		cr_expect(bp_reads_as_before(0xf0, 48));
 	}
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, long_write_beneath, "a write of many pages goes beneath what is inserted, too")
@@ -372,106 +382,133 @@ BP_TEST(sw, long_write_beneath, "a write of many pages goes beneath what is inse
 	unsigned int i;
 
 	for (i = 0; i < BP_PAGES; i++)
-		set(i * PAGE + 0x20);
-	sync_run();
+		bp_set(i * PAGE + 0x20);
+	bp_sync_run();
 	for (i = 0; i < BP_MEM; i++)
-		vm.before[i] = (uint8_t)(i * 7) & 0x7f;
-	cr_assert_eq(breakpoints_write(vm.b, 0, vm.before, BP_MEM), 0);
-	cr_expect(inserted_at(0x20) && inserted_at(7 * PAGE + 0x20));
-	cr_expect(reads_as_before(7 * PAGE, 64));
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
+		bp_vm.before[i] = (uint8_t)(i * 7) & 0x7f;
+	cr_assert_eq(breakpoints_write(bp_vm.b, 0, bp_vm.before, BP_MEM), 0);
+	cr_expect(bp_inserted_at(0x20) && bp_inserted_at(7 * PAGE + 0x20));
+	cr_expect(bp_reads_as_before(7 * PAGE, 64));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, write_is_all_or_nothing, "a write that runs into a hole changes nothing")
 {
 	uint8_t bytes[64] = { 0 };
 
-	set(BP_MEM - 8);
-	sync_run();
-	cr_expect_eq(breakpoints_write(vm.b, BP_MEM - 32, bytes, sizeof(bytes)), -EFAULT);
-	cr_expect(reads_as_before(BP_MEM - 32, 32));
-	cr_expect(inserted_at(BP_MEM - 8));
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
+	bp_set(BP_MEM - 8);
+	bp_sync_run();
+	cr_expect_eq(breakpoints_write(bp_vm.b, BP_MEM - 32, bytes, sizeof(bytes)), -EFAULT);
+	cr_expect(bp_reads_as_before(BP_MEM - 32, 32));
+	cr_expect(bp_inserted_at(BP_MEM - 8));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, guest_overwrites, "what the guest wrote over a breakpoint stays, and gets a new one")
 {
-	set(0x100);
-	sync_run();
-	guest_writes(0x100, 0x11);
-	cr_expect(reads_as_before(0xf8, 16), "seen at once");
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
-	sync_run();
-	cr_expect(inserted_at(0x100));
-	cr_expect(reads_as_before(0xf8, 16));
-	cr_expect(notice_is("breakpoint at 0x100 was overwritten by the guest; it is inserted "
-			    "again"));
-	cr_expect(notice_is(NULL));
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
-	sync_run();
-	cr_expect(notice_is(NULL));
+	bp_set(0x100);
+	bp_sync_run();
+	bp_guest_writes(0x100, 0x11);
+	cr_expect(bp_reads_as_before(0xf8, 16), "seen at once");
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
+	cr_expect(bp_reads_as_before(0xf8, 16));
+	cr_expect(bp_notice_is("breakpoint at 0x100 was overwritten by the guest; it is inserted "
+			       "again"));
+	cr_expect(bp_notice_is(NULL));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+	bp_sync_run();
+	cr_expect(bp_notice_is(NULL));
+}
+
+BP_TEST(sw, both_names_overwritten, "what has two names is reported by both, and moves with both")
+{
+	bp_vm.map[2] = 1;
+	bp_set(PAGE + 0x40);
+	bp_set(2 * PAGE + 0x40);
+	bp_sync_run();
+	bp_guest_writes(PAGE + 0x40, 0x11);
+	breakpoints_withdraw(bp_vm.b);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40));
+	cr_expect(bp_notice_is("breakpoint at 0x1040 was overwritten by the guest; it is inserted "
+			       "again"));
+	cr_expect(bp_notice_is("breakpoint at 0x2040 was overwritten by the guest; it is inserted "
+			       "again"));
+	bp_guest_writes(PAGE + 0x40, 0x12);
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.map[1] = 3;
+	bp_vm.map[2] = 4;
+	bp_sync_run();
+	cr_expect(bp_inserted_at(3 * PAGE + 0x40) && bp_inserted_at(4 * PAGE + 0x40));
+	cr_expect_not(bp_inserted_at(PAGE + 0x40));
+	cr_expect(bp_notice_is("breakpoint at 0x1040 was overwritten by the guest; it is inserted "
+			       "again"));
+	cr_expect(bp_notice_is("breakpoint at 0x2040 was overwritten by the guest; it is inserted "
+			       "again"));
 }
 
 BP_TEST(sw, overwritten_and_removed, "one removed after the guest wrote over it: no stale bytes")
 {
-	set(0x100);
-	sync_run();
-	guest_writes(0x100, 0x22);
-	clear(0x100);
-	sync_run();
-	cr_expect(untouched());
-	cr_expect(notice_is(NULL));
+	bp_set(0x100);
+	bp_sync_run();
+	bp_guest_writes(0x100, 0x22);
+	bp_clear(0x100);
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect(bp_notice_is(NULL));
 }
 
 BP_TEST(sw, shared_byte,
 	"a new instruction that shares bytes with the breakpoint is shown as it is")
 {
-	unsigned int i, size = vm.cpu->brk_size;
+	unsigned int i, size = bp_vm.cpu->brk_size;
 
-	set(0x100);
-	sync_run();
+	bp_set(0x100);
+	bp_sync_run();
 	for (i = 1; i < size; i++) /* on soft8 there is no such instruction */
-		vm.before[0x100 + i] = vm.cpu->brk[i];
+		bp_vm.before[0x100 + i] = bp_vm.cpu->brk[i];
 	if (size > 1) {
-		vm.before[0x100] = vm.host[0x100] = SOFT_NOP;
+		bp_vm.before[0x100] = bp_vm.host[0x100] = SOFT_NOP;
 		for (i = 0; i < size; i++)
-			cr_expect(reads_as_before(0x100 + i, 1), "byte %u", i);
+			cr_expect(bp_reads_as_before(0x100 + i, 1), "byte %u", i);
 	}
-	cr_expect(reads_as_before(0x100, 4));
+	cr_expect(bp_reads_as_before(0x100, 4));
 }
 
 BP_TEST(sw, overwritten_and_moved, "overwritten, and the page is elsewhere now: it is there")
 {
-	set(PAGE + 0x40);
-	sync_run();
-	guest_writes(PAGE + 0x40, 0x33); /* the page was given to something else */
-	breakpoints_withdraw(vm.b);
-	vm.map[1] = 3;
-	sync_run();
-	cr_expect(inserted_at(3 * PAGE + 0x40));
-	cr_expect_not(inserted_at(PAGE + 0x40));
-	breakpoints_remove_all(vm.b);
-	cr_expect(untouched());
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	bp_guest_writes(PAGE + 0x40, 0x33); /* the page was given to something else */
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.map[1] = 3;
+	bp_sync_run();
+	cr_expect(bp_inserted_at(3 * PAGE + 0x40));
+	cr_expect_not(bp_inserted_at(PAGE + 0x40));
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, overwritten_and_unmapped, "overwritten, and mapped nowhere: that memory is left alone")
 {
-	set(PAGE + 0x40);
-	sync_run();
-	guest_writes(PAGE + 0x40, 0x33);
-	breakpoints_withdraw(vm.b);
-	vm.map[1] = UNMAPPED;
-	sync_run();
-	cr_expect(untouched());
-	cr_expect(notice_is("breakpoint at 0x1040 waits: the guest has overwritten it, and the "
-			    "address is not mapped"));
-	vm.map[1] = 1;
-	sync_run();
-	cr_expect(inserted_at(PAGE + 0x40));
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	bp_guest_writes(PAGE + 0x40, 0x33);
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.map[1] = UNMAPPED;
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect(bp_notice_is("breakpoint at 0x1040 waits: the guest has overwritten it, and the "
+			       "address is not mapped"));
+	bp_vm.map[1] = 1;
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40));
 }
 
 /* ---- steps over it ---------------------------------------------------------------------------- */
@@ -480,160 +517,160 @@ BP_TEST(sw, lift, "lifted it is out of memory, put back it is in again, over wha
 {
 	struct bp_location *l;
 
-	set(0x100);
-	set(0x200);
-	sync_run();
-	l = breakpoints_location(vm.b, 0x100);
+	bp_set(0x100);
+	bp_set(0x200);
+	bp_sync_run();
+	l = breakpoints_location(bp_vm.b, 0x100);
 	cr_assert_not_null(l);
-	breakpoints_lift(vm.b, l);
-	cr_expect_not(inserted_at(0x100));
-	cr_expect(inserted_at(0x200));
-	cr_expect_null(breakpoints_location(vm.b, 0x100));
-	guest_writes(0x100, 0x44); /* by the very instruction */
-	breakpoints_put_back(vm.b, l);
-	cr_expect(inserted_at(0x100));
-	cr_expect(reads_as_before(0xf8, 16));
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
+	breakpoints_lift(bp_vm.b, l);
+	cr_expect_not(bp_inserted_at(0x100));
+	cr_expect(bp_inserted_at(0x200));
+	cr_expect_null(breakpoints_location(bp_vm.b, 0x100));
+	bp_guest_writes(0x100, 0x44); /* by the very instruction */
+	breakpoints_put_back(bp_vm.b, l);
+	cr_expect(bp_inserted_at(0x100));
+	cr_expect(bp_reads_as_before(0xf8, 16));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, lifted_at_a_stop, "one that is lifted when the VM stops is not put back into it")
 {
 	struct bp_location *l;
 
-	set(0x100);
-	sync_run();
-	l = breakpoints_location(vm.b, 0x100);
-	breakpoints_lift(vm.b, l);
-	breakpoints_withdraw(vm.b);
-	breakpoints_put_back(vm.b, l);
-	cr_expect(untouched());
-	sync_run();
-	cr_expect(inserted_at(0x100));
+	bp_set(0x100);
+	bp_sync_run();
+	l = breakpoints_location(bp_vm.b, 0x100);
+	breakpoints_lift(bp_vm.b, l);
+	breakpoints_withdraw(bp_vm.b);
+	breakpoints_put_back(bp_vm.b, l);
+	cr_expect(bp_untouched());
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
 }
 
 /* ---- memory that goes and comes ---------------------------------------------------------------- */
 
 static void goes(uint64_t gpa, uint64_t len)
 {
-	breakpoints_memory_gone(vm.b, gpa, len);
-	cr_assert_eq(memory_remove(&vm.mem, gpa), 0);
+	breakpoints_memory_gone(bp_vm.b, gpa, len);
+	cr_assert_eq(memory_remove(&bp_vm.mem, gpa), 0);
 }
 
 BP_TEST(sw, memory_goes, "memory goes without breakpoints; back as it was, they are inserted again")
 {
-	set(0x100);
-	set(0x200);
-	sync_run();
+	bp_set(0x100);
+	bp_set(0x200);
+	bp_sync_run();
 	goes(0, BP_MEM);
-	cr_expect(untouched());
-	cr_expect_null(breakpoints_location(vm.b, 0x100));
-	clear(0x200);
-	sync_run();
-	cr_expect(untouched());
-	cr_expect(notice_is("breakpoint at 0x100 waits: the address is not mapped yet"));
-	cr_assert_eq(memory_add(&vm.mem, 0, vm.host, BP_MEM), 0);
-	sync_run();
-	cr_expect(inserted_at(0x100));
-	cr_expect_not(inserted_at(0x200));
-	breakpoints_remove_all(vm.b);
-	cr_expect(untouched());
+	cr_expect(bp_untouched());
+	cr_expect_null(breakpoints_location(bp_vm.b, 0x100));
+	bp_clear(0x200);
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect(bp_notice_is("breakpoint at 0x100 waits: the address is not mapped yet"));
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, BP_MEM), 0);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
+	cr_expect_not(bp_inserted_at(0x200));
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, memory_comes_back, "memory that comes back: its breakpoints go before others that wait")
 {
 	unsigned int i;
 
-	vm.map[5] = UNMAPPED;
+	bp_vm.map[5] = UNMAPPED;
 	for (i = 0; i < 100; i++)
-		set(5 * PAGE + i * 4);
-	set(0x100);
-	sync_run();
+		bp_set(5 * PAGE + i * 4);
+	bp_set(0x100);
+	bp_sync_run();
 	goes(0, BP_MEM);
-	cr_assert_eq(memory_add(&vm.mem, 0, vm.host, BP_MEM), 0);
-	sync_run();
-	cr_expect(inserted_at(0x100));
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, BP_MEM), 0);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
 }
 
 BP_TEST(sw, memory_about_to_go, "from the first word on that memory goes, it is a hole")
 {
 	uint8_t byte;
 
-	set(0x100);
-	sync_run();
-	breakpoints_memory_gone(vm.b, 0, BP_MEM);
-	breakpoints_withdraw(vm.b);
-	sync_run();
-	cr_expect(untouched(), "nothing is inserted again before it is unmapped");
-	cr_expect_eq(breakpoints_read(vm.b, 0x100, &byte, 1), 0);
-	cr_expect_eq(breakpoints_write(vm.b, 0x100, &byte, 1), -EFAULT);
+	bp_set(0x100);
+	bp_sync_run();
+	breakpoints_memory_gone(bp_vm.b, 0, BP_MEM);
+	breakpoints_withdraw(bp_vm.b);
+	bp_sync_run();
+	cr_expect(bp_untouched(), "nothing is inserted again before it is unmapped");
+	cr_expect_eq(breakpoints_read(bp_vm.b, 0x100, &byte, 1), 0);
+	cr_expect_eq(breakpoints_write(bp_vm.b, 0x100, &byte, 1), -EFAULT);
 }
 
 BP_TEST(sw, overwritten_memory_goes, "what the guest wrote over a breakpoint goes with the memory")
 {
-	set(0x100);
-	sync_run();
-	guest_writes(0x100, 0x44);
+	bp_set(0x100);
+	bp_sync_run();
+	bp_guest_writes(0x100, 0x44);
 	goes(0, BP_MEM);
-	cr_expect(untouched());
-	breakpoints_remove_all(vm.b);
-	cr_expect(untouched());
+	cr_expect(bp_untouched());
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, memory_elsewhere, "memory that is mapped elsewhere in the VMM: breakpoints go there")
 {
-	uint8_t *first = vm.host, *second = mmap(NULL, BP_MEM, PROT_READ | PROT_WRITE,
-						 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *first = bp_vm.host, *second = mmap(NULL, BP_MEM, PROT_READ | PROT_WRITE,
+						    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	cr_assert_neq(second, MAP_FAILED);
-	set(0x100);
-	sync_run();
+	bp_set(0x100);
+	bp_sync_run();
 	goes(0, BP_MEM);
 	memcpy(second, first, BP_MEM);
 	munmap(first, BP_MEM);
-	vm.host = second;
-	cr_assert_eq(memory_add(&vm.mem, 0, second, BP_MEM), 0);
-	sync_run();
-	cr_expect(inserted_at(0x100));
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
+	bp_vm.host = second;
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, second, BP_MEM), 0);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 }
 
 BP_TEST(sw, memory_goes_before_sync,
 	"memory that goes before the sync leaves the breakpoint waiting")
 {
-	set(0x100);
+	bp_set(0x100);
 	goes(0, BP_MEM);
-	sync_run();
-	cr_assert_eq(memory_add(&vm.mem, 0, vm.host, BP_MEM), 0);
-	sync_run();
-	cr_expect(inserted_at(0x100), "it is not forgotten");
+	bp_sync_run();
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, BP_MEM), 0);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100), "it is not forgotten");
 }
 
 BP_TEST(sw, memory_goes_in_a_step, "memory that goes while a breakpoint is lifted is left alone")
 {
 	struct bp_location *l;
 
-	set(0x100);
-	sync_run();
-	l = breakpoints_location(vm.b, 0x100);
-	breakpoints_lift(vm.b, l);
+	bp_set(0x100);
+	bp_sync_run();
+	l = breakpoints_location(bp_vm.b, 0x100);
+	breakpoints_lift(bp_vm.b, l);
 	goes(0, BP_MEM);
-	breakpoints_put_back(vm.b, l);
-	cr_expect(untouched());
-	breakpoints_lift(vm.b, l);
-	cr_assert_eq(memory_add(&vm.mem, 0, vm.host, BP_MEM), 0);
-	breakpoints_put_back(vm.b, l);
-	cr_expect(untouched());
-	sync_run();
-	cr_expect(inserted_at(0x100));
+	breakpoints_put_back(bp_vm.b, l);
+	cr_expect(bp_untouched());
+	breakpoints_lift(bp_vm.b, l);
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, BP_MEM), 0);
+	breakpoints_put_back(bp_vm.b, l);
+	cr_expect(bp_untouched());
+	bp_sync_run();
+	cr_expect(bp_inserted_at(0x100));
 }
 
 static void *take_memory_away(void *stop)
 {
 	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
 		goes(0x100000, PAGE);
-		cr_assert_eq(memory_add(&vm.mem, 0x100000, vm.host + PAGE, PAGE), 0);
+		cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
 	}
 	return NULL;
 }
@@ -647,40 +684,40 @@ Test(sw, memory_goes_at_any_time,
 	size_t n;
 	int i;
 
-	bp_vm_init(&soft8_bare, 0);
+	bp_vm_init(&bp_soft8_bare, 0);
 	goes(0, BP_MEM);
-	cr_assert_eq(memory_add(&vm.mem, 0, vm.host, PAGE), 0);
-	cr_assert_eq(memory_add(&vm.mem, 0x100000, vm.host + PAGE, PAGE), 0);
-	vm.map[1] = 0x100;
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, PAGE), 0);
+	cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
+	bp_vm.map[1] = 0x100;
 	cr_assert_eq(pthread_create(&t, NULL, take_memory_away, &stop), 0);
 	for (i = 0; i < 5000; i++) {
-		set(PAGE + 0x10);
-		sync_run();
-		n = breakpoints_read(vm.b, 0x100008, buf, sizeof(buf));
+		bp_set(PAGE + 0x10);
+		bp_sync_run();
+		n = breakpoints_read(bp_vm.b, 0x100008, buf, sizeof(buf));
 		cr_assert(n == 0 || n == sizeof(buf));
-		cr_assert(!n || !memcmp(buf, vm.before + PAGE + 8, n));
+		cr_assert(!n || !memcmp(buf, bp_vm.before + PAGE + 8, n));
 		if (i % 3)
-			breakpoints_withdraw(vm.b);
+			breakpoints_withdraw(bp_vm.b);
 		else
-			clear(PAGE + 0x10);
+			bp_clear(PAGE + 0x10);
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	pthread_join(t, NULL);
-	breakpoints_remove_all(vm.b);
-	cr_expect(untouched());
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
 	bp_vm_fini();
 }
 
 /* What vCPU threads do while they run: one steps over a breakpoint, the others read. */
 static void *step_over(void *stop)
 {
-	struct bp_location *l = breakpoints_location(vm.b, 0x10);
+	struct bp_location *l = breakpoints_location(bp_vm.b, 0x10);
 
 	cr_assert(l);
 	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
-		breakpoints_lift(vm.b, l);
-		breakpoints_put_back(vm.b, l);
-		cr_assert_eq(breakpoints_write(vm.b, 0x20, &vm.before[0x20], 8), 0);
+		breakpoints_lift(bp_vm.b, l);
+		breakpoints_put_back(bp_vm.b, l);
+		cr_assert_eq(breakpoints_write(bp_vm.b, 0x20, &bp_vm.before[0x20], 8), 0);
 	}
 	return NULL;
 }
@@ -692,14 +729,14 @@ static void *read_memory(void *stop)
 	size_t n;
 
 	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
-		n = breakpoints_read(vm.b, 0, buf, sizeof(buf));
+		n = breakpoints_read(bp_vm.b, 0, buf, sizeof(buf));
 		cr_assert_eq(n, sizeof(buf));
-		cr_assert_eq(memcmp(buf, vm.before, n), 0);
-		n = breakpoints_read(vm.b, 0x100000, buf, sizeof(buf));
-		cr_assert(!n || !memcmp(buf, vm.before + PAGE, n));
-		l = breakpoints_location(vm.b, 0x100010);
-		cr_assert(!l || l == breakpoints_location(vm.b, PAGE + 0x10));
-		cr_assert(breakpoints_active(vm.b) && breakpoints_named(vm.b, 0x10));
+		cr_assert_eq(memcmp(buf, bp_vm.before, n), 0);
+		n = breakpoints_read(bp_vm.b, 0x100000, buf, sizeof(buf));
+		cr_assert(!n || !memcmp(buf, bp_vm.before + PAGE, n));
+		l = breakpoints_location(bp_vm.b, 0x100010);
+		cr_assert(!l || l == breakpoints_location(bp_vm.b, PAGE + 0x10));
+		cr_assert(breakpoints_active(bp_vm.b) && breakpoints_named(bp_vm.b, 0x10));
 	}
 	return NULL;
 }
@@ -711,24 +748,24 @@ Test(sw, at_once, .description = "vCPUs step over breakpoints and read while mem
 	pthread_t t[3];
 	int i;
 
-	bp_vm_init(&soft32_bare, 0);
-	cr_assert_eq(memory_add(&vm.mem, 0x100000, vm.host + PAGE, PAGE), 0);
-	vm.map[9] = 0x100;
+	bp_vm_init(&bp_soft32_bare, 0);
+	cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
+	bp_vm.map[9] = 0x100;
 	for (i = 0; i < 4; i++)
-		set(0x10 + i * 8);
-	set(9 * PAGE + 0x10);
-	sync_run();
+		bp_set(0x10 + i * 8);
+	bp_set(9 * PAGE + 0x10);
+	bp_sync_run();
 	for (i = 0; i < 3; i++)
 		cr_assert_eq(pthread_create(&t[i], NULL, work[i], &stop), 0);
 	for (i = 0; i < 1000; i++) {
 		goes(0x100000, PAGE);
-		cr_assert_eq(memory_add(&vm.mem, 0x100000, vm.host + PAGE, PAGE), 0);
+		cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < 3; i++)
 		pthread_join(t[i], NULL);
-	breakpoints_withdraw(vm.b);
-	cr_expect(untouched());
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
 	bp_vm_fini();
 }
 
@@ -736,22 +773,29 @@ Test(sw, at_once, .description = "vCPUs step over breakpoints and read while mem
 
 BP_TEST(sw, told_once, "a breakpoint that can't be hit is reported once, until that changes")
 {
-	vm.map[5] = UNMAPPED;
-	set(5 * PAGE);
-	cr_expect(notice_is(NULL), "before the sync nobody knows");
-	sync_run();
-	cr_expect(notice_is("breakpoint at 0x5000 waits: the address is not mapped yet"));
-	cr_expect(notice_is(NULL));
-	clear(5 * PAGE);
-	set(5 * PAGE);
-	sync_run();
-	cr_expect(notice_is(NULL), "the same one, set again");
-	vm.map[5] = 5;
-	sync_run();
+	bp_vm.map[5] = UNMAPPED;
+	bp_set(5 * PAGE);
+	cr_expect(bp_notice_is(NULL), "before the sync nobody knows");
+	bp_sync_run();
+	cr_expect(bp_notice_is("breakpoint at 0x5000 waits: the address is not mapped yet"));
+	cr_expect(bp_notice_is(NULL));
+	bp_clear(5 * PAGE);
+	bp_set(5 * PAGE);
+	bp_sync_run();
+	cr_expect(bp_notice_is(NULL), "the same one, set again");
+	bp_set(5 * PAGE + 8);
+	bp_sync_run();
+	bp_clear(5 * PAGE + 8);
+	cr_expect(bp_notice_is(NULL), "removed before anybody asked");
+	bp_set(5 * PAGE + 8);
+	cr_expect(bp_notice_is(NULL), "and set again: the next sync will show");
+	bp_clear(5 * PAGE + 8);
+	bp_vm.map[5] = 5;
+	bp_sync_run();
 	goes(0, BP_MEM);
-	sync_run();
-	cr_expect(notice_is("breakpoint at 0x5000 waits: the address is not mapped yet"));
-	cr_expect(notice_is(NULL));
+	bp_sync_run();
+	cr_expect(bp_notice_is("breakpoint at 0x5000 waits: the address is not mapped yet"));
+	cr_expect(bp_notice_is(NULL));
 }
 
 BP_TEST(sw, many_told, "of very many that wait a few are reported, and how many more there are")
@@ -759,14 +803,17 @@ BP_TEST(sw, many_told, "of very many that wait a few are reported, and how many 
 	char line[128];
 	unsigned int i, lines = 0;
 
-	vm.map[5] = UNMAPPED;
+	bp_vm.map[5] = UNMAPPED;
 	for (i = 0; i < 1000; i++)
-		set(5 * PAGE + i * 4);
-	sync_run();
-	while (breakpoints_notice(vm.b, line, sizeof(line)))
+		bp_set(5 * PAGE + i * 4);
+	bp_sync_run();
+	while (breakpoints_notice(bp_vm.b, line, sizeof(line)))
 		lines++;
 	cr_expect_eq(lines, 17);
 	cr_expect_str_eq(line, "984 more breakpoints wait or were overwritten");
+	bp_set(5 * PAGE + 4000);
+	bp_sync_run();
+	cr_expect(bp_notice_is("breakpoint at 0x5fa0 waits: the address is not mapped yet"));
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------- */
@@ -781,27 +828,27 @@ BP_TEST(sw, random_walk, "set, removed, overwritten, written beneath at random: 
 		i = (unsigned int)rand() % 32;
 		r = (unsigned int)rand() % 9;
 		if (r < 3) {
-			set(i * 4);
+			bp_set(i * 4);
 			wanted[i] = true;
 		} else if (r < 5) {
-			clear(i * 4);
+			bp_clear(i * 4);
 			wanted[i] = false;
 		} else if (r == 5) {
-			guest_writes(i * 4, (uint8_t)n);
+			bp_guest_writes(i * 4, (uint8_t)n);
 		} else if (r == 6) {
-			vm.before[i * 4] = (uint8_t)n & 0x7f;
-			cr_assert_eq(breakpoints_write(vm.b, i * 4, &vm.before[i * 4], 1), 0);
+			bp_vm.before[i * 4] = (uint8_t)n & 0x7f;
+			cr_assert_eq(breakpoints_write(bp_vm.b, i * 4, &bp_vm.before[i * 4], 1), 0);
 		} else if (r == 7) {
-			breakpoints_withdraw(vm.b);
-			cr_assert(untouched());
+			breakpoints_withdraw(bp_vm.b);
+			cr_assert(bp_untouched());
 		} else {
-			breakpoints_withdraw(vm.b);
-			sync_run();
+			breakpoints_withdraw(bp_vm.b);
+			bp_sync_run();
 			for (i = 0; i < 32; i++)
-				cr_assert_eq(inserted_at(i * 4), wanted[i]);
+				cr_assert_eq(bp_inserted_at(i * 4), wanted[i]);
 		}
-		cr_assert(reads_as_before(0, 64) && reads_as_before(64, 64));
+		cr_assert(bp_reads_as_before(0, 64) && bp_reads_as_before(64, 64));
 	}
-	breakpoints_remove_all(vm.b);
-	cr_expect(untouched());
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
 }

@@ -119,10 +119,14 @@ static void insert_breakpoint(struct session *s, struct scan *args)
 	err = t->ops->insert(t, s->general, p.type, p.addr, p.kind, &why);
 	if (err) {
 		fail_breakpoint(s, err, why);
+		s->refused = (struct bp_info){ p.type, p.addr, p.kind, why ? why : error_text(err),
+					       p.ncodes };
 		return;
 	}
+	if (s->refused.addr == p.addr)
+		s->refused.state = NULL;
 	err = set_codes(s, &p);
-	if (err) { /* a breakpoint without its conditions is not what was asked for */
+	if (err) { /* the debugger did not ask for one without conditions */
 		t->ops->remove(t, s->general, p.type, p.addr, p.kind, &why);
 		fail_codes(s, err == -EINVAL ? -E2BIG : err);
 	} else {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What lldb asks that gdb does not: lldb's document on its extensions of the protocol. All of it is
- * one more view of the register table and of the threads.
+ * What lldb asks that gdb does not: lldb's document on its extensions of the protocol. The replies come
+ * from the same register table and thread list as gdb's.
  */
 #include <errno.h>
 
@@ -12,7 +12,7 @@
 #include "core/rsp/stop_reply.h"
 #include "core/rsp/thread_id.h"
 
-enum { NO_MORE_REGISTERS = 0x45 }; /* how lldb wants to be told, by number */
+enum { NO_MORE_REGISTERS = 0x45 }; /* the error number that lldb expects */
 
 static void put_key(struct buf *b, const char *key, const char *value)
 {

@@ -6,8 +6,8 @@
 #include "core/rsp/command_table.h"
 #include "core/rsp/reply.h"
 
-/* Read up to n bytes to dst, at least one: how many, or -1 with the reply already an error. What lies
- * behind the end of the address space is not read: address 0 does not follow it. */
+/* Read up to n bytes to dst, at least one: how many, or -1 with the reply already an error. A read ends
+ * at the end of the address space: address 0 does not follow it. */
 static ssize_t read_memory(struct session *s, uint64_t addr, void *dst, size_t n)
 {
 	ssize_t got = s->target->ops->read(s->target, s->general, addr, dst, range_len(addr, n));
@@ -37,7 +37,7 @@ static void read_hex(struct session *s, struct scan *args)
 	s->reply_bytes = true;
 }
 
-/* A debugger that reads nothing only wants to know whether it could. */
+/* A debugger asks for no bytes to find out whether the stub has this packet. */
 static void read_binary(struct session *s, struct scan *args)
 {
 	uint64_t addr, len;
@@ -95,7 +95,7 @@ static void write_hex(struct session *s, struct scan *args)
 
 	if (!scan_write(s, args, &addr, &len, 2))
 		return;
-	bytes = (uint8_t *)args->p; /* decoded in place, in the link's buffer */
+	bytes = (uint8_t *)args->p; /* decoded in place, in the packet decoder */
 	if (hex_decode(bytes, args->p, len))
 		write_memory(s, addr, bytes, len);
 	else

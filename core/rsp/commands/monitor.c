@@ -11,7 +11,7 @@
 
 enum { LINE_MAX = 256 };
 
-/* A command: args is what follows the name and its blanks; the answer goes to out. */
+/* A command: args is what follows the name and its blanks; the command writes its answer to out. */
 struct monitor {
 	const char *name;
 	unsigned int flags; /* enum command_flag */
@@ -82,15 +82,25 @@ static void put_breakpoint(struct buf *out, const struct bp_info *b)
 	buf_fmt(out, ": %s%s\n", b->state, b->conditional ? "; conditions or commands" : "");
 }
 
-/* As many as a reply has room for, two digits a character. */
+/* gdb 13 does not show its user why a breakpoint was refused. */
+static void put_refused(struct buf *out, const struct bp_info *b)
+{
+	if (!b->state)
+		return;
+	buf_str(out, "Refused last: ");
+	put_breakpoint(out, b);
+}
+
+/* As many as the reply has room for, by two digits a character. */
 static void breakpoints(struct session *s, const char *args, struct buf *out)
 {
 	static const char more[] = "There are more, for which this reply has no room.\n";
-	size_t most = s->reply.cap / 2 - strlen(more), len = 0;
+	size_t most = s->reply.cap / 2 - strlen(more), len;
 	struct target *t = s->target;
 	struct bp_info b;
 
 	(void)args;
+	put_refused(out, &s->refused);
 	for (unsigned int i = 0; !t->ops->breakpoint(t, i, &b); i++) {
 		len = out->len;
 		put_breakpoint(out, &b);
@@ -135,7 +145,7 @@ static const struct monitor *find(const char *line, const char **args)
 	return NULL;
 }
 
-/* A refusal is a text as well: gdb 13 takes no E.text for an answer here. */
+/* A refusal is a text as well, because gdb 13 does not understand E.text in reply to qRcmd. */
 static void run_allowed(struct session *s, const struct monitor *m, const char *args,
 			struct buf *out)
 {
@@ -155,7 +165,7 @@ static void run_line(struct session *s, const char *line)
 	const char *args;
 
 	line += strspn(line, " \t");
-	m = find(line, &args);
+	m = find(*line ? line : "help", &args);
 	buf_clear(out);
 	if (m)
 		run_allowed(s, m, args, out);
@@ -164,7 +174,7 @@ static void run_line(struct session *s, const char *line)
 	if (out->len)
 		buf_hex(&s->reply, out->data, out->len);
 	else
-		reply_ok(s); /* an empty reply would deny the command */
+		reply_ok(s); /* an empty reply says that the stub has no such command */
 }
 
 /* ",COMMAND" in hexadecimal */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How a conversation begins, and small questions. GDB manual, "General Query Packets". */
+/* What a debugger sends first, and small queries. GDB manual, "General Query Packets". */
 #include <errno.h>
 #include <string.h>
 
@@ -20,7 +20,7 @@ static const struct {
 
 enum { NFEATURES = sizeof(features) / sizeof(features[0]) };
 
-/* One word of what the debugger announces; words that we don't know mean nothing to us. */
+/* The bit for one word of what the debugger announces; 0 for a word that this stub does not know. */
 static unsigned int announced(struct scan word)
 {
 	for (size_t i = 0; i < NFEATURES; i++) {
@@ -32,7 +32,7 @@ static unsigned int announced(struct scan word)
 	return 0;
 }
 
-/* The first packet of every debugger: it knows nothing of what was before. */
+/* The first packet of a debugger, so it may be another one than before. */
 static void supported(struct session *s, struct scan *args)
 {
 	struct scan word;
@@ -54,25 +54,25 @@ static void start_no_ack(struct session *s, struct scan *args)
 {
 	if (!scan_done(s, args))
 		return;
-	rsp_ack_set_no_ack(&s->link);
+	rsp_ack_set_no_ack(&s->ack);
 	reply_ok(s);
 }
 
-/* vMustReplyEmpty: how gdb finds out whether a stub knows what it does not know. */
+/* gdb tests by vMustReplyEmpty that the stub replies to unknown packets by an empty one. */
 static void unsupported(struct session *s, struct scan *args)
 {
 	(void)s;
 	(void)args;
 }
 
-/* We keep no state from one connection to the next beyond the VM itself, which is always there. */
+/* `!`: nothing changes, for the VM outlives the connection in any case. */
 static void extended_mode(struct session *s, struct scan *args)
 {
 	if (scan_done(s, args))
 		reply_ok(s);
 }
 
-/* The VM was there before the debugger and outlives it: gdb then detaches when it quits. */
+/* 1: the debugger attached to something that existed before, so gdb detaches when it quits. */
 static void attached(struct session *s, struct scan *args)
 {
 	if (scan_char(args, ':') && !scan_process(args))
@@ -81,7 +81,7 @@ static void attached(struct session *s, struct scan *args)
 		buf_char(&s->reply, '1');
 }
 
-/* The debugger offers to look symbols up: none are needed. */
+/* The debugger offers to look up symbols: the stub needs none. */
 static void symbols(struct session *s, struct scan *args)
 {
 	(void)args;

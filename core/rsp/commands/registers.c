@@ -24,7 +24,7 @@ static void write_all(struct session *s, struct scan *args)
 {
 	struct cpu_view *v = selected_view(s);
 	size_t n = scan_left(args) / 2;
-	uint8_t *values = (uint8_t *)args->p; /* decoded in place, in the link's buffer */
+	uint8_t *values = (uint8_t *)args->p; /* decoded in place, in the packet decoder */
 	const struct reg_desc *refused;
 	int err;
 

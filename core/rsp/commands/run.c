@@ -15,7 +15,7 @@
 
 /* ---- resuming ---------------------------------------------------------------------------- */
 
-/* Every vCPU holds until an action names it, and so does one that nobody has heard of yet. */
+/* Every vCPU stays parked unless an action names it, and so does one that is added later. */
 static bool start_actions(struct session *s)
 {
 	int err = vcpu_list_update(s);
@@ -38,7 +38,7 @@ static bool start_actions(struct session *s)
 	return true;
 }
 
-/* The action is for the vCPUs that id names, as far as none before it was. */
+/* Give the action to the vCPUs that id names, unless an earlier one claimed them. */
 static void add_action(struct session *s, const struct thread_id *id,
 		       const struct resume_action *action)
 {
@@ -76,7 +76,7 @@ static bool resume(struct session *s)
 	return true;
 }
 
-/* Steps change more than continue does: which code runs between two stops. */
+/* A step is a change: it decides which code runs between two stops. */
 static bool may_step(struct session *s, enum resume_kind kind)
 {
 	if (kind == RESUME_CONTINUE || kind == RESUME_HOLD || !s->config.ro)
@@ -127,7 +127,7 @@ static bool scan_action(struct session *s, struct scan *text)
 	return true;
 }
 
-/* The leftmost action that names a thread is the thread's. */
+/* The leftmost action that names a thread applies to it. */
 static void vcont(struct session *s, struct scan *args)
 {
 	struct scan text;
@@ -153,8 +153,8 @@ static void vcont_actions(struct session *s, struct scan *args)
 /* ---- c C s S ----------------------------------------------------------------------------- */
 
 /*
- * "ADDR" is a new PC, by the same checks as one that comes by P. False with the reply already an error
- * and nothing changed; otherwise *old is the one before.
+ * Set the PC to the address of a c, s, C or S, by the same checks as P. False with the reply already an
+ * error and nothing changed; otherwise *old is the PC before.
  */
 static bool jump(struct session *s, unsigned int vcpu, uint64_t addr, uint64_t *old)
 {
@@ -183,7 +183,8 @@ static void jump_back(struct session *s, unsigned int vcpu, uint64_t old)
 		s->target->ops->flush(s->target, vcpu);
 }
 
-/* With Hc at one thread, that one alone; otherwise all, a step being the selected thread's. */
+/* If Hc selected one thread, that one alone runs. Otherwise all run, and only the thread that Hg
+ * selected steps. */
 static void resume_selected(struct session *s, enum resume_kind kind, const uint64_t *pc)
 {
 	bool one = s->resume.kind == THREAD_ONE;
@@ -253,18 +254,18 @@ static void step_signal(struct session *s, struct scan *args)
 
 /* ---- ends -------------------------------------------------------------------------------- */
 
-static void leave(struct session *s, enum detach_how how)
+static void detach_target(struct session *s, enum detach_how how)
 {
 	s->target->ops->detach(s->target, how);
 	s->running = false;
 	s->end = SESSION_DETACHED;
 }
 
-/* Where the VMM does not let a debugger end its VM, killing it means leaving it alone. */
-static void end(struct session *s)
+/* Where the VMM does not let a debugger end its VM, a kill detaches. */
+static void kill_target(struct session *s)
 {
 	if (!s->config.may_kill || s->target->ops->kill(s->target) < 0) {
-		leave(s, DETACH_RUN);
+		detach_target(s, DETACH_RUN);
 		return;
 	}
 	s->running = false;
@@ -284,17 +285,17 @@ static void detach(struct session *s, struct scan *args)
 {
 	if (!scan_end(args) && !scan_own_process(s, args))
 		return;
-	leave(s, DETACH_RUN);
+	detach_target(s, DETACH_RUN);
 	reply_ok(s);
 }
 
-/* Our own, for who only asked something: the VM is again as it was found, held for a debugger if it
- * was. A detach would let it go. */
+/* vmgdb's own, for a client that has only read: a VM that was held for a debugger stays held, which D
+ * would resume. */
 static void withdraw(struct session *s, struct scan *args)
 {
 	if (!scan_done(s, args))
 		return;
-	leave(s, DETACH_AS_FOUND);
+	detach_target(s, DETACH_AS_FOUND);
 	reply_ok(s);
 }
 
@@ -303,7 +304,7 @@ static void kill_all(struct session *s, struct scan *args)
 {
 	if (!scan_done(s, args))
 		return;
-	end(s);
+	kill_target(s);
 	s->no_reply = true;
 }
 
@@ -311,7 +312,7 @@ static void kill_process(struct session *s, struct scan *args)
 {
 	if (!scan_own_process(s, args))
 		return;
-	end(s);
+	kill_target(s);
 	reply_ok(s);
 }
 

@@ -14,7 +14,7 @@ static void last_stop(struct session *s, struct scan *args)
 		put_stop(s);
 }
 
-/* lldb: the same for any thread. Those that just happened to be stopped have signal 0. */
+/* lldb asks this for each thread. Threads that stopped only because another one did have signal 0. */
 static void thread_stop(struct session *s, struct scan *args)
 {
 	struct thread_id id;

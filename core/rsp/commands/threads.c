@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Threads: a vCPU is one, all are of process 1. GDB manual, "Packets" and "General Query Packets". */
+/* Threads: one for each vCPU, all of process 1. GDB manual, "Packets", "General Query Packets". */
 #include <errno.h>
 
 #include "core/rsp/access.h"
@@ -7,10 +7,10 @@
 #include "core/rsp/reply.h"
 #include "core/rsp/thread_id.h"
 
-/* What is kept free of a list of threads: two ids of the longest kind. */
+/* Bytes that a list of threads leaves free: two of the longest ids. */
 enum { LIST_MARGIN = 32 };
 
-/* Hg: for reads and writes; any or all: leave it as it is. */
+/* Hg: for reads and writes. Any or all: the thread that stopped. */
 static void select_general(struct session *s, struct scan *args)
 {
 	struct thread_id id;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Objects that are read in parts: GDB manual, "qXfer". One row and one generator an object. */
+/* Objects that are read in parts: GDB manual, "qXfer". */
 #include <errno.h>
 
 #include "core/regs.h"

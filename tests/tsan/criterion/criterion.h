@@ -69,6 +69,7 @@ static inline void shim_check(bool ok, bool fatal, const char *what, const char 
 #define cr_assert_lt(A, B, ...)	    SHIM((A) < (B), true)
 #define cr_assert_leq(A, B, ...)    SHIM((A) <= (B), true)
 #define cr_assert_gt(A, B, ...)	    SHIM((A) > (B), true)
+#define cr_assert_null(A, ...)	    SHIM((A) == NULL, true)
 #define cr_expect(A, ...)	    SHIM(A, false)
 #define cr_expect_not(A, ...)	    SHIM(!(A), false)
 #define cr_expect_eq(A, B, ...)	    SHIM((A) == (B), false)
