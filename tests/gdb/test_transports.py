@@ -200,7 +200,7 @@ def messages(t):
         vm.process.wait_for("the debugger is attached")
         with vm.rsp() as other:
             other.send("qSupported:")
-            vm.process.wait_for("turned away: another debugger holds the VM")
+            vm.process.wait_for("refused: another debugger holds the VM")
         equal(client.ask("D"), "OK")
         vm.process.wait_for("the debugger has detached")
         vm.process.wait_for("the vCPUs run")
