@@ -135,7 +135,7 @@ class LocalHost:
     jobs = 4
     slow = 1  # how many times longer than on a fast machine things may take
     transcripts = False  # each VM writes one, for people
-    # Links over which who comes at once is not told apart from who left, and how long to wait, s
+    # Links that show no difference between a debugger that left and one that attaches at once: s to wait
     PAUSE = {"pty": 0.03}
     single = frozenset()  # kinds of links of which there is one
 

@@ -104,7 +104,7 @@ def without_multiprocess(t):
 
 @case("swbreak", links=ALL)
 def without_swbreak(t):
-    """a debugger that did not say swbreak+ is not told swbreak"""
+    """a debugger that did not say swbreak+ gets no swbreak in a stop reply"""
     vm = t.vm()
     client = t.rsp(vm).hello("qSupported:multiprocess+")
     client.ask("?")
@@ -219,7 +219,7 @@ def description_in_pieces(t):
 
 @case(links=ALL)
 def stop_reply(t):
-    """the last stop is told again to one who asks, registers in it are those of p"""
+    """the question ? reports the last stop again, its registers are those of p"""
     client = t.client(t.vm(cpus=2))
     reply = client.step()
     equal(client.one("?"), reply)

@@ -334,7 +334,7 @@ def help_text(t):
 
 @case("local")
 def other_kernels(t):
-    """--kernel runs an ELF file and a flat image, the paste line names the file"""
+    """--kernel runs an ELF file and a flat image, the attach hint names the file"""
     elf = BUILD / "guests/exit.elf"
     process = Process([RUN, "--kernel", elf, "--gdb", "tcp:0"], t.new_folder())
     equal(process.wait(), 3)
