@@ -419,3 +419,89 @@ SOFT_TEST(engine_breakpoints, guests_steps,
 	cr_expect_eq(softvm_regs(vm, 0)->cause, SOFT_EXC_STEP);
 	softvm_fini(vm);
 }
+
+/* ---- memory that comes, goes and is mapped twice ------------------------------------------- */
+
+SOFT_TEST(
+	engine_breakpoints, unmapped_at_stop,
+	"breakpoints set again where the stopped vCPU's tables do not map them stay where they were")
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_paging(vm);
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
+	continue_to(vm, STOP_SWBREAK, 0);
+	softvm_unmap(vm, LOOP); /* as in tables without the kernel */
+	softvm_unbreak(vm, LOOP + 8);
+	softvm_break(vm, LOOP + 8);
+	softvm_resume(vm, RESUME_HOLD);
+	softvm_interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	softvm_map(vm, LOOP, LOOP);
+	softvm_unbreak(vm, LOOP + 8);
+	softvm_unmap(vm, LOOP);
+	softvm_break(vm, LOOP + 8);
+	softvm_resume(vm, RESUME_HOLD);
+	softvm_map(vm, LOOP, LOOP); /* by the guest */
+	softvm_interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 2, "the next lap");
+	softvm_fini(vm);
+}
+
+SOFT_TEST_SLOTS(engine_breakpoints, loaded_over,
+		"a breakpoint that a loader writes over is hit, while a slot is free for it")
+{
+	const struct soft_insn add = I(ADDI, 4, 0x3c, 1);
+
+	begin_overwriting(vm, ops, &add);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	cr_expect(shows(vm, LOOP + 8, &add));
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1, "the first time");
+	end_with(vm, LOOP + 8, &add);
+}
+
+SOFT_TEST(engine_breakpoints, mapped_by_another,
+	  "memory that one vCPU's tables do not map is there through those of another that do")
+{
+	const uint64_t empty = 0x1c00;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_paging(vm);
+	vm->cpus[0].cpu.regs.ptb = empty;
+	vm->mem[data_of(1)] = 77;
+	softvm_begin(vm);
+	cr_expect_eq(softvm_read(vm, 0, data_of(1)), 77);
+	softvm_break(vm, loop_of(1) + 8); /* through vCPU 0 */
+	softvm_resume_one(vm, 1, RESUME_CONTINUE, RESUME_HOLD);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
+	softvm_fini(vm);
+}
+
+static int (*soft_walk)(struct cpu_view *v, uint64_t va, struct xlat *out);
+
+/* The last page of the address space is mapped to DATA, and so is the first. */
+static int walk_last_page(struct cpu_view *v, uint64_t va, struct xlat *out)
+{
+	return soft_walk(v, va >= -(uint64_t)SOFT_PAGE ? DATA + va % SOFT_PAGE : va, out);
+}
+
+SOFT_TEST(engine_breakpoints, end_of_address_space, "reads and writes end at 2^64")
+{
+	struct vcpu_ops walking = *ops;
+	struct cpu cpu = *ops->cpu;
+	uint8_t buf[8] = { 0 };
+
+	soft_walk = cpu.translate;
+	cpu.translate = walk_last_page;
+	walking.cpu = &cpu;
+	softvm_init_loops(vm, &walking, 1, NULL);
+	softvm_begin(vm);
+	cr_expect_eq(vm->t->ops->read(vm->t, 0, -4ULL, buf, 8), 4);
+	cr_expect_eq(vm->t->ops->write(vm->t, 0, -4ULL, buf, 8), -EFAULT);
+	cr_expect_eq(vm->t->ops->write(vm->t, 0, -8ULL, buf, 8), 0);
+	softvm_fini(vm);
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Conditions and commands of breakpoints, run on the vCPU that hits one. */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -10,6 +11,7 @@
 /* GDB manual, "Bytecode Descriptions" */
 enum {
 	EQUAL = 0x13,
+	REF8 = 0x17,
 	REF64 = 0x1a,
 	CONST8 = 0x22,
 	CONST16 = 0x23,
@@ -178,5 +180,82 @@ SOFT_TEST(
 	softvm_continue(vm);
 	softvm_run_on(vm, 0, 100);
 	cr_expect_not(softvm_wait(vm, &s, 0));
+	softvm_fini(vm);
+}
+
+/* ---- what they read --------------------------------------------------------------------------- */
+
+SOFT_TEST(
+	engine_conditions, description,
+	"registers are numbered by the description that the debugger was given, whatever the mode is")
+{
+	static const struct reg_desc r0 = {
+		.name = "r0", .offset = offsetof(struct soft_regs, r[0]), .bits = 64, .dwarf = -1
+	};
+	static const struct reg_feature feature = { .name = "other", .regs = &r0, .nregs = 1 };
+	static const struct reg_feature *const features[] = { &feature };
+	static const struct tdesc other = { .arch = "other", .features = features, .nfeatures = 1 };
+	static const uint8_t first_is_5[] = { REG, 0, 0, CONST8, 5, EQUAL, END };
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	vm->t->ops->set_description(vm->t, &other);
+	softvm_break(vm, LOOP + 8);
+	set_code(vm, BP_SOFTWARE, LOOP + 8, false, first_is_5, sizeof(first_is_5));
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 5);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_conditions, hidden,
+	  "a condition reads the guest's instruction beneath a breakpoint")
+{
+	static const uint8_t is_nop[] = { CONST16, LOOP >> 8, (LOOP + 8) & 0xff,
+					  REF8,	   CONST8,    SOFT_NOP,
+					  EQUAL,   END };
+	static const uint8_t is_brk[] = { CONST16, LOOP >> 8, (LOOP + 8) & 0xff,
+					  REF8,	   CONST8,    SOFT_BRK,
+					  EQUAL,   END };
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
+	set_code(vm, BP_SOFTWARE, LOOP + 8, false, is_nop, sizeof(is_nop));
+	continue_to(vm, STOP_SWBREAK, 0);
+	set_code(vm, BP_SOFTWARE, LOOP + 8, false, is_brk, sizeof(is_brk));
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 100);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	softvm_fini(vm);
+}
+
+static struct softvm *walked;
+static int (*soft_walk)(struct cpu_view *v, uint64_t va, struct xlat *out);
+
+/* Whoever walks the guest's tables holds no lock of the engine. */
+static int walk_and_call(struct cpu_view *v, uint64_t va, struct xlat *out)
+{
+	engine_is_held(&walked->engine);
+	return soft_walk(v, va, out);
+}
+
+SOFT_TEST(engine_conditions, without_lock, "conditions are run without the engine's lock")
+{
+	static const uint8_t data_is_7[] = { CONST16, DATA >> 8, DATA & 0xff, REF64,
+					     CONST8,  7,	 EQUAL,	      END };
+	struct vcpu_ops walking = *ops;
+	struct cpu cpu = *ops->cpu;
+
+	walked = vm;
+	soft_walk = cpu.translate;
+	cpu.translate = walk_and_call;
+	walking.cpu = &cpu;
+	softvm_init_loops(vm, &walking, 2, NULL);
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
+	set_code(vm, BP_SOFTWARE, LOOP + 8, false, data_is_7, sizeof(data_is_7));
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 7);
 	softvm_fini(vm);
 }

@@ -222,3 +222,115 @@ SOFT_TEST_MEMORY(
 	cr_expect_eq(vm->mem[LOOP + 4], SOFT_OUT);
 	softvm_fini(vm);
 }
+
+SOFT_TEST(
+	engine_debuggers, stay_while_running,
+	"detach and stay while vCPUs run: the VMM's stopped is called, resumed with the next debugger")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 10);
+	cr_expect_eq(vm->paused, 0);
+	vm->t->ops->detach(vm->t, DETACH_STAY);
+	cr_expect_eq(vm->paused, 1);
+	cr_expect(softvm_stands(vm));
+	softvm_attach(vm);
+	softvm_continue(vm);
+	cr_expect_eq(vm->paused, 0);
+	softvm_fini(vm);
+}
+
+static void set_all_options(struct softvm *vm, bool on)
+{
+	enum target_option o;
+
+	for (o = 0; o < OPTION_COUNT; o++)
+		vm->t->ops->set_option(vm->t, o, on);
+}
+
+static void expect_default_options(struct softvm *vm)
+{
+	cr_expect(vm->t->ops->option(vm->t, OPTION_STOP_ON_RESET));
+	cr_expect_not(vm->t->ops->option(vm->t, OPTION_SOFTWARE_WATCH));
+	cr_expect_not(vm->t->ops->option(vm->t, OPTION_WHOLE_REP));
+}
+
+SOFT_TEST(engine_debuggers, options_end, "what one debugger has chosen is not the next one's")
+{
+	unsigned int on;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_start(vm);
+	for (on = 0; on < 2; on++) {
+		set_all_options(vm, on); /* by nobody who is attached */
+		softvm_attach(vm);
+		expect_default_options(vm);
+		set_all_options(vm, on);
+		softvm_detach(vm);
+		expect_default_options(vm);
+		softvm_attach(vm);
+		set_all_options(vm, on);
+		vm->t->ops->renew(vm->t);
+		expect_default_options(vm);
+		softvm_detach(vm);
+	}
+	softvm_fini(vm);
+}
+
+/* The VMM's log callback calls the library. */
+static void call_back(struct softvm *vm, enum vmgdb_log_level level)
+{
+	(void)level;
+	engine_is_held(&vm->engine);
+	cr_expect_eq(engine_add_memory(&vm->engine, 0, vm->mem, SOFTVM_MEM), -EEXIST);
+}
+
+SOFT_TEST(engine_debuggers, log_calls_back, "the VMM's log callback may call the library")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	vm->on_log = call_back;
+	softvm_begin(vm);
+	vm->cpus[1].cpu.fail_store = -EINVAL;
+	softvm_change(vm, 1, 0)->r[2] = 1;
+	continue_to(vm, STOP_FATAL, 1);
+	cr_expect_geq(vm->errors, 1);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_debuggers, halted_first,
+	  "a debugger that attaches is shown a vCPU that runs, where one does, else the first")
+{
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	CODE(vm, loop_of(0), I(CLI, 0, 0, 0), I(HLT, 0, 0, 0));
+	softvm_start(vm);
+	while (!atomic_load(&vm->cpus[0].cpu.halted))
+		softvm_pass(1);
+	cr_assert_eq(vm->t->ops->attach(vm->t, &s), 0);
+	expect_stop(s, STOP_NONE, 1);
+	CODE(vm, loop_of(1), I(HLT, 0, 0, 0), JMP(-2));
+	softvm_detach(vm);
+	while (!atomic_load(&vm->cpus[1].cpu.halted))
+		softvm_pass(1);
+	cr_assert_eq(vm->t->ops->attach(vm->t, &s), 0);
+	expect_stop(s, STOP_NONE, 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_debuggers, interrupt_names_one_that_runs,
+	  "Ctrl-C is reported of a vCPU that was let run, not of one that is held")
+{
+	softvm_init_loops(vm, ops, 3, NULL);
+	softvm_begin(vm);
+	softvm_resume_one(vm, 2, RESUME_CONTINUE, RESUME_HOLD);
+	softvm_run_on(vm, 2, 10);
+	softvm_interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 2);
+	softvm_resume_one(vm, 2, RESUME_HOLD, RESUME_CONTINUE);
+	softvm_run_on(vm, 1, 10);
+	softvm_interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	softvm_fini(vm);
+}

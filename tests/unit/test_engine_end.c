@@ -354,3 +354,96 @@ SOFT_TEST(engine_end, exit_wakes,
 	cr_expect_eq(softvm_stopped(vm).kind, STOP_EXITED);
 	softvm_fini(vm);
 }
+
+SOFT_TEST(
+	engine_end, exited_while_running,
+	"the VM ends from outside while vCPUs run: nobody may touch them, and nothing waits for them")
+{
+	const char *why = NULL;
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 10);
+	softvm_run_on(vm, 1, 10);
+	engine_exited(&vm->engine, 5);
+	cr_expect_eq(softvm_hold(vm), -ESHUTDOWN);
+	cr_expect(!vm->t->ops->view(vm->t, 0));
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_SOFTWARE, LOOP, ops->cpu->brk_kind, &why),
+		     -EBUSY);
+	s = softvm_stopped(vm);
+	cr_expect_eq(s.kind, STOP_EXITED);
+	cr_expect_eq(s.status, 5);
+	cr_expect_eq(softvm_hold(vm), -ESHUTDOWN);
+	softvm_stop(vm);
+	softvm_detach(vm);
+	softvm_fini(vm);
+}
+
+static int refuse_to_reinject(void *ctx, const struct trap *t)
+{
+	(void)ctx;
+	(void)t;
+	return -EIO;
+}
+
+SOFT_TEST(engine_end, not_reinjected,
+	  "a debug exception that can't be given back to the guest is a fatal stop, not a loop")
+{
+	struct vcpu_ops refusing = *ops;
+	struct stop s;
+
+	refusing.reinject = refuse_to_reinject;
+	softvm_init_loops(vm, &refusing, 1, NULL);
+	CODE(vm, LOOP + 4, I(BRK, 0, 0, 0));
+	softvm_begin(vm);
+	softvm_break(vm, 0x800); /* makes breakpoint instructions trap */
+	softvm_continue(vm);
+	s = softvm_stopped(vm);
+	expect_stop(s, STOP_FATAL, 0);
+	cr_expect_not_null(s.text);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	softvm_fini(vm);
+}
+
+/* A device whose lock each vCPU's thread takes at its port; vCPU 0 asks for a reset there. */
+struct locked_device {
+	pthread_mutex_t lock;
+	atomic_uint resets;
+};
+
+static bool reset_under_lock(struct softvm_cpu *c)
+{
+	struct locked_device *d = c->vm->opaque;
+
+	if (c->cpu.exit != SOFT_EXIT_IO)
+		return false;
+	pthread_mutex_lock(&d->lock);
+	if (!c->cpu.index && !d->resets++)
+		vmgdb_vcpu_event_nowait(c->vcpu, "reset");
+	pthread_mutex_unlock(&d->lock);
+	return false;
+}
+
+SOFT_TEST(engine_end, by_vmm_under_lock,
+	  "a VMM that announces an end under a lock that other vCPUs wait for does not wait itself")
+{
+	struct locked_device d = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct stop s;
+	unsigned int i;
+
+	softvm_init_loops(vm, ops, 3, NULL);
+	for (i = 0; i < 3; i++)
+		CODE(vm, loop_of(i), I(OUT, 0, 0, 0), JMP(-2));
+	vm->on_exit = reset_under_lock;
+	vm->opaque = &d;
+	softvm_begin(vm);
+	softvm_continue(vm);
+	s = softvm_stopped(vm);
+	expect_stop(s, STOP_EVENT, 0);
+	cr_expect_str_eq(s.text, "reset");
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 10);
+	softvm_fini(vm);
+}

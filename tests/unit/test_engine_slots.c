@@ -144,3 +144,32 @@ SOFT_TEST_SLOTS(
 	cr_expect_eq(s.addr, data_of(0));
 	softvm_fini(vm);
 }
+
+static const char *no_brk_traps(void *ctx, enum trap_kind kind)
+{
+	(void)ctx;
+	return kind == TRAP_BRK ? never : NULL;
+}
+
+SOFT_TEST_SLOTS(
+	engine_slots, slots_alone,
+	"where breakpoint instructions do not trap software breakpoints are in slots, and refused "
+	"when there is none left")
+{
+	unsigned int i, slots = ops->cpu == &soft8_cpu ? 4 : 3;
+	struct vcpu_ops host = *ops;
+	const char *why = NULL;
+
+	host.unsupported_trap = no_brk_traps;
+	softvm_init_loops(vm, &host, 1, NULL);
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
+	for (i = 1; i < slots; i++)
+		softvm_break(vm, 0x800 + 4 * i);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_SOFTWARE, 0x900, ops->cpu->brk_kind, &why),
+		     -ENOSPC);
+	cr_expect_not_null(why);
+	continue_to(vm, STOP_SWBREAK, 0);
+	continue_to(vm, STOP_SWBREAK, 0);
+	softvm_fini(vm);
+}

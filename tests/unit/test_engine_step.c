@@ -799,3 +799,25 @@ SOFT_TEST_SLOTS(
 	cr_expect_eq(asked.room, 0);
 	softvm_fini(vm);
 }
+
+Test(engine_step, halted_for_ever,
+     .description =
+	     "a step of a vCPU that is halted with interrupts masked is not silent; Ctrl-C ends it",
+     .timeout = 60)
+{
+	static struct softvm vm;
+	struct stop s;
+
+	softvm_init_loops(&vm, &soft8_ops, 1, NULL);
+	CODE(&vm, LOOP, I(CLI, 0, 0, 0), I(HLT, 0, 0, 0));
+	softvm_begin(&vm);
+	softvm_step(&vm, 0);
+	softvm_step(&vm, 0);
+	cr_expect_str_eq(softvm_console(&vm), "");
+	softvm_resume(&vm, RESUME_STEP);
+	cr_expect(strstr(softvm_console(&vm), "halted"));
+	cr_expect_not(softvm_wait(&vm, &s, 20));
+	softvm_interrupt(&vm);
+	expect_stop(softvm_stopped(&vm), STOP_INTERRUPT, 0);
+	softvm_fini(&vm);
+}

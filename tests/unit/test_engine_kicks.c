@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+/* Kicks: those of the VMM itself, those that are lost, and vCPUs that no kick reaches. */
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "tests/unit/softvm.h"
+
+/* ---- whose a kick is ----------------------------------------------------------------------- */
+
+static bool see_own_kick(struct softvm_cpu *c)
+{
+	atomic_uint *seen = c->vm->opaque;
+
+	if (softcpu_vmm_clear_kick(&c->cpu))
+		(*seen)++;
+	return false;
+}
+
+static bool is_seen(void *opaque)
+{
+	return atomic_load((atomic_uint *)opaque) > 0;
+}
+
+SOFT_TEST(engine_kicks, vmm_kick_while_parked,
+	  "the VMM's own kick of a vCPU that is parked makes its next entry come back")
+{
+	atomic_uint seen = 0;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	vm->on_interrupted = see_own_kick;
+	vm->opaque = &seen;
+	softvm_start(vm);
+	softvm_attach(vm);
+	atomic_store(&seen, 0);
+	softcpu_vmm_kick(&vm->cpus[0].cpu);
+	softvm_continue(vm);
+	softvm_until(is_seen, &seen);
+	softvm_run_on(vm, 0, 10);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_kicks, vmm_kick_without_debugger,
+	  "without a debugger the VMM's own kick is its own alone")
+{
+	atomic_uint seen = 0;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	vm->on_interrupted = see_own_kick;
+	vm->opaque = &seen;
+	softvm_start(vm);
+	softvm_run_on(vm, 0, 10);
+	softcpu_vmm_kick(&vm->cpus[0].cpu);
+	softvm_until(is_seen, &seen);
+	cr_expect_eq(vm->cpus[0].cpu.calls.clear_kick, 0);
+	softvm_fini(vm);
+}
+
+/* ---- kicks that are lost, or come again ------------------------------------------------------ */
+
+SOFT_TEST(engine_kicks, lost, "kicks that have no effect are made again: the stop comes")
+{
+	unsigned int i;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	for (i = 1; i < 4; i++) {
+		softvm_continue(vm);
+		softvm_run_on(vm, 0, 10);
+		vm->cpus[0].cpu.lose_kicks = (int)i;
+		softvm_interrupt(vm);
+		expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	}
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_kicks, lost_at_attach, "the same while a debugger attaches, and when it detaches")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_start(vm);
+	softvm_run_on(vm, 0, 10);
+	vm->cpus[0].cpu.lose_kicks = 2;
+	softvm_attach(vm);
+	softvm_continue(vm);
+	softvm_run_on(vm, 1, 10);
+	vm->cpus[1].cpu.lose_kicks = 2;
+	softvm_detach(vm);
+	softvm_run_on(vm, 0, 10);
+	softvm_run_on(vm, 1, 10);
+	softvm_fini(vm);
+}
+
+/* vCPU 0 is in an exit that the VMM keeps, and kicked again and again. */
+static void begin_hanging(struct softvm *vm, const struct vcpu_ops *ops)
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	CODE(vm, LOOP, I(NOP, 0, 0, 0), I(OUT, 0, 0, 0), JMP(-3));
+	vm->hang = true;
+	softvm_begin(vm);
+	softvm_continue(vm);
+	softvm_until_hangs(vm);
+	softvm_interrupt(vm);
+}
+
+static void expect_kicked_again(struct softvm *vm)
+{
+	struct stop s;
+
+	do
+		cr_expect_not(softvm_wait(vm, &s, 50));
+	while (vm->cpus[0].cpu.calls.kick < 3);
+}
+
+SOFT_TEST(engine_kicks, pending_at_resume,
+	  "kicks that came while the vCPU was with the VMM keep nobody from running on afterwards")
+{
+	begin_hanging(vm, ops);
+	expect_kicked_again(vm);
+	vm->hang = false;
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 100);
+	softvm_run_on(vm, 1, 100);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_kicks, pending_at_detach, "the same when the debugger detaches meanwhile")
+{
+	begin_hanging(vm, ops);
+	expect_kicked_again(vm);
+	vm->hang = false;
+	softvm_detach(vm);
+	softvm_run_on(vm, 0, 100);
+	softvm_run_on(vm, 1, 100);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_kicks, late_vcpu_named, "a vCPU that does not stop is named in the log, once")
+{
+	struct stop s;
+
+	begin_hanging(vm, ops);
+	while (!vm->warnings)
+		cr_expect_not(softvm_wait(vm, &s, 50));
+	cr_expect(strstr(vm->warning, "vCPU 0 does not stop"), "%s", vm->warning);
+	cr_expect_not(softvm_wait(vm, &s, 50));
+	cr_expect_eq(vm->warnings, 1);
+	vm->hang = false;
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	softvm_fini(vm);
+}
+
+/* ---- vCPU threads that end ------------------------------------------------------------------- */
+
+static bool is_done(void *opaque)
+{
+	return atomic_load(&((struct softvm_cpu *)opaque)->done);
+}
+
+/* The VMM makes the thread of vCPU 1 leave its loop, as for a vCPU that is unplugged. */
+static void end_thread(struct softvm *vm)
+{
+	vm->cpus[1].ends = true;
+	softcpu_vmm_kick(&vm->cpus[1].cpu);
+	softvm_until(is_done, &vm->cpus[1]);
+	pthread_join(vm->cpus[1].thread, NULL);
+	vm->cpus[1].running = false;
+	softcpu_vmm_clear_kick(&vm->cpus[1].cpu);
+}
+
+SOFT_TEST(engine_kicks, thread_ended_running,
+	  "a vCPU whose thread has ended while all ran is parked: stops and resumes go on")
+{
+	unsigned int i;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_continue(vm);
+	softvm_run_on(vm, 1, 10);
+	end_thread(vm);
+	for (i = 0; i < 3; i++) {
+		softvm_interrupt(vm);
+		expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+		softvm_regs(vm, 1);
+		softvm_continue(vm);
+		softvm_run_on(vm, 0, 10);
+	}
+	softvm_detach(vm);
+	softvm_run_on(vm, 0, 10);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_kicks, thread_ended_before, "the same where it has ended before the debugger came")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_start(vm);
+	softvm_run_on(vm, 1, 10);
+	end_thread(vm);
+	softvm_attach(vm);
+	softvm_break(vm, loop_of(0) + 8);
+	continue_to(vm, STOP_SWBREAK, 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_kicks, thread_ended_alone,
+	  "a thread that ends in a step over a breakpoint does not keep the others from running")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	CODE(vm, loop_of(1), I(NOP, 0, 0, 0), I(OUT, 0, 0, 0), JMP(-3));
+	vm->hang = true;
+	softvm_begin(vm);
+	softvm_break(vm, loop_of(1) + 4);
+	continue_to(vm, STOP_SWBREAK, 1);
+	softvm_continue(vm);
+	softvm_until_hangs(vm);
+	vm->cpus[1].ends = true;
+	vm->hang = false;
+	softvm_until(is_done, &vm->cpus[1]);
+	softvm_run_on(vm, 0, 100);
+	softvm_interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 1);
+	softvm_fini(vm);
+}
