@@ -83,6 +83,7 @@ class Rsp:
         self.pause = pause
         self.slow = slow
         self._repeats = False  # what comes before the next ack was sent before
+        self._asked_again = 0
         self.fd = open_target(target) if isinstance(target, str) else target
         os.set_blocking(self.fd, False)
         self.timeout = timeout
@@ -214,16 +215,20 @@ class Rsp:
     def _first(self, data):
         """Asks as gdb does while there are acks: again, if nothing comes. A kernel can report that the
         last debugger has left when the next one is served already, which then loses a reply."""
-        for timeout in (self.timeout / 4, self.timeout / 2):
+        for timeout in (self.timeout / 4, self.timeout / 2) if self.pause else ():
             try:
                 return self.ask(data, timeout)
             except Timeout:
                 if self._in:
                     raise
+                self._asked_again += 1
         return self.ask(data)
 
     def no_ack(self):
         reply = self._first("QStartNoAckMode")
+        while self._asked_again and "PacketSize=" in reply:  # both qSupported were answered, late
+            self._asked_again -= 1
+            reply = self.packet()
         if reply != "OK":
             raise AssertionError(f"QStartNoAckMode: {reply}")
         self.ack = False
