@@ -37,6 +37,8 @@ LIB_SRC := $(CORE_SRC) $(wildcard transport/*.c arch/*.c arch/$(ARCH)/*.c)
 PURE_SRC := $(filter-out $(wildcard arch/$(OTHER_ARCH)/kvm*.c),$(wildcard arch/$(OTHER_ARCH)/*.c))
 RUN_SRC := $(wildcard host-tools/vmgdb-run/*.c host-tools/vmgdb-run/$(ARCH)/*.c)
 CONNECT_SRC := $(wildcard host-tools/vmgdb-connect/*.c)
+# What it shares with the library, where these symbols are hidden
+CONNECT_LIB_SRC := core/rsp/packet.c core/lib/buf.c core/lib/hex.c core/lib/time.c
 C_FILES := $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
@@ -75,7 +77,7 @@ $(O)/vmgdb-run: $(call obj,$(RUN_SRC)) $(GUEST_OBJ) $(O)/libvmgdb.a
 	$(call say,LD)
 	$(CC) $(CFLAGS) -pthread -o $@ $^ $(LDFLAGS) $(RUN_LIBS)
 
-$(O)/vmgdb-connect: $(call obj,$(CONNECT_SRC)) $(O)/libvmgdb.a
+$(O)/vmgdb-connect: $(call obj,$(CONNECT_SRC) $(CONNECT_LIB_SRC)) $(O)/libvmgdb.a
 	$(call say,LD)
 	$(CC) $(CFLAGS) -pthread -o $@ $^ $(LDFLAGS)
 
@@ -88,7 +90,7 @@ $(O)/static/vmgdb-run: $(call obj,$(RUN_SRC)) $(GUEST_OBJ) $(O)/libvmgdb.a
 	$(call say,LD)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^ $(LDFLAGS) $(RUN_LIBS)
 
-$(O)/static/vmgdb-connect: $(call obj,$(CONNECT_SRC)) $(O)/libvmgdb.a
+$(O)/static/vmgdb-connect: $(call obj,$(CONNECT_SRC) $(CONNECT_LIB_SRC)) $(O)/libvmgdb.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^ $(LDFLAGS)

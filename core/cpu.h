@@ -22,7 +22,7 @@ enum reg_flag {
 };
 
 /*
- * One register: where it is in the architecture's state and how debuggers are told of it. From
+ * One register: where it is in the architecture's state and how it is described to debuggers. From
  * these tables come g, G, p, P, the target description and lldb's qRegisterInfo. Values are
  * little-endian, so a register narrower than its place in the state is its low part.
  */
@@ -133,7 +133,7 @@ struct cpu {
 
 	/*
 	 * Where the instruction at this PC is in the address space of translate: what struct trap
-	 * tells and slots are armed with. NULL: the PC itself (it is not with x86 segments). 0 or
+	 * has and slots are armed with. NULL: the PC itself (it is not with x86 segments). 0 or
 	 * -errno.
 	 */
 	int (*code_addr)(struct cpu_view *v, uint64_t pc, uint64_t *addr);
@@ -150,7 +150,7 @@ struct cpu {
 	/*
 	 * Cut [addr, addr + len) into slots. Returns how many were written to out, -EINVAL for a
 	 * length or alignment that can't be watched, -EOPNOTSUPP for a kind that the architecture
-	 * does not have, -ENOSPC when max is too few. *why, if set, tells a person.
+	 * does not have, -ENOSPC when max is too few. *why, if set, is for a person.
 	 */
 	int (*hw_split)(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_slot *out,
 			unsigned int max, const char **why);
@@ -159,7 +159,7 @@ struct cpu {
 	 * Stepping rules. step_begin looks at the instruction at PC and readies the state for one
 	 * single step (interrupts kept out, ...); step_end mends the state after it and returns 1
 	 * when another step is needed before the debugger may see it, 0 when the step is done.
-	 * Both may be NULL. On step_end `trapped` tells that a single-step trap was what ended it;
+	 * Both may be NULL. On step_end `trapped` says that a single-step trap ended it;
 	 * otherwise the vCPU stopped for another reason and may not have moved.
 	 */
 	int (*step_begin)(struct cpu_view *v, struct step_plan *p);

@@ -107,7 +107,7 @@ struct target_ops {
 	/*
 	 * Breakpoints and watchpoints. 0; -EFAULT: address; -EOPNOTSUPP: no such type here;
 	 * -ENOSPC: out of slots, or too many breakpoints; -EINVAL: kind or alignment. *why, if set,
-	 * tells a person; static. Inserting one that is there is no error, nor is removing one that
+	 * is for a person; static. Inserting one that is there is no error, nor is removing one that
 	 * is not.
 	 */
 	int (*insert)(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
@@ -140,7 +140,7 @@ struct target_ops {
 
 	/* ---- run control, running or not --------------------------------------------------- */
 
-	/* Ask all to stop; poll tells when they have. */
+	/* Ask all to stop; poll reports it when they have. */
 	void (*interrupt)(struct target *t);
 
 	/* The next stop to be reported: true and *out once every vCPU is parked. */
@@ -152,7 +152,7 @@ struct target_ops {
 	/*
 	 * attach: a debugger has sent its first packet; stops the target and waits until it has:
 	 * 0; -EBUSY: another debugger holds it; -ETIMEDOUT: a vCPU does not stop; -ESHUTDOWN: the
-	 * VM has ended. *stop is what the debugger is to be told when it asks. detach: breakpoints
+	 * VM has ended. *stop is what is reported to the debugger when it asks. detach: breakpoints
 	 * out, then run or stay stopped. Both without the hold, and detach ends it.
 	 */
 	int (*attach)(struct target *t, struct stop *stop);

@@ -12,7 +12,7 @@ import shutil
 import gdb
 
 
-# __file__ is known only while gdb reads this
+# gdb defines __file__ only while it reads this file
 BUILD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "build")
 
 
@@ -25,7 +25,7 @@ def find_bridge():
 
 
 def target(spec):
-    """What to give to "target remote". gdb itself knows TCP and unix sockets by their paths."""
+    """The argument of "target remote". gdb itself connects to TCP ports and unix sockets."""
     port = re.fullmatch(r"(?:tcp:)?(\d+)", spec)
     if port:
         return f"127.0.0.1:{port[1]}"
@@ -54,12 +54,17 @@ class Vmgdb(gdb.Command):
     def __init__(self):
         super().__init__("vmgdb", gdb.COMMAND_RUNNING, prefix=True)
 
+    def invoke(self, argument, from_tty):
+        if argument:
+            raise gdb.GdbError(f'Undefined vmgdb command: "{argument}".  Try "help vmgdb".')
+        gdb.execute("help vmgdb", from_tty)
+
 
 class Connect(gdb.Command):
     """Attach to a virtual machine: vmgdb connect SPEC
 
 SPEC is an endpoint: tcp:[HOST:]PORT, unix:PATH, vsock:CID:PORT, virtio:NAME, serial:DEVICE,
-uds-vsock:PATH:PORT; "vmgdb-connect --help" tells of each."""
+uds-vsock:PATH:PORT; "vmgdb-connect --help" explains each."""
 
     def __init__(self):
         super().__init__("vmgdb connect", gdb.COMMAND_RUNNING)
@@ -68,7 +73,10 @@ uds-vsock:PATH:PORT; "vmgdb-connect --help" tells of each."""
         spec = argument.strip()
         if not spec:
             raise gdb.GdbError("vmgdb connect SPEC: where is the VM?")
-        gdb.execute(f"target remote {target(spec)}", from_tty)
+        try:
+            gdb.execute(f"target remote {target(spec)}", from_tty)
+        except gdb.error as e:  # gdb shows any other class as a Python exception
+            raise gdb.GdbError(str(e)) from None
 
 
 class Status(gdb.Command):

@@ -144,7 +144,7 @@ static int run_bit_not(struct machine *m, uint64_t operand, unsigned int arg)
 	return push(m, ~pop(m));
 }
 
-/* ext and zero_ext: arg tells whether the sign goes on. */
+/* ext and zero_ext: arg says whether the sign is extended. */
 static int run_extend(struct machine *m, uint64_t bits, unsigned int arg)
 {
 	uint64_t v = pop(m), mask;

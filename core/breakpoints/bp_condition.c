@@ -79,7 +79,7 @@ static bool is_true(const struct bp_conditions *c, const struct agent_env *env,
 	return !any;
 }
 
-/* Nobody can be told of a command that fails: those after it still run. */
+/* There is nobody to report a failed command to: those after it still run. */
 static bool run_commands(const struct bp_conditions *c, const struct agent_env *env,
 			 struct agent_budget *budget)
 {

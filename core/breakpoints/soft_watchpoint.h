@@ -46,7 +46,7 @@ struct soft_watchpoints {
 
 /*
  * Watch len bytes at addr, as that vCPU's tables have it, for a change. 0, also when it is watched
- * already; -EINVAL: too long; -EFAULT: not mapped, or no memory there; -ENOSPC. *why tells a person.
+ * already; -EINVAL: too long; -EFAULT: not mapped, or no memory there; -ENOSPC. *why is for a person.
  */
 int soft_watchpoints_insert(struct soft_watchpoints *s, unsigned int vcpu, uint64_t addr,
 			    uint64_t len, const char **why);

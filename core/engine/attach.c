@@ -47,7 +47,7 @@ static int attach(struct engine *e)
 	return ret;
 }
 
-/* The first vCPU tells what all of them are, and what this host can do. */
+/* The first vCPU stands for all of them, and for what this host can do. */
 static void describe_host(struct engine *e)
 {
 	const struct vmgdb_vcpu *v = vcpu_first(e);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "core/rsp/stop_reply.h"
 
-#include <string.h>
-
 #include "core/regs.h"
 #include "core/rsp/access.h"
 #include "core/rsp/thread_id.h"

@@ -25,7 +25,7 @@ struct server {
 	pthread_t thread;
 	bool started;
 	atomic_bool quit;
-	struct spin spin; /* for the next packet of a debugger that steps */
+	struct spin spin;  /* for the next packet of a debugger that steps */
 	int wakeup;	   /* eventfd: the engine has news, or quit is set */
 	atomic_bool woken; /* wakeup is set, and was not read yet */
 	struct server_endpoint *endpoints;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One loop over five descriptors. A session is: the debugger comes; the VM is reached; bytes go both
- * ways; one of them leaves; what the other was told by then is delivered; both are hung up on.
+ * One loop over six descriptors. A session is: the debugger comes; the VM is reached; bytes go both
+ * ways; one of them leaves; what was sent to the other by then is delivered; both are hung up on.
  *
  * A stub hangs up first when it is told to detach or to kill the VM. So when the VM's side has left,
- * the debugger gets a while to read the answer and leave in its own time; only if it stays has it
+ * the debugger gets a while to read the reply and to leave; only if it stays has it
  * lost its VM.
  *
  * Who waits for whom: the VM is dialled when a debugger has come (or first of all, when we are to
- * start the debugger); a VM that dials us is welcome at any time.
+ * start the debugger); a VM that dials may come at any time.
  */
 #define _GNU_SOURCE
 #include "host-tools/vmgdb-connect/bridge.h"
@@ -22,19 +22,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/lib/time.h"
 #include "host-tools/vmgdb-connect/debugger.h"
-#include "host-tools/vmgdb-connect/relay.h"
 #include "host-tools/vmgdb-connect/message.h"
 #include "host-tools/vmgdb-connect/peer.h"
+#include "host-tools/vmgdb-connect/refusal.h"
+#include "host-tools/vmgdb-connect/relay.h"
 
-enum { LAST_WORDS_MS = 1000, REOPEN_MS = 1000 };
+enum { FINAL_FLUSH_MS = 1000, REOPEN_MS = 1000 };
 
-enum { SIGNALS, GDB_IN, GDB_OUT, VM_IN, VM_OUT, SLOTS };
+enum { SIGNALS, GDB_IN, GDB_OUT, VM_IN, VM_OUT, SECOND, SLOTS };
 
 struct bridge {
 	const struct bridge_config *c;
-	struct side gdb, vm;
-	struct flow up, down; /* to the VM, and to the debugger */
+	struct peer gdb, vm;
+	struct relay up, down; /* to the VM, and to the debugger */
+	struct refusal second;
 	int signals;
 	pid_t child;	    /* the debugger that we started, or 0 */
 	long long deadline; /* of a session that ends; 0: none does */
@@ -60,16 +63,19 @@ int exit_status(int err)
 
 /* ---- signals and the debugger that we started -------------------------------------------- */
 
+/* Signals that were ignored at the start stay so: nohup, and jobs that a script runs in the background. */
 static int open_signals(void)
 {
+	static const int ends[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+	struct sigaction old;
 	sigset_t set;
+	size_t i;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGQUIT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (!sigaction(ends[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaddset(&set, ends[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -84,10 +90,12 @@ static void reap(struct bridge *b)
 	done(b, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-/* Ctrl-C is the debugger's: its user wants to stop the VM, not the bridge. */
+/* Keys are the debugger's once it runs: its user wants to stop the VM, not the bridge. */
 static bool is_ours(const struct bridge *b, uint32_t signal)
 {
-	return signal == SIGTERM || signal == SIGHUP || (b->c->serve && !b->c->command);
+	if (signal == SIGTERM || signal == SIGHUP)
+		return true;
+	return b->c->command ? b->child == 0 : b->c->serve;
 }
 
 static void take_signals(struct bridge *b)
@@ -109,7 +117,7 @@ static void start_debugger(struct bridge *b)
 	if (ret == 0)
 		return;
 	b->child = 0;
-	say("can't run '%s': %s", b->c->command[0], strerrordesc_np(-ret));
+	message("can't run '%s': %s", b->c->command[0], strerrordesc_np(-ret));
 	done(b, EXIT_USAGE);
 }
 
@@ -131,22 +139,23 @@ static bool wants_vm(const struct bridge *b)
 }
 
 /* A pty shows no hang-up to the debugger that has it open, unless it is closed for good. */
-static void hang_up_on_debugger(struct bridge *b)
+static void drop_debugger(struct bridge *b)
 {
 	bool there = b->gdb.stream && !b->gdb.read_over;
 
-	side_drop(&b->gdb);
+	peer_drop(&b->gdb);
 	if (there && b->c->serve && strncmp(b->gdb.spec, "pty", 3) == 0) {
-		side_close(&b->gdb);
-		if (side_open(&b->gdb) != 0)
+		peer_close(&b->gdb);
+		if (peer_open(&b->gdb) != 0)
 			done(b, EXIT_UNREACHABLE);
 	}
 }
 
 static void reset(struct bridge *b)
 {
-	side_drop(&b->vm);
-	hang_up_on_debugger(b);
+	refusal_forget(&b->second);
+	peer_drop(&b->vm);
+	drop_debugger(b);
 	b->up.start = b->up.end = b->down.start = b->down.end = 0;
 	b->deadline = 0;
 }
@@ -155,57 +164,57 @@ static void reset(struct bridge *b)
 static void vm_failed(struct bridge *b, int err, const char *why)
 {
 	if (why && !(b->complained && b->c->reconnect))
-		say("%s%s", why, b->c->reconnect ? "; trying again" : "");
+		message("%s%s", why, b->c->reconnect ? "; trying again" : "");
 	b->complained = true;
 	if (b->c->reconnect && err != -EINVAL) {
 		if (b->vm.due == LLONG_MAX || !b->vm.ep)
-			b->vm.due = now_ms() + REOPEN_MS;
+			b->vm.due = time_ms() + REOPEN_MS;
 		return;
 	}
 	if (!b->c->serve || starting(b) || err == -EINVAL)
 		done(b, exit_status(err));
 	if (!b->c->serve)
-		say_heard();
+		message_read_input();
 	reset(b);
 }
 
-static void meet_debugger(struct bridge *b)
+static void accept_debugger(struct bridge *b)
 {
-	int ret = side_accept(&b->gdb);
+	int ret = peer_accept(&b->gdb);
 
 	if (ret == -EACCES)
-		say("%s: refused: %s", b->gdb.ep->name, b->gdb.ep->refused);
+		message("%s: refused: %s", b->gdb.ep->name, b->gdb.ep->refused);
 	else if (ret && ret != -EAGAIN) {
-		say("%s: %s", b->gdb.ep->name, side_reason(&b->gdb, ret));
+		message("%s: %s", b->gdb.ep->name, peer_reason(&b->gdb, ret));
 		done(b, EXIT_UNREACHABLE);
 	}
 	if (ret == 0 && b->c->verbose)
-		say("a debugger has come: %s", b->gdb.stream->peer);
+		message("a debugger has come: %s", b->gdb.stream->peer);
 }
 
-static void meet_vm(struct bridge *b)
+static void accept_vm(struct bridge *b)
 {
-	int ret = b->vm.ep ? 0 : side_open(&b->vm);
+	int ret = b->vm.ep ? 0 : peer_open(&b->vm);
 
 	if (ret) {
 		vm_failed(b, ret, NULL);
 		return;
 	}
-	ret = side_accept(&b->vm);
+	ret = peer_accept(&b->vm);
 	if (ret == -EAGAIN)
 		return;
 	if (ret == -EACCES && b->c->vm_role == VMGDB_ACCEPT) {
-		say("%s: refused: %s", b->vm.ep->name, b->vm.ep->refused);
+		message("%s: refused: %s", b->vm.ep->name, b->vm.ep->refused);
 		return;
 	}
 	if (ret) {
-		vm_failed(b, ret, side_reason(&b->vm, ret));
+		vm_failed(b, ret, peer_reason(&b->vm, ret));
 		return;
 	}
 	if (b->c->vm_role == VMGDB_ACCEPT)
-		say("a VM has dialled %s: %s", b->vm.ep->name, b->vm.stream->peer);
+		message("a VM has dialled %s: %s", b->vm.ep->name, b->vm.stream->peer);
 	else if (b->c->verbose || b->complained)
-		say("reached %s (%s)", b->vm.ep->name, b->vm.stream->peer);
+		message("reached %s (%s)", b->vm.ep->name, b->vm.stream->peer);
 	b->complained = false;
 	if (starting(b))
 		start_debugger(b);
@@ -213,29 +222,29 @@ static void meet_vm(struct bridge *b)
 
 /* ---- going -------------------------------------------------------------------------------- */
 
-static bool is_over(const struct side *s)
+static bool is_over(const struct peer *s)
 {
 	return s->stream && (s->read_over || s->write_over);
 }
 
-static bool delivered(const struct flow *f, const struct side *to)
+static bool delivered(const struct relay *f, const struct peer *to)
 {
-	return !to->stream || to->write_over || flow_waiting(f) == 0;
+	return !to->stream || to->write_over || relay_waiting(f) == 0;
 }
 
 /* While a debugger waits for the VM to be reached, it may give up. */
 static void stop_dialling(struct bridge *b)
 {
 	if (b->c->vm_role == VMGDB_DEBUGGER && !b->vm.stream)
-		side_close(&b->vm);
+		peer_close(&b->vm);
 }
 
 static void end_session(struct bridge *b, bool vm_left)
 {
 	if (vm_left)
-		say("%s has closed the connection", b->vm.ep->name);
+		message("%s has closed the connection", b->vm.ep->name);
 	else if (b->c->verbose)
-		say("the debugger has left");
+		message("the debugger has left");
 	if (!b->c->serve)
 		done(b, vm_left ? EXIT_UNREACHABLE : EXIT_LEFT);
 	stop_dialling(b);
@@ -243,37 +252,37 @@ static void end_session(struct bridge *b, bool vm_left)
 }
 
 /* Without a debugger there is nobody to wait for. */
-static bool all_is_said(const struct bridge *b)
+static bool all_is_delivered(const struct bridge *b)
 {
 	if (b->gdb.stream && !is_over(&b->gdb))
 		return false;
 	return delivered(&b->up, &b->vm) && delivered(&b->down, &b->gdb);
 }
 
-static void part(struct bridge *b)
+static void check_end(struct bridge *b)
 {
 	bool gdb_over = is_over(&b->gdb);
 
 	if (!gdb_over && !is_over(&b->vm))
 		return;
 	if (b->deadline == 0)
-		b->deadline = now_ms() + LAST_WORDS_MS;
-	if (all_is_said(b) || now_ms() >= b->deadline)
+		b->deadline = time_ms() + FINAL_FLUSH_MS;
+	if (all_is_delivered(b) || time_ms() >= b->deadline)
 		end_session(b, !gdb_over);
 }
 
 /* ---- the loop ----------------------------------------------------------------------------- */
 
-static struct pollfd reading(const struct flow *f, const struct side *from)
+static struct pollfd reading(const struct relay *f, const struct peer *from)
 {
-	int fd = flow_wants(f, from) ? from->stream->rfd : -1;
+	int fd = relay_wants(f, from) ? from->stream->rfd : -1;
 
 	return (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
-static struct pollfd writing(const struct flow *f, const struct side *to)
+static struct pollfd writing(const struct relay *f, const struct peer *to)
 {
-	bool wants = to->stream && !to->write_over && flow_waiting(f);
+	bool wants = to->stream && !to->write_over && relay_waiting(f);
 
 	return (struct pollfd){ .fd = wants ? to->stream->wfd : -1, .events = POLLOUT };
 }
@@ -281,29 +290,32 @@ static struct pollfd writing(const struct flow *f, const struct side *to)
 /* Once the debugger has left, nobody is left to hear the VM. */
 static void prepare(const struct bridge *b, struct pollfd *p, int *timeout)
 {
-	*timeout = b->deadline ? (int)(b->deadline - now_ms()) : -1;
+	*timeout = b->deadline ? (int)(b->deadline - time_ms()) : -1;
 	if (b->deadline && *timeout < 0)
 		*timeout = 0;
 	p[SIGNALS] = (struct pollfd){ .fd = b->signals, .events = POLLIN };
-	p[GDB_IN] = wants_debugger(b) ? side_wait(&b->gdb, timeout) : reading(&b->up, &b->gdb);
-	p[VM_IN] = wants_vm(b) ? side_wait(&b->vm, timeout) : reading(&b->down, &b->vm);
+	p[GDB_IN] = wants_debugger(b) ? peer_wait(&b->gdb, timeout) : reading(&b->up, &b->gdb);
+	p[VM_IN] = wants_vm(b) ? peer_wait(&b->vm, timeout) : reading(&b->down, &b->vm);
 	if (is_over(&b->gdb))
 		p[VM_IN].fd = -1;
 	p[GDB_OUT] = writing(&b->down, &b->gdb);
+	p[SECOND] = (struct pollfd){ .fd = -1 };
+	if (b->gdb.stream || b->second.stream)
+		p[SECOND] = refusal_wait(&b->second, b->gdb.ep, timeout);
 	p[VM_OUT] = writing(&b->up, &b->vm);
 }
 
 static void carry(struct bridge *b, const struct pollfd *p)
 {
 	if (p[GDB_IN].revents)
-		flow_fill(&b->up, &b->gdb);
+		relay_fill(&b->up, &b->gdb);
 	if (p[VM_IN].revents)
-		flow_fill(&b->down, &b->vm);
-	flow_drain(&b->up, &b->vm, p[VM_OUT].revents);
-	flow_drain(&b->down, &b->gdb, p[GDB_OUT].revents);
+		relay_fill(&b->down, &b->vm);
+	relay_drain(&b->up, &b->vm, p[VM_OUT].revents);
+	relay_drain(&b->down, &b->gdb, p[GDB_OUT].revents);
 	if (is_over(&b->vm))
 		b->up.start = b->up.end = 0;
-	part(b);
+	check_end(b);
 }
 
 static void round_trip(struct bridge *b)
@@ -316,40 +328,44 @@ static void round_trip(struct bridge *b)
 		return;
 	if (p[SIGNALS].revents)
 		take_signals(b);
-	if (!b->deadline && wants_debugger(b) && side_ready(&b->gdb, &p[GDB_IN])) {
+	if (!b->deadline && wants_debugger(b) && peer_ready(&b->gdb, &p[GDB_IN])) {
 		p[GDB_IN].revents = 0;
-		meet_debugger(b);
+		accept_debugger(b);
 	}
 	if (!b->deadline && !b->done && wants_vm(b) &&
-	    (side_ready(&b->vm, &p[VM_IN]) || (!b->vm.ep && now_ms() >= b->vm.due))) {
+	    (peer_ready(&b->vm, &p[VM_IN]) || (!b->vm.ep && time_ms() >= b->vm.due))) {
 		p[VM_IN].revents = 0;
-		meet_vm(b);
+		accept_vm(b);
 	}
+	if (b->gdb.stream || b->second.stream)
+		refusal_serve(&b->second, b->gdb.ep, p[SECOND].revents);
 	if (!b->done)
 		carry(b, p);
 }
 
 /* Options of the session mean nothing here, and are not to seem to. (stdio has an on-disconnect that
  * nobody has asked for.) */
-static int check_debugger_side(const struct side *gdb)
+static int check_debugger_side(const struct peer *gdb)
 {
 	const struct stream_policy *y = &gdb->ep->policy;
 
-	if (!y->wait && !y->ro && !y->ack && !y->log && !strstr(gdb->spec, ",on-disconnect="))
+	if (!y->wait && !y->ro && !y->ack && !y->log && !y->takeover &&
+	    !strstr(gdb->spec, ",on-disconnect="))
 		return 0;
-	say("%s: wait, ro, ack, log and on-disconnect are for the VMM's side", gdb->spec);
+	message("%s: wait, ro, ack, log, takeover and on-disconnect are for the VMM's side",
+		gdb->spec);
 	return -EINVAL;
 }
 
 static int open_sides(struct bridge *b)
 {
-	int ret = side_open(&b->gdb);
+	int ret = peer_open(&b->gdb);
 
 	if (ret == 0)
 		ret = check_debugger_side(&b->gdb);
 	if (ret)
 		return ret;
-	ret = side_open(&b->vm);
+	ret = peer_open(&b->vm);
 	return ret == -EINVAL || !b->c->reconnect ? ret : 0;
 }
 
@@ -358,11 +374,11 @@ static void announce(const struct bridge *b)
 	const char *attach = vmgdb_endpoint_attach(b->gdb.ep);
 
 	if (b->c->serve && !b->c->command && attach[0])
-		say("waiting for a debugger: target remote %s", attach);
+		message("waiting for a debugger: target remote %s", attach);
 	else if (b->c->serve && !b->c->command)
-		say("waiting for a debugger at %s", vmgdb_endpoint_name(b->gdb.ep));
+		message("waiting for a debugger at %s", vmgdb_endpoint_name(b->gdb.ep));
 	if (b->c->vm_role == VMGDB_ACCEPT && b->vm.ep)
-		say("waiting for a VM that dials %s", vmgdb_endpoint_name(b->vm.ep));
+		message("waiting for a VM that dials %s", vmgdb_endpoint_name(b->vm.ep));
 }
 
 static int run(struct bridge *b)
@@ -374,10 +390,11 @@ static int run(struct bridge *b)
 		while (!b->done)
 			round_trip(b);
 	} else if (!b->c->serve) {
-		say_heard();
+		message_read_input();
 	}
-	side_close(&b->vm);
-	side_close(&b->gdb);
+	refusal_end(&b->second);
+	peer_close(&b->vm);
+	peer_close(&b->gdb);
 	return ret ? exit_status(ret) : b->result;
 }
 
@@ -389,8 +406,8 @@ int bridge_run(const struct bridge_config *config)
 	if (!b)
 		return EXIT_UNREACHABLE;
 	b->c = config;
-	b->gdb = (struct side){ .spec = config->debugger, .role = VMGDB_STUB };
-	b->vm = (struct side){ .spec = config->vm, .role = config->vm_role };
+	b->gdb = (struct peer){ .spec = config->debugger, .role = VMGDB_STUB };
+	b->vm = (struct peer){ .spec = config->vm, .role = config->vm_role };
 	b->signals = open_signals();
 	result = run(b);
 	if (b->child)

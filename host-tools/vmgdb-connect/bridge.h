@@ -16,7 +16,7 @@ struct bridge_config {
 	enum vmgdb_role vm_role; /* VMGDB_DEBUGGER: dial it; VMGDB_ACCEPT: it dials */
 	bool serve;	/* after one debugger comes the next; otherwise the first is the only */
 	bool reconnect; /* a VM that can't be reached is tried again */
-	bool verbose;	/* tell who comes and goes */
+	bool verbose;	/* a message for each one that comes and goes */
 	char **command; /* start this debugger when the VM has been reached; or NULL */
 };
 

@@ -5,21 +5,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/lib/time.h"
 #include "host-tools/vmgdb-connect/message.h"
 
 enum { DISCARD_READS = 64 };
 
-long long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
-int side_open(struct side *s)
+int peer_open(struct peer *s)
 {
 	char err[256];
 	int ret;
@@ -28,14 +20,14 @@ int side_open(struct side *s)
 		return 0;
 	ret = vmgdb_endpoint_open(s->spec, s->role, &s->ep, err, sizeof(err));
 	if (ret)
-		say("%s", err);
-	s->due = now_ms();
+		message("%s", err);
+	s->due = time_ms();
 	return ret;
 }
 
-struct pollfd side_wait(const struct side *s, int *timeout)
+struct pollfd peer_wait(const struct peer *s, int *timeout)
 {
-	long long left = s->due - now_ms();
+	long long left = s->due - time_ms();
 
 	if (left < 0)
 		left = 0;
@@ -44,16 +36,16 @@ struct pollfd side_wait(const struct side *s, int *timeout)
 	return s->ep ? s->ep->pfd : (struct pollfd){ .fd = -1 };
 }
 
-bool side_ready(const struct side *s, const struct pollfd *p)
+bool peer_ready(const struct peer *s, const struct pollfd *p)
 {
-	return s->ep && (p->revents || now_ms() >= s->due);
+	return s->ep && (p->revents || time_ms() >= s->due);
 }
 
-int side_accept(struct side *s)
+int peer_accept(struct peer *s)
 {
 	int ret = s->ep->ops->accept(s->ep, &s->stream);
 
-	s->due = s->ep->retry_ms ? now_ms() + s->ep->retry_ms : LLONG_MAX;
+	s->due = s->ep->retry_ms ? time_ms() + s->ep->retry_ms : LLONG_MAX;
 	if (ret) {
 		s->stream = NULL;
 		return ret;
@@ -62,7 +54,7 @@ int side_accept(struct side *s)
 	return 0;
 }
 
-const char *side_reason(const struct side *s, int err)
+const char *peer_reason(const struct peer *s, int err)
 {
 	return s->ep->refused[0] ? s->ep->refused : strerrordesc_np(-err);
 }
@@ -77,7 +69,7 @@ static void discard_input(struct stream *s)
 		;
 }
 
-void side_drop(struct side *s)
+void peer_drop(struct peer *s)
 {
 	if (!s->stream)
 		return;
@@ -85,12 +77,12 @@ void side_drop(struct side *s)
 		discard_input(s->stream);
 	s->stream->ops->close(s->stream);
 	s->stream = NULL;
-	s->due = s->ep->retry_ms ? now_ms() + s->ep->retry_ms : LLONG_MAX;
+	s->due = s->ep->retry_ms ? time_ms() + s->ep->retry_ms : LLONG_MAX;
 }
 
-void side_close(struct side *s)
+void peer_close(struct peer *s)
 {
-	side_drop(s);
+	peer_drop(s);
 	vmgdb_endpoint_close(s->ep);
 	s->ep = NULL;
 	s->due = 0;

@@ -8,28 +8,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "host-tools/vmgdb-connect/rsp.h"
+#include "core/lib/time.h"
 #include "host-tools/vmgdb-connect/message.h"
 #include "host-tools/vmgdb-connect/peer.h"
+#include "host-tools/vmgdb-connect/rsp.h"
 
 enum { GREETINGS = 5, ROUNDS = 15, THREADS_SHOWN = 64, DOCUMENT_MAX = RSP_MAX };
+enum { PIECES_MAX = 256, PROBE_MS = 15000 }; /* what a stub can make a probe take */
 
 struct probe {
-	struct side vm;
+	struct peer vm;
+	long long due; /* no more questions from this time on, ms */
 	struct rsp rsp;
 	char reply[RSP_MAX];
 	char document[DOCUMENT_MAX];
 };
 
-static void line(const char *what, const char *text)
+/* What a stub says goes to a terminal: control characters, and what begins an escape, are shown as '?'. */
+static char *printable(char *text)
 {
-	printf("  %-14s %s\n", what, text);
+	char *p;
+
+	for (p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
+			*p = '?';
+	return text;
+}
+
+static void line(const char *what, char *text)
+{
+	printf("  %-14s %s\n", what, printable(text));
 }
 
 static ssize_t ask(struct probe *p, const char *text)
 {
+	if (time_ms() >= p->due)
+		return -ETIMEDOUT;
 	return rsp_ask(&p->rsp, text, p->reply, sizeof(p->reply));
 }
 
@@ -66,9 +81,11 @@ static const char *value_of(char *list, const char *key)
 /* lldb's question first; then a monitor command that many stubs know, and that does no harm. */
 static void show_stub(struct probe *p)
 {
-	char name[128] = "does not say its name";
+	static const char nameless[] = "does not say its name";
+	char name[128];
 	const char *value = NULL;
 
+	snprintf(name, sizeof(name), "%s", nameless);
 	if (ask(p, "qGDBServerVersion") > 0)
 		value = value_of(p->reply, "name");
 	if (value)
@@ -76,6 +93,9 @@ static void show_stub(struct probe *p)
 	else if (ask(p, "qRcmd,76657273696f6e") > 0 && p->reply[0] != 'E' &&
 		 strcmp(p->reply, "OK") != 0)
 		unhex(p->reply + (p->reply[0] == 'O'), name, sizeof(name));
+	/* a stub may hand an unknown command to its VMM, which says so */
+	if (strcasestr(name, "unknown") || strcasestr(name, "undefined"))
+		snprintf(name, sizeof(name), "%s", nameless);
 	line("stub", name);
 }
 
@@ -84,6 +104,7 @@ static void show_stub(struct probe *p)
 /* A document in pieces: GDB manual, "General Query Packets", qXfer. Returns 0 or -errno. */
 static int fetch(struct probe *p, const char *object)
 {
+	unsigned int pieces = 0;
 	size_t have = 0;
 	char packet[128];
 	ssize_t n;
@@ -93,7 +114,8 @@ static int fetch(struct probe *p, const char *object)
 		n = ask(p, packet);
 		if (n < 1 || (p->reply[0] != 'm' && p->reply[0] != 'l'))
 			return -ENOENT;
-		if (have + (size_t)n > sizeof(p->document))
+		if (have + (size_t)n > sizeof(p->document) || ++pieces > PIECES_MAX ||
+		    (n == 1 && p->reply[0] == 'm'))
 			return -EMSGSIZE;
 		memcpy(p->document + have, p->reply + 1, (size_t)n - 1);
 		have += (size_t)n - 1;
@@ -105,7 +127,7 @@ static int fetch(struct probe *p, const char *object)
 static void show_architecture(struct probe *p)
 {
 	static const char tag[] = "<architecture>";
-	const char *name;
+	char *name;
 
 	if (fetch(p, "features:read:target.xml") < 0)
 		return;
@@ -113,7 +135,8 @@ static void show_architecture(struct probe *p)
 	if (!name)
 		return;
 	name += sizeof(tag) - 1;
-	printf("  %-14s %.*s\n", "architecture", (int)strcspn(name, "<\n"), name);
+	name[strcspn(name, "<\n")] = '\0';
+	line("architecture", name);
 }
 
 /* ---- vCPUs -------------------------------------------------------------------------------- */
@@ -121,11 +144,13 @@ static void show_architecture(struct probe *p)
 /* The ids, comma separated, of all answers to qfThreadInfo and qsThreadInfo. */
 static void fetch_threads(struct probe *p)
 {
+	unsigned int pieces = 0;
 	size_t have = 0;
 	ssize_t n;
 
 	p->document[0] = '\0';
-	for (n = ask(p, "qfThreadInfo"); n > 1 && p->reply[0] == 'm'; n = ask(p, "qsThreadInfo")) {
+	for (n = ask(p, "qfThreadInfo"); n > 1 && p->reply[0] == 'm' && pieces++ < PIECES_MAX;
+	     n = ask(p, "qsThreadInfo")) {
 		if (have + (size_t)n + 1 > sizeof(p->document))
 			return;
 		have += (size_t)sprintf(p->document + have, "%s%s", have ? "," : "", p->reply + 1);
@@ -150,7 +175,7 @@ static void show_threads(struct probe *p)
 		snprintf(packet, sizeof(packet), "qThreadExtraInfo,%.40s", id);
 		if (ask(p, packet) > 0 && p->reply[0] != 'E')
 			unhex(p->reply, text, sizeof(text));
-		printf("    %-12.20s %s\n", id, text);
+		printf("    %-12.20s %s\n", printable(id), printable(text));
 	}
 }
 
@@ -193,15 +218,7 @@ static void show_stop(struct probe *p)
 	line("stopped", text);
 }
 
-/* ---- how far away ------------------------------------------------------------------------- */
-
-static double now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
+/* ---- round trip ------------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {
@@ -217,11 +234,11 @@ static void show_round_trip(struct probe *p)
 	int i;
 
 	for (i = 0; i < ROUNDS; i++) {
-		double start = now_us();
+		long long start = time_us();
 
 		if (ask(p, "qC") < 0)
 			return;
-		us[i] = now_us() - start;
+		us[i] = (double)(time_us() - start);
 	}
 	qsort(us, ROUNDS, sizeof(us[0]), compare);
 	snprintf(text, sizeof(text), "%.0f us (median of %d)", us[ROUNDS / 2], ROUNDS);
@@ -230,14 +247,14 @@ static void show_round_trip(struct probe *p)
 
 /* ---- all of it ---------------------------------------------------------------------------- */
 
-static int no_answer(const struct probe *p, ssize_t err)
+static int no_reply(const struct probe *p, ssize_t err)
 {
 	switch (err) {
 	case -ETIMEDOUT:
-		say("%s: something is there, but it does not answer", p->vm.ep->name);
+		message("%s: something is there, but it does not answer", p->vm.ep->name);
 		break;
-	case -EPIPE: say("%s: it hung up without an answer", p->vm.ep->name); break;
-	default: say("%s: it does not speak GDB's remote protocol", p->vm.ep->name); break;
+	case -EPIPE: message("%s: it hung up without an answer", p->vm.ep->name); break;
+	default: message("%s: it does not speak GDB's remote protocol", p->vm.ep->name); break;
 	}
 	return EXIT_UNREACHABLE;
 }
@@ -272,9 +289,9 @@ static int question(struct probe *p)
 	bool withdraws = n > 0 && strstr(p->reply, withdraw);
 
 	if (n < 0)
-		return no_answer(p, n);
+		return no_reply(p, n);
 	if (strncmp(p->reply, "E.", 2) == 0) {
-		say("%s: refused: %s", p->vm.ep->name, p->reply + 2);
+		message("%s: refused: %s", p->vm.ep->name, printable(p->reply + 2));
 		return EXIT_REFUSED;
 	}
 	printf("%s: a GDB stub answers\n", p->vm.ep->name);
@@ -288,24 +305,24 @@ static int question(struct probe *p)
 	return 0;
 }
 
-static int meet(struct probe *p, const struct bridge_config *config)
+static int reach(struct probe *p, const struct bridge_config *config)
 {
-	bool told = false;
+	bool said = false;
 	int ret = -EAGAIN;
 
 	do {
 		int timeout = -1;
-		struct pollfd pfd = side_wait(&p->vm, &timeout);
+		struct pollfd pfd = peer_wait(&p->vm, &timeout);
 
 		poll(&pfd, 1, timeout);
-		if (!side_ready(&p->vm, &pfd))
+		if (!peer_ready(&p->vm, &pfd))
 			continue;
-		ret = side_accept(&p->vm);
+		ret = peer_accept(&p->vm);
 		if (ret == 0)
 			return 0;
-		if (ret != -EAGAIN && !told)
-			say("%s", side_reason(&p->vm, ret));
-		told = told || ret != -EAGAIN;
+		if (ret != -EAGAIN && !said)
+			message("%s", peer_reason(&p->vm, ret));
+		said = said || ret != -EAGAIN;
 	} while (ret == -EAGAIN || config->reconnect);
 	return ret;
 }
@@ -317,17 +334,18 @@ int probe_run(const struct bridge_config *config)
 
 	if (!p)
 		return EXIT_UNREACHABLE;
-	p->vm = (struct side){ .spec = config->vm, .role = config->vm_role };
-	ret = side_open(&p->vm);
+	p->vm = (struct peer){ .spec = config->vm, .role = config->vm_role };
+	ret = peer_open(&p->vm);
 	if (ret == 0)
-		ret = meet(p, config);
+		ret = reach(p, config);
 	if (ret == 0) {
-		p->rsp.stream = p->vm.stream;
+		rsp_init(&p->rsp, p->vm.stream);
+		p->due = time_ms() + PROBE_MS;
 		ret = question(p);
 	} else {
 		ret = exit_status(ret);
 	}
-	side_close(&p->vm);
+	peer_close(&p->vm);
 	free(p);
 	return ret;
 }

@@ -1,35 +1,45 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "host-tools/vmgdb-connect/rsp.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "host-tools/vmgdb-connect/peer.h"
+#include "core/lib/time.h"
 
 enum {
-	ANSWER_MS = 5000,
+	REPLY_MS = 5000,
 	RESEND_MS = 1000,
-	TRIES = 4,
 	SETTLE_MS = 10000,
 	SILENCE_MS = 300,
-	JUNK_MAX = 1 << 20
+	JUNK_MAX = 1 << 20, /* bytes that are no packet, before one */
+	COMMAND_MAX = 240,
 };
+
+void rsp_init(struct rsp *r, struct stream *s)
+{
+	r->stream = s;
+	r->resent = false;
+	r->start = r->end = 0;
+	packet_decoder_init(&r->in, r->data, sizeof(r->data));
+	r->in.expand = true;
+}
 
 static int wait_fd(int fd, short events, long long end)
 {
 	struct pollfd p = { .fd = fd, .events = events };
-	long long left = end - now_ms();
+	int left = time_left_ms(time_ms(), end);
 
-	return left > 0 && poll(&p, 1, (int)left) > 0 ? 0 : -ETIMEDOUT;
+	return left > 0 && poll(&p, 1, left) > 0 ? 0 : -ETIMEDOUT;
 }
 
-static int put(struct rsp *r, const char *bytes, size_t len, long long end)
+static int put(struct rsp *r, const void *bytes, size_t len, long long end)
 {
+	const char *p = bytes;
+
 	while (len > 0) {
-		ssize_t n = r->stream->ops->write(r->stream, bytes, len);
+		ssize_t n = r->stream->ops->write(r->stream, p, len);
 
 		if (n == -EAGAIN) {
 			if (wait_fd(r->stream->wfd, POLLOUT, end) < 0)
@@ -38,115 +48,61 @@ static int put(struct rsp *r, const char *bytes, size_t len, long long end)
 		}
 		if (n <= 0)
 			return -EPIPE;
-		bytes += n;
+		p += n;
 		len -= (size_t)n;
 	}
 	return 0;
 }
 
-/* The next byte, or -errno. */
-static int get(struct rsp *r, long long end)
+/* At least one byte in buf: 0 or -errno. */
+static int fill(struct rsp *r, long long end)
 {
-	while (r->start == r->end) {
-		ssize_t n = r->stream->ops->read(r->stream, r->buf, sizeof(r->buf));
+	ssize_t n = 0;
 
-		if (n == -EAGAIN) {
-			if (wait_fd(r->stream->rfd, POLLIN, end) < 0)
-				return -ETIMEDOUT;
+	while (r->start == r->end) {
+		n = r->stream->ops->read(r->stream, r->buf, sizeof(r->buf));
+		if (n == -EAGAIN && wait_fd(r->stream->rfd, POLLIN, end) < 0)
+			return -ETIMEDOUT;
+		if (n == -EAGAIN)
 			continue;
-		}
 		if (n <= 0)
 			return -EPIPE;
 		r->start = 0;
 		r->end = (size_t)n;
 	}
-	return (unsigned char)r->buf[r->start++];
-}
-
-static int hex(int c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-/* What is between $ and #, decoded as it comes. */
-struct answer {
-	char *text;
-	size_t len, max;
-	unsigned char sum;
-	bool escaped, repeat;
-};
-
-static void add(struct answer *a, char c)
-{
-	if (a->len < a->max)
-		a->text[a->len++] = c;
-}
-
-static void decode(struct answer *a, int c)
-{
-	a->sum = (unsigned char)(a->sum + c);
-	if (a->repeat) {
-		int n = c - 29;
-
-		a->repeat = false;
-		while (n-- > 0 && a->len > 0)
-			add(a, a->text[a->len - 1]);
-	} else if (a->escaped) {
-		a->escaped = false;
-		add(a, (char)(c ^ 0x20));
-	} else if (c == '}') {
-		a->escaped = true;
-	} else if (c == '*') {
-		a->repeat = true;
-	} else {
-		add(a, (char)c);
-	}
-}
-
-/* After the $. Returns 0, -EBADMSG when the checksum is wrong, or what get() gave. */
-static int receive(struct rsp *r, struct answer *a, long long end)
-{
-	int c, high, low;
-
-	*a = (struct answer){ .text = a->text, .max = a->max };
-	while ((c = get(r, end)) >= 0 && c != '#')
-		decode(a, c);
-	if (c < 0)
-		return c;
-	high = get(r, end);
-	low = high < 0 ? high : get(r, end);
-	if (low < 0)
-		return low;
-	return hex(high) * 16 + hex(low) == a->sum ? 0 : -EBADMSG;
+	return 0;
 }
 
 /*
- * Skip acks and noise up to the start of a packet. A NAK may be the answer to what an earlier debugger
- * sent: the packet is sent again in any case when no answer comes.
+ * The next packet: 0, -EBADMSG: a bad one, or noise without end; or what fill() gave. A NAK may be the
+ * reply to what an earlier debugger sent: the packet is sent again in any case when no reply comes.
  */
-static int find_packet(struct rsp *r, long long end)
+static int next_packet(struct rsp *r, long long end)
 {
-	int junk, c;
+	size_t junk = 0, eaten;
+	int ret;
 
-	for (junk = 0; junk < JUNK_MAX; junk++) {
-		c = get(r, end);
-		if (c < 0 || c == '$')
-			return c < 0 ? c : 0;
+	while (junk < JUNK_MAX) {
+		ret = fill(r, end);
+		if (ret)
+			return ret;
+		switch (packet_decode(&r->in, r->buf + r->start, r->end - r->start, &eaten)) {
+		case PACKET_DATA: r->start += eaten; return 0;
+		case PACKET_BAD:
+		case PACKET_TOO_LONG: r->start += eaten; return -EBADMSG;
+		case PACKET_NONE: break;
+		default: junk += eaten; break;
+		}
+		r->start += eaten;
 	}
 	return -EBADMSG;
 }
 
-static int listen_once(struct rsp *r, struct answer *a, long long end)
+static int listen_once(struct rsp *r, long long end)
 {
-	int ret = find_packet(r, end);
+	int ret = next_packet(r, end);
 
-	if (ret == 0)
-		ret = receive(r, a, end);
-	/* a stub that has turned us away may have gone already: its answer counts all the same */
+	/* a stub that has turned us away may have gone already: its reply counts all the same */
 	if (ret == 0 || ret == -EBADMSG)
 		put(r, ret == 0 ? "+" : "-", 1, end);
 	return ret;
@@ -154,27 +110,29 @@ static int listen_once(struct rsp *r, struct answer *a, long long end)
 
 void rsp_settle(struct rsp *r)
 {
-	long long end = now_ms() + SETTLE_MS;
-	int c;
+	long long end = time_ms() + SETTLE_MS;
+	int ret;
 
 	put(r, "+", 1, end);
-	do
-		c = get(r, now_ms() + SILENCE_MS);
-	while (c >= 0 && now_ms() < end);
+	do {
+		r->start = r->end;
+		ret = fill(r, time_ms() + SILENCE_MS);
+	} while (!ret && time_ms() < end);
+	r->start = r->end;
 	r->resent = false;
 }
 
-static int exchange(struct rsp *r, const char *packet, size_t len, struct answer *a)
+static int exchange(struct rsp *r, const void *packet, size_t len)
 {
-	long long end = now_ms() + ANSWER_MS;
+	long long end = time_ms() + REPLY_MS;
 	int ret = put(r, packet, len, end);
 
 	while (ret == 0) {
-		ret = listen_once(r, a, now_ms() + RESEND_MS);
-		if (now_ms() >= end || (ret != -ETIMEDOUT && ret != -EBADMSG))
+		ret = listen_once(r, time_ms() + RESEND_MS);
+		if (time_ms() >= end || (ret != -ETIMEDOUT && ret != -EBADMSG))
 			break;
 		if (ret == -EBADMSG) {
-			ret = 0; /* it was asked to repeat it */
+			ret = 0; /* the stub was asked to repeat it */
 			continue;
 		}
 		r->resent = true;
@@ -185,21 +143,19 @@ static int exchange(struct rsp *r, const char *packet, size_t len, struct answer
 
 ssize_t rsp_ask(struct rsp *r, const char *text, char *reply, size_t len)
 {
-	struct answer a = { .text = reply, .max = len - 1 };
-	unsigned char sum = 0;
-	char packet[256];
-	const char *p;
-	int n, ret;
+	uint8_t packet[PACKET_FRAME_MAX(COMMAND_MAX)];
+	size_t n;
+	int ret;
 
 	/* what was asked twice may be answered twice */
 	if (r->resent)
 		rsp_settle(r);
-	for (p = text; *p; p++)
-		sum = (unsigned char)(sum + *p);
-	n = snprintf(packet, sizeof(packet), "$%.240s#%02x", text, sum);
-	ret = exchange(r, packet, (size_t)n, &a);
+	n = packet_encode_command(packet, text, strnlen(text, COMMAND_MAX));
+	ret = exchange(r, packet, n);
 	if (ret)
 		return ret;
-	reply[a.len] = '\0';
-	return (ssize_t)a.len;
+	n = r->in.len < len - 1 ? r->in.len : len - 1;
+	memcpy(reply, r->in.data, n);
+	reply[n] = '\0';
+	return (ssize_t)n;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lines to paste. They are all of the line that they stand on: no prefix. */
+/* The hint is a whole line without vmgdb-run's prefix, so that a user can paste it into a shell. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "host-tools/vmgdb-run/vm.h"
 #include <vmgdb/endpoint.h>
 
-/* Characters that mean nothing to a shell. */
+/* Characters that a shell takes as they are. */
 static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
 			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
 
@@ -41,7 +41,7 @@ static const char *below_cwd(const char *path)
 	return strncmp(path, cwd, n) == 0 && path[n] == '/' ? path + n + 1 : path;
 }
 
-void paste_elf(const struct options *o, char *out, size_t len)
+void attach_hint_elf(const struct options *o, char *out, size_t len)
 {
 	char dir[PATH_MAX];
 
@@ -71,12 +71,12 @@ static void print_word(FILE *f, const char *s)
 	fputc('\'', f);
 }
 
-void paste_line(const struct vmgdb_endpoint *ep, const char *elf)
+void attach_hint_print(const struct vmgdb_endpoint *ep, const char *elf)
 {
 	const char *attach = vmgdb_endpoint_attach(ep);
 
 	if (!attach[0]) {
-		message("a debugger may come by %s", vmgdb_endpoint_name(ep));
+		message("a debugger can attach at %s", vmgdb_endpoint_name(ep));
 		return;
 	}
 	fputs("gdb -ex 'target remote ", stderr);

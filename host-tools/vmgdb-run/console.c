@@ -292,8 +292,8 @@ static size_t take_commands(struct console *c, uint8_t *bytes, size_t n)
 }
 
 /*
- * Both read and write outside the lock, so that no vCPU ever waits for a terminal. Input that has
- * ended, or that is not ours to read (a background job), is let go of.
+ * Both read and write outside the lock, so that no vCPU ever waits for a terminal. The
+ * console stops reading input that has ended, or that vmgdb-run may not read (a background job).
  */
 static void take_input(struct console *c)
 {
@@ -317,7 +317,7 @@ static void take_input(struct console *c)
 }
 
 /* Output that nobody will ever read is thrown away. */
-static void give_output(struct console *c)
+static void write_output(struct console *c)
 {
 	size_t run;
 	ssize_t n;
@@ -346,7 +346,7 @@ void console_poll_serve(struct console *c, const struct pollfd *fds)
 	if (fds[POLL_IN].revents)
 		take_input(c);
 	if (fds[POLL_OUT].revents)
-		give_output(c);
+		write_output(c);
 }
 
 void console_drain(struct console *c, int timeout_ms)

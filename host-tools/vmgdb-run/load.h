@@ -37,7 +37,7 @@ extern const struct loader loader_elf, loader_flat;
 /* Load an image with the loader that knows it. 0 or -errno with vm->error set. */
 int load_image(struct vm *vm, struct image *image);
 
-/* Map a file as an image; unmap_image() lets go of it. 0 or -errno with vm->error set. */
+/* Map a file as an image; unmap_image() unmaps it. 0 or -errno with vm->error set. */
 int map_image(struct vm *vm, const char *path, struct image *image);
 void unmap_image(struct image *image);
 

@@ -60,7 +60,7 @@ static int add_endpoint(struct vm *vm, const char *spec, const char *elf)
 
 	if (ret < 0)
 		return vm_fail(vm, 0, "--gdb: %s", err);
-	paste_line(ep, elf);
+	attach_hint_print(ep, elf);
 	ret = vmgdb_add_endpoint(vm->stub, ep);
 	return ret < 0 ? vm_fail(vm, -ret, "--gdb %s", spec) : 0;
 }
@@ -109,7 +109,7 @@ static int start_stub(struct vm *vm, const struct options *o)
 	ret = vmgdb_create(&vm->stub, &config);
 	if (ret < 0)
 		return vm_fail(vm, -ret, "--gdb: the debug stub");
-	paste_elf(o, elf, sizeof(elf));
+	attach_hint_elf(o, elf, sizeof(elf));
 	ret = add_machine(vm);
 	for (unsigned int i = 0; i < o->ngdb && ret == 0; i++)
 		ret = add_endpoint(vm, o->gdb[i], elf);

@@ -112,7 +112,7 @@ static const struct row {
 	{ "kernel", "FILE", "run this file: ELF, or a flat binary", set_kernel },
 	{ "cpus", "N", "virtual CPUs; the default is 1", set_cpus },
 	{ "mem", "MIB", "memory in MiB; the default is 64", set_mem },
-	{ "gdb", "SPEC", "let a debugger in there, see below; may be given several times",
+	{ "gdb", "SPEC", "a debugger may attach there, see below; may be given several times",
 	  add_gdb },
 	{ "gdb-wait", NULL, "hold the guest, before its first instruction, for a debugger",
 	  set_gdb_wait },
@@ -139,7 +139,8 @@ static int check(const struct parse *p)
 		return complain(p, "--guest %s and --kernel %s: only one of them", o->guest,
 				o->kernel);
 	if (o->gdb_wait && o->ngdb == 0)
-		return complain(p, "--gdb-wait: there is no --gdb for a debugger to come by");
+		return complain(p,
+				"--gdb-wait: there is no --gdb at which a debugger could attach");
 	return 0;
 }
 
@@ -210,7 +211,7 @@ void options_help(void)
 	help_options();
 	puts("\nGuests (their ELF files lie in guests/ beside vmgdb-run):");
 	help_guests();
-	puts("\nWhere a debugger can come in, as --gdb SPEC:");
+	puts("\nWhere a debugger can attach, as --gdb SPEC:");
 	help_endpoints();
 	puts("\nExamples:\n"
 	     "  vmgdb-run --guest demo --gdb 1234\n"

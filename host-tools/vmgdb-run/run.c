@@ -51,7 +51,7 @@ static void serve_exit(struct vcpu *vcpu)
 	}
 }
 
-/* A guest that has ended is not entered again: it would end once more, and debuggers were told so. */
+/* The thread does not enter a guest that has ended again: it would end, and be reported, once more. */
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;

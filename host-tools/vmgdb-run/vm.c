@@ -22,7 +22,7 @@ void message(const char *fmt, ...)
 	n = strlen(line);
 	line[n] = '\n';
 	if (write(STDERR_FILENO, line, n + 1) < 0)
-		return; /* there is nobody left to tell */
+		return; /* nobody reads stderr any more */
 }
 
 void vm_end(struct vm *vm, int status, const char *fmt, ...)

@@ -45,15 +45,15 @@ struct vm {
 	uint64_t mem_size;
 	uint8_t *mem;
 	struct vcpu vcpus[CPUS_MAX];
-	unsigned int ncpus;	/* how many there are by now, */
-	unsigned int want_cpus; /* and how many there will be */
+	unsigned int ncpus;	/* vCPUs that have been created */
+	unsigned int want_cpus; /* vCPUs that the machine will have */
 	size_t run_size;
 	struct machine *machine; /* x86/ or arm64/ */
 	struct console *console;
 	struct vmgdb *stub;
 	bool verbose; /* everything that the library logs goes to stderr */
 
-	/* How it ended; the first to say so is heard. Written under lock. */
+	/* How the VM ended, by the first call of vm_end(). Written under lock. */
 	pthread_mutex_t lock;
 	int end_event; /* eventfd: readable when it has ended */
 	bool ended;

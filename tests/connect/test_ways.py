@@ -254,20 +254,25 @@ def gives_up(bench):
     pass_through(bench.dial(path), bench.accept(listener))
 
 
-@case("a second debugger waits its turn")
+@case("a second debugger is refused with a packet, the first does not notice, the next is served")
 def second(bench):
     listener, spec = bench.listen()
     path = bench.path("gdb.sock")
     bench.connect("--listen", f"unix:{path}", spec)
     first = bench.dial(path)
     vm = bench.accept(listener)
-    next_one = bench.dial(path)
-    next_one.sendall(b"me")
+    refused = bench.dial(path)
+    refused.sendall(b"+$qSupported#37")
+    pass_through(first, vm)
+    text = b"+$E.another debugger is connected#98"
+    equal(receive(refused, len(text)), text)
+    refused.sendall(b"$?#3f")
+    equal(refused.recv(100), b"")
     pass_through(first, vm)
     first.close()
     expect_gone(vm)
+    next_one = bench.dial(path)
     vm = bench.accept(listener)
-    equal(receive(vm, 2), b"me")
     pass_through(next_one, vm)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from rsp import Rsp
 
 PASTE = re.compile(r"^gdb -ex 'target remote ([^']+)' (\S+)$", re.M)
-STILL = re.compile(r"a debugger may come by (.+)$", re.M)
+STILL = re.compile(r"a debugger can attach at (.+)$", re.M)
 
 
 class Vm:
@@ -44,7 +44,7 @@ class Vm:
     def _reach(self):
         """One line for each link, in their order."""
         n = len(self.links)
-        ways = rf"(?:.*\n)*?((?:(?:gdb -ex |.*a debugger may come by ).*\n){{{n}}})"
+        ways = rf"(?:.*\n)*?((?:(?:gdb -ex |.*a debugger can attach at ).*\n){{{n}}})"
         lines = self.process.wait_for(rf"\A{ways}", 20).group(1).splitlines()
         for link, line in zip(self.links, lines):
             found = PASTE.search(line) or STILL.search(line)

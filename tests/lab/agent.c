@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * What runs as process 1 in a lab host: starts commands that come over the control channel, and
- * sends back what they print and how they ended.  channel.py is the other end.
+ * What runs as process 1 in a lab host: starts the commands that the control channel carries, and
+ * sends back what they print and their exit status. channel.py is the other end.
  *
  *	agent DEVICE
  *
- * DEVICE is a virtio-serial port or a serial line.  On it travel frames, little-endian:
+ * DEVICE is a virtio-serial port or a serial line.  It carries frames, little-endian:
  *
  *	mark a5 4c, type u8, spare u8, job u16, seq u16, len u16, len bytes, crc u16
  *
- * crc is CRC-16/XMODEM over all before it.  A serial line into a busy host loses bytes, so frames
- * to the agent are numbered, acknowledged and sent again; the way out loses nothing.
+ * crc is CRC-16/XMODEM over all before it.  A serial line into a busy host loses bytes,
+ * so frames to the agent are numbered, acknowledged and retransmitted; the way out loses nothing.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -278,7 +278,7 @@ static void take_frame(struct agent *a, const uint8_t *f, size_t len)
 	}
 }
 
-/* Returns the bytes of a->rx that are done with; 0: more are needed. */
+/* Returns how many bytes of a->rx it has consumed; 0: it needs more. */
 static size_t parse(struct agent *a)
 {
 	const uint8_t *f = a->rx;
@@ -309,7 +309,7 @@ static void read_control(struct agent *a)
 	size_t used;
 
 	if (n <= 0) {
-		usleep(20000); /* nobody at the other end: a virtio port polls as readable then */
+		usleep(20000); /* while its other end is closed a virtio port polls as readable */
 		return;
 	}
 	a->rx_len += (size_t)n;
@@ -334,7 +334,7 @@ static bool relay(struct agent *a, struct job *j, enum frame_type type, int *fd)
 
 static void end_job(struct agent *a, struct job *j, int status)
 {
-	/* as much as pipes hold: a child of its own may go on writing for ever */
+	/* as much as pipes hold: a child of the command may go on writing for ever */
 	for (int n = 0; n < 2 * 65536 / PAYLOAD; n++)
 		if (!relay(a, j, OUT, &j->out) && !relay(a, j, ERR, &j->err))
 			break;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The control channel into a lab host: commands inside, their output and their end.
 
-agent.c is the other end and tells the format.  Frames to it are numbered and sent again until
+agent.c is the other end and documents the format.  Frames to it are numbered and sent again until
 they are acknowledged, one at a time: a serial line into a busy host loses bytes.
 """
 
@@ -57,7 +57,7 @@ def parse(buffer):
 
 
 class Result(NamedTuple):
-    """How a command ended: its exit status (128 + the signal that ended it) and what it printed."""
+    """A command's result: its exit status (128 + the signal that ended it) and what it printed."""
     status: int
     out: str
     err: str
@@ -108,7 +108,7 @@ class Job:
         self._channel.send(RESIZE, self._number, struct.pack("<HH", rows, columns))
 
     def wait(self, timeout=60):
-        """Waits for its end, returns its status; one that takes longer is killed: LabTimeout."""
+        """Waits for the command to end, returns its status; kills one that takes longer: LabTimeout."""
         if not self._channel.wait_until(lambda: self.status is not None, timeout):
             self.kill()
             self._channel.wait_until(lambda: self.status is not None, 10)
@@ -127,7 +127,7 @@ class Job:
 
 
 class Channel:
-    """stream: a connected socket; the agent's first words come later, when the host is up.
+    """stream: a connected socket; the agent says HELLO later, when the host is up.
 
     why_lost: called when the other end has closed it, returns the reason for people.
     """
@@ -140,7 +140,7 @@ class Channel:
         self._acked = 0
         self._number = 0
         self.up = False
-        self.lost = None  # why nothing will come any more
+        self.lost = None  # why the channel is closed
         self._sending = threading.Lock()
         self._changed = threading.Condition()
         threading.Thread(target=self._receive, daemon=True).start()
@@ -158,7 +158,7 @@ class Channel:
             self.lose(self._why_lost())
 
     def lose(self, why):
-        """No one will answer any more: ends every wait with an error."""
+        """The agent is gone: ends every wait with an error."""
         with self._changed:
             self.lost = self.lost or why
             self._changed.notify_all()
@@ -188,13 +188,13 @@ class Channel:
         with self._sending:
             seq = self._seq = (self._seq + 1) & 0xffff
             end = time.monotonic() + timeout
-            patience = RESEND + len(data) / SLOWEST
+            resend = RESEND + len(data) / SLOWEST
             while time.monotonic() < end:
-                with contextlib.suppress(OSError):  # _receive sees the end too, and tells why
+                with contextlib.suppress(OSError):  # _receive sees the end too, and reports why
                     self._stream.sendall(frame(kind, number, seq, data))
-                if self.wait_until(lambda: self._acked == seq, patience):
+                if self.wait_until(lambda: self._acked == seq, resend):
                     return
-                patience *= 2
+                resend *= 2
         raise LabTimeout(f"the agent inside has not answered for {timeout} s")
 
     def start(self, command, mode="-", on_output=None):

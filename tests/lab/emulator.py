@@ -14,8 +14,8 @@ KEEP = 64 * 1024  # bytes of what it prints
 class Emulator:
     """Runs argv on a pseudo-terminal of its own.
 
-    One thread starts it, reads what it prints and ends it.  The kernel's parent-death signal goes
-    by the thread that has forked, so that thread must be one that stays.
+    One thread starts it, reads what it prints and ends it.  The kernel sends the parent-death signal
+    when the thread that has forked ends, so that thread must stay alive.
     """
 
     def __init__(self, argv, folder, lifetime, env=None):
@@ -80,7 +80,7 @@ class Emulator:
         self.ended.set()
 
     def close(self):
-        """Ends it; when this returns, it is gone."""
+        """Ends the emulator; when this returns, its process is gone."""
         if self._wake_end is not None:
             os.write(self._wake_end, b"x")
             self._thread.join()

@@ -7,4 +7,4 @@ class LabError(Exception):
 
 
 class LabTimeout(LabError):
-    """It was not done in time; what was still running has been ended."""
+    """The command was not done in time; the lab has ended what was still running."""

@@ -2,8 +2,9 @@
 /*
  *	ARCH-kvm-probe [NAME]...
  *
- * Asks for all facts, or those whose names begin so, each in a process of its own. Prints a line for
- * each: "ok NAME", "not ok NAME: why" or "na NAME: why". Exits 1 when one does not hold.
+ * Tests all facts, or those whose names begin with the argument, each in a process of its own.
+ * Prints a line for each: "ok NAME", "not ok NAME: why" or "na NAME: why". Exits 1 when one does
+ * not hold.
  */
 #include "tests/lab/facts.h"
 
@@ -29,7 +30,7 @@ const char *why(const char *fmt, ...)
 	return text;
 }
 
-/* In the child: what it returns is its exit status. */
+/* Runs in the child; returns the child's exit status. */
 static int show(const struct fact *f)
 {
 	const size_t skip = strlen(NOT_APPLICABLE);
@@ -74,7 +75,7 @@ static bool wanted(const struct fact *f, char **names)
 	return all;
 }
 
-/* What ends KVM_RUN. */
+/* The signal that ends KVM_RUN. */
 static void on_kick(int signal)
 {
 	(void)signal;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a probe shows: facts of this host's KVM, on which arch/ relies. facts.c is the program, the
- * architecture's main.c says what there is to be shown and of what.
+ * A probe tests facts: what arch/ relies on in this host's KVM. facts.c is the program; the
+ * architecture's main.c lists the facts and makes the VMs that they are tested on.
  */
 #ifndef TESTS_LAB_FACTS_H
 #define TESTS_LAB_FACTS_H
 
-struct vm;    /* what a fact is asked of */
-struct setup; /* what that must be like */
+struct vm;    /* what a fact is tested on */
+struct setup; /* how the VM must be set up */
 
 /*
- * A fact gets a fresh VM and returns NULL when it holds, or why it does not. A text that begins with
- * NOT_APPLICABLE tells why it can't be asked on this host.
+ * A fact gets a fresh VM and returns NULL when it holds, or why it does not. A text that
+ * begins with NOT_APPLICABLE says why this host can't show the fact.
  */
 struct fact {
 	const char *name;
@@ -21,7 +21,7 @@ struct fact {
 
 #define NOT_APPLICABLE "na: "
 
-/* It has a handler that does nothing. */
+/* Its handler does nothing. */
 #define KICK_SIGNAL SIGRTMIN
 
 /* A text that lasts until the next one. */
@@ -36,7 +36,7 @@ const char *why(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Of the architecture: lists that each end with a fact without a name; NULL behind the last. */
 extern const struct fact *const fact_lists[];
 
-/* Of the architecture: makes the VM, and returns what the fact says to it. */
+/* Of the architecture: makes the VM, and returns the fact's result on it. */
 const char *ask_fact(const struct fact *f);
 
 #endif

@@ -17,7 +17,7 @@ import lab
 BUILD = Path(__file__).resolve().parents[2] / os.environ.get("O", "build")
 ARCHES = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm64", "arm64": "arm64"}
 HERE = ARCHES[platform.machine()]
-CPUS = {"x86": 1, "arm64": 2}  # that the probe needs of a lab host
+CPUS = {"x86": 1, "arm64": 2}  # how many the probe needs on a lab host
 
 
 def arch_of(target):

@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 CFLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static"]
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}  # by Debian architecture
 ELF_MACHINES = {"amd64": 62, "arm64": 183}  # e_machine, elf(5)
-# How a Linux kernel begins to say that it goes wrong
+# What a Linux kernel prints when it fails
 WRONG = re.compile(r"BUG:|Oops|Kernel panic|general protection|double fault|WARNING:|int3:")
 
 
@@ -60,7 +60,7 @@ def compile_static(arch, source, flags=()):
 
 
 def check_program(path, arch):
-    """A dynamic program, or one of another machine, fails inside with a text that says nothing."""
+    """Refuses a dynamic program, or one for another machine: inside, the error would be obscure."""
     with open(path, "rb") as file:
         head = file.read(64)
         if not head.startswith(b"\x7fELF"):
@@ -116,12 +116,12 @@ class Host:
     cpus = {}            # short name: the emulator's name for the model; the first is the default
     modules = ()
     memory = 1024        # MiB
-    boot_timeout = 120   # seconds; many times what it takes on an idle machine
+    boot_timeout = 120   # seconds; many times what booting takes on an unused machine
     address = None       # its IP address, where it has a network
 
     @classmethod
     def packages(cls):
-        """What has to be installed here for this kind of host."""
+        """The packages that this kind of host needs on this machine."""
         return [*cls.emulator_packages, *compiler_packages(cls.arch)]
 
     def __init__(self, cpu=None, smp=1, memory=None, files=(), lifetime=900):
@@ -208,8 +208,8 @@ class Host:
         return f"the {self.name} host is gone: {why}\n{self.tail()}"
 
     def tail(self, lines=25):
-        """The last lines of the kernel's console, where it began to go wrong, and what the emulator
-        has printed."""
+        """The last lines of the kernel's console, the place where the kernel began to fail, and
+        what the emulator has printed."""
         console = self.folder / "console"
         text = console.read_text(errors="replace").splitlines() if console.exists() else []
         first = next((i for i, line in enumerate(text) if WRONG.search(line)), len(text))
@@ -263,7 +263,7 @@ class Host:
         from terminal import interact
         return interact(self._channel)
 
-    # Ways in, where a host has them
+    # Connections into the host, where it has them
 
     def tcp(self, port):
         raise LabError(f"{self.name} has no network")

@@ -28,7 +28,7 @@ lab $(addprefix lab-,$(LAB_KINDS)):
 	@$(MAKE) --no-print-directory lab-build
 	@O=$(O) LAB_SCRIPTS="$(LAB_SCRIPTS)" tests/check $(if $(filter lab,$@),$(addprefix lab-,$(LAB_KINDS)),$@)
 
-# Files to take along: make lab-shell-arm64 FILES="build/arm64/static/vmgdb-run ..."
+# Files to copy inside: make lab-shell-arm64 FILES="build/arm64/static/vmgdb-run ..."
 LAB_SHELLS := $(addprefix lab-shell-,$(LAB_KINDS))
 .PHONY: $(LAB_SHELLS)
 $(LAB_SHELLS): lab-shell-%:

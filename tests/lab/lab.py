@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Emulated hosts with a working KVM.  README.md here tells how to use them."""
+"""Emulated hosts with a working KVM.  README.md here shows how to use them."""
 
 import argparse
 import importlib
@@ -94,7 +94,7 @@ def arguments(argv):
 
 
 def main(argv):
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what was started
     try:
         args = arguments(argv)
         return args.function(args)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Kernel modules by name, with all they depend on, in the order in which insmod takes them.
+"""Kernel modules by name, with their dependencies, in the order in which insmod needs them.
 
 Debian's package has no modules.dep (depmod writes it when the package is installed), so the
 dependencies come from the modules themselves: their .modinfo section has "depends=a,b".
@@ -50,9 +50,9 @@ def in_order(root, names):
 
 
 def lean(root, strip, paths):
-    """The same modules, made once, without what makes loading them slow in emulation.
+    """The same modules, stripped once of what makes loading them slow in emulation.
 
-    That is the signature (a hash over all of it), and the list of ftrace's call sites, each of
+    Stripped are the signature (a hash over the whole module), and the list of ftrace's call sites, each of
     which the kernel looks up by walking all symbols: 7 of the 8 s that kvm takes on vtx.
     """
     folder = root / "lean"

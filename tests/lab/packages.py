@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Debian packages of any architecture, fetched once into a cache and unpacked there.
 
-apt runs with folders of its own: nothing is installed, no architecture is added to dpkg, and no
-rights are needed.  The archives and keys are those that this machine's apt is set up with.
+apt runs with folders of its own: it installs nothing, adds no architecture to dpkg, and needs no
+privileges.  It uses the archives and keys of this machine's apt.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ def cache():
 
 @contextlib.contextmanager
 def locked(name):
-    """One run at a time prepares a thing of the cache; another waits, then finds it there."""
+    """One run at a time prepares an item of the cache; another run waits, then finds it."""
     with open(cache() / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -37,7 +37,7 @@ def locked(name):
 
 @contextlib.contextmanager
 def new_folder(target):
-    """A folder to fill, which becomes target as a whole, or not at all."""
+    """A folder to fill; it is renamed to target when complete."""
     work = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
     try:
         yield work
@@ -49,7 +49,7 @@ def new_folder(target):
 
 @contextlib.contextmanager
 def new_file(target):
-    """A file to write, which becomes target as a whole, or not at all."""
+    """A file to write; it is renamed to target when complete."""
     work = target.with_name(target.name + ".new")
     try:
         with open(work, "wb") as file:
@@ -123,11 +123,11 @@ def kernel(root):
 
 
 def missing(packages):
-    """Those of the Debian packages that are not installed here."""
+    """The Debian packages among these that are not installed on this machine."""
     def installed(package):
         query = ["dpkg-query", "-W", "-f", "${db:Status-Status}", package]
         said = subprocess.run(query, capture_output=True, text=True, check=False)
         return said.stdout == "installed"
     if not shutil.which("dpkg-query"):
-        raise LabError("the labs are made of Debian packages: this machine has no dpkg")
+        raise LabError("the labs need Debian packages, and this machine has no dpkg")
     return [p for p in packages if not installed(p)]

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Holds VMs for as long as the lab host lives, so that KVM does not patch the host kernel's code each
- * time a first one comes or the last one goes (static keys: preempt notifiers; vCPUs without an APIC,
- * with one that software has disabled, with one that is off).
+ * Holds VMs for as long as the lab host lives, so that KVM does not patch the host kernel's code
+ * each time the first VM is created or the last one is destroyed (static keys: preempt notifiers;
+ * vCPUs without an APIC, with one that software has disabled, with one that is off).
  *
  * QEMU before 8.1 may translate code on one CPU just while another one is changing it, and then
  * keeps the translation of what was there before.  On x86 that is the int3 of a half-done patch,
- * which no one handles any more: the host hangs.  Seen in finish_task_switch() and kvm_get_cr8().
+ * which no handler expects any more: the host hangs.  Seen in finish_task_switch() and
+ * kvm_get_cr8().
  *
- * Returns when the VMs are there; what holds them stays.
+ * Returns when the VMs exist; the process that holds them stays.
  */
 #include <err.h>
 #include <fcntl.h>

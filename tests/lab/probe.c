@@ -44,7 +44,7 @@ static void start_at_code(int vm, int vcpu)
 		err(1, "KVM_SET_SREGS");
 }
 
-static int exited_as_told(const struct kvm_run *run)
+static int exited_as_expected(const struct kvm_run *run)
 {
 	return run->exit_reason == KVM_EXIT_IO && run->io.port == EXIT_PORT &&
 	       ((const uint8_t *)run)[run->io.data_offset] == 0x42;
@@ -69,7 +69,7 @@ static void start_at_code(int vm, int vcpu)
 		err(1, "KVM_SET_ONE_REG");
 }
 
-static int exited_as_told(const struct kvm_run *run)
+static int exited_as_expected(const struct kvm_run *run)
 {
 	return run->exit_reason == KVM_EXIT_MMIO && run->mmio.phys_addr == EXIT_GPA &&
 	       run->mmio.is_write && run->mmio.data[0] == 0x42;
@@ -101,7 +101,7 @@ static void run_guest(int kvm)
 	start_at_code(vm, vcpu);
 	if (ioctl(vcpu, KVM_RUN, 0))
 		err(1, "KVM_RUN");
-	if (!exited_as_told(run))
+	if (!exited_as_expected(run))
 		errx(1, "the guest left with exit reason %u", run->exit_reason);
 	printf("guest ran\n");
 }
@@ -168,7 +168,7 @@ static int probe_echo(const char *path)
 	fflush(stdout);
 	for (;;) {
 		echo(fd);
-		usleep(10000); /* a virtio-serial port without anyone at the other end reads 0 */
+		usleep(10000); /* while its other end is closed a virtio-serial port reads 0 bytes */
 	}
 }
 

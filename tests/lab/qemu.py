@@ -12,7 +12,7 @@ from host import Host
 import packages
 
 CONTROL = "org.vmgdb.lab"
-# virtio-serial ports for tests, by name: what they are outside
+# virtio-serial ports for tests, by name: their type outside
 PORTS = {"org.vmgdb.0": "unix", "org.vmgdb.1": "pty"}
 
 
@@ -33,7 +33,7 @@ class Monitor:
                 raise LabError(f"QEMU's monitor, {name}: {answer['error']['desc']}")
             if "return" in answer:
                 return answer["return"]
-        raise LabError("QEMU's monitor has closed the connection")
+        raise LabError("QEMU closed the connection to its monitor")
 
     def human(self, line):
         return self.command("human-monitor-command", **{"command-line": line})
@@ -67,7 +67,7 @@ class QemuHost(Host):
         return f"socket,id={name},path={self.folder}/{name},server=on,wait=off"
 
     def kernel(self):
-        """What -kernel takes."""
+        """The file for -kernel."""
         return packages.kernel(self.root)
 
     def _arguments(self):
@@ -111,10 +111,10 @@ class QemuHost(Host):
             monitor.close()
 
     def tcp(self, port):
-        """A port of 127.0.0.1 outside that leads to this port inside.
+        """A port of 127.0.0.1 outside that is forwarded to this port inside.
 
-        What listens inside must do so on self.address (or 0.0.0.0): its own loopback is not
-        reached.
+        What listens inside must do so on self.address (or 0.0.0.0): connections to its loopback
+        are not forwarded.
         """
         if port in self._forwarded:
             return self._forwarded[port]
@@ -147,6 +147,6 @@ class QemuHost(Host):
         return str(self.folder / "line")
 
     def send_break(self):
-        """A BREAK comes in on that line."""
+        """Sends a BREAK into that line."""
         with self._monitor() as monitor:
             monitor.command("chardev-send-break", id="line")

@@ -5,7 +5,7 @@
     not ok NAME: why
     na NAME: why it does not apply here
 
-A name has no ": " in it.  All other lines are talk.
+A name has no ": " in it.  All other lines are ignored.
 """
 
 import re

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The labs' own test: selftest.py HOST[:CPU]...  Needs nothing of the rest of the project."""
+"""The labs' own test: selftest.py HOST[:CPU]...  It uses no other part of the project."""
 
 import contextlib
 import hashlib
@@ -21,7 +21,7 @@ from report import Report
 
 HERE = Path(__file__).resolve().parent
 BYTES = bytes(range(256))
-# What KVM must say of itself on each arm64 CPU
+# What KVM must report on each arm64 CPU
 ARM64_KVM = {
     "nvhe": ("Hyp mode initialized", 0),
     "vhe": ("VHE mode initialized", 0),
@@ -86,7 +86,7 @@ def echoed(path, data, timeout=20):
 
 
 def check_echo(path, times=3):
-    """All byte values come back, and again for one who comes after the first has left."""
+    """The echo returns all byte values, and again for a second client after the first has closed."""
     for n in range(times):
         data = BYTES[n:] + BYTES
         back = echoed(path, data)
@@ -279,13 +279,13 @@ HOST_TESTS = {
     "serial line, a unix socket outside": serial("unix"),
 }
 
-# Of the runner: these need hosts of their own, so one CPU of each kind has to do
+# Tests of the runner: each boots hosts of its own, so they run on one CPU of each kind
 RUNNER_TESTS = {
-    "two hosts at once, nothing left": two_at_once,
+    "two hosts at once, nothing is left behind": two_at_once,
     "a host's lifetime is kept": lifetime,
     "the limit of the boot is kept": boot_timeout,
     "a killed runner leaves nothing running": runner_killed,
-    "bad input is told": bad_input,
+    "bad input is reported": bad_input,
 }
 
 
@@ -296,7 +296,7 @@ def run_test(name, test, host, cpu):
         return f"ok lab, {name}"
     except NotApplicable as e:
         return f"na lab, {name}: {e}"
-    except Exception as e:  # noqa: BLE001 (whatever it is, the test has failed by it)
+    except Exception as e:  # noqa: BLE001 (any exception fails the test)
         return f"not ok lab, {name}: {type(e).__name__} {' / '.join(str(e).splitlines())}"
 
 

@@ -9,11 +9,11 @@ import tty
 
 from errors import LabError
 
-EOT = b"\x04"  # what a terminal makes an end of file of
+EOT = b"\x04"  # a terminal turns it into an end of file
 
 
 def forward(job, terminal):
-    """Sends what is typed, and before it the terminal's size where that has changed."""
+    """Sends what the user types, and the terminal's size first where that has changed."""
     size = None
     try:
         while True:
@@ -25,7 +25,7 @@ def forward(job, terminal):
             if not data:
                 return
     except LabError:
-        pass  # the one who waits for the job is told why
+        pass  # job.wait() reports why
 
 
 def interact(channel):

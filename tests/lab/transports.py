@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Transports that need a kernel and a host of their own: transports.py HOST:CPU [REGEX]
 
-The debugger is out here, vmgdb-run on the lab's host, the debugged VM nested in it. $O is the build
-folder; what goes inside is linked statically (make static).
+The debugger runs on this machine, vmgdb-run on the lab's host, the debugged VM nested in it.  $O is
+the build folder; what goes inside is linked statically (make static).
 """
 
 import os
@@ -31,7 +31,7 @@ def show(line, story, seconds):
 
 def main(target, pattern=""):
     if target in ("arm64:nvhe", "arm64:sve"):
-        print("na transports: they do not see what the processor is: shown on arm64:vhe")
+        print("na transports: they do not depend on the processor: tested on arm64:vhe")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     host = Bench(target)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The engine on a host's KVM: what it costs, several VMs in a process, vCPUs that are added, the end. */
+/*
+ * The engine on a host's KVM: what it costs, several VMs in a process, vCPUs that are added, the
+ * end.
+ */
 #include "tests/lab/vms.h"
 
 #include <pthread.h>
@@ -28,12 +31,12 @@ struct machine {
 	struct target *t;
 	unsigned int ncpus;
 	struct driven cpus[CPUS];
-	atomic_bool left; /* the debugger has */
+	atomic_bool left; /* the debugger has detached */
 };
 
 static atomic_uint ioctls;
 
-/* In place of the C library's, for this whole program. */
+/* Replaces the C library's ioctl() in this whole program. */
 int ioctl(int fd, unsigned long request, ...)
 {
 	va_list ap;
@@ -48,7 +51,10 @@ int ioctl(int fd, unsigned long request, ...)
 
 /* ---- the VMM ----------------------------------------------------------------------------- */
 
-/* One turn of the loop of core/include/vmgdb/vmgdb.h; the guest is served by going on. False: it is over. */
+/*
+ * One turn of the loop of core/include/vmgdb/vmgdb.h; its I/O needs no service. False: the vCPU is
+ * done.
+ */
 static bool turn(struct driven *d)
 {
 	if (vmgdb_vcpu_enter(d->vcpu))
@@ -97,7 +103,7 @@ static int add_running(struct machine *v)
 	return add(v) ? -1 : pthread_create(&d->thread, NULL, drive, d);
 }
 
-/* Taken down, whatever it is doing. */
+/* Shuts the VM down, whatever it is doing. */
 static void end(struct machine *v)
 {
 	unsigned int i;
@@ -149,7 +155,7 @@ static int set_break(struct machine *v, uint64_t at)
 	return v->t->ops->insert(v->t, 0, BP_SOFTWARE, at, v->t->cpu->brk_kind, &text);
 }
 
-/* All go on; that one comes to its breakpoint, with so much counted. */
+/* All vCPUs resume; this vCPU hits its breakpoint, with this count. */
 static const char *hits(struct machine *v, unsigned int vcpu, uint64_t counted)
 {
 	struct stop s;
@@ -163,7 +169,7 @@ static const char *hits(struct machine *v, unsigned int vcpu, uint64_t counted)
 	return NULL;
 }
 
-/* One vCPU, and a debugger before its first instruction; breakpoints are told. */
+/* One vCPU, and a debugger before its first instruction; KVM reports breakpoints. */
 static const char *debugged(struct machine *v)
 {
 	const struct vms_cpu *c = &v->cpus[0].cpu;
@@ -171,7 +177,7 @@ static const char *debugged(struct machine *v)
 	boot(v, true);
 	CHECK(!add_running(v), "no vCPU");
 	if (c->ops.unsupported_trap && c->ops.unsupported_trap(c->ctx, TRAP_BRK))
-		return NOT_APPLICABLE "this KVM does not tell of breakpoint instructions";
+		return NOT_APPLICABLE "this KVM does not report breakpoint instructions";
 	CHECK(!attach(v), "no attaching");
 	return NULL;
 }
@@ -219,7 +225,7 @@ static const char *no_cost(struct vm *m)
 	(void)m;
 	boot(&v, false);
 	CHECK(!add(&v), "no vCPU");
-	turn(&v.cpus[0]); /* the first passes by the engine */
+	turn(&v.cpus[0]); /* the first turn goes through the engine */
 	text = costs_nothing(&v, "no debugger yet");
 	if (text)
 		return text;
@@ -228,10 +234,10 @@ static const char *no_cost(struct vm *m)
 		turn(&v.cpus[0]);
 	pthread_join(debugger, NULL);
 	turn(&v.cpus[0]);
-	return costs_nothing(&v, "it has left");
+	return costs_nothing(&v, "the debugger has detached");
 }
 
-/* In turns, one of them a round ahead. */
+/* The VMs alternate, one of them a round ahead. */
 static const char *both_hit(struct machine *a, struct machine *b)
 {
 	const char *text = hits(b, 0, 1);
@@ -284,7 +290,7 @@ static const char *added(bool running)
 		text = hits(&v, 1, i);
 	if (text)
 		return text;
-	if (running) /* and is taken down so */
+	if (running) /* and shut down while running */
 		resume(&v, RESUME_CONTINUE);
 	end(&v);
 	return NULL;
@@ -306,7 +312,7 @@ const struct fact vms_facts[] = {
 	{ "engine, no debugger is no ioctl and no exit more, before one and after", no_cost, NULL },
 	{ "engine, two VMs in a process are apart, also at the end of one", two_vms, NULL },
 	{ "engine, a vCPU that is added while all are stopped hits", added_stopped, NULL },
-	{ "engine, a vCPU that is added while all run hits, and is taken down", added_running,
+	{ "engine, a vCPU that is added while all run hits, and is shut down", added_running,
 	  NULL },
 	{ 0 },
 };

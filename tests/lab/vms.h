@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guests for vms.c, which an architecture makes: vCPUs that each go round a loop of their own, which
- * counts in a register and tells the VMM once a round.
+ * Guests for vms.c, which an architecture makes: vCPUs that each execute a loop of their own, which
+ * counts in a register and exits to the VMM once a round.
  */
 #ifndef TESTS_LAB_VMS_H
 #define TESTS_LAB_VMS_H
@@ -27,7 +27,7 @@ struct vms_guest {
 	uint64_t gpa, size;
 };
 
-/* A VM without vCPUs in the engine. Ends the program when it can't, as the next one does. */
+/* A VM without vCPUs in the engine. Ends the program on failure, like vms_cpu(). */
 void vms_open(struct vms_guest *g);
 
 /* vCPU 0 or 1 at the first instruction of its loop. */
@@ -36,7 +36,7 @@ void vms_cpu(struct vms_guest *g, unsigned int index, struct vms_cpu *out);
 /* Where that loop is: the first instruction counts. */
 uint64_t vms_loop(unsigned int index);
 
-/* What it has counted. */
+/* How far that vCPU has counted. */
 uint64_t vms_count(struct cpu_view *v);
 
 extern const struct fact vms_facts[];

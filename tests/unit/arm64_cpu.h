@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests: an arm64 vCPU's state and memory in the hands of a test, without KVM. */
+/* For tests: an arm64 vCPU's state and memory that a test sets up and reads, without KVM. */
 #ifndef TESTS_UNIT_ARM64_CPU_H
 #define TESTS_UNIT_ARM64_CPU_H
 
@@ -8,7 +8,7 @@
 
 enum { ARM64_CHUNKS = 64, ARM64_CHUNK_SIZE = 1 << 16 };
 
-/* Physical memory is there in chunks, wherever one was asked for. */
+/* Physical memory consists of chunks, at each address that a test has asked for. */
 struct arm64_chunk {
 	uint64_t gpa;
 	uint8_t *bytes;
@@ -27,7 +27,7 @@ struct arm64_test {
 void arm64_test_init(struct arm64_test *t);
 void arm64_test_free(struct arm64_test *t);
 
-/* Where physical memory is; the chunk that it lies in comes to be. */
+/* The host address of physical memory; makes the chunk that contains it. */
 void *arm64_test_mem(struct arm64_test *t, uint64_t gpa);
 
 bool arm64_test_dirty(const struct arm64_test *t, unsigned int bank);

@@ -291,9 +291,10 @@ static int conditions(struct target *t, enum bp_type type, uint64_t addr, uint64
 {
 	struct fake_target *f = held(t);
 
-	(void)type;
 	(void)addr;
 	(void)kind;
+	if (type > BP_HARDWARE)
+		return -EOPNOTSUPP;
 	f->conditions[0] = '\0';
 	for (unsigned int i = 0; i < n && strlen(f->conditions) < sizeof(f->conditions) / 2; i++) {
 		strcat(f->conditions, codes[i].command ? "do " : "if ");

@@ -94,7 +94,7 @@ void rsp_pump(struct rsp *r)
 
 	session_poll(r->session);
 	while (!r->deaf && (out = session_output(r->session, &n)) && n) {
-		/* copied, for acks that are handed in meanwhile end its life */
+		/* copied, because acks that the session takes meanwhile free the output */
 		uint8_t *copy = malloc(n);
 
 		memcpy(copy, out, n);

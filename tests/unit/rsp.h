@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The debugger's end of a session in tests. It frames packets by code of its own, in the simplest way. */
+/*
+ * The debugger's end of a session in tests. It frames packets by its own simple code, not the
+ * session's.
+ */
 #ifndef VMGDB_TESTS_RSP_H
 #define VMGDB_TESTS_RSP_H
 
@@ -8,11 +11,11 @@
 
 struct rsp {
 	struct session *session;
-	bool no_ack;  /* do not acknowledge what comes */
+	bool no_ack;  /* do not acknowledge packets */
 	bool deaf;    /* do not read: the output stays with the session */
-	size_t chunk; /* hand in this many bytes at a time; 0: all at once */
+	size_t chunk; /* pass this many bytes to the session at a time; 0: all at once */
 
-	/* what came since rsp_clear() */
+	/* the output since rsp_clear() */
 	unsigned int packets, acks, naks, bad, junk;
 	char *reply; /* the last packet, with a 0 after it */
 	size_t reply_len;
@@ -31,14 +34,14 @@ void rsp_clear(struct rsp *r);
 /* $data#sum with all that must be escaped; dst has 2 * n + 5 bytes and gets a 0 at its end. */
 size_t rsp_frame(char *dst, const void *data, size_t n);
 
-/* Give the session bytes as they are; then poll, and take what comes. */
+/* Pass bytes to the session unframed; then poll, and take its output. */
 void rsp_bytes(struct rsp *r, const void *bytes, size_t n);
 void rsp_text(struct rsp *r, const char *bytes);
 
-/* Send a packet, without regard for what comes. */
+/* Send a packet, and do not check the replies. */
 void rsp_send(struct rsp *r, const void *data, size_t n);
 
-/* Take what the session has for the peer, acknowledging it; and poll the target. */
+/* Take the session's output, acknowledging it; and poll the target. */
 void rsp_pump(struct rsp *r);
 
 /* One packet and its one reply; "(none)" or "(N replies)" if it is not one. */

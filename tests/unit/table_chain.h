@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests: how well a table spreads what is in it. */
+/* For tests: how evenly a table spreads its nodes. */
 #ifndef TESTS_UNIT_TABLE_CHAIN_H
 #define TESTS_UNIT_TABLE_CHAIN_H
 

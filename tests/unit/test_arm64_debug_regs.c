@@ -36,7 +36,7 @@ static bool well_formed(struct arm64_debug_pair p)
 	return mask ? bas == 0xff && !(p.value & ((1ULL << mask) - 1)) : !(run & (run + 1));
 }
 
-/* Every byte of the range and none around it, by as few as max slots. */
+/* Every byte of the range and none around it, with at most max slots. */
 static void check_cover(uint64_t addr, uint64_t len, int max)
 {
 	struct arm64_debug_pair pair;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Registers: the description, where values are, what may be written; system registers' names. */
+/* Registers: the description, offsets of values, accepted values; system registers' names. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,7 +85,8 @@ static void check_described(const struct tdesc *d)
 	}
 }
 
-Test(arm64_regs, sound, .description = "names differ, values lie apart and inside the state")
+Test(arm64_regs, sound,
+     .description = "names are unique, values do not overlap and lie inside the state")
 {
 	unsigned int vq;
 
@@ -173,7 +174,8 @@ Test(arm64_regs, generic, .description = "lldb finds pc, sp, fp, ra, flags and t
 	cr_assert_eq(regs_find_generic(d, "arg8"), reg(d, "x7"));
 }
 
-Test(arm64_regs, no_layout, .description = "a vCPU that can't be asked still has a description")
+Test(arm64_regs, no_layout,
+     .description = "a vCPU whose registers can't be read still has a description")
 {
 	with(4, true);
 	t.broken = ARM64_BANK_LAYOUT;
@@ -182,7 +184,7 @@ Test(arm64_regs, no_layout, .description = "a vCPU that can't be asked still has
 
 /* ---- system registers -------------------------------------------------------------------- */
 
-Test(arm64_regs, system, .description = "system registers: group, names, places, read-only ones")
+Test(arm64_regs, system, .description = "system registers: group, names, offsets, read-only ones")
 {
 	const struct reg_feature *f = feature(with(0, false), "org.vmgdb.aarch64.system");
 	const struct tdesc *d = &layout->tdesc;
@@ -208,7 +210,7 @@ Test(arm64_regs, system, .description = "system registers: group, names, places,
 	cr_assert_not(reg(d, "SP_EL1")->flags & REG_READONLY);
 }
 
-Test(arm64_regs, too_many, .description = "more system registers than places: the rest is left out")
+Test(arm64_regs, too_many, .description = "more system registers than room: the rest is left out")
 {
 	uint16_t many[2 * ARM64_SYS_MAX];
 	unsigned int i;
@@ -328,7 +330,7 @@ Test(arm64_regs, round_trip, .description = "each writable register reads back w
 	}
 }
 
-Test(arm64_regs, modes, .description = "what a thread is said to do")
+Test(arm64_regs, modes, .description = "the text for a thread's state")
 {
 	static const struct {
 		uint64_t pstate;
@@ -379,7 +381,7 @@ Test(arm64_regs, exception_pstate, .description = "PSTATE of an exception to EL1
 	cr_expect_eq(pstate_at_vector(PSTATE_EL1H, span, 0, mte), 0x3c5 | PSTATE_TCO);
 }
 
-Test(arm64_regs, exception, .description = "where an exception goes, and what it saves")
+Test(arm64_regs, exception, .description = "the vector of an exception, and what it saves")
 {
 	static const struct {
 		uint64_t pstate, vector;

@@ -75,7 +75,8 @@ static const struct {
 	{ 0x00000000, "udf #0", ARM64_OP_LEAVES },
 };
 
-Test(arm64_insn, kinds, .description = "each kind, and what looks like it but is not")
+Test(arm64_insn, kinds,
+     .description = "instructions of each kind, and similar encodings of other kinds")
 {
 	size_t i;
 
@@ -84,7 +85,7 @@ Test(arm64_insn, kinds, .description = "each kind, and what looks like it but is
 			     arm64_decode(insns[i].word).op);
 }
 
-Test(arm64_insn, immediates, .description = "of brk, and of msr daifset and daifclr")
+Test(arm64_insn, immediates, .description = "immediates of brk, and of msr daifset and daifclr")
 {
 	cr_expect_eq(arm64_decode(0xd4200020).imm, 1);
 	cr_expect_eq(arm64_decode(0xd43fffe0).imm, 0xffff);
@@ -166,14 +167,14 @@ static void end(bool trapped)
 	cr_assert_eq(arm64_step_end(&t.view, &plan, trapped), 0);
 }
 
-/* The processor has run the instruction. */
+/* The processor has executed the instruction. */
 static void retire(void)
 {
 	t.state.pc += 4;
 	end(true);
 }
 
-/* What the processor does for an exception from where the vCPU is. */
+/* What the processor does when it takes an exception at the current PC. */
 static void take_exception(uint64_t vector, uint64_t elr, bool ss)
 {
 	t.state.elr_el1 = elr;
@@ -193,7 +194,8 @@ enum {
 	STXR = 0x88027c20, /* w2, w0, [x1] */
 };
 
-Test(arm64_step, masks, .description = "I and F are set for the step, and put back one by one")
+Test(arm64_step, masks,
+     .description = "the rules set I and F for the step, and restore each of them")
 {
 	static const uint64_t masks[] = { 0, PSTATE_I, PSTATE_F, PSTATE_I | PSTATE_F };
 	const uint64_t other = PSTATE_EL1H | PSTATE_A | 1U << 31;
@@ -212,7 +214,8 @@ Test(arm64_step, masks, .description = "I and F are set for the step, and put ba
 	}
 }
 
-Test(arm64_step, host_blocks, .description = "a backend that keeps interrupts out needs no mask")
+Test(arm64_step, host_blocks,
+     .description = "the rules mask nothing where the backend blocks interrupts")
 {
 	code(0, NOP);
 	plan = (struct step_plan){ .block_irq = true };
@@ -220,7 +223,7 @@ Test(arm64_step, host_blocks, .description = "a backend that keeps interrupts ou
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
-Test(arm64_step, not_run, .description = "a step that ended before it began leaves no trace")
+Test(arm64_step, not_run, .description = "a step that ended before its instruction changes nothing")
 {
 	begin(0xd50342df);
 	end(false);
@@ -232,7 +235,7 @@ Test(arm64_step, not_run, .description = "a step that ended before it began leav
 }
 
 Test(arm64_step, completed_aside,
-     .description = "not trapped, but past it (an MMIO completed): restored")
+     .description = "a step that completed MMIO without a trap is restored")
 {
 	begin(LDR);
 	t.state.pc += 4;
@@ -240,14 +243,14 @@ Test(arm64_step, completed_aside,
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
-Test(arm64_step, branch_to_self, .description = "PC where it was, and trapped: a whole step")
+Test(arm64_step, branch_to_self, .description = "a trapped step of a branch to itself is complete")
 {
 	begin(0x14000000);
 	end(true);
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
-Test(arm64_step, daifset, .description = "msr daifset: its bits stay, the others go back")
+Test(arm64_step, daifset, .description = "msr daifset: its bits stay set, the others are restored")
 {
 	begin(0xd50342df); /* I */
 	retire();
@@ -280,7 +283,7 @@ Test(arm64_step, msr_daif, .description = "msr daif, x7 and x30: the register's 
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
-Test(arm64_step, mrs_daif, .description = "mrs x9, daif: the guest does not see our mask")
+Test(arm64_step, mrs_daif, .description = "mrs x9, daif: the guest does not see the step's mask")
 {
 	t.state.pstate |= PSTATE_F;
 	begin(0xd53b4229);
@@ -307,7 +310,7 @@ Test(arm64_step, mrs_daif_banks, .description = "x28 and x29 are restored in the
 	cr_expect(arm64_test_dirty(&t, ARM64_BANK_FRAME));
 }
 
-Test(arm64_step, eret, .description = "eret: PSTATE from SPSR_EL1, which the guest finds as it was")
+Test(arm64_step, eret, .description = "eret: PSTATE comes from SPSR_EL1, which does not change")
 {
 	const uint64_t spsr = PSTATE_EL0T | PSTATE_F;
 
@@ -325,7 +328,8 @@ Test(arm64_step, eret, .description = "eret: PSTATE from SPSR_EL1, which the gue
 	cr_expect_not(t.state.guest_ss);
 }
 
-Test(arm64_step, exceptions, .description = "the saved state has neither our mask nor our SS")
+Test(arm64_step, exceptions,
+     .description = "the state that an exception saves has neither the step's mask nor its SS")
 {
 	static const uint64_t modes[] = { PSTATE_EL1T, PSTATE_EL1H, PSTATE_EL0T };
 	size_t i;
@@ -361,7 +365,8 @@ Test(arm64_step, daif_trapped, .description = "msr daif at EL0 that is trapped c
 	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T);
 }
 
-Test(arm64_step, serror, .description = "an asynchronous exception, wherever it says it came from")
+Test(arm64_step, serror,
+     .description = "an asynchronous exception is restored, whatever PC it has saved")
 {
 	begin(NOP);
 	take_exception(VBAR + 0x380, DEST, false);
@@ -382,7 +387,8 @@ Test(arm64_step, no_exception, .description = "a branch to a vector is no except
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
-Test(arm64_step, other_exception, .description = "nor is it one that was saved from another mode")
+Test(arm64_step, other_exception,
+     .description = "a branch to a vector with a state saved from another mode is no exception")
 {
 	t.state.spsr_el1 = PSTATE_EL0T | PSTATE_F;
 	t.state.elr_el1 = CODE;
@@ -393,7 +399,8 @@ Test(arm64_step, other_exception, .description = "nor is it one that was saved f
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
-Test(arm64_step, aarch32, .description = "AArch32 code is not decoded as A64, and is masked alike")
+Test(arm64_step, aarch32,
+     .description = "AArch32 code is not decoded as A64, and interrupts are masked as for A64")
 {
 	t.state.pstate = 0x10;
 	begin(WFI);
@@ -406,7 +413,7 @@ Test(arm64_step, aarch32, .description = "AArch32 code is not decoded as A64, an
 /* ---- brk ---------------------------------------------------------------------------------- */
 
 Test(arm64_step, guest_brk,
-     .description = "the guest's own brk takes its exception, without running")
+     .description = "the rules take the exception of the guest's own brk, without a step")
 {
 	t.state.pstate = PSTATE_EL0T | 1U << 29;
 	begin(BRK);
@@ -422,7 +429,8 @@ Test(arm64_step, guest_brk,
 	cr_expect_eq(t.state.pc, VBAR + 0x400);
 }
 
-Test(arm64_step, brk_illegal, .description = "with PSTATE.IL set it is another exception")
+Test(arm64_step, brk_illegal,
+     .description = "a brk with PSTATE.IL set is left to the processor, as another exception")
 {
 	t.state.pstate |= PSTATE_IL;
 	begin(BRK);
@@ -459,7 +467,7 @@ static void has_guest_step(uint64_t from, uint32_t esr)
 }
 
 Test(arm64_step, guest_step,
-     .description = "after an instruction that the guest steps is its exception")
+     .description = "an instruction that the guest itself steps is followed by its step exception")
 {
 	steps_itself(true);
 	begin(NOP);
@@ -469,7 +477,7 @@ Test(arm64_step, guest_step,
 }
 
 Test(arm64_step, guest_step_pending,
-     .description = "one that is pending comes before the instruction")
+     .description = "a pending step exception of the guest comes before the instruction")
 {
 	steps_itself(false);
 	begin(NOP);
@@ -477,7 +485,8 @@ Test(arm64_step, guest_step_pending,
 	has_guest_step(CODE, ESR_STEP);
 }
 
-Test(arm64_step, guest_step_el0, .description = "of EL0 it is of another class, and needs no KDE")
+Test(arm64_step, guest_step_el0,
+     .description = "a step exception from EL0 has another class, and needs no KDE")
 {
 	steps_itself(true);
 	t.state.sys[ARM64_MDSCR] = MDSCR_SS;
@@ -489,7 +498,8 @@ Test(arm64_step, guest_step_el0, .description = "of EL0 it is of another class, 
 }
 
 Test(arm64_step, guest_step_masked,
-     .description = "none while it is masked, locked, or not of this level")
+     .description =
+	     "the guest gets no step exception while it is masked, locked, or off at this level")
 {
 	static const struct {
 		uint64_t mdscr, oslsr, pstate;
@@ -515,7 +525,7 @@ Test(arm64_step, guest_step_masked,
 }
 
 Test(arm64_step, guest_step_unmasked,
-     .description = "msr daifclr that lets it in is followed by it")
+     .description = "msr daifclr that unmasks the guest's step exception is followed by it")
 {
 	steps_itself(false);
 	t.state.pstate |= PSTATE_D;
@@ -526,7 +536,7 @@ Test(arm64_step, guest_step_unmasked,
 }
 
 Test(arm64_step, guest_step_eret,
-     .description = "eret with SPSR.SS set lets one instruction go first")
+     .description = "eret with SPSR.SS set executes one instruction before the step exception")
 {
 	steps_itself(false);
 	t.state.pstate |= PSTATE_D;
@@ -541,7 +551,7 @@ Test(arm64_step, guest_step_eret,
 }
 
 Test(arm64_step, guest_step_fault,
-     .description = "an instruction that faults is to be stepped again")
+     .description = "an instruction that faults is stepped again after its handler")
 {
 	steps_itself(true);
 	begin(LDR);
@@ -577,7 +587,7 @@ static void put_sequence(void)
 	code(3, 0x35ffffa2); /* cbnz w2, CODE */
 }
 
-Test(arm64_step, exclusive, .description = "load, change, store, try again: one step")
+Test(arm64_step, exclusive, .description = "a loop of load, change, store, retry is one step")
 {
 	put_sequence();
 	begin(LDXR);
@@ -590,7 +600,7 @@ Test(arm64_step, exclusive, .description = "load, change, store, try again: one 
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
-Test(arm64_step, exclusive_leaves, .description = "a branch out of the sequence is an end of it")
+Test(arm64_step, exclusive_leaves, .description = "a branch out of the exclusive sequence ends it")
 {
 	/* ldxr; cmp; b.ne CODE + 24; stxr; cbnz CODE; dmb; here: */
 	code(1, 0x6b03001f);
@@ -605,7 +615,7 @@ Test(arm64_step, exclusive_leaves, .description = "a branch out of the sequence 
 }
 
 Test(arm64_step, exclusive_no_retry,
-     .description = "it ends after the store if no branch goes back")
+     .description = "an exclusive sequence ends after the store if no branch goes back")
 {
 	put_sequence();
 	code(3, NOP);
@@ -619,7 +629,8 @@ Test(arm64_step, exclusive_no_retry,
 }
 
 Test(arm64_step, exclusive_fault,
-     .description = "a fault in the sequence ends it at the vector, restored")
+     .description =
+	     "a fault in the exclusive sequence ends the step at the vector, with the saved state restored")
 {
 	put_sequence();
 	begin(LDXR);
@@ -629,7 +640,7 @@ Test(arm64_step, exclusive_fault,
 }
 
 Test(arm64_step, exclusive_stopped,
-     .description = "stopped in the middle: interrupts are as before")
+     .description = "a step stopped within the exclusive sequence restores the interrupt masks")
 {
 	put_sequence();
 	begin(LDXR);
@@ -638,7 +649,8 @@ Test(arm64_step, exclusive_stopped,
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
-Test(arm64_step, exclusive_alone, .description = "a load with no store near is stepped by itself")
+Test(arm64_step, exclusive_alone,
+     .description = "a load-exclusive with no store near is stepped alone")
 {
 	unsigned int i;
 
@@ -652,7 +664,8 @@ Test(arm64_step, exclusive_alone, .description = "a load with no store near is s
 	cr_expect(ends_at(CODE + 68));
 }
 
-Test(arm64_step, exclusive_calls, .description = "a sequence that goes elsewhere is stepped singly")
+Test(arm64_step, exclusive_calls,
+     .description = "an exclusive sequence with other branches is stepped by single instructions")
 {
 	static const uint32_t words[] = { 0x97fffffa, 0xd65f03c0, SVC, BRK, LDXR, 0xd503205f };
 	size_t i;
@@ -666,7 +679,9 @@ Test(arm64_step, exclusive_calls, .description = "a sequence that goes elsewhere
 	}
 }
 
-Test(arm64_step, exclusive_many, .description = "more ends than there is room for: stepped singly")
+Test(arm64_step, exclusive_many,
+     .description =
+	     "an exclusive sequence with more ends than slots is stepped by single instructions")
 {
 	unsigned int i;
 
@@ -685,7 +700,7 @@ Test(arm64_step, exclusive_many, .description = "more ends than there is room fo
 
 /* ---- what can't be read ------------------------------------------------------------------ */
 
-Test(arm64_step, no_code, .description = "a PC that is not mapped is stepped all the same")
+Test(arm64_step, no_code, .description = "an instruction at an unmapped PC is stepped, too")
 {
 	t.state.pc = 0x7fff0000;
 	cr_assert_eq(arm64_step_begin(&t.view, &plan), 0);
@@ -695,7 +710,7 @@ Test(arm64_step, no_code, .description = "a PC that is not mapped is stepped all
 	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H);
 }
 
-Test(arm64_step, no_registers, .description = "without PC there is no step")
+Test(arm64_step, no_registers, .description = "a PC that can't be read is an error")
 {
 	t.broken = ARM64_BANK_CORE;
 	cr_assert_eq(arm64_step_begin(&t.view, &plan), -EIO);

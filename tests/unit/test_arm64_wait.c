@@ -12,7 +12,7 @@ enum { CODE = 0x8000, VBAR = 0x40800 };
 #define MDSCR_SS   (1U << 0)
 #define MDSCR_KDE  (1U << 13)
 
-/* lets: the bit in SCTLR_EL1 without which EL1 sees it when EL0 runs it. */
+/* lets: the bit in SCTLR_EL1 without which the instruction traps from EL0 to EL1. */
 static const struct {
 	uint32_t word;
 	uint64_t lets;
@@ -45,7 +45,8 @@ static bool begin(size_t i, uint64_t pstate, uint64_t sctlr, uint64_t mdscr)
 
 #define EACH(I) for (I = 0; I < sizeof(waits) / sizeof(*waits); I++)
 
-Test(arm64_wait, stepped, .description = "each is passed without running it, at EL1 whatever SCTLR")
+Test(arm64_wait, stepped,
+     .description = "the rules skip each instruction that waits, at EL1 whatever SCTLR says")
 {
 	size_t i;
 
@@ -58,7 +59,9 @@ Test(arm64_wait, stepped, .description = "each is passed without running it, at 
 	}
 }
 
-Test(arm64_wait, of_el0, .description = "at EL0 it is passed by its own bit of SCTLR alone")
+Test(arm64_wait, of_el0,
+     .description =
+	     "the rules skip an instruction that waits at EL0 only if its bit in SCTLR allows it")
 {
 	size_t i;
 
@@ -70,7 +73,8 @@ Test(arm64_wait, of_el0, .description = "at EL0 it is passed by its own bit of S
 	}
 }
 
-Test(arm64_wait, illegal, .description = "with PSTATE.IL set it is left to the processor")
+Test(arm64_wait, illegal,
+     .description = "an instruction that waits is left to the processor with PSTATE.IL set")
 {
 	size_t i;
 
@@ -78,7 +82,9 @@ Test(arm64_wait, illegal, .description = "with PSTATE.IL set it is left to the p
 	cr_expect_not(begin(i, PSTATE_EL1H | PSTATE_IL, 0, 0), "%08x", waits[i].word);
 }
 
-Test(arm64_wait, guest_step, .description = "a guest that steps itself has its exception after it")
+Test(arm64_wait, guest_step,
+     .description =
+	     "a guest that steps itself gets its step exception after an instruction that waits")
 {
 	size_t i;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Table walks: against tables made by the test, and against a second walk written here. */
+/* Table walks: against tables that the test makes, and against a second walk in this file. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static const struct geometry {
 	[G64K] = { 1, 3, 16, { { 0, 0 }, { 0, 0 }, { 51, 42 }, { 41, 29 }, { 28, 16 } }, 2, 1 },
 };
 
-/* A translation regime as a test wants it. */
+/* The translation regime of a test. */
 struct regime {
 	int granule;
 	int size; /* bits of an address in the range */
@@ -359,7 +359,7 @@ Test(arm64_walk_detail, big_endian, .description = "SCTLR_EL1.EE: tables in the 
 	cr_expect_eq(x.gpa, 0x5000);
 }
 
-Test(arm64_walk_detail, unreadable, .description = "a register that can't be read is that error")
+Test(arm64_walk_detail, unreadable, .description = "a register that can't be read gives its error")
 {
 	struct xlat x;
 
@@ -370,7 +370,7 @@ Test(arm64_walk_detail, unreadable, .description = "a register that can't be rea
 }
 
 Test(arm64_walk_detail, fetch,
-     .description = "an instruction through the tables, aligned ones only")
+     .description = "an instruction fetch goes through the tables, aligned PCs only")
 {
 	uint32_t word;
 
@@ -399,7 +399,7 @@ static uint64_t output_of(const struct regime *r, uint64_t desc, int low)
 	return pa;
 }
 
-/* Bit by bit, a level at a time; only where to, not with what rights. */
+/* Bit by bit, a level at a time; only the address, without access rights. */
 static int reference(struct arm64_test *m, const struct regime *r, uint64_t root, uint64_t va,
 		     uint64_t *pa)
 {
@@ -479,7 +479,8 @@ static unsigned int compare_random(const struct regime *r, unsigned int count)
 	return mapped;
 }
 
-Test(arm64_walk, random, .description = "random tables: the same as a second walk, bit by bit")
+Test(arm64_walk, random,
+     .description = "random tables: the walk agrees with a second walk, bit by bit")
 {
 	unsigned int mapped = 0, i;
 	struct regime r;

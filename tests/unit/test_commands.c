@@ -356,7 +356,8 @@ Test(commands, ends_of_memory,
 {
 #define BEYOND "E.length: beyond the end of the address space"
 	fake.top = true;
-	EXPECT({ "mfffffffffffffffe,4", "0607" }, { "mffffffffffffffff,ffffffffffffffff", "07" },
+	EXPECT({ "mfffffffffffffffe,4", "0607" }, { "mfffffffffffffffe,1", "06" },
+	       { "mffffffffffffffff,ffffffffffffffff", "07" },
 	       { "xfffffffffffffffe,4", "b\x06\x07" }, { "Mffffffffffffffff,1:aa", "OK" },
 	       { "Mffffffffffffffff,2:aabb", "E.address: not all of it is mapped" },
 	       { "Xfffffffffffffffe,3:abc", "E.address: not all of it is mapped" },
@@ -808,6 +809,9 @@ Test(commands, monitor_breakpoints,
 			"software ",
 			75),
 		0);
+	rsp_call(&rsp, GREETING);
+	cr_expect_eq(strncmp(monitor("breakpoints"), "software ", 9), 0, "another debugger's");
+	rsp_call(&rsp, "Z1,3000,1");
 	fake.insert_error = 0;
 	rsp_call(&rsp, "Z1,3000,1");
 	cr_expect_eq(strncmp(monitor("breakpoints"), "software ", 9), 0, "inserted after all");

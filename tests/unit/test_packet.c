@@ -179,6 +179,8 @@ Test(packet, encode, .description = "frames, escapes and runs as the manual's ex
 	expect_frame("0000000", "$0*\"0#ac");
 	expect_frame("00000000", "$0*\"00#dc");
 	expect_frame("000000000", "$0*%#7f");
+	expect_frame("000000000000abcdefgh", "$0*(abcdefgh#a6");
+	expect_frame("abc00000000000000000", "$abc0*,0#dc");
 	expect_frame("#$}*", "$}\x03}\x04}]}\n#62");
 }
 

@@ -197,7 +197,7 @@ Test(run_console, input_full,
 	close_port(&p);
 }
 
-Test(run_console, input_end, .description = "at the end of input the descriptor is let go of")
+Test(run_console, input_end, .description = "at the end of input the console stops reading")
 {
 	struct port p;
 
@@ -229,7 +229,7 @@ Test(run_console, tx_interrupt,
 	close_port(&p);
 }
 
-Test(run_console, priority, .description = "input is told of before THRE")
+Test(run_console, priority, .description = "input is reported before THRE")
 {
 	struct port p;
 

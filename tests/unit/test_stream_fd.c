@@ -41,7 +41,9 @@ Test(fd, socketpair, .description = "a connected socket is one stream, then the 
 	cr_expect_eq(count_fds(), before);
 }
 
-Test(fd, unused, .description = "closed before it was accepted, the descriptor is closed")
+Test(fd, unused,
+     .description =
+	     "an endpoint that is closed before its stream was accepted closes the descriptor")
 {
 	int before = count_fds(), sv[2];
 
@@ -52,7 +54,8 @@ Test(fd, unused, .description = "closed before it was accepted, the descriptor i
 	cr_expect_eq(count_fds(), before);
 }
 
-Test(fd, listening, .description = "a listening socket is accepted from: socket activation")
+Test(fd, listening,
+     .description = "fd:N accepts connections of a listening socket: socket activation")
 {
 	int before = count_fds(), l = socket(AF_UNIX, SOCK_STREAM, 0), i;
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -79,7 +82,8 @@ Test(fd, listening, .description = "a listening socket is accepted from: socket 
 }
 
 Test(fd, stopped_listening,
-     .description = "a listener that another process has shut down is tried again, now and then")
+     .description =
+	     "accept is retried, with a delay, on a listener that another process has shut down")
 {
 	struct sockaddr_in a = { .sin_family = AF_INET };
 	int l = socket(AF_INET, SOCK_STREAM, 0), other = dup(l), fd;
@@ -202,7 +206,7 @@ Test(stdio, no_sigpipe, .description = "a pipe whose reader has gone is an error
 	close(to);
 }
 
-Test(stdio, flags_kept, .description = "a terminal shared with a shell gets its flags back")
+Test(stdio, flags_kept, .description = "the flags of a terminal shared with a shell are restored")
 {
 	int m = posix_openpt(O_RDWR | O_NOCTTY), saved_in = dup(0), saved_out = dup(1), t;
 	struct vmgdb_endpoint *ep;

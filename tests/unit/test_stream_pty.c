@@ -32,8 +32,8 @@ static int open_slave(const struct vmgdb_endpoint *ep)
 	return fd;
 }
 
-/* A debugger that has spoken, and its stream. */
-static struct stream *come(struct vmgdb_endpoint *ep, int *fd)
+/* A debugger that has sent bytes, and its stream. */
+static struct stream *open_and_send(struct vmgdb_endpoint *ep, int *fd)
 {
 	struct stream *s;
 
@@ -44,7 +44,7 @@ static struct stream *come(struct vmgdb_endpoint *ep, int *fd)
 	return s;
 }
 
-Test(pty, raw, .description = "raw, without echo, its owner's alone, before any debugger comes")
+Test(pty, raw, .description = "raw, without echo, mode 0600, before any debugger opens it")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	struct termios t;
@@ -67,7 +67,7 @@ Test(pty, exchange,
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	int fd;
-	struct stream *s = come(ep, &fd);
+	struct stream *s = open_and_send(ep, &fd);
 
 	cr_expect_eq(s->traits, STREAM_RELIABLE | STREAM_HANGUP);
 	cr_expect_str_eq(s->peer, ep->attach);
@@ -77,14 +77,15 @@ Test(pty, exchange,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(pty, slow_reader, .description = "a full pty gives -EAGAIN, and what was taken arrives")
+Test(pty, slow_reader,
+     .description = "a full pty gives -EAGAIN, and the bytes that it has accepted arrive")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	size_t taken = 0, got = 0;
 	char buf[1000];
 	ssize_t n;
 	int fd;
-	struct stream *s = come(ep, &fd);
+	struct stream *s = open_and_send(ep, &fd);
 
 	memset(buf, 'x', sizeof(buf));
 	while ((n = s->ops->write(s, buf, sizeof(buf))) > 0)
@@ -102,26 +103,26 @@ Test(pty, slow_reader, .description = "a full pty gives -EAGAIN, and what was ta
 	vmgdb_endpoint_close(ep);
 }
 
-Test(pty, leaves_full,
-     .description = "a debugger that leaves while the pty is full has left for who writes, too")
+Test(pty, leaves_full, .description = "a writer to a full pty sees that the debugger has closed it")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	char buf[1000] = "";
 	int fd;
-	struct stream *s = come(ep, &fd);
+	struct stream *s = open_and_send(ep, &fd);
 
 	while (s->ops->write(s, buf, sizeof(buf)) > 0)
 		;
 	close(fd);
 	cr_expect_eq(s->ops->write(s, buf, sizeof(buf)), -EPIPE);
 	s->ops->close(s);
-	s = come(ep, &fd);
+	s = open_and_send(ep, &fd);
 	s->ops->close(s);
 	close(fd);
 	vmgdb_endpoint_close(ep);
 }
 
-Test(pty, early_bytes, .description = "what a debugger sends before it is accepted is not lost")
+Test(pty, early_bytes,
+     .description = "bytes that a debugger sends before it is accepted are not lost")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	int fd = open_slave(ep);
@@ -140,7 +141,8 @@ Test(pty, early_bytes, .description = "what a debugger sends before it is accept
 	vmgdb_endpoint_close(ep);
 }
 
-Test(pty, silent, .description = "who opens it without a word is no debugger, and does not matter")
+Test(pty, silent,
+     .description = "a process that opens the pty and sends nothing is not accepted as a debugger")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	struct stream *s;
@@ -148,21 +150,22 @@ Test(pty, silent, .description = "who opens it without a word is no debugger, an
 
 	close(open_slave(ep));
 	cr_expect_eq(accept_within(ep, 100, &s), -EAGAIN);
-	s = come(ep, &fd);
+	s = open_and_send(ep, &fd);
 	say_hello(s, fd);
 	s->ops->close(s);
 	close(fd);
 	vmgdb_endpoint_close(ep);
 }
 
-Test(pty, no_spin, .description = "waiting costs nothing, before the first debugger and after it")
+Test(pty, no_spin,
+     .description = "waiting causes no wakeups, before the first debugger and after it")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	struct stream *s;
 	int fd;
 
 	cr_expect_leq(wakeups(ep, 300), 3);
-	s = come(ep, &fd);
+	s = open_and_send(ep, &fd);
 	cr_expect_eq(ep->pfd.fd, -1, "not polled while the stream lives");
 	close(fd);
 	expect_gone(s);
@@ -171,7 +174,7 @@ Test(pty, no_spin, .description = "waiting costs nothing, before the first debug
 	vmgdb_endpoint_close(ep);
 }
 
-Test(pty, leave, .description = "50 debuggers one after the other; each one's leaving is seen")
+Test(pty, leave, .description = "50 debuggers one after the other; each hang-up is detected")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	int before = count_fds();
@@ -179,7 +182,7 @@ Test(pty, leave, .description = "50 debuggers one after the other; each one's le
 
 	for (i = 0; i < 50; i++) {
 		int fd;
-		struct stream *s = come(ep, &fd);
+		struct stream *s = open_and_send(ep, &fd);
 
 		say_hello(s, fd);
 		close(fd);
@@ -192,11 +195,11 @@ Test(pty, leave, .description = "50 debuggers one after the other; each one's le
 }
 
 Test(pty, leftovers,
-     .description = "the next debugger gets nothing that was meant for the last one")
+     .description = "the next debugger gets no bytes that were written for the last one")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	int fd;
-	struct stream *s = come(ep, &fd);
+	struct stream *s = open_and_send(ep, &fd);
 	char buf[16];
 
 	cr_assert_eq(s->ops->write(s, "$stale#00", 9), 9);
@@ -206,7 +209,7 @@ Test(pty, leftovers,
 	s->ops->close(s);
 	cr_expect_eq(accept_within(ep, 50, &s), -EAGAIN);
 
-	s = come(ep, &fd);
+	s = open_and_send(ep, &fd);
 	cr_assert_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	usleep(20000);
 	cr_expect_eq(read(fd, buf, sizeof(buf)), -1);
@@ -215,7 +218,8 @@ Test(pty, leftovers,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(pty, unseen, .description = "a debugger that came and left unseen leaves nothing to the next")
+Test(pty, unseen,
+     .description = "bytes of a debugger that closed before it was accepted do not reach the next")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	int fd = open_slave(ep);
@@ -224,7 +228,7 @@ Test(pty, unseen, .description = "a debugger that came and left unseen leaves no
 	cr_assert_eq(write(fd, "$stale#00", 9), 9);
 	close(fd);
 	cr_expect_eq(accept_within(ep, 100, &s), -EAGAIN);
-	s = come(ep, &fd);
+	s = open_and_send(ep, &fd);
 	say_hello(s, fd);
 	s->ops->close(s);
 	close(fd);
@@ -232,14 +236,14 @@ Test(pty, unseen, .description = "a debugger that came and left unseen leaves no
 }
 
 Test(pty, back_at_once,
-     .description = "a debugger that leaves and comes back between two reads is a new one")
+     .description = "a debugger that closes and opens the pty between two reads is a new one")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	int i;
 
 	for (i = 0; i < 50; i++) {
 		int fd;
-		struct stream *s = come(ep, &fd);
+		struct stream *s = open_and_send(ep, &fd);
 
 		cr_assert_eq(s->ops->write(s, "$stale#00", 9), 9);
 		usleep(1000);
@@ -259,12 +263,13 @@ Test(pty, back_at_once,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(pty, final_bytes, .description = "what a debugger sends just before it leaves is still read")
+Test(pty, final_bytes,
+     .description = "bytes that a debugger sends just before it closes are still read")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	char buf[16];
 	int fd;
-	struct stream *s = come(ep, &fd);
+	struct stream *s = open_and_send(ep, &fd);
 
 	cr_assert_eq(write(fd, "$k#6b", 5), 5);
 	close(fd);
@@ -275,12 +280,13 @@ Test(pty, final_bytes, .description = "what a debugger sends just before it leav
 }
 
 Test(pty, stub_closes,
-     .description = "closed from this side, the debugger's last answer arrives, and it may go on")
+     .description =
+	     "when the stub closes the stream its last reply arrives, and the debugger may go on")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	char buf[16];
 	int fd;
-	struct stream *s = come(ep, &fd);
+	struct stream *s = open_and_send(ep, &fd);
 
 	cr_assert_eq(s->ops->write(s, "$OK#9a", 6), 6);
 	s->ops->close(s);
@@ -295,7 +301,7 @@ Test(pty, stub_closes,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(pty, killed, .description = "a debugger that is killed has left")
+Test(pty, killed, .description = "a killed debugger is a hang-up")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	struct stream *s;
@@ -318,14 +324,14 @@ Test(pty, killed, .description = "a debugger that is killed has left")
 }
 
 Test(pty, cooked,
-     .description = "a debugger that leaves the terminal cooked does not spoil it for the next")
+     .description = "the pty is raw again for the next debugger after one that made it cooked")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
 	struct termios t;
 	struct stream *s;
 	int fd;
 
-	s = come(ep, &fd);
+	s = open_and_send(ep, &fd);
 	tcgetattr(fd, &t);
 	t.c_lflag |= ICANON | ECHO;
 	tcsetattr(fd, TCSANOW, &t);
@@ -340,7 +346,7 @@ Test(pty, cooked,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(pty, link, .description = "LINK leads to the pty while the endpoint lives")
+Test(pty, link, .description = "LINK points to the pty while the endpoint exists")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty:%s", path);
 	char target[64] = "", name[80];
@@ -352,7 +358,7 @@ Test(pty, link, .description = "LINK leads to the pty while the endpoint lives")
 	cr_expect_str_eq(ep->attach, path);
 	cr_expect(readlink(path, target, sizeof(target) - 1) > 0);
 	cr_expect_eq(strncmp(target, "/dev/pts/", 9), 0, "%s", target);
-	s = come(ep, &fd);
+	s = open_and_send(ep, &fd);
 	say_hello(s, fd);
 	s->ops->close(s);
 	close(fd);
@@ -360,7 +366,7 @@ Test(pty, link, .description = "LINK leads to the pty while the endpoint lives")
 	cr_expect_eq(readlink(path, target, sizeof(target)), -1);
 }
 
-Test(pty, link_stale, .description = "a link to a pty that is no more is replaced")
+Test(pty, link_stale, .description = "a link to a pty that no longer exists is replaced")
 {
 	struct vmgdb_endpoint *ep;
 
@@ -378,7 +384,7 @@ Test(pty, link_reused, .description = "a link to the number that this pty got is
 
 	cr_assert_eq(symlink(ep->attach, path), 0);
 	vmgdb_endpoint_close(ep);
-	/* Another process may take the number meanwhile; then the link is in use, and rightly refused */
+	/* Another process may get the number meanwhile; then the link is in use, and is refused */
 	for (i = 0; i < 10; i++) {
 		if (vmgdb_endpoint_open("pty", VMGDB_STUB, &ep, err, sizeof(err)) == 0)
 			vmgdb_endpoint_close(ep);
@@ -390,7 +396,8 @@ Test(pty, link_reused, .description = "a link to the number that this pty got is
 	vmgdb_endpoint_close(ep);
 }
 
-Test(pty, link_live, .description = "a link to another's live pty is refused and left alone")
+Test(pty, link_live,
+     .description = "a link to another process's live pty is refused and not changed")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty:%s", path);
 	int before = count_fds();
@@ -412,7 +419,7 @@ static void expect_refused_and_kept(void)
 }
 
 Test(pty, link_foreign,
-     .description = "a file, a folder and a link elsewhere are refused and left alone")
+     .description = "a file, a folder and a link elsewhere are refused and not changed")
 {
 	close(open(path, O_CREAT | O_WRONLY, 0644));
 	expect_refused_and_kept();
@@ -441,7 +448,8 @@ Test(pty, link_taken, .description = "a link that was changed meanwhile is not r
 	cr_expect_eq(unlink(path), 0);
 }
 
-Test(pty, link_no_dir, .description = "a link that can't be made is an error, and nothing is left")
+Test(pty, link_no_dir,
+     .description = "a link that can't be created is an error, and nothing is left behind")
 {
 	int before = count_fds();
 	const char *err = open_refused(-ENOENT, "pty:/nonexistent/vm0");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Serial lines: a pty pair stands in for the line, the test at its master for the other end. */
+/* Serial lines: a pty pair serves as the line, and the test is the other end at its master. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 
@@ -56,7 +56,8 @@ Test(unmark, marks, .description = "0377 0377 is 0377, 0377 0 0 is an interrupt,
 	}
 }
 
-Test(unmark, framing, .description = "a byte marked as damaged is passed on: the checksum finds it")
+Test(unmark, framing,
+     .description = "a byte marked as damaged is passed on: the checksum detects it")
 {
 	unsigned char buf[] = { 0xff, 0, 'x', 'y' };
 	enum unmark_state state = UNMARK_PLAIN;
@@ -65,7 +66,7 @@ Test(unmark, framing, .description = "a byte marked as damaged is passed on: the
 	cr_expect_arr_eq(buf, "xy", 2);
 }
 
-Test(serial, traits, .description = "a line is neither reliable nor does it show a hang-up")
+Test(serial, traits, .description = "a serial line is not reliable and does not show a hang-up")
 {
 	int m = open_line();
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "serial:%s", device);
@@ -100,7 +101,7 @@ Test(serial, exchange, .description = "1 MiB of random bytes each way, 0377 amon
 }
 
 Test(serial, settings,
-     .description = "raw, 8N1, BREAK is marked, the speed asked for; all is put back at close")
+     .description = "raw, 8N1, BREAK is marked, the speed is set; close restores all settings")
 {
 	int m = open_line(), fd = open(device, O_RDWR | O_NOCTTY);
 	struct termios before, during, after;
@@ -126,7 +127,7 @@ Test(serial, settings,
 }
 
 Test(serial, exclusive,
-     .description = "a line that another uses is refused, and the other keeps it")
+     .description = "a line that another process uses is refused, and that process keeps it")
 {
 	int m = open_line(), excl = 0;
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "serial:%s", device);
@@ -144,8 +145,9 @@ Test(serial, exclusive,
 	close(m);
 }
 
-Test(serial, anew,
-     .description = "after a stream is closed the next byte begins another; no spinning")
+Test(serial, next_stream,
+     .description =
+	     "after a stream is closed the next byte begins another; the endpoint does not spin")
 {
 	int m = open_line(), i;
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "serial:%s", device);
@@ -168,7 +170,7 @@ Test(serial, anew,
 	close(m);
 }
 
-Test(serial, debugger, .description = "the debugger's side does not wait for the other to speak")
+Test(serial, debugger, .description = "the debugger's side does not wait for bytes of the stub")
 {
 	int m = open_line();
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_DEBUGGER, "serial:%s", device);
@@ -180,7 +182,8 @@ Test(serial, debugger, .description = "the debugger's side does not wait for the
 	close(m);
 }
 
-Test(serial, unplugged, .description = "a device that goes away ends the stream, and is waited for")
+Test(serial, unplugged,
+     .description = "a device that is unplugged ends the stream, and the endpoint waits for it")
 {
 	int m = open_line();
 	struct vmgdb_endpoint *ep;
@@ -211,7 +214,8 @@ Test(serial, unplugged, .description = "a device that goes away ends the stream,
 	remove_temp_dir();
 }
 
-Test(serial, pty_gone, .description = "a pty by number that goes away is not looked for again")
+Test(serial, pty_gone,
+     .description = "the endpoint does not wait for a pty by number that has gone away")
 {
 	int m = open_line();
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "serial:%s", device);

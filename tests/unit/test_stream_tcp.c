@@ -37,7 +37,7 @@ Test(tcp, listen, .description = "port 0 is replaced, on loopback only, in name 
 	vmgdb_endpoint_close(ep);
 }
 
-Test(tcp, attach_any, .description = "a listener on all addresses is reached on loopback")
+Test(tcp, attach_any, .description = "a listener on all addresses has its port in its name")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0.0.0.0:0");
 
@@ -115,7 +115,7 @@ static void expect_noticed(const struct stream *s)
 
 Test(tcp, vanished,
      .description =
-	     "keepalive and the user timeout notice in half a minute that a machine has gone")
+	     "keepalive and the user timeout detect within half a minute that a machine has vanished")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
 	struct vmgdb_endpoint *d = open_endpoint(VMGDB_DEBUGGER, "%s", ep->name);
@@ -129,7 +129,7 @@ Test(tcp, vanished,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(tcp, queue, .description = "100 connections are made while nobody is accepted yet")
+Test(tcp, queue, .description = "100 connections are established while none is accepted yet")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
 	struct sockaddr_in a = { .sin_family = AF_INET };
@@ -151,7 +151,7 @@ Test(tcp, queue, .description = "100 connections are made while nobody is accept
 	vmgdb_endpoint_close(ep);
 }
 
-Test(tcp, finish, .description = "what was written is read to its end, while bytes still come in")
+Test(tcp, finish, .description = "the peer reads all bytes that were written, while it still sends")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
 	int fd = dial_tcp(port_of(ep));
@@ -170,7 +170,7 @@ Test(tcp, finish, .description = "what was written is read to its end, while byt
 	vmgdb_endpoint_close(ep);
 }
 
-Test(tcp, loopback, .description = "a peer of this machine is known as one")
+Test(tcp, loopback, .description = "a peer on this machine is identified as local")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
 	int fd = dial_tcp(port_of(ep));
@@ -182,7 +182,7 @@ Test(tcp, loopback, .description = "a peer of this machine is known as one")
 	vmgdb_endpoint_close(ep);
 }
 
-Test(tcp, leave, .description = "50 debuggers one after the other; each one's leaving is seen")
+Test(tcp, leave, .description = "50 debuggers one after the other; each disconnect is detected")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
 	int before = count_fds();
@@ -202,7 +202,7 @@ Test(tcp, leave, .description = "50 debuggers one after the other; each one's le
 	cr_expect_eq(count_fds(), before - 1);
 }
 
-Test(tcp, second, .description = "a second debugger is accepted while the first one is there")
+Test(tcp, second, .description = "a second debugger is accepted while the first one is connected")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
 	int fd1 = dial_tcp(port_of(ep)), fd2 = dial_tcp(port_of(ep));
@@ -233,7 +233,7 @@ Test(tcp, no_sigpipe, .description = "writing to a peer that has gone is an erro
 	vmgdb_endpoint_close(ep);
 }
 
-Test(tcp, in_use, .description = "a port that somebody listens on is refused")
+Test(tcp, in_use, .description = "a port that another socket listens on is refused")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
 	const char *err = open_refused(-EADDRINUSE, "tcp:%d", port_of(ep));
@@ -264,7 +264,7 @@ Test(tcp, shortage, .description = "out of descriptors, the listener waits inste
 }
 
 Test(tcp, dial,
-     .description = "the debugger's side connects, and gets an error when nobody listens")
+     .description = "the debugger's side connects, and gets an error when nothing listens")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "tcp:0");
 	struct vmgdb_endpoint *d = open_endpoint(VMGDB_DEBUGGER, "tcp:%d", port_of(ep));
@@ -283,7 +283,8 @@ Test(tcp, dial,
 	vmgdb_endpoint_close(d);
 }
 
-Test(tcp, dial_stub, .description = "a stub that dials tries until somebody listens, and again")
+Test(tcp, dial_stub,
+     .description = "a stub that dials retries until a listener accepts, and after each debugger")
 {
 	struct vmgdb_endpoint *l = open_endpoint(VMGDB_ACCEPT, "tcp:0");
 	int port = port_of(l), i;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The CONNECT handshake, against a VMM that the test plays. */
+/* The CONNECT handshake with a VMM that the test simulates. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 
@@ -61,7 +61,7 @@ static void put(int fd, const char *text)
 	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 }
 
-Test(uds_vsock, exchange, .description = "after OK it is a stream like any other")
+Test(uds_vsock, exchange, .description = "after OK the connection is a stream like any other")
 {
 	char name[96];
 	struct stream *s;
@@ -78,7 +78,7 @@ Test(uds_vsock, exchange, .description = "after OK it is a stream like any other
 	s->ops->close(s);
 }
 
-Test(uds_vsock, same_segment, .description = "what comes together with OK is the stream's")
+Test(uds_vsock, same_segment, .description = "bytes that arrive with OK belong to the stream")
 {
 	char buf[32] = "";
 	struct stream *s;
@@ -93,7 +93,7 @@ Test(uds_vsock, same_segment, .description = "what comes together with OK is the
 }
 
 Test(uds_vsock, bytewise,
-     .description = "OK may come byte by byte, and waiting for it does not spin")
+     .description = "OK may arrive byte by byte, and waiting for it does not spin")
 {
 	static const char ok[] = "OK 5\n";
 	struct stream *s = NULL;
@@ -140,7 +140,9 @@ Test(uds_vsock, refused, .description = "any other answer is a refusal, reported
 	expect_refused(endless, -EACCES, "its answer has no end");
 }
 
-Test(uds_vsock, closed_amid, .description = "closed in the middle of the handshake nothing is left")
+Test(uds_vsock, closed_amid,
+     .description =
+	     "an endpoint that is closed in the middle of the handshake leaves nothing behind")
 {
 	int fd = answer_call();
 
@@ -151,7 +153,7 @@ Test(uds_vsock, closed_amid, .description = "closed in the middle of the handsha
 	close(fd);
 }
 
-Test(uds_vsock, no_server, .description = "without a VMM it can't be reached")
+Test(uds_vsock, no_server, .description = "without a VMM the endpoint can't be reached")
 {
 	struct vmgdb_endpoint *none = open_endpoint(VMGDB_DEBUGGER, "uds-vsock:%s.x:1", path);
 	struct stream *s;
@@ -160,7 +162,7 @@ Test(uds_vsock, no_server, .description = "without a VMM it can't be reached")
 	vmgdb_endpoint_close(none);
 }
 
-Test(uds_vsock, stub, .description = "a stub, which can but dial here, tries again")
+Test(uds_vsock, stub, .description = "a stub, which can only dial here, retries")
 {
 	struct vmgdb_endpoint *d = open_endpoint(VMGDB_STUB, "uds-vsock:%s:7", path);
 	struct stream *s;

@@ -27,7 +27,7 @@ static void start(void)
 TestSuite(unix_socket, .init = start, .fini = remove_temp_dir);
 
 Test(unix_socket, mode,
-     .description = "the socket file is 0600 whatever the umask is, and goes at close")
+     .description = "the socket file has mode 0600 whatever the umask is, and close removes it")
 {
 	struct vmgdb_endpoint *ep;
 	struct stat st;
@@ -45,7 +45,7 @@ Test(unix_socket, mode,
 
 static int listened, seen_early;
 
-/* All calls of this program: whether the socket file was there before it was listened on. */
+/* Replaces listen() in this program: records whether the socket file existed before the call. */
 int listen(int fd, int backlog)
 {
 	listened++;
@@ -66,7 +66,7 @@ static int entries(const char *dir)
 }
 
 Test(unix_socket, listens_first,
-     .description = "the socket file appears when somebody listens, and is the only one")
+     .description = "the socket file appears only once the socket listens, and is the only file")
 {
 	struct vmgdb_endpoint *ep;
 	char dir[64];
@@ -117,7 +117,7 @@ Test(unix_socket, exchange, .description = "1 MiB of random bytes each way arriv
 }
 
 Test(unix_socket, leave,
-     .description = "50 debuggers one after the other; each one's leaving is seen")
+     .description = "50 debuggers one after the other; each disconnect is detected")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "unix:%s", path);
 	int before = count_fds();
@@ -136,7 +136,7 @@ Test(unix_socket, leave,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(unix_socket, stale, .description = "a socket file that nobody listens on is replaced")
+Test(unix_socket, stale, .description = "a socket file that no process listens on is replaced")
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -156,7 +156,8 @@ Test(unix_socket, stale, .description = "a socket file that nobody listens on is
 }
 
 Test(unix_socket, live,
-     .description = "a socket somebody listens on is refused, and does not notice")
+     .description =
+	     "a socket that a process listens on is refused, and that process gets no connection")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "unix:%s", path);
 	int before = count_fds();
@@ -175,7 +176,7 @@ Test(unix_socket, live,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(unix_socket, not_a_socket, .description = "another kind of file is refused and left alone")
+Test(unix_socket, not_a_socket, .description = "another type of file is refused and not changed")
 {
 	int fd = open(path, O_CREAT | O_WRONLY, 0644);
 	const char *err;
@@ -190,7 +191,7 @@ Test(unix_socket, not_a_socket, .description = "another kind of file is refused 
 	unlink(path);
 }
 
-Test(unix_socket, foreign, .description = "a file that took the socket's place is not removed")
+Test(unix_socket, foreign, .description = "a file that replaced the socket is not removed")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "unix:%s", path);
 
@@ -237,7 +238,7 @@ static int wait_for(pid_t pid)
 }
 
 Test(unix_socket, refused,
-     .description = "a uid that is not allowed is refused by name and hung up on")
+     .description = "a uid that is not allowed is refused by name and disconnected")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "unix:%s,allow=12345+54321", path);
 	int before = count_fds();
@@ -254,7 +255,7 @@ Test(unix_socket, refused,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(unix_socket, allowed, .description = "allow= lets in those that it names, and any all")
+Test(unix_socket, allowed, .description = "allow= admits the uids that it names, and allow=any all")
 {
 	struct vmgdb_endpoint *ep;
 	struct stream *s;
@@ -304,7 +305,7 @@ Test(unix_socket, stranger,
 }
 
 Test(unix_socket, dial,
-     .description = "the debugger's side connects, and gets an error that says what is missing")
+     .description = "the debugger's side connects, and gets an error that names what is missing")
 {
 	struct vmgdb_endpoint *d = open_endpoint(VMGDB_DEBUGGER, "unix:%s", path), *ep;
 	struct stream *c, *s;
@@ -322,7 +323,7 @@ Test(unix_socket, dial,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(unix_socket, dial_later, .description = "a stub that dials waits for the socket file to be")
+Test(unix_socket, dial_later, .description = "a stub that dials waits until the socket file exists")
 {
 	struct vmgdb_endpoint *d = open_endpoint(VMGDB_STUB, "unix:%s,dial", path), *ep;
 	struct stream *c, *s;
@@ -338,7 +339,8 @@ Test(unix_socket, dial_later, .description = "a stub that dials waits for the so
 	vmgdb_endpoint_close(ep);
 }
 
-Test(unix_socket, full_queue, .description = "a listener whose queue is full is tried again")
+Test(unix_socket, full_queue,
+     .description = "connecting to a listener whose queue is full is retried")
 {
 	struct vmgdb_endpoint *d = open_endpoint(VMGDB_DEBUGGER, "unix:%s", path);
 	struct sockaddr_un a = { .sun_family = AF_UNIX };

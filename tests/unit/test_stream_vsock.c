@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * AF_VSOCK as far as one machine shows it: listening. Connections are made in the labs, where the
- * kernel and its loopback are known (tests/lab).
+ * AF_VSOCK as far as one machine can test it: listening. The labs test connections, because
+ * there the kernel and its loopback are known (tests/lab).
  */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
@@ -59,7 +59,8 @@ Test(vsock, listen, .description = "port 0 is replaced; attach is a pipe through
 	cr_expect_eq(count_fds(), before);
 }
 
-Test(vsock, in_use, .description = "a port that somebody listens on is refused, and says so")
+Test(vsock, in_use,
+     .description = "a port that another socket listens on is refused with that reason")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "vsock:any:0");
 	int before = count_fds();
@@ -79,7 +80,7 @@ Test(vsock, not_ours, .description = "another machine's CID can't be listened on
 	cr_expect(strstr(err, "can't listen: Cannot assign requested address"), "%s", err);
 }
 
-Test(vsock, dial_closed, .description = "a dialling endpoint can be closed before it dials")
+Test(vsock, dial_closed, .description = "a dialling endpoint can be closed before it has dialled")
 {
 	int before = count_fds();
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_DEBUGGER, "vsock:42:1234");
@@ -96,10 +97,10 @@ Test(vsock, dial_closed, .description = "a dialling endpoint can be closed befor
 }
 
 /*
- * Guests with CIDs of their own: a connection of the test's stands in, and these calls, which take the
- * C library's place in this program, report such a CID.
+ * Guests with CIDs of their own: a connection that the test makes stands for one, and these calls,
+ * which replace the C library's in this program, report such a CID.
  */
-static uint32_t dialled_by; /* 0: nobody has */
+static uint32_t dialled_by; /* 0: no connection has */
 
 int accept4(int fd, struct sockaddr *a, socklen_t *len, int flags)
 {
@@ -150,7 +151,8 @@ static bool admits(struct vmgdb_endpoint *ep, uint32_t cid)
 }
 
 Test(vsock, allow,
-     .description = "who may connect: host and local to a VM, any guest to who waits for one")
+     .description =
+	     "host and local may connect to a VMM, any guest to a debugger that waits for one")
 {
 	static const uint32_t cids[] = { VMADDR_CID_LOCAL, VMADDR_CID_HOST, 3, 42 };
 	static const struct {

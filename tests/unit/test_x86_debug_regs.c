@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Watchpoints and breakpoints cut into x86 debug registers. */
+/* Watchpoints and breakpoints split into x86 debug registers. */
 #include <errno.h>
 
 #include <criterion/criterion.h>
@@ -48,7 +48,7 @@ Test(x86_hw, fewest, .description = "a misaligned quadword takes three slots, no
 	cr_expect_eq(x86_hw_split(HW_WRITE, 0x1002, 8, out, 8, NULL), 3);
 }
 
-Test(x86_hw, refused, .description = "what can't be watched is refused with a text")
+Test(x86_hw, refused, .description = "what can't be watched is refused with the reason")
 {
 	struct hw_slot out[4];
 	const char *why = NULL;

@@ -21,7 +21,7 @@
 	if (!x86_vm_open(&m, mode)) \
 	cr_skip_test(X86_NO_KVM)
 
-/* Where the host's KVM does not give this exit at all there is nothing to show. */
+/* Skips the test where the host's KVM never reports this exit. */
 #define NEED(m, kind)                                                     \
 	do {                                                              \
 		const char *why = (m).ops->unsupported_trap((m).k, kind); \
@@ -58,7 +58,8 @@ static void *kick_later(void *arg)
 
 /* ---- registers ------------------------------------------------------------------------------- */
 
-Test(x86_kvm, gpr_round_trip, .description = "each general register reaches KVM and comes back")
+Test(x86_kvm, gpr_round_trip,
+     .description = "each general register is stored in KVM and reads back")
 {
 	struct x86_state *s, was;
 	unsigned int i;
@@ -104,7 +105,7 @@ Test(x86_kvm, gpr_names, .description = "a guest that loads registers by name sh
 	x86_vm_close(&m);
 }
 
-Test(x86_kvm, all_banks, .description = "every bank that can be stored comes back as it was stored")
+Test(x86_kvm, all_banks, .description = "every bank that can be stored reads back as it was stored")
 {
 	struct x86_state *s, was;
 	unsigned int bank;
@@ -173,7 +174,7 @@ Test(x86_kvm, powered_off, .description = "a vCPU that waits for its SIPI is off
 	x86_vm_close(&m);
 }
 
-Test(x86_kvm, halted, .description = "a vCPU in HLT is halted, and comes back by a kick",
+Test(x86_kvm, halted, .description = "a vCPU in HLT is halted, and a kick makes it exit",
      .timeout = 20)
 {
 	pthread_t thread;
@@ -191,7 +192,7 @@ Test(x86_kvm, halted, .description = "a vCPU in HLT is halted, and comes back by
 	x86_vm_close(&m);
 }
 
-/* Store the general registers with that RIP, as the debugger leaves them. */
+/* Store the general registers with that RIP, as after a debugger's write. */
 static void move_to(struct x86_vm *m, uint64_t to)
 {
 	x86_vm_set(m, X86_BANK_GPR)->rip = to;
@@ -208,7 +209,8 @@ static uint32_t mp_state(const struct x86_vm *m)
 }
 
 Test(x86_kvm, halted_moved,
-     .description = "a halted vCPU whose PC the debugger moves is halted no more; others stay off")
+     .description =
+	     "a halted vCPU whose PC the debugger sets is no longer halted; one that is off stays off")
 {
 	struct kvm_mp_state mp = { KVM_MP_STATE_HALTED };
 	struct x86_vm m;
@@ -273,7 +275,7 @@ Test(x86_kvm, steps_64, .description = "single steps in 64-bit mode")
 }
 
 Test(x86_kvm, step_needs_no_fetch_call,
-     .description = "with KVM_CAP_SYNC_REGS a step's registers come with its exit")
+     .description = "with KVM_CAP_SYNC_REGS a step's exit includes its registers")
 {
 	const struct debug_control step = { .step = true };
 	struct kvm_regs other = { .rip = 0x4242, .rflags = 2 };
@@ -286,7 +288,10 @@ Test(x86_kvm, step_needs_no_fetch_call,
 		cr_skip_test("no KVM_CAP_SYNC_REGS in this KVM");
 	}
 	cr_assert_eq(x86_vm_run(&m, &step, &t), 0);
-	/* KVM's registers are changed meanwhile: the first fetch does not ask it, the next does */
+	/*
+	 * KVM's registers change meanwhile: the first fetch does not read them from KVM, the next
+	 * does
+	 */
 	cr_assert_eq(ioctl(m.vcpu, KVM_SET_REGS, &other), 0);
 	cr_expect_eq(rip(&m), X86_CODE + 1);
 	m.valid = 0;
@@ -294,7 +299,8 @@ Test(x86_kvm, step_needs_no_fetch_call,
 	x86_vm_close(&m);
 }
 
-Test(x86_kvm, int3, .description = "an int3 is a breakpoint exit with PC on it, and can go on")
+Test(x86_kvm, int3,
+     .description = "an int3 is a breakpoint exit with PC on it, and the guest can go on")
 {
 	struct trap t;
 	OPEN(m, X86_GUEST_64);
@@ -314,7 +320,8 @@ Test(x86_kvm, int3, .description = "an int3 is a breakpoint exit with PC on it, 
 }
 
 Test(x86_kvm, int3_reinjected,
-     .description = "the guest's own int3 reaches its handler with the address after it saved")
+     .description =
+	     "a reinjected int3 of the guest reaches its handler, with the address after it saved")
 {
 	struct trap t;
 	OPEN(m, X86_GUEST_64);
@@ -334,7 +341,7 @@ Test(x86_kvm, int3_reinjected,
 }
 
 Test(x86_kvm, step_reinjected,
-     .description = "a debug exception that is the guest's reaches its handler")
+     .description = "a reinjected debug exception of the guest reaches its handler")
 {
 	const struct trap t = { .kind = TRAP_STEP, .syndrome = { 1, 0x4000 } };
 	struct kvm_debugregs regs;
@@ -353,7 +360,8 @@ Test(x86_kvm, step_reinjected,
 }
 
 /* VT-x stops at an INT1, AMD-V after it; both without a cause in DR6. */
-Test(x86_kvm, int1_reinjected, .description = "an int1 of the guest's saves the address after it")
+Test(x86_kvm, int1_reinjected,
+     .description = "a reinjected int1 of the guest saves the address after it")
 {
 	const struct trap t = { .kind = TRAP_STEP, .syndrome = { 1, 0 } };
 	unsigned int a, b, c = 0, d, on_it;
@@ -430,7 +438,7 @@ static bool brk_fires(struct x86_vm *m)
 }
 
 Test(x86_kvm, unsupported_traps,
-     .description = "what is called unsupported never traps, and everything else does")
+     .description = "traps reported as unsupported never happen, and all others do")
 {
 	OPEN(m, X86_GUEST_64);
 
@@ -465,7 +473,7 @@ Test(x86_kvm, slots_refused,
 }
 
 Test(x86_kvm, guest_trap_flag,
-     .description = "a TF that the debugger sets is the guest's: it survives arming")
+     .description = "a TF that the debugger writes belongs to the guest: it survives arming")
 {
 	const struct debug_control step = { .step = true };
 	struct trap t;
@@ -497,8 +505,7 @@ Test(x86_kvm, triple_fault,
 	x86_vm_close(&m);
 }
 
-Test(x86_kvm, port_io,
-     .description = "an exit that is the VMM's is no trap; it is needs_completion once")
+Test(x86_kvm, port_io, .description = "an exit for the VMM is no trap; it needs completion once")
 {
 	struct trap t;
 	OPEN(m, X86_GUEST_64);
@@ -536,7 +543,7 @@ Test(x86_kvm, step_over_io,
 }
 
 Test(x86_kvm, stale_exit,
-     .description = "an entry that comes back at once is not taken for the last exit")
+     .description = "an entry that returns at once is not classified as the last exit")
 {
 	const struct debug_control step = { .step = true };
 	struct trap t;
@@ -555,7 +562,7 @@ Test(x86_kvm, stale_exit,
 	x86_vm_close(&m);
 }
 
-Test(x86_kvm, kick, .description = "a kick brings a spinning vCPU back", .timeout = 20)
+Test(x86_kvm, kick, .description = "a kick makes a spinning vCPU exit", .timeout = 20)
 {
 	pthread_t thread;
 	struct trap t;
@@ -571,7 +578,7 @@ Test(x86_kvm, kick, .description = "a kick brings a spinning vCPU back", .timeou
 }
 
 Test(x86_kvm, kick_after_io,
-     .description = "an entry that nobody armed and a kick ended is not taken for its last exit")
+     .description = "an unarmed entry that a kick ended is not classified as the last exit")
 {
 	struct trap t;
 	OPEN(m, X86_GUEST_64);
@@ -611,8 +618,7 @@ Test(x86_kvm, vmm_kick_kept,
 	x86_vm_close(&m);
 }
 
-Test(x86_kvm, vmm_sync_kept,
-     .description = "registers that the VMM wants along with its exits still come after a step")
+Test(x86_kvm, vmm_sync_kept, .description = "the VMM's kvm_valid_regs are kept over a step")
 {
 	const struct debug_control step = { .step = true };
 	struct trap t;
@@ -622,14 +628,14 @@ Test(x86_kvm, vmm_sync_kept,
 	x86_vm_code(&m, "\x90\xf4", 2);
 	cr_assert_eq(x86_vm_run(&m, &step, &t), 0);
 	cr_expect_eq(m.run->kvm_valid_regs & KVM_SYNC_X86_REGS, KVM_SYNC_X86_REGS);
-	m.run->kvm_valid_regs = 0; /* the VMM wants none now */
+	m.run->kvm_valid_regs = 0; /* the VMM asks for no registers from here on */
 	cr_assert_eq(x86_vm_run(&m, &nothing, &t), 0);
 	cr_expect_eq(m.run->kvm_valid_regs, 0);
 	x86_vm_close(&m);
 }
 
 Test(x86_kvm, vmm_debugging_kept,
-     .description = "the VMM's own guest debugging lasts until a debugger needs it")
+     .description = "the VMM's own guest debugging lasts until a debugger arms the vCPU")
 {
 	struct kvm_guest_debug d = { KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0, { { 0 } } };
 	struct x86_kvm *again;
@@ -669,7 +675,7 @@ static void *send_nmis(void *arg)
 	return NULL;
 }
 
-/* Is it pending? Takes it back. */
+/* Whether an NMI is pending; clears it. */
 static bool take_nmi(int vcpu)
 {
 	struct kvm_vcpu_events e;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Stepping on KVM: each program is run free and stepped, and must end in the same state, with every
- * stop where one instruction has been done. The programs end at a HLT.
+ * Stepping on KVM: each program runs free and is stepped, and must end in the
+ * same state, with every stop after one instruction. The programs end at a HLT.
  */
 #ifdef __x86_64__
 #include <stdarg.h>
@@ -29,7 +29,7 @@ struct program {
 
 #define CODE(s) s, sizeof(s) - 1
 
-/* A handler that does nothing; some return addresses have to be moved on. */
+/* A handler that only returns; some handlers must advance the return address first. */
 static void handler(struct x86_vm *m, unsigned int vector, const char *code, size_t len)
 {
 	memcpy(m->mem + X86_HANDLERS + 16 * vector, code, len);
@@ -76,7 +76,7 @@ static void overflow(struct x86_vm *m)
 	x86_vm_set(m, X86_BANK_GPR)->rflags |= X86_FL_OF;
 }
 
-/* LSTAR is where the divide error's handler would be. */
+/* LSTAR is the address of the divide error's handler. */
 static void fast_calls(struct x86_vm *m)
 {
 	struct x86_state *s = x86_vm_set(m, X86_BANK_MSRS);
@@ -105,7 +105,10 @@ static const struct program programs[] = {
 	{ "mov ss", X86_GUEST_64, CODE("\x66\x8c\xd0\x8e\xd0\x90\x90\xf4"), 4, NULL },
 	{ "mov ss", X86_GUEST_REAL, CODE("\x8c\xd8\x8e\xd0\x90\x90\xf4"), 4, NULL },
 	{ "push and pop ss", X86_GUEST_32, CODE("\x16\x17\x90\xf4"), 3, NULL },
-	/* push ss; push rsp...: xor eax; mov rcx, rsp; push 0x10; push rcx; pushf; push 8; lea; iretq */
+	/*
+	 * push ss; push rsp...: xor eax; mov rcx, rsp; push 0x10; push rcx; pushf; push 8; lea;
+	 * iretq
+	 */
 	{ "iret", X86_GUEST_64,
 	  CODE("\x48\x89\xe1\x6a\x10\x51\x9c\x6a\x08\x48\x8d\x05\x03\x00\x00\x00\x50\x48\xcf\x90\xf4"),
 	  9, with_if },
@@ -125,7 +128,10 @@ static const struct program programs[] = {
 	{ "syscall", X86_GUEST_64, CODE("\x90\x0f\x05"), 3, fast_calls },
 };
 
-/* Not every KVM can run these at all: one that emulates knows INT, and IRET of 32 bits, in real mode only. */
+/*
+ * A KVM that emulates its guests can't run all of these: it emulates INT, and IRET of 32 bits, in
+ * real mode only.
+ */
 static const struct program interrupts[] = {
 	{ "iret", X86_GUEST_32, CODE("\x9c\x0e\x68\x0a\x00\x01\x00\xcf\x90\x90\x90\xf4"), 6, NULL },
 	{ "int3", X86_GUEST_64, CODE("\x90\xcc\x90\xf4"), 5, returning },
@@ -151,7 +157,7 @@ static void start(struct x86_vm *m, const struct program *p)
 		p->prepare(m);
 }
 
-/* Run to the end with one execution slot; where KVM can't run an int3 the guest gets it from us. */
+/* Run to the end with one execution slot; where KVM can't emulate an int3 the test reinjects it. */
 static bool run_free(struct x86_vm *m, uint64_t end)
 {
 	const struct debug_control w = { .trap_brk = true,
@@ -183,7 +189,7 @@ static void same_segments(const char *name, const struct x86_state *a, const str
 	}
 }
 
-/* The accessed bits of page tables may come late: what was not fetched was not accessed. */
+/* The accessed bits of page tables are ignored: the two runs may set them at different times. */
 static uint8_t byte(const struct x86_vm *m, size_t at)
 {
 	return at >= X86_TABLES && at < X86_TSS && at % 8 == 0 ? m->mem[at] & ~0x20 : m->mem[at];
@@ -272,7 +278,7 @@ static bool check(const struct program *p, const struct step_plan *how)
 
 static const struct step_plan blocked = { .block_irq = true, .room = 4 }, masked = { .room = 4 };
 
-Test(x86_kvm_step, like_free, .description = "stepped and free programs end in the same state")
+Test(x86_kvm_step, like_free, .description = "programs end in the same state stepped and free")
 {
 	size_t i;
 
@@ -281,7 +287,8 @@ Test(x86_kvm_step, like_free, .description = "stepped and free programs end in t
 		cr_expect(check(&programs[i], &blocked), "%s", programs[i].name);
 }
 
-Test(x86_kvm_step, masked, .description = "the same where interrupts are kept out by IF")
+Test(x86_kvm_step, masked,
+     .description = "programs end in the same state where the rules mask interrupts by IF")
 {
 	size_t i;
 
@@ -290,7 +297,7 @@ Test(x86_kvm_step, masked, .description = "the same where interrupts are kept ou
 		cr_expect(check(&programs[i], &masked), "%s", programs[i].name);
 }
 
-/* An interrupt that KVM has taken from its controller; with it, an INT3 that is not reached yet. */
+/* An interrupt that KVM has taken from its controller; the guest has not reached the INT3 yet. */
 static void open_delivery(struct x86_vm *m)
 {
 	struct kvm_vcpu_events e;
@@ -324,14 +331,14 @@ static void step_delivery(const struct step_plan *how)
 }
 
 Test(x86_kvm_step, delivery,
-     .description = "an interrupt on its way is the step, up to its handler's first instruction")
+     .description = "a step with an interrupt in delivery ends at the handler's first instruction")
 {
 	need_exec();
 	step_delivery(&blocked);
 	step_delivery(&masked);
 }
 
-/* To a HLT of level 3, which ends in the handler of its general protection fault. */
+/* Runs to a HLT at level 3, whose general protection fault ends in its handler. */
 static void open_sysret(struct x86_vm *m)
 {
 	struct x86_state *s;
@@ -345,7 +352,8 @@ static void open_sysret(struct x86_vm *m)
 	s->rflags &= ~(uint64_t)X86_FL_IF;
 }
 
-Test(x86_kvm_step, sysret, .description = "a stepped sysret leads where a free one does")
+Test(x86_kvm_step, sysret,
+     .description = "a stepped sysret goes to the address that a free one goes to")
 {
 	const struct debug_control nothing = { 0 };
 	struct x86_vm stepped, ran;
@@ -400,7 +408,7 @@ Test(x86_kvm_step, user, .description = "steps in user mode, and into the kernel
 	x86_vm_close(&m);
 }
 
-/* One step as a run is carried by steps: interrupts are let in. */
+/* One step of a run by steps, in which interrupts are not masked. */
 static void step_open(struct x86_vm *m)
 {
 	const struct debug_control control = { .step = true };
@@ -441,7 +449,7 @@ Test(x86_kvm_step, interrupt_let_in,
 	x86_vm_close(&m);
 }
 
-/* In place of the C library's, for this whole program. */
+/* Replaces the C library's function in this whole program. */
 static unsigned int calls;
 
 int ioctl(int fd, unsigned long request, ...)
@@ -457,7 +465,7 @@ int ioctl(int fd, unsigned long request, ...)
 }
 
 Test(x86_kvm_step, cost,
-     .description = "a plain step is KVM_RUN and calls for arming, debug registers, and HLT")
+     .description = "a plain step costs KVM_RUN and the calls for arming, debug registers, and HLT")
 {
 	struct x86_vm m;
 	unsigned int n;
@@ -471,7 +479,8 @@ Test(x86_kvm_step, cost,
 	}
 	x86_vm_code(&m, CODE("\x90\x90\x90\xf4"));
 	x86_vm_step(&m, &blocked, &t);
-	x86_vm_step(&m, &blocked, &t); /* CPUID is fixed by now, and asked for a last time */
+	x86_vm_step(&m, &blocked,
+		    &t); /* CPUID is fixed from the first entry on, and read for the last time */
 	n = calls;
 	x86_vm_step(&m, &blocked, &t);
 	cr_expect_null(m.ops->halted(m.k));

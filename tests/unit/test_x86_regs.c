@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The x86 register table, what may be written to it, segment loads, and the x87 forms. */
+/* The x86 register table, which values its registers accept, segment loads, and the x87 forms. */
 #include <errno.h>
 #include <string.h>
 
@@ -71,7 +71,7 @@ static int set(const char *name, uint64_t value)
 	return x86_write_reg(&p.view, r, &value);
 }
 
-/* The write is taken, and marks the bank. */
+/* The write is accepted, and marks the bank. */
 static void takes(const char *name, uint64_t value)
 {
 	const struct reg_desc *r = find(x86_describe(&p.view), name);
@@ -113,7 +113,7 @@ static void check_table(const struct tdesc *d)
 	}
 }
 
-Test(regs, table, .description = "no two registers share a name, a place or a DWARF number")
+Test(regs, table, .description = "no two registers share a name, an offset or a DWARF number")
 {
 	enum x86_tdesc mode;
 
@@ -142,7 +142,7 @@ static void check_names(const struct tdesc *d, const char *names)
 	" eflags cs ss ds es fs gs st0 st1 st2 st3 st4 st5 st6 st7" \
 	" fctrl fstat ftag fiseg fioff foseg fooff fop"
 
-Test(regs, gdb_names, .description = "the core features have the registers that gdb demands")
+Test(regs, gdb_names, .description = "the core features have the registers that gdb requires")
 {
 	check_names(x86_tdesc(X86_TDESC_64, true),
 		    "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip" X87_NAMES
@@ -180,12 +180,12 @@ Test(regs64, describe, .description = "64-bit and compatibility mode get the 64-
 	cr_expect_str_eq(x86_describe(&p.view)->arch, "i386:x86-64");
 }
 
-Test(regs32, describe, .description = "protected mode is i386")
+Test(regs32, describe, .description = "protected mode gets the i386 description")
 {
 	cr_expect_str_eq(x86_describe(&p.view)->arch, "i386");
 }
 
-Test(regs_real, describe, .description = "real mode is i8086")
+Test(regs_real, describe, .description = "real mode gets the i8086 description")
 {
 	cr_expect_str_eq(x86_describe(&p.view)->arch, "i8086");
 }
@@ -198,7 +198,7 @@ static void mode_is(const char *text)
 	cr_expect_str_eq(buf, text);
 }
 
-Test(regs64, mode, .description = "what the vCPU is doing, in words")
+Test(regs64, mode, .description = "the text for a vCPU's state")
 {
 	mode_is("64-bit kernel");
 	p.state.seg[X86_SS].dpl = 3;
@@ -210,7 +210,7 @@ Test(regs64, mode, .description = "what the vCPU is doing, in words")
 	mode_is("mode unknown");
 }
 
-Test(regs_real, mode, .description = "real mode in words, and where its code is")
+Test(regs_real, mode, .description = "the text for real mode, and the linear address of its code")
 {
 	uint64_t addr;
 
@@ -220,7 +220,7 @@ Test(regs_real, mode, .description = "real mode in words, and where its code is"
 	cr_expect_eq(addr, 0xfffffff0);
 }
 
-Test(regs, unreadable, .description = "what can't be read is an error, also for a write")
+Test(regs, unreadable, .description = "a register that can't be read is an error, also for a write")
 {
 	uint64_t value = 1;
 
@@ -238,7 +238,8 @@ Test(regs, unreadable, .description = "what can't be read is an error, also for 
 /* ---- writes ------------------------------------------------------------------------------------ */
 
 Test(regs64, plain,
-     .description = "registers without a rule are the core's to copy; no change is no write")
+     .description =
+	     "the core copies registers without a rule; a write that changes nothing stores nothing")
 {
 	cr_expect_eq(set("rax", 5), -EOPNOTSUPP);
 	cr_expect_eq(set("cr2", 5), -EOPNOTSUPP);
@@ -318,7 +319,7 @@ Test(regs64, cr0, .description = "CR0: no reserved bit, no combination that the 
 	cr_expect_eq(p.state.efer, X86_EFER_LME | X86_EFER_LMA);
 }
 
-Test(regs32, cr0_pe, .description = "protection can be left at level 0 only")
+Test(regs32, cr0_pe, .description = "only level 0 can clear CR0.PE")
 {
 	p.state.seg[X86_SS].dpl = 3;
 	refuses("cr0", 0x10);
@@ -366,7 +367,7 @@ Test(regs64, cr8_efer, .description = "CR8 has four bits; EFER.LMA follows LME a
 	refuses("efer", 1ull << 40);
 }
 
-Test(regs64, fpu, .description = "x87 and SSE control: no bits that are not there")
+Test(regs64, fpu, .description = "x87 and SSE control: reserved bits are refused")
 {
 	takes("fctrl", 0x27f);
 	refuses("fctrl", 0x10000);
@@ -392,7 +393,7 @@ Test(regs_real, selectors,
 	refuses("es", 0x10000);
 }
 
-Test(regs32, vm86, .description = "virtual-8086 mode: as real mode, with its fixed rights")
+Test(regs32, vm86, .description = "virtual-8086 mode: as real mode, with fixed access rights")
 {
 	p.state.rflags |= X86_FL_VM;
 	p.state.seg[X86_SS].dpl = 3;
@@ -419,7 +420,8 @@ Test(regs32, loads_descriptor,
 	cr_expect_not(seg->unusable);
 }
 
-Test(regs32, bad_selectors, .description = "what the processor would fault on is refused")
+Test(regs32, bad_selectors,
+     .description = "a selector that the processor would fault on is refused")
 {
 	refuses("ds", X86_SEL_ABSENT);
 	refuses("ds", X86_SEL_TSS);
@@ -451,7 +453,7 @@ Test(regs32, no_long_code, .description = "without long mode a 64-bit code segme
 	cr_expect_eq(p.state.seg[X86_CS].l, 0);
 }
 
-Test(regs32, ldt, .description = "selectors of the LDT")
+Test(regs32, ldt, .description = "selectors of the LDT load from the LDT")
 {
 	p.state.seg[X86_LDTR] = (struct x86_seg){
 		.base = X86_GDT, .limit = X86_SEL_DATA + 7, .type = 2, .present = 1
@@ -532,7 +534,7 @@ Test(fpu, tags, .description = "the tag word is full for gdb and abridged for th
 		}
 }
 
-Test(fpu, round_trip, .description = "what was unpacked packs to the same bytes")
+Test(fpu, round_trip, .description = "packing gives the bytes that were unpacked")
 {
 	uint8_t area[1024], back[1024];
 	struct x86_fpu fpu;
@@ -550,7 +552,8 @@ Test(fpu, round_trip, .description = "what was unpacked packs to the same bytes"
 	cr_expect_arr_eq(back, area, sizeof(area));
 }
 
-Test(fpu, avx_stays_off, .description = "AVX state that is all zero is not switched on")
+Test(fpu, avx_stays_off,
+     .description = "AVX state that is all zero does not set its bit in XSTATE_BV")
 {
 	uint8_t area[1024] = { 0 };
 	struct x86_fpu fpu;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The stepping rules on state and memory alone: what is carried out, and what is restored afterwards. */
+/*
+ * The stepping rules on state and memory alone: what they emulate, and what they restore
+ * afterwards.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -37,7 +40,8 @@ static void decodes(const struct vector *v, size_t n, enum x86_width mode)
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-Test(insn, in_64_bit_mode, .description = "what the rules look for, with REX and other prefixes")
+Test(insn, in_64_bit_mode,
+     .description = "the instructions that have rules, with REX and other prefixes")
 {
 	static const struct vector v[] = {
 		{ "\xfa", 1, X86_OP_CLI, 1, 0 },
@@ -79,7 +83,7 @@ Test(insn, in_64_bit_mode, .description = "what the rules look for, with REX and
 		{ "\x0f\xa2", 2, X86_OP_OTHER, 2, 0 },
 		{ "\xc7\xf8", 2, X86_OP_BRANCH, 1, 0 },
 		{ "\xc7\x00", 2, X86_OP_OTHER, 1, 0 },
-		/* a REX that is not right before the opcode does not count */
+		/* a REX that is not right before the opcode has no effect */
 		{ "\x48\x66\xcf", 3, X86_OP_IRET, 3, 16 },
 	};
 
@@ -108,7 +112,7 @@ Test(insn, in_other_modes, .description = "REX is INC and DEC, sizes follow the 
 }
 
 Test(insn, short_bytes,
-     .description = "an instruction that is cut off is an error, and never read past")
+     .description = "a truncated instruction is an error, and the decoder does not read past it")
 {
 	static const char *const cut[] = { "",	       "\x66",
 					   "\x48",     "\x0f",
@@ -189,7 +193,7 @@ static void end(bool trapped)
 	cr_expect_eq(x86_step_end(&p.view, &plan, trapped), 0);
 }
 
-/* Carried out: nothing is left for the processor, and the vCPU is n bytes further. */
+/* Emulated: the processor executes nothing, and PC advances by n bytes. */
 static void executes(const char *code, size_t n)
 {
 	uint64_t pc = p.state.rip;
@@ -215,7 +219,7 @@ static void put_stack(uint64_t value, unsigned int size)
 	memcpy(p.mem + p.state.gpr[X86_RSP], &value, size);
 }
 
-Test(step64, cli_sti, .description = "cli and sti change IF; sti leaves its shadow, once")
+Test(step64, cli_sti, .description = "cli and sti change IF; sti sets the interrupt shadow, once")
 {
 	executes("\xfb", 1);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
@@ -229,7 +233,7 @@ Test(step64, cli_sti, .description = "cli and sti change IF; sti leaves its shad
 	cr_expect_eq(p.state.rflags, X86_FL_ONE);
 }
 
-Test(step64, user_cli, .description = "where cli would fault the processor does it")
+Test(step64, user_cli, .description = "a cli that would fault is left to the processor")
 {
 	p.state.seg[X86_SS].dpl = 3;
 	begin("\xfa", 1, true);
@@ -239,8 +243,7 @@ Test(step64, user_cli, .description = "where cli would fault the processor does 
 	executes("\xfa", 1);
 }
 
-Test(step64, delivery,
-     .description = "what is on its way to the guest comes before the instruction")
+Test(step64, delivery, .description = "an event in delivery comes before the instruction")
 {
 	p.state.events.delivering = true;
 	begin("\xfa", 1, true);
@@ -296,7 +299,7 @@ Test(step32, popf_16, .description = "popf with a 16-bit operand leaves the uppe
 }
 
 Test(step32, mov_ss,
-     .description = "mov ss loads the segment and leaves its shadow for one instruction")
+     .description = "mov ss loads the segment and sets the interrupt shadow for one instruction")
 {
 	p.state.gpr[X86_RCX] = X86_SEL_DATA;
 	p.state.seg[X86_SS].limit = 1;
@@ -357,7 +360,7 @@ Test(step_real, mov_ss_memory, .description = "by BP in the stack segment, with 
 	cr_expect_eq(p.state.seg[X86_SS].base, 0x12340);
 }
 
-/* The processor took an interrupt instead of the instruction; its frame has our TF. */
+/* The processor took an interrupt instead of the instruction; its frame has the step's TF. */
 static void take_interrupt(void)
 {
 	p.state.gpr[X86_RSP] = X86_STACK - 40;
@@ -369,7 +372,8 @@ static void take_interrupt(void)
 	p.state.rflags = X86_FL_ONE;
 }
 
-Test(step64, idle, .description = "a halted vCPU begins with an interrupt: its frame is restored")
+Test(step64, idle,
+     .description = "a step of a halted vCPU begins with an interrupt, whose frame is restored")
 {
 	p.state.rflags |= X86_FL_IF;
 	begin_as("\xfa", 1, (struct step_plan){ .halted = true, .block_irq = true, .room = 4 });
@@ -380,7 +384,8 @@ Test(step64, idle, .description = "a halted vCPU begins with an interrupt: its f
 	cr_expect_eq(stack(2, 8), X86_FL_ONE | X86_FL_IF);
 }
 
-Test(step32, pop_ss, .description = "pop ss as well; one that would fault changes nothing")
+Test(step32, pop_ss,
+     .description = "pop ss loads the segment, too; one that would fault changes nothing")
 {
 	put_stack(X86_SEL_DATA, 4);
 	executes("\x17", 1);
@@ -438,7 +443,7 @@ Test(step64, int1,
 }
 
 Test(step64, int1_of_user,
-     .description = "level 3 may run int1 whatever the gate's privilege level")
+     .description = "level 3 may execute int1 whatever the gate's privilege level")
 {
 	as_user();
 	begin("\xf1", 1, true);
@@ -447,7 +452,7 @@ Test(step64, int1_of_user,
 }
 
 Test(step64, int1_left,
-     .description = "an int1 left to the processor is stepped once, not for ever")
+     .description = "an int1 that is left to the processor is stepped once, not again and again")
 {
 	p.mem[X86_IDT + 16 + 5] &= 0x7f; /* its gate is not present */
 	begin("\xf1", 1, true);
@@ -455,7 +460,7 @@ Test(step64, int1_left,
 	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0, "VT-x stops at it, not after it");
 }
 
-Test(step_real, int1, .description = "int1 in real mode goes by the vector table")
+Test(step_real, int1, .description = "int1 in real mode uses the vector table")
 {
 	begin("\xf1", 1, true);
 	cr_expect(plan.emulated);
@@ -535,7 +540,7 @@ Test(step32, into, .description = "into goes to its handler on overflow only")
 	is_at_handler(4);
 }
 
-Test(step_real, int_n, .description = "int in real mode goes by the vector table")
+Test(step_real, int_n, .description = "int in real mode uses the vector table")
 {
 	p.state.rflags |= X86_FL_IF;
 	begin("\xcd\x10", 2, true);
@@ -556,7 +561,7 @@ Test(step_real, stack_wraps, .description = "a 16-bit stack pointer wraps in its
 	cr_expect_eq(p.mem[0xfffe], X86_FL_ONE);
 }
 
-Test(step64, syscall, .description = "syscall and sysret, there and back")
+Test(step64, syscall, .description = "syscall and sysret, into the kernel and back")
 {
 	p.state.efer |= X86_EFER_SCE;
 	p.state.msr.star = 0x001b000800000000;
@@ -576,7 +581,7 @@ Test(step64, syscall, .description = "syscall and sysret, there and back")
 	cr_expect(p.dirty & 1u << X86_BANK_SREGS);
 
 	p.state.rip = X86_CODE;
-	p.state.gpr[X86_R8 + 3] |= X86_FL_RF | X86_FL_VM; /* not for sysret to set */
+	p.state.gpr[X86_R8 + 3] |= X86_FL_RF | X86_FL_VM; /* sysret does not set these */
 	begin("\x48\x0f\x07", 3, true);
 	cr_expect(plan.emulated);
 	cr_expect_eq(p.state.rip, X86_CODE + 2);
@@ -586,7 +591,9 @@ Test(step64, syscall, .description = "syscall and sysret, there and back")
 	cr_expect_eq(x86_cpl(&p.state), 3);
 }
 
-Test(step64, syscall_off, .description = "without EFER.SCE, or to nowhere, the processor may fault")
+Test(step64, syscall_off,
+     .description =
+	     "syscall without EFER.SCE, or to a non-canonical address, is left to the processor")
 {
 	begin("\x0f\x05", 2, true);
 	cr_expect_not(plan.emulated);
@@ -598,7 +605,7 @@ Test(step64, syscall_off, .description = "without EFER.SCE, or to nowhere, the p
 
 /* ---- what the processor steps ------------------------------------------------------------------ */
 
-Test(step64, masked, .description = "interrupts are kept out by IF, which comes back")
+Test(step64, masked, .description = "the rules clear IF for a step and restore it")
 {
 	p.state.rflags |= X86_FL_IF;
 	begin("\x90", 1, false);
@@ -609,7 +616,8 @@ Test(step64, masked, .description = "interrupts are kept out by IF, which comes 
 	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
 }
 
-Test(step64, not_masked, .description = "where the backend keeps them out nothing is changed")
+Test(step64, not_masked,
+     .description = "the rules change nothing where the backend blocks interrupts")
 {
 	p.state.rflags |= X86_FL_IF;
 	begin("\x90", 1, true);
@@ -622,7 +630,7 @@ Test(step64, not_masked, .description = "where the backend keeps them out nothin
 	cr_expect_eq(p.dirty, 0, "hlt has to wake up");
 }
 
-Test(step64, interrupted, .description = "a step that did not come off gives IF back")
+Test(step64, interrupted, .description = "a step that was not made restores IF")
 {
 	p.state.rflags |= X86_FL_IF;
 	begin("\x90", 1, false);
@@ -634,7 +642,7 @@ Test(step64, interrupted, .description = "a step that did not come off gives IF 
 	cr_expect_eq(p.state.rflags, X86_FL_ONE, "somewhere else entirely: its IF is not ours");
 }
 
-Test(step64, iret, .description = "iret's IF stays as it was popped, and its TF is not lost")
+Test(step64, iret, .description = "iret's IF stays as it was popped, and its TF is kept")
 {
 	p.state.rflags |= X86_FL_IF;
 	p.state.gpr[X86_RSP] -= 24;
@@ -648,7 +656,7 @@ Test(step64, iret, .description = "iret's IF stays as it was popped, and its TF 
 }
 
 Test(step64, no_progress,
-     .description = "a step that did not move is made again, where moving is due")
+     .description = "a step that did not move PC is repeated, unless the instruction may stay")
 {
 	begin("\x90", 1, true);
 	cr_expect_eq(x86_step_end(&p.view, &plan, true), 1);
@@ -663,11 +671,11 @@ Test(step64, whole_rep,
 {
 	begin("\xf3\xa4", 2, true);
 	plan.whole_rep = true;
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 1, "there is another");
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 1, "another iteration follows");
 	p.state.rip += 2;
-	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0, "it is past it");
+	cr_expect_eq(x86_step_end(&p.view, &plan, true), 0, "PC is after the instruction");
 	p.state.rip = X86_CODE;
-	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0, "it was stopped in it");
+	cr_expect_eq(x86_step_end(&p.view, &plan, false), 0, "the instruction was interrupted");
 }
 
 /* ---- the guest's own debug exceptions ---------------------------------------------------------- */
@@ -684,17 +692,19 @@ static void has_debug_exception(uint64_t from, uint64_t flags, uint64_t causes)
 	cr_expect(p.dirty & 1u << X86_BANK_DEBUG);
 }
 
-Test(step64, guest_tf, .description = "after an instruction under the guest's own TF is its #DB")
+Test(step64, guest_tf,
+     .description = "an instruction that the guest's own TF traps is followed by the guest's #DB")
 {
 	p.state.rflags |= X86_FL_TF;
 	begin("\x90", 1, true);
 	p.state.rip++;
-	p.state.rflags &= ~(uint64_t)X86_FL_TF; /* as KVM shows it after a step */
+	p.state.rflags &= ~(uint64_t)X86_FL_TF; /* as KVM reports it after a step */
 	end(true);
 	has_debug_exception(X86_CODE + 1, X86_FL_ONE | X86_FL_TF, DR6_BS);
 }
 
-Test(step64, guest_tf_stopped, .description = "without one if the instruction was not run")
+Test(step64, guest_tf_stopped,
+     .description = "an instruction that was not executed is followed by no #DB of the guest's TF")
 {
 	p.state.rflags |= X86_FL_TF;
 	begin("\x90", 1, true);
@@ -729,7 +739,8 @@ Test(step64, guest_tf_int, .description = "int clears TF before it could trap")
 }
 
 Test(step64, guest_break,
-     .description = "the guest's own hardware breakpoint comes first, but for RF")
+     .description =
+	     "the guest's own hardware breakpoint comes before its instruction, unless RF is set")
 {
 	p.state.debug.dr[2] = X86_CODE;
 	p.state.debug.dr7 = 2 << 4;
@@ -747,7 +758,7 @@ Test(step64, guest_break,
 }
 
 Test(step64, guest_watch,
-     .description = "the guest's own watchpoints stay armed, and give their #DB")
+     .description = "the guest's own watchpoints stay armed, and raise its #DB")
 {
 	p.state.debug.dr7 = 1 | 1 << 16;
 	begin_as("\x48\x89\x00", 3, (struct step_plan){ .room = 4 });
@@ -774,7 +785,7 @@ Test(step64, uses_debug_regs,
 }
 
 Test(step64, guest_unhandled,
-     .description = "without a handler to go to the step ends as others do")
+     .description = "a #DB that can't reach a handler does not change how the step ends")
 {
 	p.mem[X86_IDT + 16 + 5] &= 0x7f;
 	p.state.rflags |= X86_FL_TF;
@@ -787,7 +798,9 @@ Test(step64, guest_unhandled,
 
 /* ---- guards, and what an exception has saved --------------------------------------------------- */
 
-Test(step64, guards, .description = "slots stand where exceptions go, as many as there is room for")
+Test(step64, guards,
+     .description =
+	     "execution slots catch exceptions at their handlers, as many as there is room for")
 {
 	begin_as("\x48\x8b\x00", 3, (struct step_plan){ .room = 2 });
 	cr_expect_eq(plan.nuntil, 2);
@@ -819,7 +832,7 @@ Test(step64, faulted,
 
 Test(step64, delivery_guarded,
      .description =
-	     "a step that begins with a delivery ends at its handler; IF is not masked for it")
+	     "a step that begins with an event in delivery ends at the handler; IF is not cleared for it")
 {
 	p.state.rflags |= X86_FL_IF;
 	p.state.events.delivering = true;
@@ -846,7 +859,8 @@ static uint64_t saved_flags(void)
 }
 
 Test(step64, interrupt_let_in,
-     .description = "an interrupt's frame has no TF of ours, wherever its handler is by then")
+     .description =
+	     "the rules clear the step's TF in an interrupt's frame, wherever in its handler the vCPU is")
 {
 	step_into_interrupt();
 	end(true);
@@ -861,7 +875,7 @@ Test(step64, interrupt_let_in,
 	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF);
 }
 
-Test(step64, foreign_frames, .description = "frames that are not of this step are left alone")
+Test(step64, foreign_frames, .description = "the rules do not change frames of other steps")
 {
 	step_into_interrupt();
 	p.mem[X86_STACK - 40] ^= 0x40;
@@ -870,7 +884,7 @@ Test(step64, foreign_frames, .description = "frames that are not of this step ar
 }
 
 Test(step64, iret_unrestored,
-     .description = "where frames can't be restored a TF in them is not the guest's")
+     .description = "a TF in a frame that can't be restored is not taken as the guest's")
 {
 	p.view.write_phys = NULL;
 	p.state.gpr[X86_RSP] -= 24;
@@ -886,7 +900,7 @@ Test(step64, unreadable_code, .description = "code that can't be read is left to
 	p.state.rip = 2 * X86_MEM_SIZE;
 	begin("", 0, true);
 	cr_expect_not(plan.emulated);
-	p.state.rip = X86_MEM_SIZE - 1; /* the last byte there is */
+	p.state.rip = X86_MEM_SIZE - 1; /* the last byte of memory */
 	p.mem[X86_MEM_SIZE - 1] = 0xfa;
 	begin("", 0, true);
 	cr_expect(plan.emulated);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The x86 page walk on tables made in memory, one test a rule of the SDM's chapter on paging. */
+/*
+ * The x86 page walk on tables made in memory, one test for each rule of the SDM's chapter on
+ * paging.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -109,7 +112,7 @@ Test(walk4, page_4k, .description = "4 KiB pages: present ones map, others fault
 	faults(1ull << 39);
 }
 
-Test(walk4, rights, .description = "rights are those of every level together")
+Test(walk4, rights, .description = "access rights are those of all levels combined")
 {
 	put(L1, 0, 0x1000 | P | RW | US | NX);
 	maps(0, 0x1000, 0x1000, PROT_R | PROT_W | PROT_USER);
@@ -153,7 +156,7 @@ Test(walk4, reserved, .description = "reserved bits fault")
 	faults(0);
 }
 
-Test(walk4, unknown_width, .description = "without CPUID all 52 bits are an address")
+Test(walk4, unknown_width, .description = "without CPUID physical addresses have 52 bits")
 {
 	p.broken = 1u << X86_BANK_CPUID;
 	put(L1, 0, 1ull << 51 | P | RW | US);
@@ -170,7 +173,8 @@ Test(walk4, canonical, .description = "addresses that are not canonical fault; t
 	faults(0x8000000000000000);
 }
 
-Test(walk4, cr3_low_bits, .description = "PCID and LAM bits of CR3 are no address")
+Test(walk4, cr3_low_bits,
+     .description = "PCID and LAM bits of CR3 are no part of the table's address")
 {
 	put(L1, 0, 0x7000 | P | RW | US);
 	p.state.cr3 |= 0xfff | 3ull << 61;
@@ -221,7 +225,8 @@ static uint64_t entry(unsigned int table, unsigned int index)
 }
 
 Test(walk4, write,
-     .description = "a write marks the page dirty and the way to it accessed, a read nothing")
+     .description =
+	     "a write sets the page's dirty bit and the accessed bits of its tables, a read none")
 {
 	uint8_t buf[8] = { 1, 2, 3, 4, 5, 6, 7, 8 }, back[8];
 
@@ -237,7 +242,7 @@ Test(walk4, write,
 	cr_expect_eq(entry(L4, 0), L3 | P | RW | US | 0x20);
 }
 
-Test(walk4, write_refused, .description = "a write that can't be whole is none")
+Test(walk4, write_refused, .description = "a write that can't be complete writes nothing")
 {
 	uint8_t buf[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 

@@ -1,29 +1,71 @@
 // SPDX-License-Identifier: MIT
+#define _GNU_SOURCE /* nftw */
 #include "transport_help.h"
 
 #include <criterion/criterion.h>
+#include <criterion/hooks.h>
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { LIMIT_MS = 5000, EXCHANGE = 1 << 20 };
 
-static char dir[32];
+static const char BASE[] = "VMGDB_TEST_BASE"; /* an environment variable: a folder for all tests */
+
+static char dir[64];
+
+/*
+ * Criterion runs each test in a process of its own, and these hooks in the one that starts them. So
+ * nothing is left of a test that crashes or takes too long.
+ */
+ReportHook(PRE_ALL)(struct criterion_test_set *tests)
+{
+	char base[] = "/tmp/vmgdb-XXXXXX";
+
+	(void)tests;
+	/* a test may let another user into its own folder */
+	if (mkdtemp(base) && chmod(base, 0711) == 0)
+		setenv(BASE, base, 1);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+ReportHook(POST_ALL)(struct criterion_global_stats *stats)
+{
+	const char *base = getenv(BASE);
+
+	(void)stats;
+	if (base)
+		nftw(base, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
 
 const char *temp_dir(void)
 {
-	strcpy(dir, "/tmp/vmgdb-XXXXXX");
+	const char *base = getenv(BASE);
+
+	if (dir[0])
+		return dir;
+	cr_assert_not_null(base, "the folder for all tests could not be made");
+	snprintf(dir, sizeof(dir), "%s/XXXXXX", base);
 	cr_assert_not_null(mkdtemp(dir));
 	return dir;
 }

@@ -9,8 +9,8 @@
 #include <vmgdb/endpoint.h>
 #include "transport/stream.h"
 
-/* A folder of the test's own, with a short path. Removed by remove_temp_dir(), which fails the test
- * when something is left in it. */
+/* A folder of the test's own, with a short path, the same one each time. Removed by remove_temp_dir(),
+ * which fails the test when something is left in it; whatever ends the test it does not stay. */
 const char *temp_dir(void);
 void remove_temp_dir(void);
 
@@ -25,13 +25,13 @@ const char *open_refused(int err, const char *fmt, ...) __attribute__((format(pr
 int accept_within(struct vmgdb_endpoint *ep, int ms, struct stream **out);
 struct stream *accept_one(struct vmgdb_endpoint *ep);
 
-/* How often ep wants to be looked at in ms while nobody comes. */
+/* How often ep wakes its poller within ms while no peer connects. */
 int wakeups(struct vmgdb_endpoint *ep, int ms);
 
-/* read() as soon as there is something; -EAGAIN when nothing comes within a second or two. */
+/* read() as soon as there are bytes; -EAGAIN when none arrive within a second or two. */
 ssize_t read_soon(struct stream *s, void *buf, size_t len);
 
-/* The peer's leaving is seen. */
+/* The stream reports that the peer has disconnected. */
 void expect_gone(struct stream *s);
 
 /* Send a text from fd to s, and one back. */

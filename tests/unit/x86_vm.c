@@ -269,7 +269,7 @@ static void give_vcpu(struct x86_vm *m)
 	m->ops = &x86_kvm_ops;
 }
 
-/* The banks that a guest starts from, put in place through the ops themselves. */
+/* Store the banks that a guest starts with, through the ops themselves. */
 static void give_state(struct x86_vm *m, enum x86_guest mode)
 {
 	struct x86_state s;

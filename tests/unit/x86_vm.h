@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests: an x86 vCPU in the hands of a test. Either its state and memory alone (struct x86_pure),
+ * For tests: an x86 vCPU that a test drives. Either its state and memory alone (struct x86_pure),
  * or a tiny KVM guest driven through vcpu_ops without an engine (struct x86_vm).
  */
 #ifndef TESTS_UNIT_X86_VM_H
@@ -51,7 +51,7 @@ struct x86_pure {
 void x86_pure_init(struct x86_pure *p, enum x86_guest mode);
 void x86_pure_free(struct x86_pure *p);
 
-/* The state and tables that a guest starts from. */
+/* The state and tables that a guest starts with. */
 void x86_guest_state(struct x86_state *s, enum x86_guest mode);
 void x86_guest_memory(uint8_t *mem, enum x86_guest mode);
 
@@ -90,7 +90,7 @@ int x86_vm_run(struct x86_vm *m, const struct debug_control *control, struct tra
 /* One step by the stepping rules, as the engine makes it; how: block_irq and room. */
 void x86_vm_step(struct x86_vm *m, const struct step_plan *how, struct trap *t);
 
-/* A text to skip with when x86_vm_open() is false. */
+/* The reason for skipping a test when x86_vm_open() returns false. */
 #define X86_NO_KVM "no /dev/kvm here: not shown on KVM"
 #endif
 

@@ -140,7 +140,7 @@ void vmgdb_vcpu_event(struct vmgdb_vcpu *vcpu, const char *reason);
  * in its next vmgdb_vcpu_enter(). */
 void vmgdb_vcpu_event_nowait(struct vmgdb_vcpu *vcpu, const char *reason);
 
-/* The VM has ended by itself, with this exit status (0 to 255): debuggers are told, and nothing of it is
+/* The VM has ended by itself, with this exit status (0 to 255): it is reported to debuggers, and nothing of it is
  * touched any more. vCPUs that are parked stay so until vmgdb_shutdown(). Any thread. */
 void vmgdb_exited(struct vmgdb *v, int status);
 

@@ -152,17 +152,29 @@ static void vcont_actions(struct session *s, struct scan *args)
 
 /* ---- c C s S ----------------------------------------------------------------------------- */
 
+/* The register that is the PC in the debugger's description, and its value. NULL: it can't be read. */
+static const struct reg_desc *pc_register(struct session *s, unsigned int vcpu, uint64_t *pc)
+{
+	struct cpu_view *v = view_of(s, vcpu);
+	const struct reg_desc *r = v && s->tdesc ? regs_find_generic(s->tdesc, "pc") : NULL;
+	const void *value = r ? reg_value(v, r) : NULL;
+
+	if (!value)
+		return NULL;
+	*pc = 0;
+	memcpy(pc, value, reg_size(r));
+	return r;
+}
+
 /*
  * Set the PC to the address of a c, s, C or S, by the same checks as P. False with the reply already an
  * error and nothing changed; otherwise *old is the PC before.
  */
 static bool jump(struct session *s, unsigned int vcpu, uint64_t addr, uint64_t *old)
 {
-	struct cpu_view *v = view_of(s, vcpu);
-	const struct reg_desc *r = v && s->tdesc ? regs_find_generic(s->tdesc, "pc") : NULL;
-	const void *value = r && reg_size(r) <= sizeof(*old) ? reg_value(v, r) : NULL;
+	const struct reg_desc *r = pc_register(s, vcpu, old);
 
-	if (!value) {
+	if (!r) {
 		fail(s, EIO, "address: the PC can't be changed");
 		return false;
 	}
@@ -170,17 +182,7 @@ static bool jump(struct session *s, unsigned int vcpu, uint64_t addr, uint64_t *
 		fail(s, EINVAL, "address: longer than the PC");
 		return false;
 	}
-	*old = 0;
-	memcpy(old, value, reg_size(r));
 	return write_register(s, vcpu, r, &addr);
-}
-
-static void jump_back(struct session *s, unsigned int vcpu, uint64_t old)
-{
-	struct cpu_view *v = view_of(s, vcpu);
-
-	if (v && !reg_set(v, regs_find_generic(s->tdesc, "pc"), &old))
-		s->target->ops->flush(s->target, vcpu);
 }
 
 /* If Hc selected one thread, that one alone runs. Otherwise all run, and only the thread that Hg
@@ -206,7 +208,7 @@ static void resume_selected(struct session *s, enum resume_kind kind, const uint
 		add_action(s, &(struct thread_id){ THREAD_ALL, 0 },
 			   &(struct resume_action){ .kind = RESUME_CONTINUE });
 	if (!resume(s) && pc)
-		jump_back(s, id.vcpu, old);
+		jump(s, id.vcpu, old, &old);
 }
 
 /* "[ADDR]" */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The arm64 machine: KVM's interrupt controller and timers, PSCI by hvc, and the devices of
- * guests/arm64/layout.h. A device tree tells of all of it.
+ * guests/arm64/layout.h. The device tree describes all of it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,8 +21,8 @@ unsigned int machine_memory_map(uint64_t size, struct ram *ram)
 	return 1;
 }
 
-/* Otherwise KVM_RUN fails, and the debugger would not see what the guest does. */
-static void tell_of_odd_accesses(const struct vm *vm)
+/* Without these exits KVM_RUN fails at such an access, and the debugger would not see what the guest did. */
+static void enable_nisv_exits(const struct vm *vm)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_ARM_NISV_TO_USER };
 
@@ -36,7 +36,7 @@ int machine_create(struct vm *vm)
 	if (!vm->machine)
 		return vm_fail(vm, ENOMEM, "the machine");
 	vm->machine->gic = -1;
-	tell_of_odd_accesses(vm);
+	enable_nisv_exits(vm);
 	return arm64_gic_create(vm);
 }
 
@@ -99,8 +99,8 @@ static void system_event(struct vcpu *vcpu)
 		       machine_pc(vcpu));
 }
 
-/* By an instruction of which the processor does not tell what it loads or stores. */
-static void odd_access(struct vcpu *vcpu)
+/* An access by an instruction for which the processor gives no syndrome (ESR_EL2.ISV is 0). */
+static void nisv_access(struct vcpu *vcpu)
 {
 	vm_end(vcpu->vm, 1, "vCPU %u: KVM can't emulate the access to %#llx at pc %#" PRIx64,
 	       vcpu->index, vcpu->run->arm_nisv.fault_ipa, machine_pc(vcpu));
@@ -111,7 +111,7 @@ bool machine_exit(struct vcpu *vcpu)
 	switch (vcpu->run->exit_reason) {
 	case KVM_EXIT_MMIO: mmio(vcpu); return true;
 	case KVM_EXIT_SYSTEM_EVENT: system_event(vcpu); return true;
-	case KVM_EXIT_ARM_NISV: odd_access(vcpu); return true;
+	case KVM_EXIT_ARM_NISV: nisv_access(vcpu); return true;
 	default: return false;
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest that demo and tests debug. Its names are known to them:
+ * The guest that the demo and the tests debug. They rely on these names:
  *	main -> tick(n) -> leaf(n)	on the first CPU, for n = 0, 1, 2 ...
  *	worker(cpu)			on the others
  */
@@ -13,7 +13,7 @@
 		BYTES8((n) + 40), BYTES8((n) + 48), BYTES8((n) + 56)
 
 unsigned long counter; /* calls of tick() */
-unsigned long last;    /* what leaf() gave */
+unsigned long last;    /* what leaf() returned */
 volatile unsigned long worker_counter[GUEST_CPUS];
 volatile unsigned long irq_count; /* of timer interrupts */
 unsigned char test_data[128] = { BYTES64(0), BYTES64(64) };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The guests, as data. */
+/* The guests' files as data of vmgdb-run. */
 #ifdef __x86_64__
 #define GUEST_LIST "host-tools/vmgdb-run/guests/x86/list.h"
 #else

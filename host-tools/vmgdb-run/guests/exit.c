@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A guest that ends by itself, with status 3. */
+/* A guest that exits with status 3. */
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/print.h"
 

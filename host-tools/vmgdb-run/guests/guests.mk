@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-# The guests that vmgdb-run carries: built for no operating system, linked each at its own place,
+# The guests that vmgdb-run carries: built freestanding, each linked at its own address,
 # left as ELF files in $(O)/guests and embedded in one object, GUEST_OBJ.
 
 GUEST_SRC := host-tools/vmgdb-run/guests
 GUEST_OBJ := $(O)/obj/$(GUEST_SRC)/embed.o
 
-# What gdb shows of a guest is exact: not optimized, with frame pointers.
+# Not optimized and with frame pointers, so that gdb shows variables and frames exactly.
 GUEST_CFLAGS := -std=gnu11 -I. -g -O0 -ffreestanding -fno-pic -fno-pie -fno-omit-frame-pointer \
 	-fno-stack-protector -fno-asynchronous-unwind-tables $(WARN) -MMD -MP
 GUEST_LDFLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A guest that ends in an access to no memory by an instruction that KVM can't emulate, in odd(). */
+/*
+ * A guest that ends in odd(): an access to an unmapped address by an instruction that KVM can't
+ * emulate.
+ */
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/print.h"
 
 _Noreturn void odd(unsigned long round);
 
-/* Where nothing is on either architecture. */
+/* NOWHERE is neither memory nor a device on either architecture. */
 _Noreturn void odd(unsigned long round)
 {
 	volatile void *nowhere = (volatile void *)NOWHERE;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Rounds of step_list and what they came to: see step.h. */
+/* Runs rounds of step_list and compares their results: see step.h. */
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/print.h"
 #include "host-tools/vmgdb-run/guests/step.h"
 
-enum { RESULTS_MAX = 64, IRQ_PATIENCE = 100000 };
+enum { RESULTS_MAX = 64, IRQ_POLLS_MAX = 100000 };
 
 unsigned long step_results[RESULTS_MAX];
 unsigned long step_traps; /* hash of this round's step_note() */
 
-unsigned long step_state;    /* of the last round: hash of all that it left */
-unsigned long step_expected; /* of the first one */
+unsigned long step_state;    /* of the last round: hash of its results and memory */
+unsigned long step_expected; /* of the first round */
 volatile unsigned long step_rounds;
 volatile unsigned long step_bad; /* rounds whose state was not the expected one */
 
@@ -29,7 +29,7 @@ void step_note(unsigned long a, unsigned long b, unsigned long c)
 	step_traps = mix(mix(mix(step_traps, a), b), c);
 }
 
-/* ---- interrupts: that they come counts, not when ---- */
+/* ---- interrupts: the guest checks that it takes each one, not when ---- */
 
 void step_irq_sent(void)
 {
@@ -41,9 +41,9 @@ void step_irq_taken(void)
 	irqs_taken++;
 }
 
-int step_irqs_have_come(void)
+int step_irqs_all_taken(void)
 {
-	for (unsigned long i = 0; i < IRQ_PATIENCE; i++) {
+	for (unsigned long i = 0; i < IRQ_POLLS_MAX; i++) {
 		if (irqs_taken == irqs_sent)
 			return 1;
 	}
@@ -53,12 +53,12 @@ int step_irqs_have_come(void)
 static void probe_irqs(void)
 {
 	step_send_irq();
-	step_has_irqs = (unsigned int)step_irqs_have_come();
+	step_has_irqs = (unsigned int)step_irqs_all_taken();
 	irqs_taken = irqs_sent;
 	step_may_halt = step_has_irqs;
 }
 
-/* So that a halt always ends. */
+/* The timer's interrupt wakes a halted CPU. */
 void timer_tick(void)
 {
 	step_ticks++;
@@ -103,7 +103,7 @@ static void report(void)
 	print(" rounds, ");
 	print_decimal(step_bad);
 	print(" bad, interrupts ");
-	print(step_has_irqs ? "on\n" : "never came\n");
+	print(step_has_irqs ? "on\n" : "not delivered\n");
 }
 
 int main(void)
@@ -116,7 +116,7 @@ int main(void)
 		step_list();
 		step_state = state();
 		compare();
-		while (!step_irqs_have_come())
+		while (!step_irqs_all_taken())
 			print("step: an interrupt was lost\n");
 		if (platform_second_passed())
 			report();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel of the guest `user` does for its program. */
+/* System calls in the kernel of the guest `user`. */
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/print.h"
 #include "host-tools/vmgdb-run/guests/userland.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The user program of the guest `user`: runs with user rights, and sees nothing of the kernel. */
+/* The user program of the guest `user`: runs in user mode, and can't access the kernel. */
 #include "host-tools/vmgdb-run/guests/userland.h"
 
 unsigned char user_stack[4096] __attribute__((aligned(16)));
 
 volatile unsigned long user_count;
-volatile unsigned long user_answer; /* to the last system call */
+volatile unsigned long user_answer; /* result of the last system call */
 
 void user_loop(unsigned long n);
 

@@ -30,8 +30,8 @@ unsigned int machine_memory_map(uint64_t size, struct ram *ram)
 	return size > low ? 2 : 1;
 }
 
-/* What KVM can't emulate is told, also of user code: otherwise that gets an invalid opcode exception. */
-static void tell_of_failures(const struct vm *vm)
+/* Have KVM exit at what it can't emulate also in user code, which otherwise gets an invalid opcode exception. */
+static void enable_emulation_failure_exits(const struct vm *vm)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE, .args = { 1 } };
 
@@ -52,7 +52,7 @@ int machine_create(struct vm *vm)
 		return vm_fail(vm, errno, "/dev/kvm: KVM_CREATE_IRQCHIP");
 	if (ioctl(vm->fd, KVM_CREATE_PIT2, &pit) < 0)
 		return vm_fail(vm, errno, "/dev/kvm: KVM_CREATE_PIT2");
-	tell_of_failures(vm);
+	enable_emulation_failure_exits(vm);
 	return 0;
 }
 
@@ -91,7 +91,7 @@ static void system_event(struct vcpu *vcpu)
 		       machine_pc(vcpu));
 }
 
-/* With AMD-V the vCPU has been reset by the time that KVM tells of it. */
+/* With AMD-V KVM has reset the vCPU before this exit. */
 static void triple_fault(struct vcpu *vcpu)
 {
 	uint64_t rip = machine_pc(vcpu);

@@ -12,8 +12,8 @@ class Arm64(QemuHost):
     bus = "device"  # virtio-mmio
     append = "console=ttyAMA0"
 
-    # By what KVM does on it.  pauth-impdef: the architected pointer authentication algorithm is
-    # several times slower to emulate.
+    # Named after KVM's mode on the CPU.  pauth-impdef: the architected pointer authentication
+    # algorithm is several times slower to emulate.
     cpus = {
         "nvhe": "cortex-a72",
         "vhe": "neoverse-n1",

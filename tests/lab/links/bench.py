@@ -3,7 +3,7 @@
 
 The links, each from a debugger outside to the stub inside (tests/gdb/run has tcp):
 
-    vsock       a forwarded port, and vmgdb-connect inside that leads it to AF_VSOCK's loopback CID
+    vsock       a forwarded port, and vmgdb-connect inside that relays it to AF_VSOCK's loopback CID
     virtio      a virtio-serial port that is a unix socket outside
     virtio-pty  a virtio-serial port that is a pty outside
     serial      /dev/ttyS1, a pty outside (vtx) or a unix socket (svm)
@@ -31,7 +31,7 @@ TRAITS.update({
     "no-vsock": "the host has AF_VSOCK",
     "virtio": "the host has no virtio-serial ports",
     "line": "the host has no serial line",
-    "vhost": "QEMU, for a guest of the lab's host, is taken from this machine: for x86",
+    "vhost": "the QEMU for a guest of the lab's host is this machine's: for x86",
     "break": "the emulator's line is a socket, which carries no BREAK",
 })
 
@@ -62,7 +62,7 @@ class Bench(LabHost):
         self._programs = [self.build / "static/vmgdb-run", self.build / "static/vmgdb-connect"]
         self._lab = lab.boot(target, smp=2, files=self._programs)
 
-    # What tests/gdb/vm.py asks of a host
+    # What tests/gdb/vm.py uses of a host
 
     def start(self, arguments, folder):
         while self._bridges:
@@ -83,10 +83,10 @@ class Bench(LabHost):
             return self.port(OUTSIDE[link])
         return self._lab.serial(self.LINE[self.kind]) if link == "serial" else super().reach(link, said)
 
-    # More
+    # Only for the tests in links/
 
     def guest(self):
-        """A guest with a CID of its own, on another host of this kind."""
+        """A guest with its own CID, on another host of this kind."""
         self._guest = self._guest or Guest(self._programs)
         return self._guest
 
@@ -112,14 +112,14 @@ class Bench(LabHost):
         return self._lab.run(command, timeout)
 
     def listen_for(self, *arguments):
-        """vmgdb-connect --listen tcp inside, with arguments: what gdb outside takes to reach it."""
+        """vmgdb-connect --listen tcp inside, with arguments: what gdb outside connects to.""" 
         job = self.spawn(["vmgdb-connect", "--listen", f"tcp:{self._lab.address}:0", *arguments])
         self._bridges.append(job)
         port = int(job.wait_for(r"target remote [\d.]+:(\d+)")[1])
         return f"127.0.0.1:{self._lab.tcp(port)}"
 
     def connect(self, arguments, status=0, timeout=60):
-        """vmgdb-connect inside, to its end: what it said."""
+        """Runs vmgdb-connect inside to its end; returns what it printed."""
         done = self.run(f"vmgdb-connect {arguments}", timeout)
         equal(done.status, status, f"status of vmgdb-connect {arguments}: {done.out}{done.err}")
         return done.out + done.err
@@ -129,7 +129,7 @@ class Bench(LabHost):
 
 
 class FakeVm:
-    """As much of a Vm as Test.gdb() takes."""
+    """The part of a Vm that Test.gdb() uses."""
 
     def __init__(self, elf, target):
         self.elf = elf
@@ -157,7 +157,7 @@ def inside(t, *specs, arguments=()):
     options = [word for spec in specs for word in ("--gdb", spec)]
     job = t.host.start(["--guest", "demo", *options, *arguments], t.folder)
     try:
-        job.wait_for(rf"(?:^(?:gdb -ex |.*a debugger may come by ).*\n){{{len(specs)}}}", 60)
+        job.wait_for(rf"(?:^(?:gdb -ex |.*a debugger can attach at ).*\n){{{len(specs)}}}", 60)
         yield job
     finally:
         job.kill()
@@ -165,19 +165,19 @@ def inside(t, *specs, arguments=()):
 
 
 def port_of(job, number=0):
-    """The AF_VSOCK port that vmgdb-run has told."""
+    """The AF_VSOCK port that vmgdb-run has printed."""
     return re.findall(r"vmgdb-connect vsock:\d+:(\d+)", job.err + job.out)[number]
 
 
 def bridge(t, *arguments):
-    """vmgdb-connect here, in the background."""
+    """Starts vmgdb-connect on this machine, in the background."""
     process = Process([CONNECT, *arguments], t.new_folder())
     t.defer(process.kill)
     return process
 
 
 def probe_here(t, spec):
-    """vmgdb-connect --probe here finds a stub."""
+    """vmgdb-connect --probe on this machine finds a stub."""
     process = bridge(t, "--probe", spec)
     equal(process.wait(60), 0, process.err)
     check_probe(process.out)

@@ -14,7 +14,7 @@ INTO = f"vsock:{CID}:{LISTENS}"
 
 @contextlib.contextmanager
 def stub(t, allow=f",allow={CID}"):
-    """vmgdb-run on the guest's host, where the guest leads to: (host, job)."""
+    """vmgdb-run on the guest's host, to which the guest relays: (host, job)."""
     host = t.host.guest().host
     job = host.spawn(f"vmgdb-run --guest demo --gdb vsock:{STUB}{allow}")
     try:
@@ -59,7 +59,7 @@ def out_of_guest(t):
         check_probe(probe(host, f"--accept vsock::{DIALS},allow={CID}"))
         job = host.spawn(f"vmgdb-connect --accept vsock::{DIALS},allow=77", input=True)
         job.wait_for(rf"refused: cid {CID} port \d+ is not allowed", 20)
-        check(job.status is None, "it waits for the next one")
+        check(job.status is None, "it no longer waits for the next VM")
         job.kill()
         job = host.spawn(f"vmgdb-connect --accept vsock::{DIALS}", input=True)
         job.wait_for(rf"a VM has dialled vsock:any:{DIALS}: cid {CID} port \d+", 20)
@@ -68,7 +68,7 @@ def out_of_guest(t):
 
 @case("vhost")
 def guest_refused(t):
-    """vsock, across a VM boundary, a guest may not come to its host's stub unless that allows it"""
+    """vsock, across a VM boundary, a guest may not connect to its host's stub unless allow= names it"""
     with stub(t, allow="") as (host, job):
         probe(host, INTO, status=2)
         job.wait_for(rf"refused: cid {CID} port \d+ is not allowed", 20)
@@ -76,7 +76,7 @@ def guest_refused(t):
 
 @case("vhost")
 def nobody_there(t):
-    """vsock, across a VM boundary, what can't be reached is told"""
+    """vsock, across a VM boundary, what can't be reached is reported"""
     host = t.host.guest().host
     expect("Connection reset by peer; nobody listens on that port",
            probe(host, f"vsock:{CID}:9", status=2))

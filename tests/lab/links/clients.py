@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What becomes of a debugger's line: it is cut at any byte, or it is noisy."""
+"""Faults of a debugger's link: it is cut at any byte, or it is noisy."""
 
 import contextlib
 import itertools
@@ -22,7 +22,7 @@ class Gone(Exception):
 
 
 class Vanishing(Rsp):
-    """A client that raises Gone when so many bytes have gone either way; then close it."""
+    """A client that raises Gone after so many bytes in both directions; then close it."""
 
     def __init__(self, target, timeout, pause, budget):
         super().__init__(target, timeout, pause)
@@ -47,16 +47,17 @@ class Vanishing(Rsp):
         self._spend(len(self._in) - before)
 
 
-LENGTHS = itertools.cycle(range(16, 400))  # of pieces of target.xml; each is asked for once in a while
+# Lengths of pieces of target.xml; the client asks for each one in turn
+LENGTHS = itertools.cycle(range(16, 400))
 
 
-def synchronize(client, patience):
-    """Whether a question of our own was answered in time; what came before that was for another."""
+def synchronize(client, timeout):
+    """Whether the stub answered this client in time; earlier packets answered another client."""
     length = next(LENGTHS)
     client.raw(b"+")
-    client.send(SUPPORTED)  # which shows that a new one has come
+    client.send(SUPPORTED)  # which starts a new session
     client.send(f"qXfer:features:read:target.xml:0,{length:x}")
-    end = time.monotonic() + patience
+    end = time.monotonic() + timeout
     with contextlib.suppress(Timeout):
         while True:
             client._more(end)
@@ -71,24 +72,24 @@ def synchronize(client, patience):
 
 
 def greet(client):
-    """Comes as gdb does to a line on which a hang-up can be missed: it asks again."""
-    check(any(synchronize(client, patience) for patience in (2, 5, 10)), "no answer in 17 s")
+    """Attaches as gdb does to a line on which a hang-up can be missed: sends its packet again."""
+    check(any(synchronize(client, timeout) for timeout in (2, 5, 10)), "no answer in 17 s")
     client.hello()
 
 
 class Noise:
     """Between a line, which is a unix socket, and a pty for a debugger: spoils bytes.
 
-    Of rate bytes one is spoilt on average, either way: a bit is flipped, or it is followed by a byte
-    that nobody has sent. No more than one of a packet: two can make up for each other in a checksum,
-    and neither gdb nor a stub can tell. And no checksum on its way to gdb, which gives a command up when
-    one has something else than a hexadecimal digit.
+    One of rate bytes is spoilt on average, in both directions: a bit is flipped, or an extra byte
+    follows. At most one byte of a packet is spoilt: two errors can cancel out in a checksum, which neither gdb
+    nor a stub can detect. No checksum on its way to gdb is spoilt: gdb gives a command up when
+    a checksum contains anything but hexadecimal digits.
     """
 
     def __init__(self, path, rate, seed):
         self.spoilt = 0
-        self._whole = {"in": True, "out": True}  # nothing of the packet under way was spoilt
-        self._checksum = 0  # bytes of one that are still on their way to gdb
+        self._whole = {"in": True, "out": True}  # no byte of the current packet was spoilt
+        self._checksum = 0  # bytes of a checksum that gdb has not got yet
         self._rate = rate
         self._random = random.Random(seed)
         self._line = socket.socket(socket.AF_UNIX)

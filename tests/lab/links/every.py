@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What holds over every link: whole sessions, debuggers that vanish, nobody there."""
+"""Tests of every link: whole sessions, debuggers that vanish, no debugger."""
 
 from pathlib import Path
 import random
@@ -19,12 +19,12 @@ TIMES = {("arm64", "vsock"): 200, ("arm64", "virtio"): 200, ("arm64", "virtio-pt
 DATA = "".join(rf"\s0x{n:02x}" for n in range(8))
 
 
-# Links over which what was on its way to the last debugger may reach the next one
+# Links over which bytes for the last debugger may reach the next one
 LATE = ("serial", "virtio", "virtio-pty")
 
 
-def newcomer(t, vm):
-    """A raw client that comes after another has vanished; the guest is stopped."""
+def new_client(t, vm):
+    """A raw client that attaches after another has vanished; the guest is stopped."""
     client = t.rsp(vm)
     come(t, client)
     return client
@@ -46,8 +46,8 @@ def goes_on(t, vm, client):
 
 
 def look_again(t, vm):
-    """The next debugger gets a fresh session, the guest's code is right, and it goes on."""
-    client = newcomer(t, vm)
+    """The next debugger gets a fresh session, the guest's code is intact, and the guest runs on."""
+    client = new_client(t, vm)
     text_is_right(t, vm, client)
     goes_on(t, vm, client)
     equal(client.ask("D"), "OK")
@@ -77,7 +77,7 @@ def whole_session(t):
 
 @case(links=ALL, cpus=(2,))
 def short_session(t):
-    """gdb outside, as far as it goes without breakpoints, registers, memory, steps, detach"""
+    """gdb outside, a session without breakpoints: registers, memory, steps, detach"""
     vm = t.vm()
     said = t.gdb(vm, "info registers", "x/8xb &test_data", "set var test_data[1] = 0x77",
                  "x/2xb &test_data", "set var test_data[1] = 1", *["stepi"] * 5, "info threads",
@@ -92,7 +92,7 @@ def short_session(t):
 
 
 def whole_script(t, vm, client):
-    """What a debugger says in a session, as far as the host can."""
+    """What a debugger sends in a session, as far as the host supports it."""
     elf = t.elf(vm)
     leaf = elf["leaf"]
     come(t, client)
@@ -109,7 +109,7 @@ def whole_script(t, vm, client):
 
 
 def open_files(t):
-    """How many descriptors vmgdb-run has."""
+    """How many open descriptors vmgdb-run has."""
     return int(t.host.run("ls /proc/$(pidof vmgdb-run)/fd | wc -l").out)
 
 
@@ -139,7 +139,7 @@ def vanish(t):
         except (AssertionError, Closed, Timeout) as e:
             raise AssertionError(f"debugger {i} of {times}, {budget} of {total} bytes: {e}") from e
         if i % 10 == 9:
-            with newcomer(t, vm) as client:
+            with new_client(t, vm) as client:
                 text_is_right(t, vm, client)
     check(gone > times * 0.9, f"only {gone} of {times} have vanished")
     look_again(t, vm)
@@ -164,7 +164,7 @@ def killed(t):
         time.sleep(chance.random() * 0.2)
         mi.kill()
         time.sleep(t.host.PAUSE.get(t.link, 0))
-        client = newcomer(t, vm)
+        client = new_client(t, vm)
         text_is_right(t, vm, client)
         if i % 2:
             equal(client.ask("D"), "OK")
@@ -175,7 +175,7 @@ def killed(t):
 def stub_work(t):
     """Processor time of the stub's thread, in 1/100 s, and how often it was woken.
 
-    It is the thread that is neither the main one nor a vCPU.
+    The stub's thread is neither the main thread nor a vCPU thread.
     """
     said = t.host.run("cd /proc/$(pidof vmgdb-run)/task && for t in *; do "
                       "case $(cat $t/comm)$t in vcpu*|*$(pidof vmgdb-run)) ;; "
@@ -194,20 +194,20 @@ def rests(t, when):
 
 @case(links=ALL)
 def nobody(t):
-    """while nobody is there the stub sleeps, also after a debugger has left or vanished"""
+    """while no debugger is attached the stub sleeps, also after one has detached or vanished"""
     vm = t.vm()
     rests(t, "before the first debugger")
     look_again(t, vm)
     rests(t, "after a debugger")
-    client = newcomer(t, vm)
+    client = new_client(t, vm)
     client.raw(b"$m0,1")
     client.close()
-    time.sleep(1.5)  # QEMU looks at a pty once a second
+    time.sleep(1.5)  # QEMU checks a pty once a second
     rests(t, "after a debugger that vanished")
 
 
 def spec_of(target):
-    """The endpoint that gdb's `target remote` has as target."""
+    """The endpoint for what gdb takes after `target remote`."""
     if not target.startswith("/"):
         return f"tcp:{target}"
     return f"{'unix' if Path(target).is_socket() else 'serial'}:{target}"
@@ -228,7 +228,7 @@ def pipe(t):
 
 @case("virtio vsock")
 def all_at_once(t):
-    """several endpoints at once; one debugger holds the VM, others are told and turned away"""
+    """several endpoints at once; one debugger holds the VM, others get an error and are disconnected"""
     line = "line" in t.host.traits
     vm = t.vm(links=["virtio", "vsock", "tcp"] + ["serial"] * line)
     port = re.search(r"vsock:\d+:(\d+)", vm.messages)[1]

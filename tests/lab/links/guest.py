@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A Linux guest with a CID of its own, on a lab host with /dev/vhost-vsock.
+"""A Linux guest with its own CID, on a lab host with /dev/vhost-vsock.
 
-gdb, out here -> the lab's host, which has the CID 2 for its guest -> the guest, CID 42, in which
-vmgdb-connect stands for a VMM: it lets a debugger in on port LISTENS and dials out to port DIALS,
-and passes both on to port STUB of its host, where a test has a stub. It is QEMU on KVM, which is
-taken inside from this machine, with the shared libraries that it needs.
+gdb, on this machine -> the lab's host, which has the CID 2 for its guest -> the guest, CID 42, in which
+vmgdb-connect stands for a VMM: it listens for a debugger on port LISTENS, dials out to port DIALS,
+and relays both to port STUB of its host, where a test has a stub. The guest runs in this machine's QEMU,
+which is copied into the lab's host with the shared libraries that it needs, on KVM.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ for module in {{modules}}; do busybox insmod /$module; done
 vmgdb-connect --verbose --listen vsock:{DIALS},dial vsock:host:{STUB} &
 exec vmgdb-connect --verbose --listen vsock:{LISTENS} vsock:host:{STUB}
 """
-# What of the kernel's start takes an emulated host seconds
+# Turns off what takes an emulated host seconds when the kernel boots
 APPEND = ("console=ttyS0 quiet panic=-1 mitigations=off nokaslr cryptomgr.notests "
           "initcall_blacklist=load_system_certificate_list,init_kprobe_trace,trace_eval_init")
 

@@ -6,30 +6,30 @@ import time
 
 from cases import case, check, equal, expect
 from links.clients import Noise
-from links.every import DATA, look_again, newcomer, text_is_right
+from links.every import DATA, look_again, new_client, text_is_right
 from rsp import INTERRUPT, frame
 
 LINE = ("serial",)
-RATE = 1000  # one of so many bytes is spoilt
+RATE = 1000  # one byte in so many is spoilt
 
 
 @case("line", links=LINE)
 def never_no_ack(t):
     """serial, no-ack mode is neither offered nor granted"""
     vm = t.vm()
-    client = newcomer(t, vm)
+    client = new_client(t, vm)
     check("QStartNoAckMode" not in client.features, client.features)
     equal(client.ask("QStartNoAckMode"), "")
-    check(client.ack, "it is left")
+    check(client.ack, "no-ack mode is on")
     equal(client.one("qC")[:2], "QC")
     equal(client.ask("D"), "OK")
 
 
 @case("line", links=LINE)
 def acks(t):
-    """serial, a reply is sent again when no ack comes, and when a NAK does"""
+    """serial, a reply is retransmitted when no ack arrives, and after a NAK"""
     vm = t.vm()
-    client = newcomer(t, vm)
+    client = new_client(t, vm)
     client.raw(frame("qC"))
     first = [client.event(), client.event()]
     equal(first[0], "+")
@@ -45,10 +45,10 @@ def acks(t):
 
 @case("line", links=LINE)
 def comes_while_running(t):
-    """serial, a debugger that comes while the last one's continue runs gets a fresh session"""
+    """serial, a debugger that attaches while the last one's continue runs gets a fresh session"""
     vm = t.vm()
     for _ in range(3):
-        client = newcomer(t, vm)
+        client = new_client(t, vm)
         client.go()
         time.sleep(0.3)
         client.close()
@@ -74,10 +74,10 @@ def noise_gdb(t):
 
 @case("line", links=LINE)
 def noise_between(t):
-    """serial, noise while nobody is there wakes no one up and stops nothing"""
+    """serial, noise while no debugger is attached stops nothing"""
     vm = t.vm()
     counter = t.elf(vm)["counter"]
-    with newcomer(t, vm) as client:
+    with new_client(t, vm) as client:
         before = client.long(counter)
         equal(client.ask("D"), "OK")
     chance = random.Random(2)
@@ -86,7 +86,7 @@ def noise_between(t):
             data = bytes(chance.randrange(256) for _ in range(25))
             line.raw(data.replace(INTERRUPT, b"").replace(b"$", b"%"))
             time.sleep(0.02)
-    client = newcomer(t, vm)
+    client = new_client(t, vm)
     check(client.long(counter) > before, "the guest was stopped")
     text_is_right(t, vm, client)
     equal(client.ask("D"), "OK")
@@ -112,11 +112,11 @@ def line_errors(t):
 def line_break(t):
     """serial, BREAK interrupts"""
     vm = t.vm()
-    client = newcomer(t, vm)
+    client = new_client(t, vm)
     for _ in range(3):
         client.go()
         check(client.quiet(0.3), "it runs")
         t.host.send_break()
         expect("^T02", client.stop())
-    equal(client.one("qC")[:2], "QC", "nothing but the interrupt has come")
+    equal(client.one("qC")[:2], "QC", "the stub got nothing but the interrupt")
     equal(client.ask("D"), "OK")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ports of virtio-serial that are particular: names, a second process, the bridge inside."""
+"""Special cases of virtio-serial ports: names, a second process, the bridge inside."""
 
 import socket
 import time
@@ -24,27 +24,27 @@ def no_such_port(t):
 
 @case("virtio")
 def busy(t):
-    """virtio, a port that another process has is told of"""
+    """virtio, a port that another process has open is reported"""
     with inside(t, f"virtio:{PORT}") as job:
         expect("is in use by another process",
                t.host.connect(f"--probe virtio:{PORT}", status=2))
         done = t.host.run(f"vmgdb-run --gdb virtio:{PORT}")
         equal(done.status, 1, done.err)
         expect("is in use by another process", done.err)
-        check(job.status is None, "the one that has it goes on")
+        check(job.status is None, "the process that has the port goes on")
         probe_here(t, f"unix:{t.host.port(PORT)}")
 
 
 @case("virtio")
 def device(t):
-    """virtio, by the name of its device"""
+    """virtio, a port by the name of its device"""
     found = t.host.run(f"grep -l '^{PORT}$' /sys/class/virtio-ports/*/name").out.split("/")[-2]
     with inside(t, f"virtio:/dev/{found}"):
         probe_here(t, f"unix:{t.host.port(PORT)}")
 
 
 def stub_outside(t):
-    """A stub out here that has dialled the port's outer end."""
+    """A stub on this machine that has connected to the port's outer end."""
     s = socket.socket(socket.AF_UNIX)
     s.connect(t.host.port(PORT))
     t.defer(s.close)
@@ -61,15 +61,15 @@ def pty_inside(t):
     said = t.host.connect("--probe serial:/tmp/vm0")
     expect("a GDB stub answers", said)
     expect("i386:x86-64", said)
-    check("D" in stub.seen, f"the stub heard {stub.seen}")
+    check("D" in stub.seen, f"the stub got {stub.seen}")
     job.kill(15)
     equal(job.wait(20), 0, job.err)
-    check(t.host.run("test -L /tmp/vm0").status != 0, "the link is left behind")
+    check(t.host.run("test -L /tmp/vm0").status != 0, "the link was not removed")
 
 
 @case("virtio")
 def pipe_inside(t):
-    """virtio, the VM outside comes late, vmgdb-connect virtio:NAME inside carries every byte"""
+    """virtio, the VM outside connects late, vmgdb-connect virtio:NAME inside carries every byte"""
     job = t.host.spawn(f"vmgdb-connect virtio:{PORT}", input=True)
     t.defer(job.kill)
     data = bytes(range(256)) * 8
@@ -97,7 +97,7 @@ def switches(t, seconds):
 
 @case("virtio")
 def listen_inside(t):
-    """virtio, vmgdb-connect --listen virtio:NAME rests while nobody is there"""
+    """virtio, vmgdb-connect --listen virtio:NAME sleeps while no peer is connected"""
     job = t.host.spawn(f"vmgdb-connect --verbose --listen virtio:{PORT} unix:/nonexistent")
     t.defer(job.kill)
     job.wait_for("waiting for a debugger", 20)
@@ -113,7 +113,7 @@ def listen_inside(t):
 
 @case("virtio arm64")
 def at_last(t):
-    """virtio, who comes when the last one's leavings are thrown away, half a second later, is heard"""
+    """virtio, a debugger that connects while the last one's bytes are discarded is answered"""
     vm = t.vm(links=["virtio"])
     for i in range(30):
         with vm.rsp() as client:

@@ -20,7 +20,7 @@ def ways_to_listen(t):
 
 @case("vsock")
 def printed(t):
-    """vsock, what vmgdb-run prints to be typed works as it stands"""
+    """vsock, the command that vmgdb-run prints works as printed"""
     with inside(t, "vsock:0") as job:
         t.host.probe(re.search(r"\| vmgdb-connect (vsock:\d+:\d+)", job.err)[1])
 
@@ -48,7 +48,7 @@ def dials(t):
 
 @case("vsock swbreak")
 def dials_gdb(t):
-    """vsock, the VM dials out, gdb outside comes by --accept and --listen"""
+    """vsock, the VM dials out, gdb outside attaches by --accept and --listen"""
     with inside(t, "vsock:1:7011,dial"):
         target = t.host.listen_for("--accept", "vsock::7011")
         elf = t.host.build / "guests/demo.elf"
@@ -62,7 +62,7 @@ def dials_gdb(t):
 
 @case("vsock")
 def allow(t):
-    """vsock, allow= refuses other CIDs by name and lets in those it lists"""
+    """vsock, allow= refuses other CIDs by name and admits those it lists"""
     with inside(t, "vsock:0,allow=77", "vsock:0,allow=77+1", "vsock:0,allow=any") as job:
         said = t.host.connect(f"--probe vsock:1:{port_of(job)}", status=2)
         expect("hung up", said)
@@ -78,7 +78,7 @@ def allow_dialled(t):
         job = t.host.spawn("vmgdb-connect --accept vsock::7009,allow=77", input=True)
         t.defer(job.kill)
         job.wait_for(r"refused: cid 1 port \d+ is not allowed", 20)
-        check(job.status is None, "it waits for the next one")
+        check(job.status is None, "it no longer waits for the next VM")
 
 
 @case("vsock")
@@ -100,10 +100,10 @@ def errors(t):
 
 @case("vsock")
 def modules(t):
-    """vsock, without its kernel modules it says which one is missing"""
+    """vsock, without its kernel modules the error names the missing one"""
     order = ("vsock", "vmw_vsock_virtio_transport_common", "vsock_loopback")
 
-    def remove(*names):  # a socket may live on for 8 s after its end
+    def remove(*names):  # a closed socket may keep its module in use for 8 s
         for name in names:
             eventually(lambda: t.host.run(f"rmmod {name}").status == 0, f"rmmod {name}")
 
@@ -125,7 +125,7 @@ def modules(t):
 
 @case("no-vsock")
 def no_modules(t):
-    """a kernel without vsock and virtio-serial is told of by name"""
+    """on a kernel without vsock and virtio-serial the errors name what is missing"""
     for arguments, text in (("vsock:1:5", "is the module vsock loaded"),
                             ("virtio:org.vmgdb.0", "is the module virtio_console loaded")):
         expect(text, t.host.connect(f"--probe {arguments}", status=2))
@@ -133,5 +133,5 @@ def no_modules(t):
 
 @case("vsock")
 def byte_exact(t):
-    """vsock, 1 MiB each way, through a bridge that dials and one that is dialled"""
+    """vsock, 1 MiB each way, through a bridge that dials and one that listens"""
     exchange_files(t.host, "--accept vsock::7008", "vsock:1:7008")

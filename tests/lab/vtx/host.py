@@ -13,13 +13,14 @@ from host import Host
 from vtx import image
 from vtx.line import KINDS, Line
 
-# What Debian's kernel does at its start that takes seconds in this emulation, and nobody needs
+# Turns off what Debian's kernel does at boot that takes seconds in this emulation and no test needs
 FAST = ("nokaslr mitigations=off cryptomgr.notests rodata=off "
         "initcall_blacklist=load_system_certificate_list,init_kprobe_trace,trace_eval_init,"
         "cubictcp_register,crypto_kdf108_init,slab_sysfs_init")
 
 # Debian's build is a debugger, which waits for the command to go on.  "slowdown" keeps the time
-# inside from running ahead of ours, however fast an idle guest is, and lets an idle one rest.
+# inside from running ahead of the time outside, however fast an idle guest is, and lets an idle
+# guest sleep.
 BOCHSRC = """\
 config_interface: textconfig
 display_library: term
@@ -70,8 +71,8 @@ class Vtx(Host):
     def _kernel_command_line(self):
         # mwait is flaky with several CPUs
         cpus = "nosmp" if self.smp == 1 else "idle=halt"
-        # When the last one closes a line as a byte comes, Bochs keeps the FIFO's interrupt, which
-        # nobody can take back any more: the line is dead for those who open it next.
+        # When the last process closes a line while a byte arrives, Bochs keeps the FIFO's interrupt raised
+        # and no process can clear it: the line does not work for the next process that opens it.
         return self.command_line("ttyS0", "console=ttyS2,115200", cpus, FAST, "lab_line=ttyS1")
 
     def _prepare(self, control, line):
@@ -79,7 +80,7 @@ class Vtx(Host):
         parameters = image.parameters(self.root, self.initramfs.stat().st_size, self.memory,
                                       self._kernel_command_line())
         (self.folder / "parameters").write_bytes(parameters)
-        (self.folder / "debugger").write_text("c\nq\n")  # go on; when that returns, quit
+        (self.folder / "debugger").write_text("c\nq\n")  # continue; when that returns, quit
         (self.folder / "bochsrc").write_text(BOCHSRC.format(
             cpu=self.cpu, smp=self.smp, memory=self.memory, rom=image.option_rom(self.folder),
             image=image, folder=self.folder, kernel=image.flat_kernel(self.root),

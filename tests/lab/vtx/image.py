@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What Bochs puts into memory so that a kernel starts there: see optrom.S.
+"""What Bochs loads into memory to start a kernel: see optrom.S.
 
     0x000d0000  option ROM: from the BIOS to the kernel
     0x00100000  boot parameters and command line
@@ -56,7 +56,9 @@ def flat_kernel(root):
 
 
 def built(name, source, argv):
-    """The path of what a compiler makes of source by argv + ["-o", path]; made anew for a new source."""
+    """The path of what a compiler makes of source by argv + ["-o", path].
+
+    It is built again when the source changes."""
     product = packages.cache() / name
     newest = max(path.stat().st_mtime for path in (source, Path(__file__)))
     with packages.locked(name):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The outer end of a serial line: ptys and unix sockets that one can attach to it.
+"""The outer end of a serial line: ptys and unix sockets that tests attach to it.
 
-Like a line, it keeps nothing: what comes while no one is attached is lost.
+Like a real line, it drops bytes that arrive while nothing is attached.
 """
 
 import contextlib
@@ -13,11 +13,11 @@ import termios
 import threading
 import tty
 
-RETRY = 0.02  # seconds until a pty that no one has open is looked at again
+RETRY = 0.02  # seconds between checks of a pty that no process has open
 
 
 class Pty:
-    """A pty whose other end may be opened and closed as one likes; it stays raw."""
+    """A pty whose other end tests may open and close at any time; it stays raw."""
 
     def __init__(self, path):
         self.master, slave = pty.openpty()
@@ -28,7 +28,7 @@ class Pty:
         self._open = False
 
     def _poll(self):
-        """Can it be read, is it open?  What one who has closed it had not read is thrown away."""
+        """Can the pty be read, is it open?  Discards what a process that has closed it had not read."""
         poll = select.poll()
         poll.register(self.master, select.POLLIN)
         events = dict(poll.poll(0)).get(self.master, 0)
@@ -48,7 +48,7 @@ class Pty:
 
     def send(self, data):
         if self._poll()[1]:
-            with contextlib.suppress(BlockingIOError):  # it does not read: lost, as on a line
+            with contextlib.suppress(BlockingIOError):  # not read: lost, as on a line
                 os.write(self.master, data)
 
     def close(self):
@@ -124,7 +124,7 @@ class Line:
         while not self._closed:
             ends = list(self._ends.values())
             owners = {fd: end for end in ends for fd in end.inputs()}
-            idle = len(owners) < len(ends)  # a pty that has to be looked at
+            idle = len(owners) < len(ends)  # there is a pty to check again
             ready = select.select([self._stream, self._wake, *owners], [], [],
                                   RETRY if idle else None)[0]
             if self._wake in ready:
@@ -145,7 +145,7 @@ class Line:
         return bool(data)
 
     def _from_outside(self, data):
-        with contextlib.suppress(OSError):  # ended: the next look at the stream tells
+        with contextlib.suppress(OSError):  # ended: the next read of the stream reports it
             self._stream.sendall(data)
 
     def close(self):

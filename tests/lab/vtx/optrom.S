@@ -4,8 +4,8 @@
  * is no boot medium, no boot loader and no decompression.  The BIOS calls it, in real mode.
  *
  * What the kernel is promised at its 64-bit entry: Linux Documentation/arch/x86/boot.rst, "64-bit
- * Boot Protocol".  The way into long mode: Intel SDM vol. 3, 9.8.5 "Initializing IA-32e Mode"; it
- * is gone in one step here, paging and protection enabled together.
+ * Boot Protocol".  The way into long mode: Intel SDM vol. 3, 9.8.5 "Initializing IA-32e Mode"; this
+ * code enters it in one step, paging and protection enabled together.
  *
  * ROM, PARAMS and KERNEL come from image.py.
  */
@@ -32,8 +32,8 @@ _start:
 	out	%al, $0x92
 
 	/*
-	 * the first 4 GiB mapped to themselves, in pages of 1 GiB: a PML4 with one entry, a PDPT with
-	 * four; flags: present, writable, accessed and dirty, a page
+	 * the first 4 GiB mapped to themselves, in pages of 1 GiB: a PML4 with one entry, a PDPT
+	 * with four; flags: present, writable, accessed and dirty, a page
 	 */
 	mov	$TABLES >> 4, %ax
 	mov	%ax, %es

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Preloaded into Bochs, for three of its ways (2.7):
+ * Preloaded into Bochs, to work around three properties of it (2.7):
  *
- * It keeps the guest's memory in blocks of 128 KiB, allocated as they are first touched, and reads
- * an image (optramimage) straight into them with no heed to where a block ends; it asks again after
- * a short read.  So a read() gives one block at most.
+ * Bochs keeps the guest's memory in blocks of 128 KiB, allocated as they are first touched, and
+ * reads an image (optramimage) straight into them without regard to where a block ends; it calls
+ * read() again after a short read. So a read() here returns one block at most.
  *
- * It sends each byte of a serial line by itself, and the second one then waits for the first one's
- * acknowledgement, 40 ms.  So its sockets do not wait.
+ * Bochs sends each byte of a serial line in a packet of its own, and the second packet then waits
+ * for the first one's acknowledgement, 40 ms.  So its sockets get TCP_NODELAY.
  *
- * It looks for a key on its terminal once in a millisecond of the guest's time, and waits for one
- * a millisecond of ours: more than half of the time.  So select() on descriptor 0 does not wait.
+ * Bochs polls its terminal for a key once in a millisecond of the guest's time, and waits a
+ * millisecond of real time for one: more than half of its time. So select() on descriptor 0 does
+ * not wait.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -31,7 +32,7 @@ ssize_t read(int fd, void *buf, size_t len)
 	return syscall(SYS_read, fd, buf, len < BLOCK ? len : BLOCK);
 }
 
-/* what read() is in a program built with -D_FORTIFY_SOURCE */
+/* -D_FORTIFY_SOURCE makes read() a call of this */
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
 {
 	return read(fd, buf, len < room ? len : room);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest that has breakpoint instructions of its own: the one at own_brk is for the guest's
- * handler, whatever a debugger does.
+ * A guest that executes breakpoint instructions itself: the brk at own_brk must reach the
+ * guest's handler, whatever a debugger does.
  */
 #include "host-tools/vmgdb-run/guests/arm64/traps.h"
 #include "host-tools/vmgdb-run/guests/platform.h"
@@ -10,7 +10,7 @@
 enum { INSN_SIZE = 4, IMMEDIATE = 0x1234, ESR_ISS = 0xffff, WRONG_STATUS = 1 };
 
 volatile unsigned long own_brk_count;
-volatile unsigned long own_brk_pc; /* as the handler found it: on the brk */
+volatile unsigned long own_brk_pc; /* the PC that the handler got: the brk's address */
 volatile unsigned long own_brk_esr;
 unsigned long rounds;
 
@@ -38,7 +38,7 @@ static void check(unsigned long n)
 	if (own_brk_count == n && own_brk_pc == (unsigned long)own_brk &&
 	    (own_brk_esr & ESR_ISS) == IMMEDIATE)
 		return;
-	print("brk: lost one\n");
+	print("brk: an exception was lost\n");
 	platform_exit(WRONG_STATUS);
 }
 

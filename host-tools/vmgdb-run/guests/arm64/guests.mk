@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The arm64 guests: which objects make which.
+# The arm64 guests: which objects each is linked from.
 
 GUEST_ARM64 := $(GUEST_SRC)/arm64
 GUEST64_CFLAGS := $(GUEST_CFLAGS) -mgeneral-regs-only -mstrict-align \

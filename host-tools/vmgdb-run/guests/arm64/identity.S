@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmu_start(): all is mapped to itself by blocks of 1 GiB (4 KiB granule, 39 bits), the first of
- * them as device memory; and once more in the upper half, from 0xffffff8000000000 on. A guest with
- * tables of its own (mmu.c) starts with these.
+ * mmu_start(): maps all memory to itself by blocks of 1 GiB (4 KiB granule, 39 bits), the
+ * first of them as device memory; and once more in the upper half, from 0xffffff8000000000 on. A
+ * guest that makes its own tables (mmu.c) starts with these.
  */
 #define BLOCK	 0x1
 #define NORMAL	 (1 << 2)		/* MAIR's attribute 1 */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Instructions and device accesses that C has no word for. */
+/* Instructions and device accesses that C can't express. */
 #ifndef VMGDB_GUESTS_ARM64_INSN_H
 #define VMGDB_GUESTS_ARM64_INSN_H
 
 #include <stdint.h>
 
-/* name: as the assembler has it, or a macro that stands for that */
+/* name: the assembler's name, or a macro that expands to it */
 #define read_sysreg(name) read_sysreg_(name)
 #define read_sysreg_(name)                                         \
 	({                                                         \
@@ -23,7 +23,7 @@ static inline void isb(void)
 	__asm__ volatile("isb" : : : "memory");
 }
 
-/* One load or store of exactly this form, which KVM can tell a VMM about. */
+/* One load or store of exactly this form, which KVM can describe in an MMIO exit. */
 static inline uint32_t read32(uint64_t addr)
 {
 	uint32_t value;

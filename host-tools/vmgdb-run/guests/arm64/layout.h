@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where things are in the guest-physical memory of an arm64 guest. vmgdb-run and the guests share
- * it; other guests find the same in the device tree. For C, assembly and linker scripts.
+ * The guest-physical address map of an arm64 machine. vmgdb-run and the guests share this file;
+ * other guests find the addresses in the device tree. For C, assembly and linker scripts.
  */
 #ifndef VMGDB_GUESTS_ARM64_LAYOUT_H
 #define VMGDB_GUESTS_ARM64_LAYOUT_H
@@ -32,7 +32,7 @@
 #define DTB_SIZE    0x10000
 #define KERNEL_ADDR 0x40080000
 
-/* of the guests alone */
+/* used by the guests alone */
 #define GUEST_CPUS 64
 #define STACK_SIZE 4096
 #define NOWHERE	   0x0a000000 /* neither memory nor a device */

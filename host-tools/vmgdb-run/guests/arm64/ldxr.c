@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest that counts by load-exclusive and store-exclusive. Stepped one by one, the loop at
- * exclusive_loop would never end.
+ * A guest that counts by load-exclusive and store-exclusive. Under plain single steps the
+ * loop at exclusive_loop would never end.
  */
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/print.h"

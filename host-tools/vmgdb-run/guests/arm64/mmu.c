@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Translation tables. All of it runs where addresses are physical ones. */
+/* Translation tables. This code runs where virtual addresses equal physical ones. */
 #include "host-tools/vmgdb-run/guests/arm64/insn.h"
 #include "host-tools/vmgdb-run/guests/arm64/mmu.h"
 
@@ -56,7 +56,7 @@ static uint64_t *entry(const struct mmu_half *half, uint64_t *table, uint64_t va
 	return table + (index & ((1ULL << (half->shift - 3)) - 1));
 }
 
-/* The entry of this level for va; tables on the way to it are made. */
+/* The entry of this level for va; makes the tables that lead to it. */
 static uint64_t *walk(struct mmu_half *half, uint64_t va, unsigned int level)
 {
 	uint64_t *table = half->root;
@@ -71,7 +71,7 @@ static uint64_t *walk(struct mmu_half *half, uint64_t va, unsigned int level)
 	return entry(half, table, va, level);
 }
 
-/* Tables are aligned to their size, so the ones of another granule must not come between. */
+/* Tables are aligned to their size, so tables of different granules must not be mixed. */
 void mmu_init(struct mmu_half *half, unsigned int shift, unsigned int va_bits)
 {
 	uint64_t size = 1ULL << shift;

@@ -35,13 +35,13 @@ uint64_t mmu_size(const struct mmu_half *half, unsigned int level);
 /* Map one page or block of this level, va and pa being multiples of its size. */
 void mmu_map(struct mmu_half *half, uint64_t va, uint64_t pa, unsigned int level, uint64_t attrs);
 
-/* Put limits on the table that the entry of this level for va points at. It is there. */
+/* Set limits in the table entry of this level for va, which must exist. */
 void mmu_limit(struct mmu_half *half, uint64_t va, unsigned int level, uint64_t limits);
 
-/* Use these. The lower half maps the running code to itself. */
+/* Switch to these tables. The lower half must map the running code to itself. */
 void mmu_use(const struct mmu_half *low, const struct mmu_half *high);
 
-/* With the MMU off between; asm, in mmu_switch.S. */
+/* Load these registers with the MMU off in between (mmu_switch.S). */
 void mmu_switch(const void *ttbr0, const void *ttbr1, uint64_t tcr);
 
 #endif

@@ -11,7 +11,7 @@ enum {
 	TIMER_IRQ = FIRST_PPI + TIMER_PPI,
 	TIMER_HZ = 100,
 	CNTV_CTL_ENABLE = 1,
-	AFF0_MAX = 16, /* so many CPUs of KVM's have the same Aff1 */
+	AFF0_MAX = 16, /* KVM numbers this many CPUs by Aff0 before it increments Aff1 */
 };
 
 static void (*sgi_handler)(uint32_t number);
@@ -62,7 +62,7 @@ static uint64_t affinity(unsigned long cpu)
 	return cpu % AFF0_MAX | (cpu / AFF0_MAX) << 8;
 }
 
-/* There are as many as PSCI will start. */
+/* There are as many CPUs as PSCI starts. */
 void platform_start_cpus(void)
 {
 	for (unsigned long cpu = 1; cpu < GUEST_CPUS; cpu++) {
@@ -71,7 +71,7 @@ void platform_start_cpus(void)
 	}
 }
 
-/* Interrupts are let in although none is sent, as a kernel has them. */
+/* Interrupts are unmasked as in a kernel, although none is sent. */
 void secondary_main(unsigned long cpu)
 {
 	__asm__ volatile("msr daifclr, #2");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Console, end and clock of the arm64 guests. Devices are at device_base + their address. */
+/* Console, exit and clock of the arm64 guests. Devices are at device_base + their address. */
 #include "host-tools/vmgdb-run/guests/arm64/insn.h"
 #include "host-tools/vmgdb-run/guests/arm64/serial.h"
 #include "host-tools/vmgdb-run/guests/platform.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the devices are mapped. */
+/* The virtual address at which the devices are mapped. */
 #ifndef VMGDB_GUESTS_ARM64_SERIAL_H
 #define VMGDB_GUESTS_ARM64_SERIAL_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From the boot protocol (vmgdb-run's arm64/boot.c) to main(), and from PSCI CPU_ON to
- * secondary_main(cpu). Frames end here: the return address is undefined for unwinders. mmu_start()
- * is the guest's; it must not use memory that it makes cacheable.
+ * secondary_main(cpu). Frames end here: the return address is undefined for unwinders. Each
+ * guest links an mmu_start(), which must not access memory that it makes cacheable.
  */
 	.cfi_sections .debug_frame
 

@@ -9,7 +9,7 @@ _start:
 	.cfi_startproc
 	.cfi_undefined x30
 	mov	x29, #0
-	adrp	x1, stack_end		/* so far its physical address */
+	adrp	x1, stack_end		/* its physical address, as the MMU is off */
 	add	x1, x1, :lo12:stack_end
 	mov	sp, x1
 	bl	mmu_start
@@ -33,13 +33,13 @@ _start:
 enter_user:
 	msr	sp_el0, x1
 	msr	elr_el1, x0
-	msr	spsr_el1, xzr		/* EL0t, interrupts let in */
+	msr	spsr_el1, xzr		/* EL0t, interrupts unmasked */
 	mov	x29, #0
 	mov	x30, #0
 	eret
 	.size	enter_user, . - enter_user
 
-	/* struct user_layout: addresses too far from here for the compiler's way */
+	/* struct user_layout: addresses beyond the compiler's PC-relative range */
 	.section .rodata
 	.balign	8
 	.global	user_layout

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions that are hard to single-step, each with a name of its own. A snippet leaves what it
- * saw in X0, which goes to the next place in step_results; how many there are is
- * step_results_count. The handlers of faults go on at X19.
+ * Instructions that are hard to single-step, each with its own label. A snippet leaves its
+ * result in X0, which is stored in the next element of step_results; their number is
+ * step_results_count. The handlers of faults resume at X19.
  */
 	.cfi_sections .debug_frame
 
@@ -11,7 +11,7 @@
 \name:
 	.endm
 
-	/* X20 is the next place */
+	/* X20 points to the next element of step_results */
 	.macro	result
 	str	x0, [x20], #8
 	.set	nresults, nresults + 1
@@ -22,7 +22,7 @@
 	add	\reg, \reg, :lo12:\symbol
 	.endm
 
-	/* no trace of what C has left in its scratch registers */
+	/* clear the values that C code has left in scratch registers */
 	.macro	scratch
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18
 	mov	x\n, #0
@@ -63,7 +63,7 @@ step_list:
 	.cfi_offset 19, -16
 	.cfi_offset 20, -8
 	address	x20, step_results
-	mov	x1, #0x200			/* debug exceptions masked alone */
+	mov	x1, #0x200			/* only debug exceptions masked */
 	msr	daif, x1
 	scratch
 
@@ -83,7 +83,7 @@ step_list:
 	msr	daif, x1
 	mrs	x0, daif
 	result
-	mov	x1, #0x300			/* interrupts let in, SErrors not */
+	mov	x1, #0x300			/* interrupts unmasked, SErrors masked */
 	msr	daif, x1
 	mrs	x0, daif
 	result
@@ -95,7 +95,7 @@ step_list:
 	mrs	x0, nzcv
 	result
 
-	snippet	step_spsel			/* another stack pointer */
+	snippet	step_spsel			/* the other stack pointer */
 	msr	spsel, #0
 	mrs	x0, spsel
 	msr	spsel, #1
@@ -166,7 +166,7 @@ step_list:
 	csel	x0, x1, xzr, lo
 	result
 
-	/* ---- exclusives: stepped one by one they never succeed ---- */
+	/* ---- exclusives: under plain single steps they never succeed ---- */
 	snippet	step_ldxr
 	address	x1, step_cell
 1:	ldxr	x0, [x1]
@@ -175,7 +175,7 @@ step_list:
 	cbnz	w3, 1b
 	result
 
-	snippet	step_ldaxr			/* as a lock is taken, with a way out */
+	snippet	step_ldaxr			/* like taking a lock, with a branch out */
 	address	x1, step_cell
 	mov	x4, #0x7fff
 1:	ldaxr	x0, [x1]
@@ -195,7 +195,7 @@ step_list:
 	cbnz	w3, 1b
 	result
 
-	snippet	step_clrex			/* an exclusive load that is given up */
+	snippet	step_clrex			/* an exclusive load without a store */
 	address	x1, step_cell
 	ldxr	x0, [x1]
 	clrex
@@ -219,7 +219,7 @@ step_list:
 1:	ldr	x0, [x1]
 	result
 
-	/* ---- what leaves the guest ---- */
+	/* ---- exits to KVM and the VMM ---- */
 	snippet	step_mmio			/* the serial port's scratch register */
 	mov	x1, #UART_ADDR
 	mov	w0, #0x5a
@@ -228,7 +228,7 @@ step_list:
 	ldrb	w0, [x1, #7]
 	result
 
-	snippet	step_mmio_gic			/* in the kernel */
+	snippet	step_mmio_gic			/* emulated in the host's kernel */
 	mov	x1, #GICD_ADDR
 	ldr	w0, [x1]
 	result
@@ -261,7 +261,7 @@ step_list:
 	udf	#0
 1:	result
 
-	snippet	step_fault			/* a load from where nothing is mapped */
+	snippet	step_fault			/* a load from an unmapped address */
 	adr	x19, 1f
 	mov	x1, #1
 	lsl	x1, x1, #37
@@ -275,7 +275,7 @@ step_list:
 	str	x0, [x1, #8]!
 1:	result
 
-	/* ---- debug exceptions of its own ---- */
+	/* ---- the guest's own debug exceptions ---- */
 	snippet	step_own_watch
 	address	x1, step_cell
 	msr	dbgwvr0_el1, x1
@@ -308,13 +308,13 @@ step_list:
 	result
 
 	/* ---- hints and interrupts ---- */
-	snippet	step_wfe			/* the event is there */
+	snippet	step_wfe			/* the event is set */
 	sevl
 	wfe
 	mov	x0, #1
 	result
 
-	snippet	step_wfe_idle			/* it is not: what wakes up is the timer */
+	snippet	step_wfe_idle			/* not set: the timer wakes the CPU */
 	address	x0, step_has_irqs
 	ldr	w0, [x0]
 	cbz	w0, 1f
@@ -333,7 +333,7 @@ step_list:
 	mov	x0, #2
 	result
 
-	snippet	step_wfi			/* one is pending, but masked, when wfi is reached */
+	snippet	step_wfi			/* an interrupt is pending, but masked */
 	address	x0, step_may_halt
 	ldr	w0, [x0]
 	cbz	w0, 1f
@@ -343,11 +343,11 @@ step_list:
 	msr	daifclr, #2
 1:	scratch
 
-	snippet	step_free_wfi			/* they come here at the latest */
-	bl	step_irqs_have_come
+	snippet	step_free_wfi			/* pending interrupts are taken here */
+	bl	step_irqs_all_taken
 	scratch
 
-	snippet	step_wfi_idle			/* none is pending, or the timer's at most */
+	snippet	step_wfi_idle			/* none pending but the timer's */
 	address	x0, step_has_irqs
 	ldr	w0, [x0]
 	cbz	w0, 1f
@@ -355,7 +355,7 @@ step_list:
 1:	mov	x0, #3
 	result
 
-	snippet	step_irq			/* comes between two ordinary instructions */
+	snippet	step_irq			/* taken between two ordinary instructions */
 	address	x0, step_has_irqs
 	ldr	w0, [x0]
 	cbz	w0, 1f
@@ -365,7 +365,7 @@ step_list:
 1:	scratch
 
 	snippet	step_free_irq
-	bl	step_irqs_have_come
+	bl	step_irqs_all_taken
 	scratch
 
 	.global	step_done

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the snippets of step_list run into on arm64. Faults go on at X19. */
+/*
+ * Handlers of the exceptions that the snippets of step_list raise on arm64. Faults resume at X19.
+ */
 #include "host-tools/vmgdb-run/guests/arm64/gic.h"
 #include "host-tools/vmgdb-run/guests/arm64/insn.h"
 #include "host-tools/vmgdb-run/guests/arm64/traps.h"
@@ -23,7 +25,7 @@ void step_done(void);
 
 volatile unsigned long step_own_traps;
 
-/* Anywhere but in the list they are this guest's own fault. */
+/* An exception outside step_list is a bug of this guest. */
 static void note(struct frame *frame)
 {
 	if (frame->pc < (unsigned long)step_list || frame->pc > (unsigned long)step_done)
@@ -62,7 +64,10 @@ static void note_own(struct frame *frame)
 	step_note(frame->esr, frame->pc, frame->pstate);
 }
 
-/* They come before what they are for: without them it is done. */
+/*
+ * These exceptions come before the access or instruction: the handler turns them off, and it is
+ * executed.
+ */
 static void own_watch(struct frame *frame)
 {
 	note_own(frame);
@@ -76,7 +81,7 @@ static void own_break(struct frame *frame)
 	write_sysreg(dbgbcr0_el1, 0);
 }
 
-/* A guest that steps itself (Arm ARM, D2.12): OWN_STEPS exceptions, then it lets go. */
+/* A guest that steps itself (Arm ARM, D2.12): OWN_STEPS exceptions, then it stops stepping. */
 static void own_step(struct frame *frame)
 {
 	static unsigned int n;

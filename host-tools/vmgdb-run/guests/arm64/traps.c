@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Exceptions of the arm64 guests. One that nobody expects ends the guest. */
+/* Exceptions of the arm64 guests. An exception without a handler ends the guest. */
 #include "host-tools/vmgdb-run/guests/arm64/traps.h"
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/print.h"
 
 enum { EXCEPTION_STATUS = 100, KIND_SYNC = 0, KIND_IRQ = 1, ESR_EC_SHIFT = 26 };
 
-/* Handlers by exception class, then that of interrupts, then that of all else: none. */
+/* Handlers by exception class, then that of interrupts, then that of all others: none. */
 enum { SLOT_IRQ = EC_MAX, SLOT_OTHER, SLOTS };
 
 void trap(struct frame *frame);

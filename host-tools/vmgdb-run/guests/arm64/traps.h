@@ -22,11 +22,11 @@ enum {
 	EC_MAX = 0x40,
 };
 
-/* Let handler have the synchronous exceptions of a class; let it have interrupts. */
+/* Set the handler of a class of synchronous exceptions; set the handler of interrupts. */
 void trap_handle(unsigned int ec, trap_handler *handler);
 void trap_handle_irq(trap_handler *handler);
 
-/* Print a line on it and end the guest. */
+/* Print the exception and end the guest. */
 _Noreturn void trap_unexpected(const struct frame *frame);
 
 #endif

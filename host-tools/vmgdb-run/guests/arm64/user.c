@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A kernel and a user program: the kernel is mapped in the upper half for EL1 alone, the program
- * (userland.c) in the lower half, each page with the rights that its section has. After start the
+ * (userland.c) in the lower half, each page with the access rights of its section. After start the
  * kernel runs only when the program calls, by svc.
  */
 #include "host-tools/vmgdb-run/guests/arm64/insn.h"
@@ -12,7 +12,7 @@
 
 enum { SHIFT = 12, PAGE_LEVEL = 3, VA_BITS = 48, RAM_LEVEL = 1 };
 
-/* By the linker; starthigh.S has the values. Those of the kernel are virtual. */
+/* Linker symbols, whose values are in starthigh.S. The kernel's are virtual addresses. */
 struct user_layout {
 	uint64_t kernel_base;
 	uint64_t text_start, rodata_start, data_start, data_end;
@@ -66,7 +66,7 @@ static void map_user(const struct user_layout *l)
 		  PTE_NORMAL | PTE_USER | PTE_XN);
 }
 
-/* Where all is at its physical address: makes the tables, and uses those of the upper half. */
+/* Runs at physical addresses: makes the tables, and enables those of the upper half. */
 void low_main(void)
 {
 	mmu_init(&low, SHIFT, VA_BITS);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How the user program calls. Linked into it. */
+/* System calls of the user program, which this file is linked into. */
 #include "host-tools/vmgdb-run/guests/userland.h"
 
 unsigned long user_call(unsigned long n)

@@ -68,7 +68,7 @@ trap_common:
 	.cfi_rel_offset 30, 8 * 30
 	add	x2, sp, #FRAME_SIZE
 	mrs	x3, sp_el0
-	cmp	x1, #8			/* from 8 on: out of EL0 */
+	cmp	x1, #8			/* from 8 on: taken from EL0 */
 	csel	x2, x2, x3, lo
 	str	x2, [sp, #FRAME_SP]
 	.cfi_rel_offset 31, FRAME_SP

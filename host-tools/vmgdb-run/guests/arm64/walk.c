@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest with translation tables of many forms: both halves, pages and blocks, all kinds of
- * rights, holes at every level. It asks the processor what each address of va[] translates to and
- * keeps the answers (PAR_EL1): par[] for reads, par_write[] and par_user[] for others.
+ * rights, holes at every level. It has the processor translate each address of va[]
+ * and stores the results (PAR_EL1): par[] for reads, par_write[] and par_user[] for others.
  *
- * Then it runs on with these tables, and counts in walk_count through an alias in the upper half.
+ * Then the guest keeps these tables, and counts in walk_count through an alias in the upper half.
  */
 #include "host-tools/vmgdb-run/guests/arm64/insn.h"
 #include "host-tools/vmgdb-run/guests/arm64/mmu.h"
@@ -23,7 +23,7 @@ uint64_t par_user[VA_MAX];  /* AT S1E0R */
 unsigned long va_count;
 
 unsigned char walk_page[GRANULE_MAX] __attribute__((aligned(GRANULE_MAX)));
-volatile unsigned long *walk_count; /* at the beginning of walk_page, by its alias */
+volatile unsigned long *walk_count; /* the beginning of walk_page, through its alias */
 
 void walk_loop(void);
 
@@ -34,7 +34,7 @@ static void add(uint64_t address)
 	va[va_count++] = address;
 }
 
-/* One page or block, asked for at its beginning, within, and at its end. */
+/* One page or block: translate its beginning, an address within, and its end. */
 static void map(struct mmu_half *half, uint64_t address, uint64_t pa, unsigned int level,
 		uint64_t attrs)
 {
@@ -46,7 +46,7 @@ static void map(struct mmu_half *half, uint64_t address, uint64_t pa, unsigned i
 	add(address + size - 1);
 }
 
-/* ---- the lower half: the guest itself, and some more ---- */
+/* ---- the lower half: the guest itself, and test pages ---- */
 
 static void map_devices(void)
 {
@@ -105,9 +105,12 @@ static void map_high(void)
 	walk_count = (volatile unsigned long *)base;
 }
 
-/* ---- the processor's word ---- */
+/* ---- the processor's translations ---- */
 
-/* ID_AA64MMFR0_EL1: TGran4 and TGran64 are 0 where they are there, TGran16 is not. */
+/*
+ * ID_AA64MMFR0_EL1: TGran4 and TGran64 are 0 where the CPU has the granule, TGran16 is nonzero
+ * there.
+ */
 static int has_granule(void)
 {
 	uint64_t id = read_sysreg(id_aa64mmfr0_el1);

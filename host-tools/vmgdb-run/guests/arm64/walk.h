@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What makes walk4k, walk16k and walk64k out of walk.c. */
+/* The parameters by which walk.c becomes walk4k, walk16k or walk64k. */
 #ifndef VMGDB_GUESTS_ARM64_WALK_H
 #define VMGDB_GUESTS_ARM64_WALK_H
 

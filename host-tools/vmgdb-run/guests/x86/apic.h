@@ -12,11 +12,11 @@ enum {
 	APIC_STARTUP_OTHERS = 0xc4600, /* and a page number */
 };
 
-/* Send an interrupt; the end of one's own handler. */
+/* Send an interrupt; end the interrupt in its handler. */
 void apic_send(uint32_t command);
 void apic_eoi(void);
 
-/* The timer comes once more, after so many nanoseconds, and then not until it is started again. */
+/* The timer fires once more, after so many nanoseconds, and then not until it is started again. */
 void apic_one_shot(uint32_t ns);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What vmgdb-run tells an x86 guest about its machine. Shared by the two: x86/boot.c has the boot
- * protocol.
+ * What vmgdb-run passes to an x86 guest about its machine. vmgdb-run and the guests share this
+ * file; x86/boot.c has the boot protocol.
  */
 #ifndef VMGDB_GUESTS_BOOTINFO_H
 #define VMGDB_GUESTS_BOOTINFO_H
@@ -14,7 +14,7 @@ struct boot_info {
 	uint64_t mem_size; /* bytes; those above 3 GiB begin at 4 GiB */
 };
 
-/* The guest's copy of it, by its start code. */
+/* The copy that the guest's start code makes. */
 extern struct boot_info boot_info;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The GDT of the 64-bit guests. The order is the one that syscall and sysret want. */
+/* The GDT of the 64-bit guests. syscall and sysret require this order. */
 #include "host-tools/vmgdb-run/guests/x86/gdt.h"
 
 static uint64_t gdt[] = {

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* What lgdt and lidt take. */
+/* The operand of lgdt and lidt. */
 struct __attribute__((packed)) table_pointer {
 	uint16_t limit;
 	const void *base;
@@ -13,7 +13,7 @@ struct __attribute__((packed)) table_pointer {
 
 extern const struct table_pointer gdt_pointer;
 
-/* Let interrupts of ring 3 come in on this stack. */
+/* Set the stack for interrupts taken in ring 3. */
 void tss_load(uint64_t rsp0);
 
 #endif

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The x86 guests: which objects, of which mode, make which.
+# The x86 guests: which objects, for which mode, each is linked from.
 
 GUEST_X86 := $(GUEST_SRC)/x86
 GUEST64_CFLAGS := $(GUEST_CFLAGS) -m64 -mgeneral-regs-only -mno-red-zone -fcf-protection=none \
@@ -36,7 +36,7 @@ $(GUESTS64): $(GUEST_X86)/flat.ld
 	$(call say,LD)
 	$(CC) -m64 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/flat.ld -o $@ $(filter %.o,$^)
 
-# A kernel in the upper half: the same sources, compiled for there
+# A kernel in the upper half: the same sources, compiled for its addresses
 
 guest64k = $(patsubst %,$(O)/obj/guest64k/%.o,$(1))
 
@@ -56,7 +56,7 @@ $(O)/guests/user.elf: $(call guest64k,x86/starthigh x86/user x86/usercall x86/gd
 	$(call say,LD)
 	$(CC) -m64 $(GUEST_LDFLAGS) -Wl,-T,$(GUEST_X86)/user.ld -o $@ $(filter %.o,$^)
 
-# 32-bit, and what starts in 16-bit real mode
+# 32-bit guests, and those that start in 16-bit real mode
 
 GUEST32_CFLAGS := $(GUEST_CFLAGS) -m32 -mgeneral-regs-only -fcf-protection=none \
 	-include $(GUEST_X86)/layout.h

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Instructions that C has no word for. */
+/* Instructions that C can't express. */
 #ifndef VMGDB_GUESTS_X86_INSN_H
 #define VMGDB_GUESTS_X86_INSN_H
 

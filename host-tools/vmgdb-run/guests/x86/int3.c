@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest that has breakpoint instructions of its own: the one at own_int3 is for the guest's
- * handler, whatever a debugger does.
+ * A guest that executes breakpoint instructions itself: the int3 at own_int3 must reach the
+ * guest's handler, whatever a debugger does.
  */
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/print.h"
@@ -10,7 +10,7 @@
 enum { VECTOR_BREAKPOINT = 3, WRONG_STATUS = 1 };
 
 volatile unsigned long own_int3_count;
-volatile unsigned long own_int3_rip; /* as the handler found it: after the int3 */
+volatile unsigned long own_int3_rip; /* the RIP that the handler got: the address after the int3 */
 unsigned long rounds;
 
 extern const unsigned char own_int3[];
@@ -34,7 +34,7 @@ static void check(unsigned long n)
 {
 	if (own_int3_count == n && own_int3_rip == (unsigned long)own_int3 + 1)
 		return;
-	print("int3: lost one\n");
+	print("int3: an exception was lost\n");
 	platform_exit(WRONG_STATUS);
 }
 

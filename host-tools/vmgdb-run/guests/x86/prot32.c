@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * 32-bit protected mode: main calls tick32 calls leaf32. Three guests come of it, by what they are
- * linked with: prot32 (nopaging.c), page32 (page32.c) and pae32 (pae32.c).
+ * 32-bit protected mode: main calls tick32 calls leaf32. Three guests are linked from this file,
+ * with different paging code: prot32 (nopaging.c), page32 (page32.c) and pae32 (pae32.c).
  */
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/print.h"
@@ -12,7 +12,7 @@ unsigned long last32;
 unsigned long phase32; /* 1: before paging, 2: after */
 unsigned char test_data32[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
-/* counter32 by its second address. */
+/* counter32 at its alias. */
 volatile unsigned long *alias32;
 
 unsigned long leaf32(unsigned long n);

@@ -8,7 +8,7 @@
 
 void secondary_main(unsigned long cpu);
 
-/* trampoline.S; where it wants CR3, from its beginning */
+/* trampoline.S; the offset at which it reads CR3 */
 extern const unsigned char trampoline[];
 extern const unsigned long trampoline_size, trampoline_cr3;
 
@@ -25,7 +25,7 @@ void platform_start_cpus(void)
 	apic_send(APIC_STARTUP_OTHERS | TRAMPOLINE >> 12);
 }
 
-/* Interrupts are let in although none is sent, as a kernel has them. */
+/* Interrupts are unmasked as in a kernel, although none is sent. */
 void secondary_main(unsigned long cpu)
 {
 	idt_load();

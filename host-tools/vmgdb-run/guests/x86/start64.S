@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From vmgdb-run's boot protocol (x86/boot.c) to main(), with interrupts let in, although nothing
- * sends one yet: a guest that keeps them out keeps out its host's as well where VT-x is emulated by
- * Bochs. Frames end here: the return address is undefined for unwinders.
+ * From vmgdb-run's boot protocol (x86/boot.c) to main(), with interrupts unmasked, although none
+ * is sent yet: a guest that masks interrupts masks its host's, too, where Bochs emulates VT-x.
+ * Frames end here: the return address is undefined for unwinders.
  */
 	.cfi_sections .debug_frame
 	.section .text.start, "ax"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions that are hard to single-step, each with a name of its own. A snippet leaves what it
- * saw in RAX, which goes to the next place in step_results; how many there are is
- * step_results_count. The handlers of faults go on at RBX.
+ * Instructions that are hard to single-step, each with its own label. A snippet leaves its
+ * result in RAX, which is stored in the next element of step_results; their number is
+ * step_results_count. The handlers of faults resume at RBX.
  */
 	.text
 	.set	nresults, 0
@@ -28,7 +28,7 @@
 	xor	%eax, %eax
 	.endm
 
-	/* no trace of what C has left in its scratch registers */
+	/* clear the values that C code has left in scratch registers */
 	.macro	scratch
 	xor	%eax, %eax
 	xor	%ecx, %ecx
@@ -41,7 +41,7 @@
 	xor	%r11d, %r11d
 	.endm
 
-	/* LSTAR is RAX */
+	/* write RAX to LSTAR */
 	.macro	lstar
 	mov	%rax, %rdx
 	shr	$32, %rdx
@@ -210,7 +210,7 @@ step_list:
 	mov	%ecx, %eax
 	result
 
-	snippet	step_rep_cmpsb		/* ends early, by what it finds */
+	snippet	step_rep_cmpsb		/* ends early, at a difference */
 	lea	step_source(%rip), %rsi
 	lea	step_buffer(%rip), %rdi
 	movb	$0, 5(%rdi)
@@ -227,7 +227,7 @@ step_list:
 	mov	step_buffer(%rip), %rax
 	result
 
-	/* ---- what leaves the guest ---- */
+	/* ---- exits to KVM and the VMM ---- */
 	snippet	step_out
 	mov	$0x3ff, %edx		/* the serial port's scratch register */
 	mov	$0x5a, %eax
@@ -236,13 +236,13 @@ step_list:
 	in	%dx, %al
 	result
 
-	snippet	step_mmio		/* where nothing is */
+	snippet	step_mmio		/* an unmapped address */
 	mov	$0xd0000000, %ecx
 	movl	$0x1234, (%rcx)
 	mov	(%rcx), %eax
 	result
 
-	snippet	step_mmio_apic		/* in the kernel */
+	snippet	step_mmio_apic		/* emulated in the host's kernel */
 	mov	$0xfee00030, %ecx
 	mov	(%rcx), %eax
 	result
@@ -340,7 +340,7 @@ step_syscall_entry:
 	lstar
 	sti
 
-	/* ---- debug exceptions of its own ---- */
+	/* ---- the guest's own debug exceptions ---- */
 	snippet	step_own_steps		/* one for each instruction up to the second popf */
 	pushf
 	orq	$0x100, (%rsp)
@@ -352,7 +352,7 @@ step_syscall_entry:
 	popf
 	result
 
-	snippet	step_own_steps_int	/* an interrupt by instruction holds them back for itself */
+	snippet	step_own_steps_int	/* int n clears TF while its handler runs */
 	known_flags
 	pushf
 	orq	$0x100, (%rsp)
@@ -392,7 +392,7 @@ step_syscall_entry:
 2:	scratch
 
 	/* ---- interrupts ---- */
-	snippet	step_hlt		/* one is pending when hlt is reached */
+	snippet	step_hlt		/* an interrupt is pending at the hlt */
 	cmpl	$0, step_may_halt(%rip)
 	je	1f
 	cli
@@ -401,11 +401,11 @@ step_syscall_entry:
 	hlt
 1:	scratch
 
-	snippet	step_free_hlt		/* they come here at the latest */
-	call	step_irqs_have_come
+	snippet	step_free_hlt		/* pending interrupts are taken here */
+	call	step_irqs_all_taken
 	scratch
 
-	snippet	step_irq		/* comes between two ordinary instructions */
+	snippet	step_irq		/* taken between two ordinary instructions */
 	cmpl	$0, step_has_irqs(%rip)
 	je	1f
 	call	step_send_irq
@@ -414,7 +414,7 @@ step_syscall_entry:
 1:	scratch
 
 	snippet	step_free_irq
-	call	step_irqs_have_come
+	call	step_irqs_all_taken
 	scratch
 	cmpl	$0, step_may_idle(%rip)
 	je	step_idle_done
@@ -423,7 +423,7 @@ step_syscall_entry:
 	scratch
 	sti
 	.global	step_idle
-step_idle:				/* none is pending */
+step_idle:				/* no interrupt is pending */
 	hlt
 	call	platform_start_timer
 step_idle_done:

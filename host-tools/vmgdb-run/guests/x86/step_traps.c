@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the snippets of step_list run into on x86. Faults go on at RBX. */
+/* Handlers of the exceptions that the snippets of step_list raise on x86. Faults resume at RBX. */
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/step.h"
 #include "host-tools/vmgdb-run/guests/x86/apic.h"
@@ -22,7 +22,7 @@ enum {
 	MSR_LSTAR = 0xc0000082,
 	MSR_SFMASK = 0xc0000084,
 	EFER_SCE = 1 << 0,
-	SFMASK = 0x47700, /* as Linux has it */
+	SFMASK = 0x47700, /* Linux's value */
 
 	IDLE_NS = 500 * 1000 * 1000,
 
@@ -42,11 +42,11 @@ void step_done(void);
 
 volatile unsigned long step_own_traps;
 
-/* A debugger may set it before the first round: a guest's own debug registers end the emulator that
- * is the svm lab. */
+/* A debugger may set step_own_slots before the first round. QEMU, which is the svm lab, aborts when a
+ * guest uses debug registers. */
 volatile unsigned int step_own_slots;
 
-/* Anywhere but in the list they are this guest's own fault. */
+/* An exception outside step_list is a bug of this guest. */
 static void note(struct frame *frame)
 {
 	if (frame->rip < (unsigned long)step_list || frame->rip > (unsigned long)step_done)
@@ -56,9 +56,9 @@ static void note(struct frame *frame)
 }
 
 /*
- * RF, which a fault has saved, is for the instruction that is tried again; QEMU would keep it until
- * the next exit, so that it showed whether there was one. Ring 3 has no faults of its own: it ends by
- * one where KVM knows no syscall from there.
+ * A fault saves RF for the instruction that is executed again; QEMU would keep RF until the next
+ * exit, so the state would show whether there was one. In ring 3 no snippet faults: a fault there
+ * means that KVM can't emulate syscall from ring 3.
  */
 static void fault(struct frame *frame)
 {
@@ -71,7 +71,7 @@ static void fault(struct frame *frame)
 	}
 }
 
-/* Before an instruction that is a breakpoint, behind all else (Intel SDM vol. 3, 17.3.1). */
+/* An instruction breakpoint is a fault, all others are traps (Intel SDM vol. 3, 17.3.1). */
 static void own_trap(struct frame *frame)
 {
 	unsigned long dr6 = read_dr6();
@@ -101,8 +101,10 @@ void step_wake_later(void)
 	apic_one_shot(IDLE_NS);
 }
 
-/* Pages of 2 MiB, mapped one to one: ring 3 may use that of the code and that of the stack. */
-static void let_user(const void *address)
+/*
+ * Pages of 2 MiB, mapped one to one: ring 3 may access the page of the code and that of the stack.
+ */
+static void allow_user(const void *address)
 {
 	unsigned long va = (unsigned long)address;
 	uint64_t *table = (uint64_t *)(read_cr3() & PTE_ADDR);
@@ -120,8 +122,8 @@ static void init_rings(void)
 	static unsigned char stack[STACK_SIZE] __attribute__((aligned(16)));
 	unsigned char here;
 
-	let_user((const void *)step_list);
-	let_user(&here);
+	allow_user((const void *)step_list);
+	allow_user(&here);
 	write_cr3(read_cr3());
 	tss_load((uint64_t)stack + sizeof(stack));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* IDT and traps of the 64-bit guests. One that nobody expects ends the guest. */
+/* IDT and traps of the 64-bit guests. A trap without a handler ends the guest. */
 #include "host-tools/vmgdb-run/guests/platform.h"
 #include "host-tools/vmgdb-run/guests/print.h"
 #include "host-tools/vmgdb-run/guests/x86/traps.h"
@@ -56,7 +56,7 @@ void idt_handle(unsigned int vector, trap_handler *handler)
 	handlers[vector] = handler;
 }
 
-void idt_let_user(unsigned int vector)
+void idt_allow_user(unsigned int vector)
 {
 	set_gate(vector, GATE_INTERRUPT | GATE_DPL3);
 }

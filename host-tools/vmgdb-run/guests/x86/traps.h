@@ -14,17 +14,17 @@ struct frame {
 
 typedef void trap_handler(struct frame *frame);
 
-/* An IDT in which every exception prints a line and ends the guest, loaded. */
+/* Set up and load an IDT in which every exception prints a line and ends the guest. */
 void idt_init(void);
 
-/* Load it on another CPU. */
+/* Load the IDT on another CPU. */
 void idt_load(void);
 
-/* Let handler have the vector; let int instructions of ring 3 reach it. */
+/* Set the vector's handler; allow int instructions of ring 3 to reach it. */
 void idt_handle(unsigned int vector, trap_handler *handler);
-void idt_let_user(unsigned int vector);
+void idt_allow_user(unsigned int vector);
 
-/* Print a line on it and end the guest. */
+/* Print the exception and end the guest. */
 _Noreturn void trap_unexpected(const struct frame *frame);
 
 #endif

@@ -16,7 +16,7 @@ void approach(unsigned long n)
 	approaches = n;
 }
 
-/* An exception without an IDT. */
+/* Raise an exception without an IDT. */
 _Noreturn void fall(void)
 {
 	static const struct table_pointer none;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A kernel and a user program: the kernel is mapped in the upper half for ring 0 alone, the program
- * (userland.c) in the lower half, each page with the rights that its section has. After start the
+ * (userland.c) in the lower half, each page with the access rights of its section. After start the
  * kernel runs only when the program calls, by int 0x80 or syscall.
  */
 #include "host-tools/vmgdb-run/guests/userland.h"
@@ -31,7 +31,7 @@ enum {
 
 #define PTE_NX (1UL << 63)
 
-/* by the linker script */
+/* symbols of the linker script */
 extern unsigned char kernel_base[], text_start[], rodata_start[], data_start[], data_end[];
 extern unsigned char user_text_start[], user_text_end[], user_text_phys[];
 extern unsigned char user_data_start[], user_data_end[], user_data_phys[];
@@ -89,8 +89,8 @@ static void int80(struct frame *frame)
 }
 
 /*
- * Where KVM runs its guest by emulation int is not known to it in ring 3, and syscall does not
- * get to ring 0: do without.
+ * A KVM that emulates its guests knows no int in ring 3, and its syscall does not enter ring
+ * 0: the handler serves the call instead.
  */
 static void undefined(struct frame *frame)
 {
@@ -107,7 +107,7 @@ static void init_syscalls(void)
 {
 	idt_init();
 	idt_handle(INT_SYSCALL, int80);
-	idt_let_user(INT_SYSCALL);
+	idt_allow_user(INT_SYSCALL);
 	idt_handle(VECTOR_UNDEFINED, undefined);
 	tss_load((uint64_t)kernel_stack_end);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);

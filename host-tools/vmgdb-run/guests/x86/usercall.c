@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How the user program calls: by int and by syscall in turn. Linked into it. */
+/*
+ * System calls of the user program, which this file is linked into: by int and by syscall in turn.
+ */
 #include "host-tools/vmgdb-run/guests/userland.h"
 #include "host-tools/vmgdb-run/guests/x86/usercall.h"
 

@@ -45,7 +45,7 @@ static const char *brk_any_debugging(struct vm *m)
 	return NULL;
 }
 
-/* The guest's handler has seen what the processor would have saved for it. */
+/* The guest's handler has read what the processor would have saved. */
 static const char *handled(struct vm *m, uint64_t pstate)
 {
 	const struct arm64_state *s = vm_state(m, ARM64_BANK_X);
@@ -54,7 +54,7 @@ static const char *handled(struct vm *m, uint64_t pstate)
 	CHECK(s->x[21] == 0xf2000123, "ESR_EL1 %#lx", s->x[21]);
 	CHECK(s->x[22] == pstate, "SPSR_EL1 %#lx, not %#lx", s->x[22], pstate);
 	CHECK(s->x[24] == PSTATE_DAIF, "DAIF %#lx in the handler", s->x[24]);
-	CHECK(s->x[0] == 1, "it did not go on after the BRK");
+	CHECK(s->x[0] == 1, "the guest did not go on after the BRK");
 	return NULL;
 }
 
@@ -86,7 +86,10 @@ static const char *brk_reinjected(struct vm *m)
 	return NULL;
 }
 
-/* With nothing armed a BRK is the guest's: it goes on by itself, to where there is nothing. */
+/*
+ * With nothing armed a BRK is the guest's: the guest handles it and goes on, to an access of no
+ * memory.
+ */
 static const char *brk_undebugged(struct vm *m)
 {
 	uint32_t *end = vm_mem(m, vm_address(s_brk) + 8);
@@ -128,9 +131,10 @@ static const char *exec_again(struct vm *m)
 		CHECK(!vm_run(m, &w, &t) && t.kind == TRAP_EXEC && t.pc == at,
 		      "entry %d: kind %u at %#lx", i, t.kind, t.pc);
 	w.step = true;
-	CHECK(!vm_run(m, &w, &t) && t.kind == TRAP_EXEC && t.pc == at, "a step gets over it");
+	CHECK(!vm_run(m, &w, &t) && t.kind == TRAP_EXEC && t.pc == at,
+	      "a step executed the instruction at the slot");
 	CHECK(!vm_run(m, &step, &t) && t.kind == TRAP_STEP && t.pc == at + 4,
-	      "a step without it does not: kind %u at %#lx", t.kind, t.pc);
+	      "a step without the slot: kind %u at %#lx", t.kind, t.pc);
 	return NULL;
 }
 
@@ -228,11 +232,11 @@ static const char *watch_before(struct vm *m)
 	      t.syndrome[0]);
 	CHECK(t.syndrome[1] == DATA + 8, "FAR %#lx", t.syndrome[1]);
 	CHECK(!vm_run(m, &w, &t) && t.kind == TRAP_WATCH && t.pc == vm_address(s_access) + 12,
-	      "it does not fire again from where it stopped");
+	      "the watchpoint does not fire again at the same PC");
 	return NULL;
 }
 
-/* An access from below the watched bytes still names the slot. */
+/* An access that begins below the watched bytes is still attributed to the slot. */
 static const char *watch_wide(struct vm *m)
 {
 	struct debug_control w = slot(HW_WRITE, DATA + 12, 4);
@@ -289,7 +293,7 @@ static const char *vmm_debugging(struct vm *m)
 
 /* ---- how many ---------------------------------------------------------------------------- */
 
-/* All that are counted work, each in its place, and one more is refused. */
+/* Every slot that is counted works, at its own index, and one more is refused. */
 static const char *slots_all(struct vm *m)
 {
 	const unsigned int nexec = m->k->caps.exec_slots, nwatch = m->k->caps.watch_slots;
@@ -328,7 +332,7 @@ static const char *slots_beyond(struct vm *m)
 	dbg.arch.dbg_bcr[n] = 0x1e7;
 	vm_start(m, s_nops, PSTATE_DAIF);
 	vm_flush(m);
-	CHECK(!ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &dbg), "KVM refuses it by itself");
+	CHECK(!ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &dbg), "KVM refuses the control");
 	CHECK(!ioctl(m->vcpu, KVM_RUN, 0) && m->run->exit_reason == KVM_EXIT_DEBUG &&
 		      m->run->debug.arch.hsr >> 26 == 0x3c,
 	      "slot %u, beyond the last, fires", n);
@@ -346,7 +350,7 @@ static const char *flags(struct vm *m)
 
 const struct fact debug_facts[] = {
 	{ "brk exits with PC on it", brk_exit, NULL },
-	{ "brk is taken by any debugging", brk_any_debugging, NULL },
+	{ "brk exits with any guest debugging", brk_any_debugging, NULL },
 	{ "brk is the guest's when nothing is armed", brk_undebugged, NULL },
 	{ "brk reinjected by registers", brk_reinjected, NULL },
 	{ "the VMM's own debugging is kept", vmm_debugging, NULL },
@@ -359,8 +363,8 @@ const struct fact debug_facts[] = {
 	{ "watch fires before the access", watch_before, NULL },
 	{ "watch of part of an access", watch_wide, NULL },
 	{ "watch of an atomic access", watch_atomic, NULL },
-	{ "slots, all that are counted", slots_all, NULL },
-	{ "slots beyond them are ignored by KVM", slots_beyond, NULL },
+	{ "slots, every counted one fires", slots_all, NULL },
+	{ "slots beyond the counted ones are ignored by KVM", slots_beyond, NULL },
 	{ "debug flags unknown to KVM are refused", flags, NULL },
 	{ 0 },
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What runs in the probe's VM, copied to CODE there. Position independent. A snippet starts at its
- * label and ends with END_BRK, which is the probe's; any other BRK is the guest's own.
+ * label and ends with END_BRK, which is the probe's; any other BRK is the guest's.
  */
 	.arch	armv8.3-a+sve
 	.section .rodata
@@ -33,7 +33,10 @@ irq:	mov	x13, #0x1d
 1:	b	1b
 other:	b	other
 
-/* Remembers what it sees; goes on after what does not do so by itself. x20 to x24 are its own. */
+/*
+ * The handler records what it finds, and skips an instruction that would fault again. It uses x20
+ * to x24.
+ */
 sync:	mrs	x20, elr_el1
 	mrs	x21, esr_el1
 	mrs	x22, spsr_el1
@@ -41,7 +44,7 @@ sync:	mrs	x20, elr_el1
 	lsr	x23, x21, #26
 	cmp	x23, #0x15		/* SVC */
 	b.eq	1f
-	cmp	x23, #0x1		/* WFI, WFE: gone past */
+	cmp	x23, #0x1		/* WFI, WFE: skipped */
 	add	x23, x20, #4
 	msr	elr_el1, x23
 1:	eret
@@ -89,7 +92,7 @@ snippet s_exclusive
 	cbnz	x4, 1b
 	brk	#END_BRK
 
-snippet s_compare		/* leaves the sequence by its branch, then goes through with it */
+snippet s_compare		/* takes the branch out of the sequence, then completes the sequence */
 	mov	w5, #77
 	str	w5, [x0]
 	mov	w6, #88
@@ -133,7 +136,7 @@ snippet s_svc
 	mrs	x1, daif
 	brk	#END_BRK
 
-snippet s_eret			/* EL1t with I clear and F set, and back to EL1h by hand */
+snippet s_eret			/* EL1t with I clear and F set, and back to EL1h by msr */
 	adr	x1, 1f
 	msr	elr_el1, x1
 	mov	x1, #0x44

@@ -38,7 +38,7 @@ static const struct reg_desc *find(struct vm *m, const char *name)
 	return r;
 }
 
-/* A register of up to 64 bits by its name, as the debugger has it. */
+/* A register of up to 64 bits by its name, as the debugger reads it. */
 static uint64_t value(struct vm *m, const char *name)
 {
 	const struct reg_desc *r = find(m, name);
@@ -112,7 +112,7 @@ static const char *general_round_trip(struct vm *m)
 	return NULL;
 }
 
-/* Each system register that is not read-only takes the value that it has. */
+/* Each system register that is not read-only accepts its current value. */
 static const char *system_rewrite(struct vm *m)
 {
 	struct reg_iter it = reg_iter(arm64_cpu.describe(&m->view));
@@ -182,7 +182,7 @@ static const char *vector_ids(struct vm *m)
 	return NULL;
 }
 
-/* The guest's own writes are seen, and the other way round. */
+/* The debugger reads what the guest wrote, and the guest what the debugger wrote. */
 static const char *timer(struct vm *m)
 {
 	const uint64_t mark = 0x7777777777777777;
@@ -237,7 +237,7 @@ static const char *modes(struct vm *m)
 	return NULL;
 }
 
-/* KVM takes it, on hosts that have AArch32 at EL0: the register table refuses it before. */
+/* KVM accepts an AArch32 mode on hosts with AArch32 at EL0: the register table refuses it first. */
 static const char *aarch32(struct vm *m)
 {
 	const uint32_t usr = 0x10;
@@ -339,9 +339,9 @@ static const char *pauth(struct vm *m)
 }
 
 const struct fact register_facts[] = {
-	{ "registers, all that are listed can be read", all_read, NULL },
+	{ "registers, all listed ones can be read", all_read, NULL },
 	{ "registers, written and read back", general_round_trip, NULL },
-	{ "registers, system ones take their own values", system_rewrite, NULL },
+	{ "registers, system ones accept their current values", system_rewrite, NULL },
 	{ "registers, system ones written", system_write, NULL },
 	{ "registers, never set: KVM's pattern", unset, NULL },
 	{ "registers that have core ids only", core_ids_only, NULL },
@@ -351,8 +351,8 @@ const struct fact register_facts[] = {
 	{ "cpsr: no EL2, SS masked", modes, NULL },
 	{ "cpsr: AArch32 refused", aarch32, NULL },
 	{ "ioctls that arm64 does not have", no_ioctls, NULL },
-	{ "vectors as the guest has them", simd, NULL },
-	{ "SVE as the guest has it", sve, NULL },
+	{ "vectors read as the guest's values", simd, NULL },
+	{ "SVE reads as the guest's values", sve, NULL },
 	{ "pointer authentication masks", pauth, NULL },
 	{ 0 },
 };

@@ -19,7 +19,7 @@ static void sleep_ms(long ms)
 
 /* ---- MMIO -------------------------------------------------------------------------------- */
 
-static const char *mmio_settles(struct vm *m)
+static const char *mmio_completes(struct vm *m)
 {
 	const uint64_t at = vm_address(s_mmio);
 	const uint32_t got = 0xabcd;
@@ -38,15 +38,18 @@ static const char *mmio_settles(struct vm *m)
 	CHECK(ret == -EINTR, "the entry that completes it: %d", ret);
 	CHECK(!arm64_kvm_ops.needs_completion(m->k), "it needs completion twice");
 	vm_flush(m);
-	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at + 4, "PC %#lx when settled", m->state.pc);
-	CHECK(vm_state(m, ARM64_BANK_X)->x[1] == got, "x1 %#lx when settled", m->state.x[1]);
+	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at + 4, "PC %#lx when completed", m->state.pc);
+	CHECK(vm_state(m, ARM64_BANK_X)->x[1] == got, "x1 %#lx when completed", m->state.x[1]);
 	CHECK(!vm_run(m, &brks, &t) && is_brk(&t, END_BRK) && vm_state(m, ARM64_BANK_X)->x[2] == 2,
-	      "it did not go on from there: kind %u x2 %lu", t.kind, m->state.x[2]);
+	      "the guest did not go on from there: kind %u x2 %lu", t.kind, m->state.x[2]);
 	return NULL;
 }
 
-/* A step over MMIO that is stopped half way; the next step is one instruction, not none. */
-static const char *mmio_settles_in_step(struct vm *m)
+/*
+ * A step of an MMIO access that is stopped before it completes; the next step executes one
+ * instruction.
+ */
+static const char *mmio_completes_in_step(struct vm *m)
 {
 	const struct debug_control step = { .trap_brk = true, .step = true };
 	const uint64_t at = vm_address(s_mmio);
@@ -61,9 +64,9 @@ static const char *mmio_settles_in_step(struct vm *m)
 	ioctl(m->vcpu, KVM_RUN, 0);
 	arm64_kvm_ops.classify(m->k, &t);
 	CHECK(t.kind == (TRAP_STEP | TRAP_INTERRUPTED) && t.pc == at + 4,
-	      "kind %u at %#lx when settled", t.kind, t.pc);
+	      "kind %u at %#lx when completed", t.kind, t.pc);
 	vm_flush(m);
-	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at + 4, "PC %#lx when settled", m->state.pc);
+	CHECK(vm_state(m, ARM64_BANK_CORE)->pc == at + 4, "PC %#lx when completed", m->state.pc);
 	CHECK(!vm_enter(m, &step, &t) && t.kind == TRAP_STEP && t.pc == at + 8,
 	      "the next step: kind %u at %#lx", t.kind, t.pc);
 	return NULL;
@@ -87,7 +90,7 @@ static const char *mmio_in_step(struct vm *m)
 
 /* ---- exits ------------------------------------------------------------------------------- */
 
-/* What comes back before it got to the guest is not what came before it. */
+/* An entry that returns before it reached the guest is not classified as the exit before it. */
 static const char *exit_forgotten(struct vm *m)
 {
 	struct trap t;
@@ -160,16 +163,16 @@ static void start(struct runner *r, struct vm *m)
 	sleep_ms(100);
 }
 
-/* It stays in the guest until it is kicked, and comes back within a second. */
+/* The vCPU stays in the guest until it is kicked, and exits within a second. */
 static const char *kick_it(struct runner *r)
 {
 	int i;
 
-	CHECK(!atomic_load(&r->done), "it came back by itself: ret %d", r->ret);
+	CHECK(!atomic_load(&r->done), "it exited without a kick: ret %d", r->ret);
 	arm64_kvm_ops.kick(r->m->k);
 	for (i = 0; i < 100 && !atomic_load(&r->done); i++)
 		sleep_ms(10);
-	CHECK(atomic_load(&r->done), "the kick is without effect");
+	CHECK(atomic_load(&r->done), "the kick had no effect");
 	pthread_join(r->thread, NULL);
 	CHECK(r->ret == -EINTR && r->t.kind == TRAP_INTERRUPTED, "ret %d kind %u", r->ret,
 	      r->t.kind);
@@ -220,14 +223,14 @@ static const char *kick_early(struct vm *m)
 	vm_start(m, s_spin, PSTATE_DAIF);
 	arm64_kvm_ops.kick(m->k);
 	vm_flush(m);
-	CHECK(ioctl(m->vcpu, KVM_RUN, 0) && errno == EINTR, "it went in");
+	CHECK(ioctl(m->vcpu, KVM_RUN, 0) && errno == EINTR, "it entered the guest");
 	CHECK(!arm64_kvm_ops.halted(m->k), "it is %s", arm64_kvm_ops.halted(m->k));
 	vm_start(m, s_nops, PSTATE_DAIF);
-	CHECK(!vm_run(m, &brks, &t) && is_brk(&t, END_BRK), "the next entry is no real one");
+	CHECK(!vm_run(m, &brks, &t) && is_brk(&t, END_BRK), "the next entry did not run the guest");
 	return NULL;
 }
 
-/* What ended the entry was KVM's last exit, but no reason to take that for a new one. */
+/* An entry that a kick ended leaves the last exit in kvm_run: it must not be classified again. */
 static const char *kick_unarmed(struct vm *m)
 {
 	struct trap t;
@@ -257,7 +260,7 @@ static const char *kick_of_vmm(struct vm *m)
 	return NULL;
 }
 
-/* A debugger that moves a vCPU which is off does not power it on. */
+/* A debugger that sets the PC of a vCPU that is off does not power the vCPU on. */
 static const char *off_moved(struct vm *m)
 {
 	const char *halted;
@@ -297,20 +300,20 @@ static const char *ioctl_waits(struct vm *m)
 static const struct setup powered_off = { .off = true };
 
 const struct fact run_facts[] = {
-	{ "mmio settles before registers are read", mmio_settles, NULL },
-	{ "mmio settles in the middle of a step", mmio_settles_in_step, NULL },
-	{ "mmio stepped over", mmio_in_step, NULL },
-	{ "exit is forgotten by the next entry", exit_forgotten, NULL },
+	{ "mmio completes before registers are read", mmio_completes, NULL },
+	{ "mmio completes in the middle of a step", mmio_completes_in_step, NULL },
+	{ "mmio in a step", mmio_in_step, NULL },
+	{ "exit is not classified again after the next entry", exit_forgotten, NULL },
 	{ "power-off is an event", power_off, NULL },
-	{ "code that was patched is run", patched, NULL },
+	{ "code that was patched is executed", patched, NULL },
 	{ "code that was patched needs the caches cleaned", icache, NULL },
 	{ "kick, a spinning vCPU", kick_spin, NULL },
 	{ "kick, a vCPU that waits for interrupts", kick_wfi, NULL },
 	{ "kick, a vCPU that is powered off", kick_off, &powered_off },
 	{ "kick before it enters", kick_early, NULL },
 	{ "kick of an entry that nobody armed", kick_unarmed, NULL },
-	{ "kick of the VMM's own is kept", kick_of_vmm, NULL },
-	{ "off is what a vCPU stays whose PC is set", off_moved, &powered_off },
+	{ "the VMM's own kick is kept", kick_of_vmm, NULL },
+	{ "a vCPU that is off stays off when its PC is set", off_moved, &powered_off },
 	{ "ioctl from another thread waits for the vCPU", ioctl_waits, NULL },
 	{ 0 },
 };

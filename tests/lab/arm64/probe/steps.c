@@ -77,7 +77,7 @@ static const char *without_enable(struct vm *m)
 
 	CHECK(!ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &dbg), "it is refused");
 	dbg.control |= KVM_GUESTDBG_ENABLE;
-	m->k->armed = dbg; /* as far as it knows */
+	m->k->armed = dbg; /* the layer takes this control as the armed one */
 	vm_start(m, s_power_off, PSTATE_DAIF);
 	CHECK(!vm_run(m, &only_step, &t) && t.kind == TRAP_EVENT, "kind %u", t.kind);
 	return NULL;
@@ -99,7 +99,7 @@ static const char *irq_held(struct vm *m)
 		CHECK(m->state.pstate == PSTATE_EL1H, "step %u: PSTATE %#lx", i, m->state.pstate);
 	}
 	CHECK(!vm_run(m, &at_irq, &t) && t.kind == TRAP_EXEC && t.pc == IRQ_VECTOR,
-	      "it is not taken on the next continue: kind %u at %#lx", t.kind, t.pc);
+	      "the interrupt is not taken on the next continue: kind %u at %#lx", t.kind, t.pc);
 	CHECK(vm_state(m, ARM64_BANK_EL1)->spsr_el1 == PSTATE_EL1H, "SPSR_EL1 %#lx",
 	      m->state.spsr_el1);
 	CHECK(m->state.elr_el1 == vm_address(s_nops) + 80, "ELR_EL1 %#lx", m->state.elr_el1);
@@ -132,7 +132,7 @@ static const char *wait_stepped(struct vm *m)
 	return NULL;
 }
 
-/* An exception in a step ends it at the vector, with nothing of ours in what it saved. */
+/* An exception in a step ends the step at the vector, without the step's masks in what it saved. */
 static const char *exception_ends_step(struct vm *m)
 {
 	struct trap t;
@@ -156,10 +156,10 @@ static const struct snippet {
 	const char *name;
 	const uint8_t *label;
 	uint64_t x0;
-	bool irq; /* an interrupt may wait while it is stepped: it masks none, nor lets one in */
+	bool irq; /* may be stepped with an interrupt pending: changes no mask */
 } snippets[] = {
 	{ "ldxr and stxr", s_exclusive, DATA, true },
-	{ "ldaxr left by a branch", s_compare, DATA, true },
+	{ "ldaxr with a branch out of the sequence", s_compare, DATA, true },
 	{ "mmio", s_mmio, MMIO, true },
 	{ "msr and mrs daif", s_daif, 0, true },
 	{ "svc", s_svc, 0, true },
@@ -290,14 +290,15 @@ static const char *stepped_as_free_irq(struct vm *m)
 
 const struct fact step_facts[] = {
 	{ "step, one instruction each", raw_steps, NULL },
-	{ "step into an interrupt that waits, without rules", raw_irq, NULL },
-	{ "step of exclusives never ends, without rules", raw_exclusive, NULL },
+	{ "step into a pending interrupt, without rules", raw_irq, NULL },
+	{ "step of exclusives never succeeds, without rules", raw_exclusive, NULL },
 	{ "step without enable does nothing", without_enable, NULL },
 	{ "step rules keep interrupts out", irq_held, NULL },
-	{ "step rules take exclusives as one", exclusive_once, NULL },
-	{ "step rules go past wfi", wait_stepped, NULL },
+	{ "step rules execute a sequence of exclusives as one step", exclusive_once, NULL },
+	{ "step rules skip wfi", wait_stepped, NULL },
 	{ "step rules end at the vector", exception_ends_step, NULL },
-	{ "stepped code ends as free code", stepped_as_free, NULL },
-	{ "stepped code ends as free code, with an interrupt waiting", stepped_as_free_irq, NULL },
+	{ "stepped code ends as code that runs free", stepped_as_free, NULL },
+	{ "stepped code ends as code that runs free, with an interrupt pending",
+	  stepped_as_free_irq, NULL },
 	{ 0 },
 };

@@ -58,7 +58,7 @@ static bool has_granule(struct vm *m, const struct granule *g)
 
 /* ---- tables ------------------------------------------------------------------------------ */
 
-/* One of the tables of a level; levels count from the end, 0 is the last. */
+/* A table of a level; levels are counted from the last one, which is 0. */
 static uint64_t table(unsigned int level, unsigned int n)
 {
 	return TABLES + (level * TABLES_EACH + n % TABLES_EACH) * TABLE_SIZE;
@@ -82,7 +82,10 @@ static unsigned int index_of(const struct setting *s, int size, uint64_t va, uns
 	return va >> low & ((1U << bits) - 1);
 }
 
-/* Does the last level but so many have blocks? (An emulator takes them anywhere, a processor does not.) */
+/*
+ * Does the last level but so many have blocks? (An emulator takes them anywhere, a processor does
+ * not.)
+ */
 static bool has_blocks(const struct setting *s, unsigned int level)
 {
 	if (s->g->shift == 12)
@@ -165,7 +168,7 @@ static uint64_t random_address(const struct setting *s)
 	return va;
 }
 
-/* As AT has it: the address, or a fault. The page must not be mapped by luck of the walk alone. */
+/* Compare with AT: the address, or a fault. */
 static const char *compare(struct vm *m, const struct setting *s, uint64_t va, unsigned int *mapped)
 {
 	struct xlat x = { 0 };
@@ -190,9 +193,9 @@ static const char *compare(struct vm *m, const struct setting *s, uint64_t va, u
 }
 
 /*
- * QEMU 7.2 tells KVM a nonsensical level when a stage 1 table of level -1 is missing in stage 2: have
- * all tables there before. They are written by then: the first write to what was only read would put
- * another page there.
+ * QEMU 7.2 reports a wrong level to KVM when a stage 1 table of level -1 is missing in stage 2: so
+ * the guest accesses all tables first. The host has written them by then: its first write to a page
+ * that was only read would map another page.
  */
 static const char *touch_tables(struct vm *m)
 {
@@ -202,7 +205,8 @@ static const char *touch_tables(struct vm *m)
 	vm_start(m, s_touch, PSTATE_DAIF);
 	vm_change(m, ARM64_BANK_X)->x[0] = TABLES;
 	m->state.x[1] = table(LEVELS, 0) + LEVELS * TABLE_SIZE;
-	CHECK(!vm_run(m, &brks, &t) && is_brk(&t, END_BRK), "touching the tables: kind %u", t.kind);
+	CHECK(!vm_run(m, &brks, &t) && is_brk(&t, END_BRK), "accessing the tables: kind %u",
+	      t.kind);
 	return NULL;
 }
 

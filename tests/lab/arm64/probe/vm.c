@@ -241,7 +241,10 @@ static bool at_until(const struct step_plan *p, const struct trap *t)
 	return false;
 }
 
-/* The rules take a BRK for the guest's own; the probe's is as if planted by a debugger. */
+/*
+ * The rules would reinject a BRK to the guest; the probe's BRK stands for one that a debugger
+ * inserted.
+ */
 static bool at_end(struct vm *m)
 {
 	uint32_t insn;

@@ -12,7 +12,7 @@
 
 /* Guest-physical memory, addresses and sizes in bytes. */
 enum {
-	MMIO = 0x10000000, /* there is nothing there */
+	MMIO = 0x10000000, /* neither memory nor a device */
 	MEM = 0x40000000,
 	MEM_SIZE = 8 << 20,
 	CODE = MEM + 0x10000, /* guest.S, vectors first */
@@ -33,19 +33,19 @@ struct vm {
 	uint8_t *mem;
 	bool sve, pauth; /* the vCPU has it */
 	struct arm64_kvm *k;
-	uint32_t mmio_value; /* what a load from nowhere gives */
+	uint32_t mmio_value; /* what a load from MMIO gets */
 };
 
-/* All the host has to offer in one vCPU, powered off if wanted. Ends the program when it can't. */
+/* All the host has to offer in one vCPU, powered off if wanted. Ends the program on failure. */
 void vm_open(struct vm *m, bool off);
-/* One more vCPU; what else it needs is m's. */
+/* One more vCPU, in the VM of m. */
 void vm_add(const struct vm *m, unsigned int index, struct vm *out);
 void vm_close(struct vm *m);
 
-/* Where a label of guest.S is in the VM. */
+/* The address of a label of guest.S in the VM. */
 uint64_t vm_address(const uint8_t *label);
 
-/* Where guest-physical memory is here. */
+/* The host address of guest-physical memory. */
 void *vm_mem(struct vm *m, uint64_t gpa);
 
 /* The state with that bank fetched; vm_change() also marks it as changed. */
@@ -55,16 +55,16 @@ struct arm64_state *vm_change(struct vm *m, unsigned int bank);
 /* A system register of those in enum arm64_sys. */
 void vm_set_sys(struct vm *m, enum arm64_sys reg, uint64_t value);
 
-/* On that label at EL1h with that much of DAIF, stacks and vectors ready. */
+/* Set PC to that label, at EL1h with these bits of DAIF, stacks and vectors set up. */
 void vm_start(struct vm *m, const uint8_t *label, uint64_t daif);
 
 /*
- * Store, arm, KVM_RUN, classify. MMIO is served, and entered again. Returns 0 or -errno of KVM_RUN;
- * a t->kind of 0 is an exit that was not the debugger's.
+ * Store, arm, KVM_RUN, classify. MMIO is served and the guest entered again. Returns 0 or -errno of
+ * KVM_RUN; a t->kind of 0 is an exit that was not the debugger's.
  */
 int vm_run(struct vm *m, const struct debug_control *w, struct trap *t);
 
-/* The same for one entry, whatever comes of it. */
+/* The same for one entry, whichever exit it ends by. */
 int vm_enter(struct vm *m, const struct debug_control *w, struct trap *t);
 
 /* Store what was changed and forget what was fetched. */
@@ -73,7 +73,7 @@ int vm_flush(struct vm *m);
 /* One step by the stepping rules, as the engine makes it. */
 int vm_step(struct vm *m, struct trap *t);
 
-/* BRK was it, and this one. */
+/* The trap is a BRK with this immediate. */
 bool is_brk(const struct trap *t, unsigned int imm);
 
 #endif

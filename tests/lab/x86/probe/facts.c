@@ -21,7 +21,7 @@ static bool stopped_at(struct vm *m, int exit, uint32_t rip)
 	return exit == KVM_EXIT_DEBUG && vm_regs(m).rip == rip;
 }
 
-/* A KVM that runs guests by its emulator, at an instruction that that does not know. */
+/* A KVM that runs guests by its emulator, at an instruction that the emulator does not know. */
 static bool gave_up(const struct vm *m, int exit)
 {
 	return exit == KVM_EXIT_INTERNAL_ERROR &&
@@ -30,7 +30,7 @@ static bool gave_up(const struct vm *m, int exit)
 
 /* ---- 1: flags, and interrupts during steps ------------------------------------------------------ */
 
-static const char *flags_told(struct vm *m)
+static const char *flags_named(struct vm *m)
 {
 	if (!m->flags)
 		return NOT_APPLICABLE "this KVM does not name them";
@@ -149,7 +149,7 @@ static const char *int3_emulated(struct vm *m)
 		return NOT_APPLICABLE "a processor runs this guest";
 	CHECK(AT(m) == CODE, "at %#x", AT(m));
 	CHECK(m->run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES,
-	      "the instruction is not there");
+	      "the exit has no instruction bytes");
 	CHECK(m->run->emulation_failure.insn_bytes[0] == 0xcc, "its first byte is %#x",
 	      m->run->emulation_failure.insn_bytes[0]);
 	return NULL;
@@ -173,7 +173,7 @@ static const char *int1_exits(struct vm *m)
 	if (gave_up(m, exit))
 		return NOT_APPLICABLE "this KVM can't emulate it";
 	if (exit == KVM_EXIT_HLT)
-		return NOT_APPLICABLE "here it does not exit, but is the guest's";
+		return NOT_APPLICABLE "this KVM delivers it to the guest without an exit";
 	CHECK(exit == KVM_EXIT_DEBUG && m->run->debug.arch.exception == DB, "exit %d", exit);
 	CHECK(!(m->run->debug.arch.dr6 & 0xe00f), "DR6 %#llx", m->run->debug.arch.dr6);
 	CHECK(AT(m) == (has_vmx() ? CODE : CODE + 1u), "at %#x", AT(m));
@@ -193,7 +193,7 @@ static const char *mmio_stepped(struct vm *m)
 	CHECK(exit == -EINTR && AT(m) == CODE + 5, "completed: exit %d at %#x", exit, AT(m));
 	m->run->immediate_exit = 0;
 	exit = vm_step(m, 0);
-	CHECK(stopped_at(m, exit, CODE + 6), "armed anew: exit %d at %#x", exit, AT(m));
+	CHECK(stopped_at(m, exit, CODE + 6), "armed again: exit %d at %#x", exit, AT(m));
 	return NULL;
 }
 
@@ -217,7 +217,7 @@ static const char *hlt_stepped(struct vm *m)
 
 /* ---- 6: what TF shows in ----------------------------------------------------------------------- */
 
-static const char *step_told(struct vm *m)
+static const char *step_reported(struct vm *m)
 {
 	int exit = vm_step(m, 0);
 
@@ -244,7 +244,7 @@ static const char *popf_loses_tf(struct vm *m)
 	vm_step(m, 0); /* push $0x102 */
 	exit = vm_step(m, 0);
 	CHECK(stopped_at(m, exit, CODE + 6), "exit %d at %#x", exit, AT(m));
-	CHECK(!(vm_regs(m).rflags & FL_TF), "TF is there");
+	CHECK(!(vm_regs(m).rflags & FL_TF), "TF is still set");
 	return NULL;
 }
 
@@ -303,7 +303,7 @@ static const char *rep_by_iterations(struct vm *m)
 
 /* ---- 7 and 8: debug registers ------------------------------------------------------------------- */
 
-#define DEAD NOT_APPLICABLE "debug registers never fire here"
+#define NO_SLOTS NOT_APPLICABLE "debug registers never fire here"
 
 static const char *exec_again(struct vm *m)
 {
@@ -314,7 +314,7 @@ static const char *exec_again(struct vm *m)
 	for (i = 0; i < 3; i++) {
 		exit = vm_run(m);
 		if (exit == KVM_EXIT_HLT)
-			return DEAD;
+			return NO_SLOTS;
 		CHECK(stopped_at(m, exit, CODE + 1), "exit %d at %#x", exit, AT(m));
 		CHECK(m->run->debug.arch.dr6 & DR6_B0, "DR6 %#llx", m->run->debug.arch.dr6);
 	}
@@ -333,7 +333,7 @@ static const char *exec_again_in_step(struct vm *m)
 	vm_arm(m, HW | STEP, CODE, DR7_EXEC0);
 	exit = vm_run(m);
 	if (stopped_at(m, exit, CODE + 1))
-		return DEAD;
+		return NO_SLOTS;
 	CHECK(stopped_at(m, exit, CODE), "exit %d at %#x", exit, AT(m));
 	CHECK(!(m->run->debug.arch.dr6 & DR6_BS), "DR6 %#llx", m->run->debug.arch.dr6);
 	return NULL;
@@ -346,13 +346,13 @@ static const char *watch_after(struct vm *m)
 	vm_arm(m, HW, DATA, DR7_WRITE0);
 	exit = vm_run(m);
 	if (exit == KVM_EXIT_HLT)
-		return DEAD;
+		return NO_SLOTS;
 	CHECK(stopped_at(m, exit, CODE + 5), "exit %d at %#x", exit, AT(m));
 	CHECK(m->run->debug.arch.dr6 & DR6_B0, "DR6 %#llx", m->run->debug.arch.dr6);
 	return NULL;
 }
 
-/* Never asked where the processor is an emulator that has ended at it. */
+/* Not tested where the processor is an emulator that aborts when a guest sets debug registers. */
 static const char *guest_held_back(struct vm *m)
 {
 	struct kvm_debugregs regs = { .db = { 0, CODE + 1 }, .dr6 = 0xffff0ff0 };
@@ -360,7 +360,7 @@ static const char *guest_held_back(struct vm *m)
 
 	vm_arm(m, HW, CODE + 1, DR7_EXEC0);
 	if (vm_run(m) == KVM_EXIT_HLT)
-		return DEAD;
+		return NO_SLOTS;
 	regs.dr7 = 0x400 | DR7_EXEC1;
 	CHECK(!ioctl(m->vcpu, KVM_SET_DEBUGREGS, &regs), "KVM_SET_DEBUGREGS");
 	vm_arm(m, HW, DATA, DR7_EXEC0);
@@ -421,10 +421,10 @@ static const char *triple_fault(struct vm *m)
 #define MMIO  "\xa3\x00\x00\x00\xd0\x90\x90" /* mov %eax, 0xd0000000; nop; nop */
 
 const struct fact facts[] = {
-	ROW("1, the debug flags are named", 0, flags_told, NOPS),
+	ROW("1, the debug flags are named", 0, flags_named, NOPS),
 	ROW("1, BLOCKIRQ keeps an interrupt out of steps", IRQCHIP, irq_blocked, NOPS),
-	ROW("1, without it a step lands in the handler", IRQCHIP, irq_not_blocked, NOPS),
-	ROW("1, clearing IF keeps it out", IRQCHIP, irq_masked, NOPS),
+	ROW("1, without BLOCKIRQ a step ends in the handler", IRQCHIP, irq_not_blocked, NOPS),
+	ROW("1, clearing IF keeps an interrupt out of steps", IRQCHIP, irq_masked, NOPS),
 	ROW("2, an int3 exits with PC on it", 0, int3_exits, "\xcc\xf4"),
 	ROW("2, an int3 reinjected saves the address after it", 0, int3_reinjected, "\xcc\xf4"),
 	ROW("2, int 3 of two bytes is the guest's", 0, int_3_not_caught, "\xcd\x03\xf4"),
@@ -433,9 +433,9 @@ const struct fact facts[] = {
 	    mmio_stepped, MMIO),
 	ROW("5, out exits before its step ends", PROCESSOR, out_stepped, "\xe6\x80\x90\x90"),
 	ROW("5, hlt is not reported as a step", PROCESSOR, hlt_stepped, "\xf4\x90"),
-	ROW("6, a step has DR6.BS, and no TF in its flags", 0, step_told, NOPS),
+	ROW("6, a step has DR6.BS, and no TF in its flags", 0, step_reported, NOPS),
 	ROW("6, pushf shows TF", PROCESSOR, pushf_shows_tf, "\x9c\x90"),
-	ROW("6, popf loses the guest's TF", 0, popf_loses_tf, "\x68\x02\x01\x00\x00\x9d\x90"),
+	ROW("6, popf clears the guest's TF", 0, popf_loses_tf, "\x68\x02\x01\x00\x00\x9d\x90"),
 	ROW("6, a step over sti is one of two instructions", 0, sti_two, "\xfb\x90\x90\xf4"),
 	ROW("6, a step over mov ss is one of two instructions", 0, mov_ss_two,
 	    "\x8e\xd0\x90\x90\xf4"),
@@ -443,14 +443,14 @@ const struct fact facts[] = {
 	ROW("6, rep is stepped by iterations", 0, rep_by_iterations, "\xf3\xaa\x90"),
 	ROW("7, an execution slot hits again until RF is set", PROCESSOR, exec_again,
 	    "\x90\x90\x90\xf4"),
-	ROW("7, also when it is to be stepped", 0, exec_again_in_step, NOPS),
+	ROW("7, an execution slot hits again in a step, too", 0, exec_again_in_step, NOPS),
 	ROW("7, a data slot hits after the access", 0, watch_after, STORE),
-	ROW("8, while slots are used the guest's own do not fire", PROCESSOR, guest_held_back,
-	    "\x90\x90\x90\xf4"),
+	ROW("8, while slots are used the guest's own debug registers do not fire", PROCESSOR,
+	    guest_held_back, "\x90\x90\x90\xf4"),
 	ROW("10, an int1 exits without a cause, with PC on it on VT-x, after it on AMD-V", 0,
 	    int1_exits, "\xf1\xf4"),
 	ROW("an entry that does not reach the guest leaves the exit", 0, exit_reason_stays, NOPS),
-	ROW("registers come along with exits", 0, registers_come_along, NOPS),
+	ROW("KVM_CAP_SYNC_REGS gives registers with exits", 0, registers_come_along, NOPS),
 	ROW("a triple fault is KVM_EXIT_SHUTDOWN", 0, triple_fault, "\x0f\x0b"),
 	{ 0 },
 };

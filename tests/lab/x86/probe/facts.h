@@ -9,7 +9,7 @@
 enum { PROCESSOR = 1, IRQCHIP = 2 };
 
 struct setup {
-	unsigned int on; /* PROCESSOR: only where the guest runs on one; IRQCHIP: that is there */
+	unsigned int on; /* PROCESSOR: not on an emulating KVM; IRQCHIP: with KVM's controllers */
 	const char *code;
 	size_t len;
 };

@@ -109,7 +109,7 @@ void vm_open(struct vm *m, const char *code, size_t len, bool irqchip)
 		enable_apic(m);
 }
 
-/* There INT3 is an instruction that can't be emulated. */
+/* A KVM that emulates its guests can't emulate INT3. */
 bool vm_emulated(void)
 {
 	struct vm m;

@@ -30,11 +30,11 @@ struct vm {
 	uint32_t flags; /* that KVM_SET_GUEST_DEBUG knows; 0: not known */
 };
 
-/* With that code at CODE, and the vCPU on it; with KVM's own interrupt controllers, or not. Ends the
- * program when it can't. */
+/* With that code at CODE, and the vCPU on it; with KVM's own interrupt controllers, or not. Ends
+ * the program on failure. */
 void vm_open(struct vm *m, const char *code, size_t len, bool irqchip);
 
-/* One more vCPU, at CODE; what else it needs is m's. */
+/* One more vCPU, at CODE, in the VM of m. */
 void vm_add(const struct vm *m, unsigned int index, struct vm *out);
 
 /* Does KVM run guests by its instruction emulator, not on the processor? */
@@ -52,8 +52,8 @@ void vm_arm(struct vm *m, uint32_t control, uint64_t dr0, uint64_t dr7);
 /* KVM_RUN: the exit reason, or -errno. */
 int vm_run(struct vm *m);
 /*
- * vm_arm() for a step, with more control or 0, and vm_run(). Fact 9: where a page is touched first a
- * step may end before it has begun; it is made again, some times at most.
+ * vm_arm() for a step, with more control or 0, and vm_run(). Fact 9: where a page is touched first
+ * a step may end before its instruction was executed; it is repeated, a few times at most.
  */
 int vm_step(struct vm *m, uint32_t control);
 
