@@ -378,7 +378,7 @@ static void interrupt_reinjected(void *opaque, struct softcpu *c)
 		softvm_interrupt(vm);
 }
 
-SOFT_TEST(
+SOFT_TEST_MEMORY(
 	engine_breakpoints, on_guests_own_stopped,
 	"stops before the guest takes the exception that was reinjected: the hit is not reported again")
 {

@@ -388,8 +388,9 @@ static int refuse_to_reinject(void *ctx, const struct trap *t)
 	return -EIO;
 }
 
-SOFT_TEST(engine_end, not_reinjected,
-	  "a debug exception that can't be given back to the guest is a fatal stop, not a loop")
+SOFT_TEST_MEMORY(
+	engine_end, not_reinjected,
+	"a debug exception that can't be given back to the guest is a fatal stop, not a loop")
 {
 	struct vcpu_ops refusing = *ops;
 	struct stop s;

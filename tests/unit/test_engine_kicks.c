@@ -8,34 +8,56 @@
 
 /* ---- whose a kick is ----------------------------------------------------------------------- */
 
-static bool see_own_kick(struct softvm_cpu *c)
-{
-	atomic_uint *seen = c->vm->opaque;
+/* The VMM wants something of vCPU 0's thread, which looks for that whenever it was interrupted. */
+struct request {
+	atomic_bool made;
+	atomic_uint seen;
+};
 
-	if (softcpu_vmm_clear_kick(&c->cpu))
-		(*seen)++;
+static void make_request(struct softvm *vm, struct request *r)
+{
+	r->made = true;
+	softcpu_vmm_kick(&vm->cpus[0].cpu);
+}
+
+/* While .hang is set the VMM keeps vCPU 0's thread here. */
+static bool look_for_request(struct softvm_cpu *c)
+{
+	struct request *r = c->vm->opaque;
+
+	if (c->cpu.index)
+		return false;
+	while (atomic_load(&c->vm->hang))
+		c->vm->hangs = true;
+	if (atomic_exchange(&r->made, false)) {
+		softcpu_vmm_clear_kick(&c->cpu);
+		r->seen++;
+	}
 	return false;
 }
 
 static bool is_seen(void *opaque)
 {
-	return atomic_load((atomic_uint *)opaque) > 0;
+	return atomic_load(&((struct request *)opaque)->seen) > 0;
+}
+
+static void init_requests(struct softvm *vm, const struct vcpu_ops *ops, struct request *r)
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	vm->on_interrupted = look_for_request;
+	vm->opaque = r;
 }
 
 SOFT_TEST(engine_kicks, vmm_kick_while_parked,
 	  "the VMM's own kick of a vCPU that is parked makes its next entry come back")
 {
-	atomic_uint seen = 0;
+	struct request r = { 0 };
 
-	softvm_init_loops(vm, ops, 2, NULL);
-	vm->on_interrupted = see_own_kick;
-	vm->opaque = &seen;
-	softvm_start(vm);
-	softvm_attach(vm);
-	atomic_store(&seen, 0);
-	softcpu_vmm_kick(&vm->cpus[0].cpu);
+	init_requests(vm, ops, &r);
+	softvm_begin(vm);
+	make_request(vm, &r);
 	softvm_continue(vm);
-	softvm_until(is_seen, &seen);
+	softvm_until(is_seen, &r);
 	softvm_run_on(vm, 0, 10);
 	softvm_fini(vm);
 }
@@ -43,16 +65,68 @@ SOFT_TEST(engine_kicks, vmm_kick_while_parked,
 SOFT_TEST(engine_kicks, vmm_kick_without_debugger,
 	  "without a debugger the VMM's own kick is its own alone")
 {
-	atomic_uint seen = 0;
+	struct request r = { 0 };
 
-	softvm_init_loops(vm, ops, 1, NULL);
-	vm->on_interrupted = see_own_kick;
-	vm->opaque = &seen;
+	init_requests(vm, ops, &r);
 	softvm_start(vm);
 	softvm_run_on(vm, 0, 10);
-	softcpu_vmm_kick(&vm->cpus[0].cpu);
-	softvm_until(is_seen, &seen);
+	make_request(vm, &r);
+	softvm_until(is_seen, &r);
 	cr_expect_eq(vm->cpus[0].cpu.calls.clear_kick, 0);
+	softvm_fini(vm);
+}
+
+/* vCPU 0 was interrupted, is with the VMM for that, and is kicked again meanwhile. */
+static void interrupt_twice(struct softvm *vm)
+{
+	struct stop s;
+	unsigned int kicks;
+
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 10);
+	vm->hang = true;
+	softvm_interrupt(vm);
+	softvm_until_hangs(vm);
+	kicks = vm->cpus[0].cpu.calls.kick;
+	do
+		cr_expect_not(softvm_wait(vm, &s, 50));
+	while (vm->cpus[0].cpu.calls.kick == kicks);
+}
+
+SOFT_TEST(engine_kicks, vmm_kick_beside_ours,
+	  "the VMM's own kick that finds one of the library's pending is not lost with that")
+{
+	struct request r = { 0 };
+
+	init_requests(vm, ops, &r);
+	softvm_begin(vm);
+	interrupt_twice(vm);
+	vm->hang = false;
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	make_request(vm, &r);
+	softvm_continue(vm);
+	softvm_until(is_seen, &r);
+	softvm_run_on(vm, 0, 10);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(
+	engine_kicks, pending_when_parked,
+	"a vCPU that parks with a kick pending runs on when it is resumed, and when nobody is there")
+{
+	struct request r = { 0 };
+
+	init_requests(vm, ops, &r);
+	softvm_begin(vm);
+	interrupt_twice(vm);
+	vm->hang = false;
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	vm->hangs = false;
+	interrupt_twice(vm); /* resumes */
+	vm->hang = false;
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	softvm_detach(vm);
+	softvm_run_on(vm, 0, 100);
 	softvm_fini(vm);
 }
 
