@@ -77,7 +77,7 @@ def whole_session(t):
 
 @case(links=ALL, cpus=(2,))
 def short_session(t):
-    """gdb outside, a session without breakpoints: registers, memory, steps, detach"""
+    """gdb outside, a session without breakpoints but with registers, memory, steps and detach"""
     vm = t.vm()
     said = t.gdb(vm, "info registers", "x/8xb &test_data", "set var test_data[1] = 0x77",
                  "x/2xb &test_data", "set var test_data[1] = 1", *["stepi"] * 5, "info threads",
