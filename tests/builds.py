@@ -14,7 +14,8 @@ import sys
 import tempfile
 
 ROOT = Path(__file__).resolve().parents[1]
-FLAGS = ("-O0 -g", "-O2 -flto", "-O2 -flto=auto")
+BOTH = ("-O0 -g", "-O2 -flto")
+FLAGS = {"gcc": (*BOTH, "-O2 -flto=auto -ffat-lto-objects"), "clang": (*BOTH, "-O2 -flto=auto")}
 COMPILERS = {"gcc": [], "clang": ["CC=clang"]}
 INHERITED = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "CFLAGS", "LDFLAGS", "CC", "O", "ARCH")
 
@@ -37,7 +38,8 @@ def why_wrong(settings, folder):
     """Builds; returns what is wrong with what came out, or an empty string."""
     library, program = f"{folder}/libvmgdb.a", f"{folder}/vmgdb-run"
     try:
-        run("make", f"-j{len(os.sched_getaffinity(0))}", f"O={folder}", *settings, library, program)
+        run("make", f"-j{len(os.sched_getaffinity(0))}", f"O={folder}", *settings, library, program,
+            f"{folder}/libvmgdb.so.0")
         run(program, "--help")
         names = exported(library)
     except subprocess.CalledProcessError as e:
@@ -49,13 +51,13 @@ def why_wrong(settings, folder):
 def main():
     failed = False
     for compiler, settings in COMPILERS.items():
-        for flags in FLAGS:
+        for flags in FLAGS[compiler]:
             name = f"builds, {compiler} {flags}"
             if not shutil.which(compiler):
                 print(f"na {name}: {compiler} is not installed")
                 continue
             with tempfile.TemporaryDirectory(prefix="vmgdb-build-") as folder:
-                why = why_wrong([*settings, f"CFLAGS={flags}"], folder)
+                why = why_wrong([*settings, f"CFLAGS={flags}", f"LDFLAGS={flags}"], folder)
             failed |= bool(why)
             print(f"not ok {name}: {why}" if why else f"ok {name}", flush=True)
     return failed

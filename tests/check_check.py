@@ -41,6 +41,8 @@ PROGRAMS = {
     "crashes": ("kill -SEGV $$", TAPS, (0, 1, 0)),
     "is not there": (None, TAPS, (0, 1, 0)),
     "hangs": ("sleep 100", TAPS, (0, 1, 0)),
+    "leaves a folder": (f"mktemp -d; {WRITE} <<'E'\n{TAP.format(plan=1, results=OK)}E", TAPS, (1, 1, 0)),
+    "leaves a folder and prints lines": ("mktemp; echo ok a", LINES, (1, 1, 0)),
     "prints lines": ("echo ok a; echo not ok b: why; echo talk; echo na c: why; exit 1", LINES,
                      (1, 1, 1)),
     "prints the same twice": ("echo ok a; echo ok a", LINES, (2, 0, 0)),

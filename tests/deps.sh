@@ -50,7 +50,7 @@ install()
 	apt install --no-install-recommends $missing
 }
 
-# What apt and the packages' scripts print matters only when it comes to nothing. The lists of what
+# What apt and the packages' scripts print matters only when it fails. The lists of what
 # there is may be old, or not there yet: hence the second try.
 echo "deps.sh: installing $missing" >&2
 install >/dev/null 2>&1 && exit 0

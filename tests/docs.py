@@ -28,8 +28,8 @@ TIMED_OUT = 124  # timeout(1)'s exit status
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 PRELUDE = r"""
 exec 2>messages
-tell() { grep -c "^gdb -ex" messages || :; }
-told() { for i in $(seq 500); do [ "$(tell)" -gt "$1" ] && return; sleep 0.02; done; return 1; }
+hints() { grep -c "^gdb -ex" messages || :; }
+hinted() { for i in $(seq 500); do [ "$(hints)" -gt "$1" ] && return; sleep 0.02; done; return 1; }
 tty() { sed -n "s/^gdb -ex 'target remote \(\/dev\/pts\/[0-9]*\)'.*/\1/p" messages | tail -n 1; }
 trap 'kill $(jobs -p) 2>/dev/null; wait; cat messages' EXIT
 set -e
@@ -75,7 +75,7 @@ def script(steps, folder):
         command = re.sub(r"/dev/pts/\d+", "'$(tty)'", command)
         yield f"echo '@@@ {n}'"
         if "vmgdb-run" in command and command.rstrip().endswith("&"):
-            yield f"before=$(tell)\n{command}\ntold $before"
+            yield f"before=$(hints)\n{command}\nhinted $before"
         else:
             yield command
 

@@ -63,6 +63,7 @@ struct console {
 	struct queue rx, tx;
 	uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
 	bool overrun;
+	bool output_lost;
 	bool tx_irq; /* THRE has become true since IIR was last read */
 };
 
@@ -326,8 +327,10 @@ static void write_output(struct console *c)
 	run = queue_run(&c->tx);
 	pthread_mutex_unlock(&c->lock);
 	n = write(c->out, c->tx.bytes + c->tx.head, run < CHUNK ? run : CHUNK);
-	if (n < 0 && errno != EINTR && errno != EAGAIN)
+	if (n < 0 && errno != EINTR && errno != EAGAIN) {
+		c->output_lost = errno == EPIPE;
 		n = (ssize_t)run;
+	}
 	if (n <= 0)
 		return;
 	pthread_mutex_lock(&c->lock);
@@ -347,6 +350,11 @@ void console_poll_serve(struct console *c, const struct pollfd *fds)
 		take_input(c);
 	if (fds[POLL_OUT].revents)
 		write_output(c);
+}
+
+bool console_output_lost(const struct console *c)
+{
+	return c->output_lost;
 }
 
 void console_drain(struct console *c, int timeout_ms)

@@ -41,6 +41,10 @@ enum { CONSOLE_POLLFDS = 3 };
 void console_poll_prepare(struct console *c, struct pollfd *fds);
 void console_poll_serve(struct console *c, const struct pollfd *fds);
 
+/* Whether nobody can read what the guest writes any more: the output is a pipe or socket whose reader has
+ * gone. Main thread. */
+bool console_output_lost(const struct console *c);
+
 /* Bring out what the guest has written, waiting at most timeout_ms for a slow reader. */
 void console_drain(struct console *c, int timeout_ms);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vmgdb-run: a small VMM with the stub linked in. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/kvm.h>
 #include <stdio.h>
@@ -52,17 +53,39 @@ static void console_irq(void *opaque, bool level)
 
 /* ---- the stub ---- */
 
-static int add_endpoint(struct vm *vm, const char *spec, const char *elf)
+static int open_endpoints(struct vm *vm, const struct options *o, struct vmgdb_endpoint **eps)
 {
-	struct vmgdb_endpoint *ep;
 	char err[256];
-	int ret = vmgdb_endpoint_open(spec, VMGDB_STUB, &ep, err, sizeof(err));
+
+	for (unsigned int i = 0; i < o->ngdb; i++) {
+		if (vmgdb_endpoint_open(o->gdb[i], VMGDB_STUB, &eps[i], err, sizeof(err)) == 0)
+			continue;
+		while (i > 0)
+			vmgdb_endpoint_close(eps[--i]);
+		return vm_fail(vm, 0, "--gdb: %s", err);
+	}
+	return 0;
+}
+
+/* Hints are printed when all endpoints are open: a VM that does not start has no way to it. */
+static int add_endpoints(struct vm *vm, const struct options *o)
+{
+	struct vmgdb_endpoint *eps[GDB_SPECS_MAX];
+	char elf[PATH_MAX];
+	int ret = open_endpoints(vm, o, eps);
 
 	if (ret < 0)
-		return vm_fail(vm, 0, "--gdb: %s", err);
-	attach_hint_print(ep, elf);
-	ret = vmgdb_add_endpoint(vm->stub, ep);
-	return ret < 0 ? vm_fail(vm, -ret, "--gdb %s", spec) : 0;
+		return ret;
+	attach_hint_elf(o, elf, sizeof(elf));
+	for (unsigned int i = 0; i < o->ngdb; i++)
+		attach_hint_print(eps[i], elf);
+	for (unsigned int i = 0; i < o->ngdb; i++) { /* the stub takes each, also on failure */
+		int err = vmgdb_add_endpoint(vm->stub, eps[i]);
+
+		if (err < 0)
+			ret = vm_fail(vm, -err, "--gdb %s", o->gdb[i]);
+	}
+	return ret;
 }
 
 static int add_machine(struct vm *vm)
@@ -102,17 +125,15 @@ static int start_stub(struct vm *vm, const struct options *o)
 		.stopped = o->verbose ? log_stopped : NULL,
 		.resumed = o->verbose ? log_resumed : NULL,
 	};
-	char elf[PATH_MAX];
 	int ret;
 
 	vm->verbose = o->verbose;
 	ret = vmgdb_create(&vm->stub, &config);
 	if (ret < 0)
 		return vm_fail(vm, -ret, "--gdb: the debug stub");
-	attach_hint_elf(o, elf, sizeof(elf));
 	ret = add_machine(vm);
-	for (unsigned int i = 0; i < o->ngdb && ret == 0; i++)
-		ret = add_endpoint(vm, o->gdb[i], elf);
+	if (ret == 0)
+		ret = add_endpoints(vm, o);
 	if (ret < 0)
 		return ret;
 	if (o->gdb_wait)
@@ -183,6 +204,10 @@ static int open_console(struct vm *vm, const struct options *o, struct terminal 
 		console_set_commands(vm->console, console_command);
 		message("the guest's console is this terminal; Ctrl-A x ends the VM, Ctrl-A h prints help");
 	}
+	vm->debuggable = o->ngdb > 0;
+	if (!vm->debuggable)
+		message("no debugger can attach: there is no --gdb, see --help; %s ends the VM",
+			term->changed ? "Ctrl-A x" : "Ctrl-C");
 	return 0;
 }
 
@@ -203,12 +228,27 @@ static int run(struct vm *vm, const struct options *o, int signal_fd)
 	return status;
 }
 
+/* Puts /dev/null in the place of each standard descriptor that is closed, so that no other file gets
+ * its number. Returns the first one, or -1. */
+static int fill_standard(void)
+{
+	int fd, first = -1;
+
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO) {
+		if (first < 0)
+			first = fd;
+	}
+	if (fd > STDERR_FILENO)
+		close(fd);
+	return first;
+}
+
 int main(int argc, char **argv)
 {
 	static struct vm vm;
 	struct options o = { 0 };
 	char err[256];
-	int fd, status;
+	int fd, status, closed = fill_standard();
 
 	if (options_parse(&o, argc, argv, err, sizeof(err)) < 0) {
 		message("%s", err);
@@ -217,6 +257,11 @@ int main(int argc, char **argv)
 	if (o.help) {
 		options_help();
 		return fflush(stdout) == 0 ? 0 : 1;
+	}
+	if (stdio_taken(&o) && (closed == STDIN_FILENO || closed == STDOUT_FILENO)) {
+		message("--gdb stdio: standard %s: %s", closed == STDIN_FILENO ? "input" : "output",
+			strerror(EBADF));
+		return 1;
 	}
 	status = outlives_stdio(&o) ? outlive_debugger() : OUTLIVE_RUN_VM;
 	if (status != OUTLIVE_RUN_VM)

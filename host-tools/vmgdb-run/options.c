@@ -131,9 +131,21 @@ static void long_options(struct option *out)
 	out[ROWS] = (struct option){ 0 };
 }
 
+/* Whether a spec is stdio, with options or without. */
+static bool is_stdio(const char *spec)
+{
+	return strncmp(spec, "stdio", 5) == 0 && (spec[5] == ',' || spec[5] == '\0');
+}
+
 static int check(const struct parse *p)
 {
 	const struct options *o = p->o;
+	unsigned int stdios = 0;
+
+	for (unsigned int i = 0; i < o->ngdb; i++)
+		stdios += is_stdio(o->gdb[i]);
+	if (stdios > 1)
+		return complain(p, "--gdb stdio: only one of the endpoints can be stdio");
 
 	if (o->guest && o->kernel)
 		return complain(p, "--guest %s and --kernel %s: only one of them", o->guest,

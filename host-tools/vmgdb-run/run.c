@@ -131,6 +131,8 @@ static void wait_for_end(struct vm *vm, int signal_fd)
 		if (fds[SIGNAL].revents)
 			serve_signal(vm, signal_fd);
 		console_poll_serve(vm->console, &fds[CONSOLE]);
+		if (!vm->debuggable && console_output_lost(vm->console))
+			vm_end(vm, 128 + SIGPIPE, NULL);
 	}
 }
 
@@ -161,7 +163,8 @@ static void add_unless_ignored(sigset_t *set, int number)
 
 void signals_ending(sigset_t *set)
 {
-	static const int ending[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+	static const int ending[] = { SIGINT,  SIGQUIT,	  SIGTERM, SIGHUP, SIGUSR1, SIGUSR2,
+				      SIGALRM, SIGVTALRM, SIGPROF, SIGIO,  SIGPWR,  SIGXCPU };
 
 	sigemptyset(set);
 	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)

@@ -51,7 +51,8 @@ struct vm {
 	struct machine *machine; /* x86/ or arm64/ */
 	struct console *console;
 	struct vmgdb *stub;
-	bool verbose; /* everything that the library logs goes to stderr */
+	bool debuggable; /* there are endpoints by which debuggers can attach */
+	bool verbose;	 /* everything that the library logs goes to stderr */
 
 	/* How the VM ended, by the first call of vm_end(). Written under lock. */
 	pthread_mutex_t lock;

@@ -233,11 +233,13 @@ class Test:
                               self.folder, timeout * self.host.slow)
         return said[len(first):]
 
-    def mi(self, vm=None, elf=True):
-        """gdb over MI, attached if vm is given."""
+    def mi(self, vm=None, elf=True, before=()):
+        """gdb over MI, attached if vm is given, after these commands."""
         mi = debugger.Mi(self.host.gdb, vm.elf if vm and elf else None, self.folder,
                          20 * self.host.slow)
         self._stack.callback(mi.close)
+        for command in before:
+            mi.console(command)
         if vm:
             vm.debuggers.append(mi)
             mi.command(f"-target-select remote {vm.target}")

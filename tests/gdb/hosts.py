@@ -59,6 +59,15 @@ def why_no_kvm():
         return f"/dev/kvm can't be used: {e.strerror}"
 
 
+def default_signals():
+    """Gives what is started from here the signals' default actions, also where this program was
+    started with some of them ignored, as by nohup or in a script's background: it goes on ignoring
+    them itself. vmgdb-run respects what is ignored, and tests end it by SIGINT."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 class TestTimeout(Exception):
     """Something did not come in time."""
 
@@ -126,7 +135,7 @@ class LocalHost:
     jobs = 4
     slow = 1  # how many times longer than on a fast machine things may take
     transcripts = False  # each VM writes one, for people
-    # Links over which who comes at once is not told apart from who left, and how long to wait, s
+    # Links that show no difference between a debugger that left and one that attaches at once: s to wait
     PAUSE = {"pty": 0.03}
     single = frozenset()  # kinds of links of which there is one
 

@@ -178,8 +178,6 @@ def gdb_killed(t):
         mi.command("-exec-continue")
         if not running:
             expect("breakpoint-hit", mi.stopped())
-        else:
-            time.sleep(0.05)
         mi.kill()
         client = t.client(vm)
         text_is_right(t, vm, client)
@@ -217,7 +215,7 @@ def lost_before_a_word(t):
 
 @case("connects")
 def second_debugger(t):
-    """a second debugger is turned away, the first does not notice"""
+    """a second debugger is refused, the first does not notice"""
     vm = t.vm(links=["unix", "tcp"] if "local" in t.host.traits else None)
     first = t.client(vm)
     for link in range(len(vm.links)):
@@ -291,7 +289,7 @@ def killed_by_debugger(t):
 
 @case("connects")
 def ended_by_a_signal(t):
-    """Ctrl-C and SIGTERM end vmgdb-run with a debugger attached; it is told, no file is left"""
+    """Ctrl-C and SIGTERM end vmgdb-run with a debugger attached, who sees it, and no file is left"""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         vm = t.vm()
         client = t.client(vm)

@@ -20,7 +20,7 @@ kill $vmm
 wait $vmm
 echo "gdb $status, vmgdb-run $?"
 """
-FROM_PASTE_LINE = "target=$(sed -n \"s/^gdb -ex 'target remote \\([^']*\\)'.*/\\1/p\" messages)"
+FROM_HINT = "target=$(sed -n \"s/^gdb -ex 'target remote \\([^']*\\)'.*/\\1/p\" messages)"
 
 
 def shell(t, script):
@@ -62,7 +62,7 @@ def by_unix(t):
 def by_pty(t):
     """the command lines of a first session, over a pty"""
     said, _ = shell(t, SCRIPT.format(cpus=t.cpus, spec="pty", target="'$target'",
-                                     reach=FROM_PASTE_LINE))
+                                     reach=FROM_HINT))
     check_session(t, said, t.cpus)
 
 
@@ -70,12 +70,12 @@ def by_pty(t):
 def by_tcp(t):
     """the command lines of a first session, over any free TCP port"""
     said, _ = shell(t, SCRIPT.format(cpus=t.cpus, spec="tcp:0", target="'$target'",
-                                     reach=FROM_PASTE_LINE))
+                                     reach=FROM_HINT))
     check_session(t, said, t.cpus)
 
 
 @case("local swbreak")
-def paste_line(t):
+def attach_hint(t):
     """the line that vmgdb-run prints works as it stands"""
     for spec in ("tcp:0", "pty", "unix:'a b/it'\\''s.sock'"):
         said, _ = shell(t, rf"""

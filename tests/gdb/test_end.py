@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a guest ends, and what its debugger is told."""
+"""How a guest ends, and what is reported to its debugger."""
 
 import time
 
@@ -77,7 +77,7 @@ def power_off(t):
 
 
 @case()
-def power_off_untold(t):
+def power_off_unreported(t):
     """with monitor set stop-on-reset off a guest's reset or power-off just ends it"""
     vm = t.vm(guest="off", wait=True)
     said = t.gdb(vm, "monitor set stop-on-reset off", "continue")

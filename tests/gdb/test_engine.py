@@ -22,16 +22,16 @@ def range_steps(t):
     leaf, worker = (f"{place:x},{t.kind}" for place in (t.elf(vm)["leaf"], worker_loop(t, vm)))
     text = t.elf(vm).section(".text")
     everywhere = f"vCont;r{text.address:x},{text.address + len(text.data):x}:p1.1;c"
-    patience = 20 * t.host.slow
+    limit = 20 * t.host.slow
 
     equal(client.ask(f"Z0,{leaf}"), "OK")
-    expect("^T05thread:p1.1;.*swbreak", client.resume(timeout=patience))
+    expect("^T05thread:p1.1;.*swbreak", client.resume(timeout=limit))
     start = client.reg(t.pc)
     reply = client.resume(f"vCont;r{start:x},{start + 8:x}:p1.1")
     expect("^T05thread:p1.1;(?!.*break)", reply, "the range is left")
     check(start + 8 <= pc_of(t, client, reply) < start + 16, reply)
     check(client.quiet(0.1), "a second stop")
-    reply = client.resume(everywhere, timeout=patience)
+    reply = client.resume(everywhere, timeout=limit)
     expect("^T05thread:p1.1;", reply, "a breakpoint in the range")
     equal(pc_of(t, client, reply), start)
     equal(client.ask(f"z0,{leaf}"), "OK")
@@ -39,7 +39,7 @@ def range_steps(t):
     check(client.quiet(0.3 * t.host.slow), "a stop in the range")
     expect("^T02", client.interrupt())
     equal(client.ask(f"Z0,{worker}"), "OK")
-    expect("^T05thread:p1.2;.*swbreak", client.resume(everywhere, timeout=patience))
+    expect("^T05thread:p1.2;.*swbreak", client.resume(everywhere, timeout=limit))
 
 
 @case("swbreak hwbreak")
@@ -119,7 +119,6 @@ def overwritten(t):
     for address in (place, after):
         equal(client.ask(f"z0,{address:x},{t.kind}"), "OK")
     client.go()
-    time.sleep(0.05)
     client.interrupt()
     equal(client.read(place, len(nop)), nop, "when it is gone")
 

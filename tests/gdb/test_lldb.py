@@ -8,7 +8,7 @@ from cases import ALL, NotApplicable, case, check, equal, expect
 
 
 def attach(t, vm):
-    """How lldb comes to a VM; it knows TCP and unix sockets."""
+    """How lldb attaches to a VM; it knows TCP and unix sockets."""
     if not shutil.which("lldb-14"):
         raise NotApplicable("lldb-14 is not installed")
     if vm.target.startswith("/dev/"):

@@ -25,29 +25,14 @@ def counters(t, client):
 
 
 @case(links=ALL, cpus=(1, 2))
-def interrupt_in_time(t):
-    """Ctrl-C is answered within a second while all vCPUs spin, and all of them stand still then"""
+def interrupt_spinning(t):
+    """Ctrl-C stops all vCPUs while they spin, and none of them runs on"""
     client = t.client(t.vm())
-    took, pause = [], 0.05
-    while len(took) < 10:
-        before = counters(t, client)
-        client.go()
-        time.sleep(pause)
-        begin = time.monotonic()
-        expect("^T02thread:p1.", client.interrupt())
-        took.append(time.monotonic() - begin)
+    for _ in range(10):
+        equal(who_moves(t, client, "vCont;c", (True,) * t.cpus), (True,) * t.cpus, "who moved")
         after = counters(t, client)
-        if not all(a > b for a, b in zip(after, before)):  # a busy machine
-            pause *= 2
-            check(pause < 2 * t.host.slow, f"was {before}, is {after}")
         time.sleep(0.02)
         equal(counters(t, client), after, "a vCPU runs on")
-    check_in_time(t, took)
-
-
-def check_in_time(t, took):
-    """Seconds that answers took: an emulated host may be late at times."""
-    check(sorted(took)[len(took) // 2] < 1 and max(took) < t.host.slow, f"it took {took} s")
 
 
 @case(links=ALL)
@@ -80,27 +65,33 @@ def noise_while_running(t):
 
 @case(links=ALL, cpus=(1, 2))
 def interrupt_from_gdb(t):
-    """gdb's interrupt stops the guest within a second"""
+    """gdb's interrupt stops the guest"""
     vm = t.vm()
-    mi = t.mi(vm)
-    took = []
-    for _ in range(5):
+    log = t.folder / "remote.log"
+    mi = t.mi(vm, before=[f"set remotelogfile {log}"])
+    for n in range(1, 6):
         mi.command("-exec-continue")
-        time.sleep(0.1 * t.host.slow)
-        begin = time.monotonic()
+        resumes(t, log, n)
         mi.process_signal(signal.SIGINT)
-        stop = mi.stopped(5 * t.host.slow)
-        took.append(time.monotonic() - begin)
-        expect('signal-name="SIGINT"', stop)
+        expect('signal-name="SIGINT"', mi.stopped(5 * t.host.slow))
         equal(mi.console("info threads").count("CPU "), t.cpus)
-    check_in_time(t, took)
+
+
+def resumes(t, log, count):
+    """Waits until gdb has sent so many resumes, by its own log of the protocol."""
+    end = time.monotonic() + 10 * t.host.slow
+    while log.read_text(errors="replace").count("$vCont;c") < count:
+        check(time.monotonic() < end, f"gdb did not resume {count} times")
+        time.sleep(0.01)
 
 
 @case()
 def interrupt_from_terminal(t):
     """Ctrl-C typed at gdb's terminal"""
     vm = t.vm(cpus=2)
-    argv = debugger.gdb_argv(t.host.gdb, vm.elf, "-ex", f"target remote {vm.target}")
+    log = t.folder / "remote.log"
+    argv = debugger.gdb_argv(t.host.gdb, vm.elf, "-ex", f"set remotelogfile {log}",
+                             "-ex", f"target remote {vm.target}")
     pid, terminal = pty.fork()
     if pid == 0:
         os.execvpe("setpriv", ["setpriv", "--pdeathsig", "KILL", *argv],
@@ -110,7 +101,7 @@ def interrupt_from_terminal(t):
     t.defer(os.kill, pid, signal.SIGKILL)
     said = typed(terminal, "", r"\(gdb\) $")
     said = typed(terminal, "continue\n", "Continuing")
-    time.sleep(0.2)
+    resumes(t, log, 1)
     said = typed(terminal, "\x03", r"\(gdb\) $")
     expect("received signal SIGINT", said)
     said = typed(terminal, "info threads\n", r"\(gdb\) $")
@@ -278,7 +269,7 @@ def who_moves(t, client, action, runs):
     while True:
         client.go(action)
         time.sleep(pause)
-        client.interrupt()
+        expect("^T02thread:p1.", client.interrupt())
         moved = tuple(a > b for a, b in zip(counters(t, client), before))
         pause *= 2
         if pause > 3 * t.host.slow or all(m for m, r in zip(moved, runs) if r):

@@ -16,6 +16,7 @@ from hosts import BUILD, Process
 RUN = BUILD / "vmgdb-run"
 KEYS = termios.ICANON | termios.ECHO | termios.ISIG
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+OTHERS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU)
 
 
 class Terminal:
@@ -91,7 +92,7 @@ def terminal_input_ignored(t):
 @case("local")
 def terminal_restored(t):
     """a signal that ends vmgdb-run leaves the terminal as it was"""
-    for number in ENDING:
+    for number in ENDING + OTHERS:
         terminal = Terminal(t)
         terminal.signal(number)
         terminal.ends(128 + number)

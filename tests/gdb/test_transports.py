@@ -28,6 +28,12 @@ def refused(*arguments):
     return said.stderr
 
 
+def shell(script):
+    """bash runs it; timeout(1) ends what does not end."""
+    return subprocess.run(["timeout", "20", "bash", "-c", script], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=30, check=False)
+
+
 @case("ports", links=("virtio-pty",), cpus=(1, 2))
 def virtio_pty(t):
     """target remote /dev/pts/N, which is a virtio-serial port where the VMM is"""
@@ -194,7 +200,7 @@ def messages(t):
         vm.process.wait_for("the debugger is attached")
         with vm.rsp() as other:
             other.send("qSupported:")
-            vm.process.wait_for("turned away: another debugger holds the VM")
+            vm.process.wait_for("refused: another debugger holds the VM")
         equal(client.ask("D"), "OK")
         vm.process.wait_for("the debugger has detached")
         vm.process.wait_for("the vCPUs run")
@@ -272,6 +278,36 @@ def bad_specs(t):
 
 
 @case("local")
+def all_or_none(t):
+    """where one endpoint can't be opened nothing is said of the others, and none is left behind"""
+    path = t.folder / "gdb"
+    expect("bogus", refused("--gdb", "tcp:0", "--gdb", f"unix:{path}", "--gdb", "bogus:1"))
+    check(not path.exists(), "the socket is still there")
+
+
+@case("local")
+def standard_descriptors(t):
+    """stdio with standard input or output closed is refused; a VM runs without them otherwise"""
+    for closed, name in (("<&-", "standard input"), (">&-", "standard output")):
+        for arguments, status in (("--gdb stdio", 1), ("--guest exit", 3)):
+            said = shell(f"exec {RUN} {arguments} {closed}")
+            equal(said.returncode, status, said.stderr)
+            if status == 1:
+                expect(f"--gdb stdio: {name}: Bad file descriptor", said.stderr)
+
+
+@case("local")
+def no_endpoint(t):
+    """without --gdb vmgdb-run says so and how to end it, and ends when nobody reads its output"""
+    said = shell(f"{RUN} | head -n 1; echo ${{PIPESTATUS[0]}}")
+    equal(said.stdout.splitlines()[1:], [str(128 + signal.SIGPIPE)], said.stdout)
+    expect("no debugger can attach: .*--gdb.*Ctrl-C ends the VM", said.stderr)
+    vm = t.vm(links=["unix"])
+    equal(vm.end(), "", "the end")
+    check("no debugger" not in vm.messages, vm.messages)
+
+
+@case("local")
 def bad_options(t):
     """options that are wrong are refused with one line that names them"""
     for arguments, part in ((["--bogus"], "--bogus"), (["--cpus", "0"], "--cpus"),
@@ -298,7 +334,7 @@ def help_text(t):
 
 @case("local")
 def other_kernels(t):
-    """--kernel runs an ELF file and a flat image, the paste line names the file"""
+    """--kernel runs an ELF file and a flat image, the attach hint names the file"""
     elf = BUILD / "guests/exit.elf"
     process = Process([RUN, "--kernel", elf, "--gdb", "tcp:0"], t.new_folder())
     equal(process.wait(), 3)

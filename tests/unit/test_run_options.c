@@ -91,6 +91,7 @@ Test(run_options, wrong, .description = "what is wrong is refused by a line that
 		{ "stray", "stray: not an option" },
 		{ "--guest demo --kernel k", "only one of them" },
 		{ "--gdb-wait", "--gdb-wait: there is no --gdb" },
+		{ "--gdb stdio --gdb 0 --gdb stdio,ro", "--gdb stdio: only one of" },
 		{ "--gdb 1 --gdb 2 --gdb 3 --gdb 4 --gdb 5 --gdb 6 --gdb 7 --gdb 8 --gdb 9 --gdb 10 "
 		  "--gdb 11 --gdb 12 --gdb 13 --gdb 14 --gdb 15 --gdb 16 --gdb 17",
 		  "--gdb 17: more than 16" },

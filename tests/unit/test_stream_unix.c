@@ -38,7 +38,7 @@ Test(unix_socket, mode,
 	cr_expect(S_ISSOCK(st.st_mode));
 	cr_expect_eq(st.st_mode & 07777, 0600);
 	cr_expect_str_eq(vmgdb_endpoint_attach(ep), path);
-	cr_expect_eq(strncmp(vmgdb_endpoint_name(ep), "unix:/tmp/", 10), 0);
+	cr_expect_str_eq(vmgdb_endpoint_name(ep) + strlen("unix:"), path);
 	vmgdb_endpoint_close(ep);
 	cr_expect_eq(stat(path, &st), -1);
 }
@@ -165,7 +165,7 @@ Test(unix_socket, live,
 	struct stream *s;
 	int fd;
 
-	cr_expect(strstr(err, "another process listens on '/tmp/"), "%s", err);
+	cr_expect(strstr(err, "another process listens on '/"), "%s", err);
 	cr_expect_eq(count_fds(), before);
 	cr_expect_eq(accept_within(ep, 50, &s), -EAGAIN, "nobody came");
 	fd = dial_unix(path);

@@ -137,11 +137,13 @@ class FakeVm:
 
 
 def exchange_files(host, one, other):
-    """1 MiB each way between two vmgdb-connect on a host, the first of which is to wait."""
+    """1 MiB each way between two vmgdb-connect on a host, the first of which accepts. Each keeps its
+    input open until both files have arrived."""
     done = host.run(
         "cd /tmp; for f in a b; do dd if=/dev/urandom of=$f bs=1k count=1024 2>/dev/null; done;"
-        f"(cat a; sleep 5) | vmgdb-connect {one} >b2 2>err & sleep 1;"
-        f"(cat b; sleep 3) | vmgdb-connect {other} >a2; wait;"
+        "arrived() { until [ $(cat a2 b2 | wc -c) -ge 2097152 ]; do sleep 0.1; done; }; >a2; >b2;"
+        f"(cat a; arrived) | vmgdb-connect {one} >b2 2>err &"
+        f"(cat b; arrived) | vmgdb-connect --reconnect {other} >a2; wait;"
         "cmp a a2 && cmp b b2 && echo same; cat err; rm -f a b a2 b2 err", 60)
     expect("^same$", done.out, done.err)
 

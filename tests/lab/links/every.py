@@ -185,11 +185,16 @@ def stub_work(t):
 
 
 def rests(t, when):
-    ticks, woken = stub_work(t)
-    time.sleep(1.5)
-    after = stub_work(t)
-    check(after[0] - ticks <= 2, f"{when}: {after[0] - ticks} ticks of 10 ms in 1.5 s")
-    check(after[1] - woken <= 2, f"{when}: woken {after[1] - woken} times in 1.5 s")
+    """The stub comes to rest: in one of some periods of 1.5 s it does next to nothing."""
+    found = []
+    for _ in range(5):
+        before = stub_work(t)
+        time.sleep(1.5)
+        ticks, woken = (a - b for a, b in zip(stub_work(t), before))
+        if ticks <= 2 and woken <= 2:
+            return
+        found.append(f"{ticks} ticks of 10 ms, woken {woken} times")
+    check(False, f"{when}: {'; '.join(found)}")
 
 
 @case(links=ALL)
@@ -202,7 +207,6 @@ def nobody(t):
     client = new_client(t, vm)
     client.raw(b"$m0,1")
     client.close()
-    time.sleep(1.5)  # QEMU checks a pty once a second
     rests(t, "after a debugger that vanished")
 
 

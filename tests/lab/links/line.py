@@ -50,7 +50,7 @@ def comes_while_running(t):
     for _ in range(3):
         client = new_client(t, vm)
         client.go()
-        time.sleep(0.3)
+        equal(client.event(10), "+", "the resume was acknowledged")
         client.close()
         look_again(t, vm)
 
