@@ -34,7 +34,7 @@ static bool watch_holds(struct vmgdb_vcpu *v)
 
 	if (!breakpoints_watching(v->engine->bps, s->watch, s->addr))
 		return false;
-	return !v->view.cpu->watch_before || is_at(v, v->pending_at);
+	return !v->pending_access || is_at(v, v->pending_at);
 }
 
 /* Does a stop that was not reported yet still hold, now that the debugger may have changed all? */
@@ -259,18 +259,17 @@ static struct vmgdb_vcpu *interrupted_vcpu(const struct engine *e)
 }
 
 /* An access that is yet to come stays reported, whatever else is reported there. */
-static void reported(struct vmgdb_vcpu *v, enum stop_kind kind)
+static void reported(struct vmgdb_vcpu *v, bool access)
 {
-	bool watch = kind == STOP_WATCH && v->view.cpu->watch_before;
-
 	if (v->pc == PC_REPORTED_WATCH && is_at(v, v->pc_at))
 		return;
-	vcpu_set_pc_status(v, watch ? PC_REPORTED_WATCH : PC_REPORTED);
+	vcpu_set_pc_status(v, access ? PC_REPORTED_WATCH : PC_REPORTED);
 }
 
 static void take_report(struct engine *e, struct stop *out)
 {
 	struct vmgdb_vcpu *v = first_pending(e);
+	bool access = v && v->pending_access;
 
 	if (v) {
 		*out = v->pending;
@@ -281,7 +280,7 @@ static void take_report(struct engine *e, struct stop *out)
 	}
 	e->current = out->vcpu;
 	if (v)
-		reported(v, out->kind);
+		reported(v, access);
 }
 
 static bool poll_exited(struct engine *e, struct stop *out)

@@ -74,6 +74,7 @@ struct vmgdb_vcpu {
 	struct resume_action action;
 	struct stop pending;	   /* STOP_NONE: nothing to report */
 	uint64_t pending_at;	   /* the PC then, as vcpu_code() */
+	bool pending_access;	   /* it is of a slot that fires before the access */
 	unsigned long pending_seq; /* which one came first */
 
 	/* The debug state machine */

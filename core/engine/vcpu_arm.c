@@ -27,26 +27,38 @@ static void add(struct vmgdb_vcpu *v, const struct hw_slot *s, unsigned int slot
 	c->hw[c->nhw++] = *s;
 }
 
-/* The addresses at which a step ends. */
-static void add_step_ends(struct vmgdb_vcpu *v)
+static bool is_armed(const struct debug_control *c, uint64_t addr)
 {
 	unsigned int i;
 
-	for (i = 0; i < v->plan.nuntil; i++)
-		add(v, &(struct hw_slot){ HW_EXEC, v->plan.until[i], v->view.cpu->brk_size },
-		    NO_SLOT);
+	for (i = 0; i < c->nhw; i++)
+		if (c->hw[i].kind == HW_EXEC && c->hw[i].addr == addr)
+			return true;
+	return false;
+}
+
+/* The addresses at which a step ends; where a breakpoint is armed that does it. */
+static void add_step_ends(struct vmgdb_vcpu *v)
+{
+	struct hw_slot end = { .kind = HW_EXEC, .len = v->view.cpu->brk_size };
+	unsigned int i;
+
+	for (i = 0; i < v->plan.nuntil; i++) {
+		end.addr = v->plan.until[i];
+		if (!is_armed(&v->control, end.addr))
+			add(v, &end, NO_SLOT);
+	}
 }
 
 /* How many execution slots of breakpoints a step takes away, for want of others. */
 static unsigned int slots_short(const struct vmgdb_vcpu *v)
 {
-	unsigned int i, n, exec = 0, room = breakpoints_exec_room(v->engine->bps);
+	unsigned int i, n, need = v->plan.nuntil, room = breakpoints_exec_room(v->engine->bps);
 	const struct bp_slot *s = breakpoints_slots(v->engine->bps, &n);
 
 	for (i = 0; i < n; i++)
-		exec += s[i].slot.kind == HW_EXEC;
-	exec += v->plan.nuntil;
-	return exec > room ? exec - room : 0;
+		need += s[i].slot.kind == HW_EXEC && !vcpu_step_ends_at(v, s[i].slot.addr);
+	return need > room ? need - room : 0;
 }
 
 /* Can the step not reach it? One instruction reaches none but where exceptions lead; a run goes upwards
@@ -55,7 +67,7 @@ static bool is_off_the_way(const struct vmgdb_vcpu *v, const struct hw_slot *s)
 {
 	unsigned int i;
 
-	if (s->kind != HW_EXEC)
+	if (s->kind != HW_EXEC || vcpu_step_ends_at(v, s->addr))
 		return false;
 	for (i = 0; !v->plan.until_too && i < v->plan.nuntil; i++)
 		if (s->addr > v->step_from && s->addr <= v->plan.until[i])
@@ -85,11 +97,12 @@ void vcpu_make_control(struct vmgdb_vcpu *v)
 	c->step = c->block_irq = false;
 	c->trap_brk = breakpoints_in_memory(v->engine->bps);
 	if (in_step) {
-		add_step_ends(v);
 		c->step = !v->plan.nuntil || v->plan.until_too;
 		c->block_irq = v->caps.block_irq && !vcpu_lets_irqs_in(v);
 	}
 	add_breakpoints(v, in_step);
+	if (in_step)
+		add_step_ends(v);
 }
 
 void vcpu_make_no_control(struct vmgdb_vcpu *v)

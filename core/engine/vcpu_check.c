@@ -78,7 +78,10 @@ bool vcpu_hit_slot(struct vmgdb_vcpu *v, const struct bp_slot *s)
 		.addr = s->addr,
 	};
 
-	return hit(v, &stop, slot_is_reported(v, s));
+	if (!hit(v, &stop, slot_is_reported(v, s)))
+		return false;
+	v->pending_access = s->slot.kind != HW_EXEC && v->view.cpu->watch_before;
+	return true;
 }
 
 /* A location that is passed is known as passed; so both have to be asked. */

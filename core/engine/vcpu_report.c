@@ -11,6 +11,7 @@ void vcpu_set_pending(struct vmgdb_vcpu *v, const struct stop *stop)
 {
 	v->pending = *stop;
 	v->pending.vcpu = v->index;
+	v->pending_access = false;
 	v->pending_seq = ++v->engine->seq;
 }
 

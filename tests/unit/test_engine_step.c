@@ -419,6 +419,21 @@ SOFT_TEST_SLOTS(engine_step, exclusive_inside_slot,
 	softvm_fini(vm);
 }
 
+SOFT_TEST(engine_step, exclusive_full_of_breakpoints,
+	  "breakpoints at every instruction of the sequence, as many as there are slots, are hit")
+{
+	unsigned int i;
+
+	exclusive_loop(vm, ops, 1);
+	softvm_begin(vm);
+	for (i = 1; i <= 3; i++)
+		softvm_break(vm, LOOP + 4 * i);
+	softvm_resume(vm, RESUME_STEP);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	softvm_fini(vm);
+}
+
 /* ---- interrupts -------------------------------------------------------------------------- */
 
 static void run_without_debugger(struct softvm *vm, const struct vcpu_ops *ops,

@@ -418,3 +418,25 @@ SOFT_TEST(engine_watch, alone,
 		softvm_run_on(vm, i, 200);
 	softvm_fini(vm);
 }
+
+SOFT_TEST(
+	engine_watch, slot_behind_change,
+	"an access that a hardware watchpoint sees right behind a change that a step has made is reported")
+{
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP + 8, I(ST, 0, 1, 16));
+	begin(vm);
+	watch(vm, data_of(0), 8);
+	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, false);
+	softvm_insert(vm, BP_WRITE, data_of(0) + 16, 8);
+	softvm_continue(vm);
+	expect_watch(vm, 0, data_of(0));
+	softvm_continue(vm);
+	s = softvm_stopped(vm);
+	expect_stop(s, STOP_WATCH, 0);
+	cr_expect_eq(s.addr, data_of(0) + 16);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1, "in the same lap");
+	softvm_fini(vm);
+}
