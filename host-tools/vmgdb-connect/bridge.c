@@ -33,8 +33,8 @@ enum { SIGNALS, GDB_IN, GDB_OUT, VM_IN, VM_OUT, SLOTS };
 
 struct bridge {
 	const struct bridge_config *c;
-	struct side gdb, vm;
-	struct flow up, down; /* to the VM, and to the debugger */
+	struct peer gdb, vm;
+	struct relay up, down; /* to the VM, and to the debugger */
 	int signals;
 	pid_t child;	    /* the debugger that we started, or 0 */
 	long long deadline; /* of a session that ends; 0: none does */
@@ -109,7 +109,7 @@ static void start_debugger(struct bridge *b)
 	if (ret == 0)
 		return;
 	b->child = 0;
-	say("can't run '%s': %s", b->c->command[0], strerrordesc_np(-ret));
+	message("can't run '%s': %s", b->c->command[0], strerrordesc_np(-ret));
 	done(b, EXIT_USAGE);
 }
 
@@ -135,17 +135,17 @@ static void hang_up_on_debugger(struct bridge *b)
 {
 	bool there = b->gdb.stream && !b->gdb.read_over;
 
-	side_drop(&b->gdb);
+	peer_drop(&b->gdb);
 	if (there && b->c->serve && strncmp(b->gdb.spec, "pty", 3) == 0) {
-		side_close(&b->gdb);
-		if (side_open(&b->gdb) != 0)
+		peer_close(&b->gdb);
+		if (peer_open(&b->gdb) != 0)
 			done(b, EXIT_UNREACHABLE);
 	}
 }
 
 static void reset(struct bridge *b)
 {
-	side_drop(&b->vm);
+	peer_drop(&b->vm);
 	hang_up_on_debugger(b);
 	b->up.start = b->up.end = b->down.start = b->down.end = 0;
 	b->deadline = 0;
@@ -155,7 +155,7 @@ static void reset(struct bridge *b)
 static void vm_failed(struct bridge *b, int err, const char *why)
 {
 	if (why && !(b->complained && b->c->reconnect))
-		say("%s%s", why, b->c->reconnect ? "; trying again" : "");
+		message("%s%s", why, b->c->reconnect ? "; trying again" : "");
 	b->complained = true;
 	if (b->c->reconnect && err != -EINVAL) {
 		if (b->vm.due == LLONG_MAX || !b->vm.ep)
@@ -165,47 +165,47 @@ static void vm_failed(struct bridge *b, int err, const char *why)
 	if (!b->c->serve || starting(b) || err == -EINVAL)
 		done(b, exit_status(err));
 	if (!b->c->serve)
-		say_heard();
+		message_await_reader();
 	reset(b);
 }
 
 static void meet_debugger(struct bridge *b)
 {
-	int ret = side_accept(&b->gdb);
+	int ret = peer_accept(&b->gdb);
 
 	if (ret == -EACCES)
-		say("%s: refused: %s", b->gdb.ep->name, b->gdb.ep->refused);
+		message("%s: refused: %s", b->gdb.ep->name, b->gdb.ep->refused);
 	else if (ret && ret != -EAGAIN) {
-		say("%s: %s", b->gdb.ep->name, side_reason(&b->gdb, ret));
+		message("%s: %s", b->gdb.ep->name, peer_reason(&b->gdb, ret));
 		done(b, EXIT_UNREACHABLE);
 	}
 	if (ret == 0 && b->c->verbose)
-		say("a debugger has come: %s", b->gdb.stream->peer);
+		message("a debugger has come: %s", b->gdb.stream->peer);
 }
 
 static void meet_vm(struct bridge *b)
 {
-	int ret = b->vm.ep ? 0 : side_open(&b->vm);
+	int ret = b->vm.ep ? 0 : peer_open(&b->vm);
 
 	if (ret) {
 		vm_failed(b, ret, NULL);
 		return;
 	}
-	ret = side_accept(&b->vm);
+	ret = peer_accept(&b->vm);
 	if (ret == -EAGAIN)
 		return;
 	if (ret == -EACCES && b->c->vm_role == VMGDB_ACCEPT) {
-		say("%s: refused: %s", b->vm.ep->name, b->vm.ep->refused);
+		message("%s: refused: %s", b->vm.ep->name, b->vm.ep->refused);
 		return;
 	}
 	if (ret) {
-		vm_failed(b, ret, side_reason(&b->vm, ret));
+		vm_failed(b, ret, peer_reason(&b->vm, ret));
 		return;
 	}
 	if (b->c->vm_role == VMGDB_ACCEPT)
-		say("a VM has dialled %s: %s", b->vm.ep->name, b->vm.stream->peer);
+		message("a VM has dialled %s: %s", b->vm.ep->name, b->vm.stream->peer);
 	else if (b->c->verbose || b->complained)
-		say("reached %s (%s)", b->vm.ep->name, b->vm.stream->peer);
+		message("reached %s (%s)", b->vm.ep->name, b->vm.stream->peer);
 	b->complained = false;
 	if (starting(b))
 		start_debugger(b);
@@ -213,29 +213,29 @@ static void meet_vm(struct bridge *b)
 
 /* ---- going -------------------------------------------------------------------------------- */
 
-static bool is_over(const struct side *s)
+static bool is_over(const struct peer *s)
 {
 	return s->stream && (s->read_over || s->write_over);
 }
 
-static bool delivered(const struct flow *f, const struct side *to)
+static bool delivered(const struct relay *f, const struct peer *to)
 {
-	return !to->stream || to->write_over || flow_waiting(f) == 0;
+	return !to->stream || to->write_over || relay_waiting(f) == 0;
 }
 
 /* While a debugger waits for the VM to be reached, it may give up. */
 static void stop_dialling(struct bridge *b)
 {
 	if (b->c->vm_role == VMGDB_DEBUGGER && !b->vm.stream)
-		side_close(&b->vm);
+		peer_close(&b->vm);
 }
 
 static void end_session(struct bridge *b, bool vm_left)
 {
 	if (vm_left)
-		say("%s has closed the connection", b->vm.ep->name);
+		message("%s has closed the connection", b->vm.ep->name);
 	else if (b->c->verbose)
-		say("the debugger has left");
+		message("the debugger has left");
 	if (!b->c->serve)
 		done(b, vm_left ? EXIT_UNREACHABLE : EXIT_LEFT);
 	stop_dialling(b);
@@ -264,16 +264,16 @@ static void part(struct bridge *b)
 
 /* ---- the loop ----------------------------------------------------------------------------- */
 
-static struct pollfd reading(const struct flow *f, const struct side *from)
+static struct pollfd reading(const struct relay *f, const struct peer *from)
 {
-	int fd = flow_wants(f, from) ? from->stream->rfd : -1;
+	int fd = relay_wants(f, from) ? from->stream->rfd : -1;
 
 	return (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
-static struct pollfd writing(const struct flow *f, const struct side *to)
+static struct pollfd writing(const struct relay *f, const struct peer *to)
 {
-	bool wants = to->stream && !to->write_over && flow_waiting(f);
+	bool wants = to->stream && !to->write_over && relay_waiting(f);
 
 	return (struct pollfd){ .fd = wants ? to->stream->wfd : -1, .events = POLLOUT };
 }
@@ -285,8 +285,8 @@ static void prepare(const struct bridge *b, struct pollfd *p, int *timeout)
 	if (b->deadline && *timeout < 0)
 		*timeout = 0;
 	p[SIGNALS] = (struct pollfd){ .fd = b->signals, .events = POLLIN };
-	p[GDB_IN] = wants_debugger(b) ? side_wait(&b->gdb, timeout) : reading(&b->up, &b->gdb);
-	p[VM_IN] = wants_vm(b) ? side_wait(&b->vm, timeout) : reading(&b->down, &b->vm);
+	p[GDB_IN] = wants_debugger(b) ? peer_wait(&b->gdb, timeout) : reading(&b->up, &b->gdb);
+	p[VM_IN] = wants_vm(b) ? peer_wait(&b->vm, timeout) : reading(&b->down, &b->vm);
 	if (is_over(&b->gdb))
 		p[VM_IN].fd = -1;
 	p[GDB_OUT] = writing(&b->down, &b->gdb);
@@ -296,11 +296,11 @@ static void prepare(const struct bridge *b, struct pollfd *p, int *timeout)
 static void carry(struct bridge *b, const struct pollfd *p)
 {
 	if (p[GDB_IN].revents)
-		flow_fill(&b->up, &b->gdb);
+		relay_fill(&b->up, &b->gdb);
 	if (p[VM_IN].revents)
-		flow_fill(&b->down, &b->vm);
-	flow_drain(&b->up, &b->vm, p[VM_OUT].revents);
-	flow_drain(&b->down, &b->gdb, p[GDB_OUT].revents);
+		relay_fill(&b->down, &b->vm);
+	relay_drain(&b->up, &b->vm, p[VM_OUT].revents);
+	relay_drain(&b->down, &b->gdb, p[GDB_OUT].revents);
 	if (is_over(&b->vm))
 		b->up.start = b->up.end = 0;
 	part(b);
@@ -316,12 +316,12 @@ static void round_trip(struct bridge *b)
 		return;
 	if (p[SIGNALS].revents)
 		take_signals(b);
-	if (!b->deadline && wants_debugger(b) && side_ready(&b->gdb, &p[GDB_IN])) {
+	if (!b->deadline && wants_debugger(b) && peer_ready(&b->gdb, &p[GDB_IN])) {
 		p[GDB_IN].revents = 0;
 		meet_debugger(b);
 	}
 	if (!b->deadline && !b->done && wants_vm(b) &&
-	    (side_ready(&b->vm, &p[VM_IN]) || (!b->vm.ep && now_ms() >= b->vm.due))) {
+	    (peer_ready(&b->vm, &p[VM_IN]) || (!b->vm.ep && now_ms() >= b->vm.due))) {
 		p[VM_IN].revents = 0;
 		meet_vm(b);
 	}
@@ -331,25 +331,25 @@ static void round_trip(struct bridge *b)
 
 /* Options of the session mean nothing here, and are not to seem to. (stdio has an on-disconnect that
  * nobody has asked for.) */
-static int check_debugger_side(const struct side *gdb)
+static int check_debugger_side(const struct peer *gdb)
 {
 	const struct stream_policy *y = &gdb->ep->policy;
 
 	if (!y->wait && !y->ro && !y->ack && !y->log && !strstr(gdb->spec, ",on-disconnect="))
 		return 0;
-	say("%s: wait, ro, ack, log and on-disconnect are for the VMM's side", gdb->spec);
+	message("%s: wait, ro, ack, log and on-disconnect are for the VMM's side", gdb->spec);
 	return -EINVAL;
 }
 
 static int open_sides(struct bridge *b)
 {
-	int ret = side_open(&b->gdb);
+	int ret = peer_open(&b->gdb);
 
 	if (ret == 0)
 		ret = check_debugger_side(&b->gdb);
 	if (ret)
 		return ret;
-	ret = side_open(&b->vm);
+	ret = peer_open(&b->vm);
 	return ret == -EINVAL || !b->c->reconnect ? ret : 0;
 }
 
@@ -358,11 +358,11 @@ static void announce(const struct bridge *b)
 	const char *attach = vmgdb_endpoint_attach(b->gdb.ep);
 
 	if (b->c->serve && !b->c->command && attach[0])
-		say("waiting for a debugger: target remote %s", attach);
+		message("waiting for a debugger: target remote %s", attach);
 	else if (b->c->serve && !b->c->command)
-		say("waiting for a debugger at %s", vmgdb_endpoint_name(b->gdb.ep));
+		message("waiting for a debugger at %s", vmgdb_endpoint_name(b->gdb.ep));
 	if (b->c->vm_role == VMGDB_ACCEPT && b->vm.ep)
-		say("waiting for a VM that dials %s", vmgdb_endpoint_name(b->vm.ep));
+		message("waiting for a VM that dials %s", vmgdb_endpoint_name(b->vm.ep));
 }
 
 static int run(struct bridge *b)
@@ -374,10 +374,10 @@ static int run(struct bridge *b)
 		while (!b->done)
 			round_trip(b);
 	} else if (!b->c->serve) {
-		say_heard();
+		message_await_reader();
 	}
-	side_close(&b->vm);
-	side_close(&b->gdb);
+	peer_close(&b->vm);
+	peer_close(&b->gdb);
 	return ret ? exit_status(ret) : b->result;
 }
 
@@ -389,8 +389,8 @@ int bridge_run(const struct bridge_config *config)
 	if (!b)
 		return EXIT_UNREACHABLE;
 	b->c = config;
-	b->gdb = (struct side){ .spec = config->debugger, .role = VMGDB_STUB };
-	b->vm = (struct side){ .spec = config->vm, .role = config->vm_role };
+	b->gdb = (struct peer){ .spec = config->debugger, .role = VMGDB_STUB };
+	b->vm = (struct peer){ .spec = config->vm, .role = config->vm_role };
 	b->signals = open_signals();
 	result = run(b);
 	if (b->child)

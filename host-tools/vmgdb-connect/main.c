@@ -16,7 +16,7 @@ static int run_debugger(struct bridge_config c)
 	int ret = meeting_place_make(&place);
 
 	if (ret) {
-		say("can't make the folder %s: %s", place.dir, strerror(-ret));
+		message("can't make the folder %s: %s", place.dir, strerror(-ret));
 		return EXIT_UNREACHABLE;
 	}
 	c.debugger = place.spec;
@@ -32,7 +32,7 @@ static int run_bridge(const struct options *o, struct bridge_config c)
 
 	if (o->pty) {
 		if (snprintf(pty, sizeof(pty), "pty:%s", o->pty) >= (int)sizeof(pty)) {
-			say("--pty %.40s...: too long", o->pty);
+			message("--pty %.40s...: too long", o->pty);
 			return EXIT_USAGE;
 		}
 		c.debugger = pty;
@@ -53,9 +53,9 @@ int main(int argc, char **argv)
 	char err[256];
 
 	if (options_parse(&o, argc, argv, err, sizeof(err)) < 0) {
-		say("%s", err);
+		message("%s", err);
 		if (!isatty(STDIN_FILENO))
-			say_heard();
+			message_await_reader();
 		return EXIT_USAGE;
 	}
 	if (o.help) {

@@ -8,7 +8,7 @@
 
 enum { FIRST_WORDS_MS = 500, NEXT_WORDS_MS = 100 };
 
-void say(const char *fmt, ...)
+void message(const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -19,7 +19,7 @@ void say(const char *fmt, ...)
 	dprintf(STDERR_FILENO, "vmgdb-connect: %s\n", text);
 }
 
-void say_heard(void)
+void message_await_reader(void)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
 	int patience = FIRST_WORDS_MS;

@@ -19,7 +19,7 @@ long long now_ms(void)
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-int side_open(struct side *s)
+int peer_open(struct peer *s)
 {
 	char err[256];
 	int ret;
@@ -28,12 +28,12 @@ int side_open(struct side *s)
 		return 0;
 	ret = vmgdb_endpoint_open(s->spec, s->role, &s->ep, err, sizeof(err));
 	if (ret)
-		say("%s", err);
+		message("%s", err);
 	s->due = now_ms();
 	return ret;
 }
 
-struct pollfd side_wait(const struct side *s, int *timeout)
+struct pollfd peer_wait(const struct peer *s, int *timeout)
 {
 	long long left = s->due - now_ms();
 
@@ -44,12 +44,12 @@ struct pollfd side_wait(const struct side *s, int *timeout)
 	return s->ep ? s->ep->pfd : (struct pollfd){ .fd = -1 };
 }
 
-bool side_ready(const struct side *s, const struct pollfd *p)
+bool peer_ready(const struct peer *s, const struct pollfd *p)
 {
 	return s->ep && (p->revents || now_ms() >= s->due);
 }
 
-int side_accept(struct side *s)
+int peer_accept(struct peer *s)
 {
 	int ret = s->ep->ops->accept(s->ep, &s->stream);
 
@@ -62,7 +62,7 @@ int side_accept(struct side *s)
 	return 0;
 }
 
-const char *side_reason(const struct side *s, int err)
+const char *peer_reason(const struct peer *s, int err)
 {
 	return s->ep->refused[0] ? s->ep->refused : strerrordesc_np(-err);
 }
@@ -77,7 +77,7 @@ static void discard_input(struct stream *s)
 		;
 }
 
-void side_drop(struct side *s)
+void peer_drop(struct peer *s)
 {
 	if (!s->stream)
 		return;
@@ -88,9 +88,9 @@ void side_drop(struct side *s)
 	s->due = s->ep->retry_ms ? now_ms() + s->ep->retry_ms : LLONG_MAX;
 }
 
-void side_close(struct side *s)
+void peer_close(struct peer *s)
 {
-	side_drop(s);
+	peer_drop(s);
 	vmgdb_endpoint_close(s->ep);
 	s->ep = NULL;
 	s->due = 0;

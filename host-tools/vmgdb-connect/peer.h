@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One side of the bridge: an endpoint, and the stream that it gave. */
-#ifndef VMGDB_CONNECT_SIDE_H
-#define VMGDB_CONNECT_SIDE_H
+#ifndef VMGDB_CONNECT_PEER_H
+#define VMGDB_CONNECT_PEER_H
 
 #include <poll.h>
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 #include <vmgdb/endpoint.h>
 #include "transport/stream.h"
 
-struct side {
+struct peer {
 	const char *spec;
 	enum vmgdb_role role;
 	struct vmgdb_endpoint *ep; /* NULL: closed */
@@ -23,22 +23,22 @@ struct side {
 long long now_ms(void);
 
 /* Open the endpoint, unless it is open. Returns 0 or -errno; the reason has been said. */
-int side_open(struct side *s);
+int peer_open(struct peer *s);
 
 /* For poll(): the endpoint while nobody is there. Shortens *timeout (ms, -1: none). */
-struct pollfd side_wait(const struct side *s, int *timeout);
+struct pollfd peer_wait(const struct peer *s, int *timeout);
 
-/* Whether accept is worth a call now. p: what side_wait() gave, polled. */
-bool side_ready(const struct side *s, const struct pollfd *p);
+/* Whether accept is worth a call now. p: what peer_wait() gave, polled. */
+bool peer_ready(const struct peer *s, const struct pollfd *p);
 
-/* Take who waits there: 0, -EAGAIN, or another -errno; side_reason() says why. */
-int side_accept(struct side *s);
-const char *side_reason(const struct side *s, int err);
+/* Take who waits there: 0, -EAGAIN, or another -errno; peer_reason() says why. */
+int peer_accept(struct peer *s);
+const char *peer_reason(const struct peer *s, int err);
 
 /* Hang up on who is there. */
-void side_drop(struct side *s);
+void peer_drop(struct peer *s);
 
 /* Close all. */
-void side_close(struct side *s);
+void peer_close(struct peer *s);
 
 #endif

@@ -17,7 +17,7 @@
 enum { GREETINGS = 5, ROUNDS = 15, THREADS_SHOWN = 64, DOCUMENT_MAX = RSP_MAX };
 
 struct probe {
-	struct side vm;
+	struct peer vm;
 	struct rsp rsp;
 	char reply[RSP_MAX];
 	char document[DOCUMENT_MAX];
@@ -234,10 +234,10 @@ static int no_answer(const struct probe *p, ssize_t err)
 {
 	switch (err) {
 	case -ETIMEDOUT:
-		say("%s: something is there, but it does not answer", p->vm.ep->name);
+		message("%s: something is there, but it does not answer", p->vm.ep->name);
 		break;
-	case -EPIPE: say("%s: it hung up without an answer", p->vm.ep->name); break;
-	default: say("%s: it does not speak GDB's remote protocol", p->vm.ep->name); break;
+	case -EPIPE: message("%s: it hung up without an answer", p->vm.ep->name); break;
+	default: message("%s: it does not speak GDB's remote protocol", p->vm.ep->name); break;
 	}
 	return EXIT_UNREACHABLE;
 }
@@ -274,7 +274,7 @@ static int question(struct probe *p)
 	if (n < 0)
 		return no_answer(p, n);
 	if (strncmp(p->reply, "E.", 2) == 0) {
-		say("%s: refused: %s", p->vm.ep->name, p->reply + 2);
+		message("%s: refused: %s", p->vm.ep->name, p->reply + 2);
 		return EXIT_REFUSED;
 	}
 	printf("%s: a GDB stub answers\n", p->vm.ep->name);
@@ -295,16 +295,16 @@ static int meet(struct probe *p, const struct bridge_config *config)
 
 	do {
 		int timeout = -1;
-		struct pollfd pfd = side_wait(&p->vm, &timeout);
+		struct pollfd pfd = peer_wait(&p->vm, &timeout);
 
 		poll(&pfd, 1, timeout);
-		if (!side_ready(&p->vm, &pfd))
+		if (!peer_ready(&p->vm, &pfd))
 			continue;
-		ret = side_accept(&p->vm);
+		ret = peer_accept(&p->vm);
 		if (ret == 0)
 			return 0;
 		if (ret != -EAGAIN && !told)
-			say("%s", side_reason(&p->vm, ret));
+			message("%s", peer_reason(&p->vm, ret));
 		told = told || ret != -EAGAIN;
 	} while (ret == -EAGAIN || config->reconnect);
 	return ret;
@@ -317,8 +317,8 @@ int probe_run(const struct bridge_config *config)
 
 	if (!p)
 		return EXIT_UNREACHABLE;
-	p->vm = (struct side){ .spec = config->vm, .role = config->vm_role };
-	ret = side_open(&p->vm);
+	p->vm = (struct peer){ .spec = config->vm, .role = config->vm_role };
+	ret = peer_open(&p->vm);
 	if (ret == 0)
 		ret = meet(p, config);
 	if (ret == 0) {
@@ -327,7 +327,7 @@ int probe_run(const struct bridge_config *config)
 	} else {
 		ret = exit_status(ret);
 	}
-	side_close(&p->vm);
+	peer_close(&p->vm);
 	free(p);
 	return ret;
 }

@@ -4,29 +4,29 @@
 #include <errno.h>
 #include <string.h>
 
-bool flow_wants(const struct flow *f, const struct side *from)
+bool relay_wants(const struct relay *f, const struct peer *from)
 {
-	return from->stream && !from->read_over && flow_waiting(f) < FLOW_SIZE;
+	return from->stream && !from->read_over && relay_waiting(f) < RELAY_SIZE;
 }
 
-static void make_room(struct flow *f)
+static void make_room(struct relay *f)
 {
 	if (f->start == 0)
 		return;
-	memmove(f->buf, f->buf + f->start, flow_waiting(f));
+	memmove(f->buf, f->buf + f->start, relay_waiting(f));
 	f->end -= f->start;
 	f->start = 0;
 }
 
-void flow_fill(struct flow *f, struct side *from)
+void relay_fill(struct relay *f, struct peer *from)
 {
 	ssize_t n;
 
-	if (!flow_wants(f, from))
+	if (!relay_wants(f, from))
 		return;
-	if (f->end == FLOW_SIZE)
+	if (f->end == RELAY_SIZE)
 		make_room(f);
-	n = from->stream->ops->read(from->stream, f->buf + f->end, FLOW_SIZE - f->end);
+	n = from->stream->ops->read(from->stream, f->buf + f->end, RELAY_SIZE - f->end);
 	if (n > 0)
 		f->end += (size_t)n;
 	else if (n != -EAGAIN)
@@ -36,10 +36,10 @@ void flow_fill(struct flow *f, struct side *from)
 		from->write_over = true;
 }
 
-void flow_drain(struct flow *f, struct side *to, short revents)
+void relay_drain(struct relay *f, struct peer *to, short revents)
 {
-	while (to->stream && !to->write_over && flow_waiting(f)) {
-		ssize_t n = to->stream->ops->write(to->stream, f->buf + f->start, flow_waiting(f));
+	while (to->stream && !to->write_over && relay_waiting(f)) {
+		ssize_t n = to->stream->ops->write(to->stream, f->buf + f->start, relay_waiting(f));
 
 		if (n > 0) {
 			f->start += (size_t)n;
