@@ -38,6 +38,8 @@ LIB_SRC := $(CORE_SRC) $(wildcard transport/*.c arch/*.c arch/$(ARCH)/*.c)
 PURE_SRC := $(filter-out $(wildcard arch/$(OTHER_ARCH)/kvm*.c),$(wildcard arch/$(OTHER_ARCH)/*.c))
 RUN_SRC := $(wildcard host-tools/vmgdb-run/*.c host-tools/vmgdb-run/$(ARCH)/*.c)
 CONNECT_SRC := $(wildcard host-tools/vmgdb-connect/*.c)
+# What it shares with the library, in which these names are local
+CONNECT_SRC += $(if $(CONNECT_SRC),core/rsp/packet.c $(addprefix core/lib/,buf.c hex.c time.c))
 C_FILES := $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
@@ -72,6 +74,17 @@ include host-tools/vmgdb-run/libfdt.mk
 $(O)/vmgdb-run: $(call obj,$(RUN_SRC)) $(GUEST_OBJ) $(O)/libvmgdb.a
 	$(call say,LD)
 	$(CC) -pthread -o $@ $^ $(LDFLAGS) $(RUN_LIBS)
+
+# What --version prints
+VERSION ?= $(or $(shell git describe --always --tags 2>/dev/null),unknown)
+OPTIONS_OBJ := $(O)/obj/host-tools/vmgdb-connect/options.o
+$(OPTIONS_OBJ): ALL_CFLAGS += -DVMGDB_VERSION='"$(VERSION)"'
+$(OPTIONS_OBJ): $(O)/version
+
+.PHONY: FORCE
+$(O)/version: FORCE
+	@mkdir -p $(@D)
+	echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
 
 $(O)/vmgdb-connect: $(call obj,$(CONNECT_SRC)) $(O)/libvmgdb.a
 	$(call say,LD)

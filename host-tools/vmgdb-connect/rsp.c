@@ -3,31 +3,60 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "host-tools/vmgdb-connect/peer.h"
+#include "core/lib/time.h"
 
 enum {
+	CONVERSATION_MS = 20000,
 	ANSWER_MS = 5000,
 	RESEND_MS = 1000,
-	TRIES = 4,
 	SETTLE_MS = 10000,
 	SILENCE_MS = 300,
-	JUNK_MAX = 1 << 20
+	BAD_MAX = 4, /* packets with a wrong checksum, for one question */
+	BYTES_MAX = 4 << 20,
+	TEXT_MAX = 256,
 };
+
+static void restart_decoder(struct rsp *r)
+{
+	packet_decoder_init(&r->decoder, r->reply, RSP_REPLY_MAX);
+	r->decoder.expand = true;
+	r->start = r->end = 0;
+}
+
+void rsp_init(struct rsp *r, struct stream *stream)
+{
+	*r = (struct rsp){ .stream = stream, .allowance = BYTES_MAX };
+	restart_decoder(r);
+	r->deadline = time_ms() + CONVERSATION_MS;
+}
+
+bool rsp_is_exhausted(const struct rsp *r)
+{
+	return !r->allowance || time_ms() >= r->deadline;
+}
+
+/* The moment in ms milliseconds, or the end of the conversation. */
+static long long moment_in(const struct rsp *r, int ms)
+{
+	long long end = time_ms() + ms;
+
+	return end < r->deadline ? end : r->deadline;
+}
 
 static int wait_fd(int fd, short events, long long end)
 {
 	struct pollfd p = { .fd = fd, .events = events };
-	long long left = end - now_ms();
+	int left = time_left_ms(time_ms(), end);
 
-	return left > 0 && poll(&p, 1, (int)left) > 0 ? 0 : -ETIMEDOUT;
+	return left > 0 && poll(&p, 1, left) > 0 ? 0 : -ETIMEDOUT;
 }
 
-static int put(struct rsp *r, const char *bytes, size_t len, long long end)
+static int put(struct rsp *r, const void *data, size_t len, long long end)
 {
+	const char *bytes = data;
+
 	while (len > 0) {
 		ssize_t n = r->stream->ops->write(r->stream, bytes, len);
 
@@ -44,162 +73,108 @@ static int put(struct rsp *r, const char *bytes, size_t len, long long end)
 	return 0;
 }
 
-/* The next byte, or -errno. */
-static int get(struct rsp *r, long long end)
+/* Read what has come, or wait for it. Returns 0 or -errno. */
+static int fill(struct rsp *r, long long end)
 {
-	while (r->start == r->end) {
-		ssize_t n = r->stream->ops->read(r->stream, r->buf, sizeof(r->buf));
+	ssize_t n;
 
-		if (n == -EAGAIN) {
-			if (wait_fd(r->stream->rfd, POLLIN, end) < 0)
-				return -ETIMEDOUT;
-			continue;
-		}
-		if (n <= 0)
-			return -EPIPE;
-		r->start = 0;
-		r->end = (size_t)n;
-	}
-	return (unsigned char)r->buf[r->start++];
-}
-
-static int hex(int c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-/* What is between $ and #, decoded as it comes. */
-struct answer {
-	char *text;
-	size_t len, max;
-	unsigned char sum;
-	bool escaped, repeat;
-};
-
-static void add(struct answer *a, char c)
-{
-	if (a->len < a->max)
-		a->text[a->len++] = c;
-}
-
-static void decode(struct answer *a, int c)
-{
-	a->sum = (unsigned char)(a->sum + c);
-	if (a->repeat) {
-		int n = c - 29;
-
-		a->repeat = false;
-		while (n-- > 0 && a->len > 0)
-			add(a, a->text[a->len - 1]);
-	} else if (a->escaped) {
-		a->escaped = false;
-		add(a, (char)(c ^ 0x20));
-	} else if (c == '}') {
-		a->escaped = true;
-	} else if (c == '*') {
-		a->repeat = true;
-	} else {
-		add(a, (char)c);
-	}
-}
-
-/* After the $. Returns 0, -EBADMSG when the checksum is wrong, or what get() gave. */
-static int receive(struct rsp *r, struct answer *a, long long end)
-{
-	int c, high, low;
-
-	*a = (struct answer){ .text = a->text, .max = a->max };
-	while ((c = get(r, end)) >= 0 && c != '#')
-		decode(a, c);
-	if (c < 0)
-		return c;
-	high = get(r, end);
-	low = high < 0 ? high : get(r, end);
-	if (low < 0)
-		return low;
-	return hex(high) * 16 + hex(low) == a->sum ? 0 : -EBADMSG;
+	if (!r->allowance)
+		return -EBADMSG;
+	if (time_ms() >= end)
+		return -ETIMEDOUT;
+	while ((n = r->stream->ops->read(r->stream, r->buf, sizeof(r->buf))) == -EAGAIN)
+		if (wait_fd(r->stream->rfd, POLLIN, end) < 0)
+			return -ETIMEDOUT;
+	if (n <= 0)
+		return -EPIPE;
+	r->allowance -= (size_t)n < r->allowance ? (size_t)n : r->allowance;
+	r->start = 0;
+	r->end = (size_t)n;
+	return 0;
 }
 
 /*
- * Skip acks and noise up to the start of a packet. A NAK may be the answer to what an earlier debugger
- * sent: the packet is sent again in any case when no answer comes.
+ * Acks and noise are passed over. So is a NAK, which may be the answer to what an earlier debugger sent:
+ * the packet is sent again in any case when no reply comes.
  */
-static int find_packet(struct rsp *r, long long end)
+static int next_packet(struct rsp *r, long long end, enum packet_event *event)
 {
-	int junk, c;
+	do {
+		size_t eaten;
+		int ret = r->start == r->end ? fill(r, end) : 0;
 
-	for (junk = 0; junk < JUNK_MAX; junk++) {
-		c = get(r, end);
-		if (c < 0 || c == '$')
-			return c < 0 ? c : 0;
-	}
-	return -EBADMSG;
+		if (ret)
+			return ret;
+		*event = packet_decode(&r->decoder, r->buf + r->start, r->end - r->start, &eaten);
+		r->start += eaten;
+	} while (*event != PACKET_DATA && *event != PACKET_TOO_LONG && *event != PACKET_BAD);
+	return 0;
 }
 
-static int listen_once(struct rsp *r, struct answer *a, long long end)
+/* A stub that refuses this debugger may have closed already: its reply counts all the same. */
+static int receive(struct rsp *r, long long end)
 {
-	int ret = find_packet(r, end);
+	enum packet_event event;
+	int ret = next_packet(r, end, &event);
 
-	if (ret == 0)
-		ret = receive(r, a, end);
-	/* a stub that has turned us away may have gone already: its answer counts all the same */
-	if (ret == 0 || ret == -EBADMSG)
-		put(r, ret == 0 ? "+" : "-", 1, end);
-	return ret;
+	if (ret)
+		return ret;
+	put(r, event == PACKET_BAD ? "-" : "+", 1, end);
+	switch (event) {
+	case PACKET_BAD: return -EILSEQ;
+	case PACKET_TOO_LONG: return -EMSGSIZE;
+	default: r->reply[r->decoder.len] = '\0'; return 0;
+	}
 }
 
 void rsp_settle(struct rsp *r)
 {
-	long long end = now_ms() + SETTLE_MS;
-	int c;
+	long long end = moment_in(r, SETTLE_MS);
 
 	put(r, "+", 1, end);
-	do
-		c = get(r, now_ms() + SILENCE_MS);
-	while (c >= 0 && now_ms() < end);
+	while (time_ms() < end && fill(r, moment_in(r, SILENCE_MS)) == 0)
+		;
+	restart_decoder(r);
 	r->resent = false;
 }
 
-static int exchange(struct rsp *r, const char *packet, size_t len, struct answer *a)
+/* A packet with a wrong checksum comes again by itself, for it was answered with a NAK. */
+static int exchange(struct rsp *r, const void *frame, size_t len)
 {
-	long long end = now_ms() + ANSWER_MS;
-	int ret = put(r, packet, len, end);
+	long long end = moment_in(r, ANSWER_MS);
+	int bad = 0, ret = put(r, frame, len, end);
 
 	while (ret == 0) {
-		ret = listen_once(r, a, now_ms() + RESEND_MS);
-		if (now_ms() >= end || (ret != -ETIMEDOUT && ret != -EBADMSG))
+		ret = receive(r, moment_in(r, RESEND_MS));
+		if (ret == -EILSEQ) {
+			ret = ++bad < BAD_MAX ? 0 : -EBADMSG;
+		} else if (ret == -ETIMEDOUT && time_ms() < end) {
+			r->resent = true;
+			ret = put(r, frame, len, end);
+		} else {
 			break;
-		if (ret == -EBADMSG) {
-			ret = 0; /* it was asked to repeat it */
-			continue;
 		}
-		r->resent = true;
-		ret = put(r, packet, len, end);
 	}
 	return ret;
 }
 
-ssize_t rsp_ask(struct rsp *r, const char *text, char *reply, size_t len)
+ssize_t rsp_ask(struct rsp *r, const char *text)
 {
-	struct answer a = { .text = reply, .max = len - 1 };
-	unsigned char sum = 0;
-	char packet[256];
-	const char *p;
-	int n, ret;
+	char frame[PACKET_FRAME_MAX(TEXT_MAX)];
+	int ret;
 
 	/* what was asked twice may be answered twice */
 	if (r->resent)
 		rsp_settle(r);
-	for (p = text; *p; p++)
-		sum = (unsigned char)(sum + *p);
-	n = snprintf(packet, sizeof(packet), "$%.240s#%02x", text, sum);
-	ret = exchange(r, packet, (size_t)n, &a);
-	if (ret)
-		return ret;
-	reply[a.len] = '\0';
-	return (ssize_t)a.len;
+	ret = exchange(r, frame, packet_encode_command(frame, text, strnlen(text, TEXT_MAX)));
+	return ret ? ret : (ssize_t)r->decoder.len;
+}
+
+ssize_t rsp_ask_more(struct rsp *r)
+{
+	int ret = receive(r, moment_in(r, ANSWER_MS));
+
+	if (ret == -EILSEQ)
+		return -EBADMSG;
+	return ret ? ret : (ssize_t)r->decoder.len;
 }

@@ -81,6 +81,17 @@ def pty(bench):
             equal(out.stdout.count(SEEN), 5, f"{end}: {out.stdout[-300:]} {out.stderr}")
 
 
+@case("gdb shows why --listen refuses a second debugger")
+def refused(bench):
+    listener, spec = bench.listen()
+    path = bench.path("gdb.sock")
+    bench.connect("--listen", f"unix:{path}", spec)
+    bench.dial(path)
+    bench.accept(listener)
+    out = run(gdb_argv([f"target remote {path}"]))
+    check("another debugger is connected" in out.stdout + out.stderr, out.stdout + out.stderr)
+
+
 @case("-- gdb")
 def starts_gdb(bench):
     stub, spec = stub_at(bench)
