@@ -36,6 +36,7 @@ class Stub:
         self.checksum = b"#%02X" if upper else b"#%02x"
         self.replies = replies or {}
         self.seen = []
+        self.resumed = threading.Event()
         self.interrupted = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -78,6 +79,7 @@ class Stub:
             reply = self._reply(packet)
             if reply is None:
                 sock.sendall(b"+")
+                self.resumed.set()
                 continue
             self._send(sock, reply)
             if packet.startswith(("D", "k")):

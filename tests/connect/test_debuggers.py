@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 
-from harness import (CONNECT, DEMO, ROOT, RUN, case, check, equal, eventually, need, need_kvm,
+from harness import (CONNECT, DEMO, PATIENCE, ROOT, RUN, case, check, equal, eventually, need, need_kvm,
                      receive)
 from stub import Stub
 
@@ -150,8 +150,8 @@ def interrupt(bench):
     program = bench.run(*gdb_argv([f"target remote | vmgdb-connect {spec}", "continue",
                                    "x/4xb 0x10", "detach"]),
                         stdout=open(bench.path("out"), "wb"), env=ENVIRONMENT)
-    eventually("it runs", lambda: any(p[0] == "c" or p.startswith("vCont;") for p in stub.seen))
-    time.sleep(0.2)
+    check(stub.resumed.wait(PATIENCE), "it does not run")
+    program.rests()
     os.killpg(program.pid, 2)
     equal(program.status(), 0)
     check(stub.interrupted.is_set(), "no interrupt came")

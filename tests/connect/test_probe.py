@@ -3,13 +3,13 @@
 
 import os
 from pathlib import Path
+import re
 import socket
 import subprocess
 import threading
-import time
 
-from harness import CONNECT, RUN, case, check, equal, eventually, need_kvm, receive
-from stub import Stub
+from harness import CONNECT, RUN, case, check, equal, eventually, need_kvm
+from stub import Stub, checksum
 
 
 def probe(spec, *options):
@@ -264,18 +264,33 @@ def real(bench):
         bench.programs[-1].stop()
 
 
+def ask(sock, packet):
+    """The data of the reply."""
+    sock.sendall(b"+$" + packet + b"#%02x" % checksum(packet))
+    found = b""
+    while not re.search(rb"\$([^#]*)#..$", found):
+        piece = sock.recv(4096)
+        check(piece, f"it hung up after {found!r}")
+        found += piece
+    return found[found.index(b"$") + 1:-3]
+
+
+def registers(bench, vm, last):
+    with bench.dial(vm.spec.removeprefix("unix:")) as debugger:
+        found = ask(debugger, b"g")
+        equal(ask(debugger, last), b"OK")
+    return found
+
+
 @case("probe leaves a VM that waits for its first debugger waiting")
 def real_wait(bench):
     for policy in ("resume", "kill"):
         vm = Vm(bench, f",wait,on-disconnect={policy}")
+        reset = registers(bench, vm, b"QVmgdb.Withdraw")
         for _ in range(3):
             out = probe(vm.spec)
             equal(out.returncode, 0, out.stderr)
             check("a GDB stub answers" in out.stdout, out.stdout)
-        time.sleep(0.3)
-        equal(Path(vm.console).read_bytes(), b"", "the guest has not begun")
-        with bench.dial(vm.spec.removeprefix("unix:")) as debugger:
-            debugger.sendall(b"+$D#44")
-            equal(receive(debugger, 7), b"+$OK#9a")
+        equal(registers(bench, vm, b"D"), reset, "the guest has not begun")
         vm.goes_on()
         bench.programs[-1].stop()
