@@ -77,6 +77,17 @@ $(O)/vmgdb-run: $(call obj,$(RUN_SRC)) $(GUEST_OBJ) $(O)/libvmgdb.a
 	$(call say,LD)
 	$(CC) $(CFLAGS) -pthread -o $@ $^ $(LDFLAGS) $(RUN_LIBS)
 
+# What vmgdb-connect --version prints
+VERSION ?= $(or $(shell git describe --always --tags 2>/dev/null),unknown)
+OPTIONS_OBJ := $(O)/obj/host-tools/vmgdb-connect/options.o
+$(OPTIONS_OBJ): ALL_CFLAGS += -DVMGDB_VERSION='"$(VERSION)"'
+$(OPTIONS_OBJ): $(O)/version
+
+.PHONY: FORCE
+$(O)/version: FORCE
+	@mkdir -p $(@D)
+	echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+
 $(O)/vmgdb-connect: $(call obj,$(CONNECT_SRC) $(CONNECT_LIB_SRC)) $(O)/libvmgdb.a
 	$(call say,LD)
 	$(CC) $(CFLAGS) -pthread -o $@ $^ $(LDFLAGS)

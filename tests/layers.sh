@@ -33,6 +33,9 @@ rules()
 	rule 'vmgdb-run uses the public headers alone' \
 		'host-tools/vmgdb-run/* host-tools/vmgdb-run/*/* host-tools/vmgdb-run/*/*/*' \
 		"$inc\"(core|transport|arch)/"
+	rule 'vmgdb-connect uses the codec, the streams and the public headers' \
+		'host-tools/vmgdb-connect/*' "$inc(<linux/kvm|\"(core|transport|arch)/)" \
+		"$inc\"(core/lib/[^/\"]+|core/rsp/packet\.h|transport/stream\.h)\""
 	rule 'includes are written from the top' \
 		'core/** transport/* arch/** host-tools/*/* host-tools/*/*/*' \
 		"$inc\"([^/\"]+|\.\.?/[^\"]*)\""
@@ -156,6 +159,12 @@ self_check()
 	breaks 'KVM is known to kvm files alone' arch/walk.c '#include <linux/kvm.h>'
 	breaks 'vmgdb-run uses the public headers alone' host-tools/vmgdb-run/x86/a.c \
 		'#include "core/engine/engine.h"'
+	local connect='vmgdb-connect uses the codec, the streams and the public headers'
+
+	breaks "$connect" host-tools/vmgdb-connect/a.c '#include "core/rsp/session.h"'
+	breaks "$connect" host-tools/vmgdb-connect/a.c '#include "transport/spec.h"'
+	result 'vmgdb-connect may use the codec and core/lib' "$(in_tree host-tools/vmgdb-connect/a.c \
+		'#include "core/rsp/packet.h"\n#include "core/lib/time.h"\n#include <vmgdb/endpoint.h>')"
 	breaks 'includes are written from the top' core/a.c '#include "engine.h"'
 	breaks 'includes are written from the top' core/a.c '#include "../core/engine.h"'
 	breaks "$never" core/a.c '\texit(1);'

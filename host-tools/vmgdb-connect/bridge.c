@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One loop over six descriptors. A session is: the debugger comes; the VM is reached; bytes go both
- * ways; one of them leaves; what was sent to the other by then is delivered; both are hung up on.
+ * One loop over a few descriptors. A session: the debugger connects; the VM is reached; bytes go both
+ * ways; one of the two leaves; what was read from it by then is delivered to the other; both
+ * connections are closed.
  *
- * A stub hangs up first when it is told to detach or to kill the VM. So when the VM's side has left,
- * the debugger gets a while to read the reply and to leave; only if it stays has it
+ * A stub closes the connection first when the debugger detaches or kills the VM. So when the VM's side
+ * has left, the debugger gets a while to read the reply and leave by itself; only if it stays has it
  * lost its VM.
  *
- * Who waits for whom: the VM is dialled when a debugger has come (or first of all, when we are to
- * start the debugger); a VM that dials may come at any time.
+ * The VM is dialled when a debugger has connected (or first of all, when the bridge is to start the
+ * debugger); a VM that dials the bridge is accepted at any time.
  */
 #define _GNU_SOURCE
 #include "host-tools/vmgdb-connect/bridge.h"
@@ -18,30 +19,30 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "core/lib/time.h"
 #include "host-tools/vmgdb-connect/debugger.h"
+#include "host-tools/vmgdb-connect/exit_status.h"
 #include "host-tools/vmgdb-connect/message.h"
 #include "host-tools/vmgdb-connect/peer.h"
 #include "host-tools/vmgdb-connect/refusal.h"
 #include "host-tools/vmgdb-connect/relay.h"
+#include "host-tools/vmgdb-connect/signals.h"
 
 enum { FINAL_FLUSH_MS = 1000, REOPEN_MS = 1000 };
 
-enum { SIGNALS, GDB_IN, GDB_OUT, VM_IN, VM_OUT, SECOND, SLOTS };
+enum { SIGNALS, GDB_IN, GDB_OUT, VM_IN, VM_OUT, NEXT, REFUSED, SLOTS };
 
 struct bridge {
 	const struct bridge_config *c;
 	struct peer gdb, vm;
 	struct relay up, down; /* to the VM, and to the debugger */
-	struct refusal second;
-	int signals;
-	pid_t child;	    /* the debugger that we started, or 0 */
-	long long deadline; /* of a session that ends; 0: none does */
-	bool complained;    /* that the VM can't be reached */
+	struct refusal refusal;
+	struct signals signals;
+	pid_t child;	       /* the debugger that the bridge has started, or 0 */
+	long long deadline;    /* of a session that ends; 0: none does */
+	bool failure_reported; /* that the VM can't be reached */
 	bool done;
 	int result;
 };
@@ -52,32 +53,12 @@ static void done(struct bridge *b, int result)
 	b->result = result;
 }
 
-int exit_status(int err)
+/* ---- signals and the debugger that the bridge starts -------------------------------------- */
+
+/* The debugger is to be started as soon as the VM has been reached. */
+static bool debugger_pending(const struct bridge *b)
 {
-	switch (err) {
-	case -EINVAL: return EXIT_USAGE;
-	case -EACCES: return EXIT_REFUSED;
-	default: return EXIT_UNREACHABLE;
-	}
-}
-
-/* ---- signals and the debugger that we started -------------------------------------------- */
-
-/* Signals that were ignored at the start stay so: nohup, and jobs that a script runs in the background. */
-static int open_signals(void)
-{
-	static const int ends[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
-	struct sigaction old;
-	sigset_t set;
-	size_t i;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		if (!sigaction(ends[i], NULL, &old) && old.sa_handler != SIG_IGN)
-			sigaddset(&set, ends[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return b->c->command && b->child == 0;
 }
 
 static void reap(struct bridge *b)
@@ -90,29 +71,29 @@ static void reap(struct bridge *b)
 	done(b, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-/* Keys are the debugger's once it runs: its user wants to stop the VM, not the bridge. */
-static bool is_ours(const struct bridge *b, uint32_t signal)
+/* Ctrl-C at the terminal of a debugger stops the VM, not the bridge. */
+static bool ends_bridge(const struct bridge *b, int sig)
 {
-	if (signal == SIGTERM || signal == SIGHUP)
-		return true;
-	return b->c->command ? b->child == 0 : b->c->serve;
+	return sig == SIGTERM || sig == SIGHUP || debugger_pending(b) ||
+	       (b->c->serve && !b->c->command);
 }
 
 static void take_signals(struct bridge *b)
 {
-	struct signalfd_siginfo info;
+	int sig;
 
-	while (read(b->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGCHLD)
+	while ((sig = signals_next(&b->signals))) {
+		if (sig == SIGCHLD)
 			reap(b);
-		else if (is_ours(b, info.ssi_signo))
-			done(b, EXIT_LEFT);
+		else if (ends_bridge(b, sig))
+			done(b, debugger_pending(b) ? 128 + sig : EXIT_LEFT);
 	}
 }
 
 static void start_debugger(struct bridge *b)
 {
-	int ret = debugger_start(b->c->command, vmgdb_endpoint_attach(b->gdb.ep), &b->child);
+	int ret = debugger_start(b->c->command, vmgdb_endpoint_attach(b->gdb.ep), &b->signals,
+				 &b->child);
 
 	if (ret == 0)
 		return;
@@ -121,60 +102,56 @@ static void start_debugger(struct bridge *b)
 	done(b, EXIT_USAGE);
 }
 
-/* ---- coming ------------------------------------------------------------------------------- */
+/* ---- a session begins --------------------------------------------------------------------- */
 
-static bool starting(const struct bridge *b)
+static bool expects_debugger(const struct bridge *b)
 {
-	return b->c->command && b->child == 0;
+	return !b->gdb.stream && !debugger_pending(b);
 }
 
-static bool wants_debugger(const struct bridge *b)
+static bool expects_vm(const struct bridge *b)
 {
-	return !b->gdb.stream && !starting(b);
+	return !b->vm.stream &&
+	       (b->gdb.stream || b->c->vm_role == VMGDB_ACCEPT || debugger_pending(b));
 }
 
-static bool wants_vm(const struct bridge *b)
+/* A debugger that has a pty open sees the end of its session only when the pty is closed for good. */
+static void disconnect_debugger(struct bridge *b)
 {
-	return !b->vm.stream && (b->gdb.stream || b->c->vm_role == VMGDB_ACCEPT || starting(b));
-}
-
-/* A pty shows no hang-up to the debugger that has it open, unless it is closed for good. */
-static void drop_debugger(struct bridge *b)
-{
-	bool there = b->gdb.stream && !b->gdb.read_over;
+	bool connected = b->gdb.stream && !b->gdb.read_over;
 
 	peer_drop(&b->gdb);
-	if (there && b->c->serve && strncmp(b->gdb.spec, "pty", 3) == 0) {
+	if (connected && b->c->serve && strncmp(b->gdb.spec, "pty", 3) == 0) {
 		peer_close(&b->gdb);
 		if (peer_open(&b->gdb) != 0)
-			done(b, EXIT_UNREACHABLE);
+			done(b, EXIT_LOCAL);
 	}
 }
 
 static void reset(struct bridge *b)
 {
-	refusal_forget(&b->second);
 	peer_drop(&b->vm);
-	drop_debugger(b);
-	b->up.start = b->up.end = b->down.start = b->down.end = 0;
+	disconnect_debugger(b);
+	relay_clear(&b->up);
+	relay_clear(&b->down);
 	b->deadline = 0;
 }
 
 /* The VM can't be reached: now, later, or never. */
 static void vm_failed(struct bridge *b, int err, const char *why)
 {
-	if (why && !(b->complained && b->c->reconnect))
+	if (why && !(b->failure_reported && b->c->reconnect))
 		message("%s%s", why, b->c->reconnect ? "; trying again" : "");
-	b->complained = true;
+	b->failure_reported = true;
 	if (b->c->reconnect && err != -EINVAL) {
 		if (b->vm.due == LLONG_MAX || !b->vm.ep)
 			b->vm.due = time_ms() + REOPEN_MS;
 		return;
 	}
-	if (!b->c->serve || starting(b) || err == -EINVAL)
+	if (!b->c->serve || debugger_pending(b) || err == -EINVAL)
 		done(b, exit_status(err));
 	if (!b->c->serve)
-		message_read_input();
+		message_await_reader();
 	reset(b);
 }
 
@@ -186,10 +163,18 @@ static void accept_debugger(struct bridge *b)
 		message("%s: refused: %s", b->gdb.ep->name, b->gdb.ep->refused);
 	else if (ret && ret != -EAGAIN) {
 		message("%s: %s", b->gdb.ep->name, peer_reason(&b->gdb, ret));
-		done(b, EXIT_UNREACHABLE);
+		done(b, EXIT_LOCAL);
 	}
 	if (ret == 0 && b->c->verbose)
-		message("a debugger has come: %s", b->gdb.stream->peer);
+		message("a debugger has connected: %s", b->gdb.stream->peer);
+}
+
+static void report_vm(const struct bridge *b)
+{
+	if (b->c->vm_role == VMGDB_ACCEPT)
+		message("a VM has dialled %s: %s", b->vm.ep->name, b->vm.stream->peer);
+	else if (b->c->verbose || b->failure_reported)
+		message("reached %s (%s)", b->vm.ep->name, b->vm.stream->peer);
 }
 
 static void accept_vm(struct bridge *b)
@@ -211,28 +196,45 @@ static void accept_vm(struct bridge *b)
 		vm_failed(b, ret, peer_reason(&b->vm, ret));
 		return;
 	}
-	if (b->c->vm_role == VMGDB_ACCEPT)
-		message("a VM has dialled %s: %s", b->vm.ep->name, b->vm.stream->peer);
-	else if (b->c->verbose || b->complained)
-		message("reached %s (%s)", b->vm.ep->name, b->vm.stream->peer);
-	b->complained = false;
-	if (starting(b))
+	report_vm(b);
+	b->failure_reported = false;
+	if (debugger_pending(b))
 		start_debugger(b);
 }
 
-/* ---- going -------------------------------------------------------------------------------- */
+/* ---- a second debugger -------------------------------------------------------------------- */
 
-static bool is_over(const struct peer *s)
+static bool refuses_others(const struct bridge *b)
 {
-	return s->stream && (s->read_over || s->write_over);
+	return b->gdb.stream && !b->deadline && !b->refusal.stream && peer_listens(&b->gdb);
 }
 
-static bool delivered(const struct relay *f, const struct peer *to)
+/* The first debugger may have left a moment before the second one came, and not be seen to yet. */
+static bool first_has_left(struct bridge *b)
 {
-	return !to->stream || to->write_over || relay_waiting(f) == 0;
+	while (relay_fill(&b->up, &b->gdb))
+		;
+	return peer_is_over(&b->gdb);
 }
 
-/* While a debugger waits for the VM to be reached, it may give up. */
+static void refuse_another(struct bridge *b)
+{
+	struct stream *stream;
+
+	if (first_has_left(b) || peer_accept_another(&b->gdb, &stream) != 0)
+		return;
+	message("%s: refused: %s: another debugger is connected", b->gdb.ep->name, stream->peer);
+	refusal_start(&b->refusal, stream);
+}
+
+/* ---- a session ends ----------------------------------------------------------------------- */
+
+static bool delivered(const struct relay *r, const struct peer *to)
+{
+	return !to->stream || to->write_over || relay_waiting(r) == 0;
+}
+
+/* The debugger may give up while the VM is being dialled. */
 static void stop_dialling(struct bridge *b)
 {
 	if (b->c->vm_role == VMGDB_DEBUGGER && !b->vm.stream)
@@ -251,61 +253,58 @@ static void end_session(struct bridge *b, bool vm_left)
 	reset(b);
 }
 
-/* Without a debugger there is nobody to wait for. */
-static bool all_is_delivered(const struct bridge *b)
+/* While the debugger stays, it may still have to read. */
+static bool all_delivered(const struct bridge *b)
 {
-	if (b->gdb.stream && !is_over(&b->gdb))
+	if (b->gdb.stream && !peer_is_over(&b->gdb))
 		return false;
 	return delivered(&b->up, &b->vm) && delivered(&b->down, &b->gdb);
 }
 
-static void check_end(struct bridge *b)
+static void end_if_over(struct bridge *b)
 {
-	bool gdb_over = is_over(&b->gdb);
+	bool gdb_over = peer_is_over(&b->gdb);
 
-	if (!gdb_over && !is_over(&b->vm))
+	if (!gdb_over && !peer_is_over(&b->vm))
 		return;
 	if (b->deadline == 0)
 		b->deadline = time_ms() + FINAL_FLUSH_MS;
-	if (all_is_delivered(b) || time_ms() >= b->deadline)
+	if (all_delivered(b) || time_ms() >= b->deadline)
 		end_session(b, !gdb_over);
 }
 
 /* ---- the loop ----------------------------------------------------------------------------- */
 
-static struct pollfd reading(const struct relay *f, const struct peer *from)
+static struct pollfd reading(const struct relay *r, const struct peer *from)
 {
-	int fd = relay_wants(f, from) ? from->stream->rfd : -1;
+	int fd = relay_wants(r, from) ? from->stream->rfd : -1;
 
 	return (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
-static struct pollfd writing(const struct relay *f, const struct peer *to)
+static struct pollfd writing(const struct relay *r, const struct peer *to)
 {
-	bool wants = to->stream && !to->write_over && relay_waiting(f);
+	bool wants = to->stream && !to->write_over && relay_waiting(r);
 
 	return (struct pollfd){ .fd = wants ? to->stream->wfd : -1, .events = POLLOUT };
 }
 
-/* Once the debugger has left, nobody is left to hear the VM. */
+/* Once the debugger has left, nobody reads what the VM sends. */
 static void prepare(const struct bridge *b, struct pollfd *p, int *timeout)
 {
-	*timeout = b->deadline ? (int)(b->deadline - time_ms()) : -1;
-	if (b->deadline && *timeout < 0)
-		*timeout = 0;
-	p[SIGNALS] = (struct pollfd){ .fd = b->signals, .events = POLLIN };
-	p[GDB_IN] = wants_debugger(b) ? peer_wait(&b->gdb, timeout) : reading(&b->up, &b->gdb);
-	p[VM_IN] = wants_vm(b) ? peer_wait(&b->vm, timeout) : reading(&b->down, &b->vm);
-	if (is_over(&b->gdb))
+	*timeout = b->deadline ? time_left_ms(time_ms(), b->deadline) : -1;
+	p[SIGNALS] = (struct pollfd){ .fd = b->signals.fd, .events = POLLIN };
+	p[GDB_IN] = expects_debugger(b) ? peer_wait(&b->gdb, timeout) : reading(&b->up, &b->gdb);
+	p[VM_IN] = expects_vm(b) ? peer_wait(&b->vm, timeout) : reading(&b->down, &b->vm);
+	if (peer_is_over(&b->gdb))
 		p[VM_IN].fd = -1;
 	p[GDB_OUT] = writing(&b->down, &b->gdb);
-	p[SECOND] = (struct pollfd){ .fd = -1 };
-	if (b->gdb.stream || b->second.stream)
-		p[SECOND] = refusal_wait(&b->second, b->gdb.ep, timeout);
 	p[VM_OUT] = writing(&b->up, &b->vm);
+	p[NEXT] = refuses_others(b) ? peer_wait(&b->gdb, timeout) : (struct pollfd){ .fd = -1 };
+	p[REFUSED] = refusal_wait(&b->refusal, timeout);
 }
 
-static void carry(struct bridge *b, const struct pollfd *p)
+static void transfer(struct bridge *b, const struct pollfd *p)
 {
 	if (p[GDB_IN].revents)
 		relay_fill(&b->up, &b->gdb);
@@ -313,12 +312,33 @@ static void carry(struct bridge *b, const struct pollfd *p)
 		relay_fill(&b->down, &b->vm);
 	relay_drain(&b->up, &b->vm, p[VM_OUT].revents);
 	relay_drain(&b->down, &b->gdb, p[GDB_OUT].revents);
-	if (is_over(&b->vm))
-		b->up.start = b->up.end = 0;
-	check_end(b);
+	if (peer_is_over(&b->vm))
+		relay_clear(&b->up);
 }
 
-static void round_trip(struct bridge *b)
+static bool vm_ready(const struct bridge *b, const struct pollfd *p)
+{
+	return peer_ready(&b->vm, p[VM_IN].revents) || (!b->vm.ep && time_ms() >= b->vm.due);
+}
+
+/* Take those who have come, on the slots that were not for the streams of this session. */
+static void accept_peers(struct bridge *b, struct pollfd *p)
+{
+	if (b->deadline)
+		return;
+	if (expects_debugger(b) && peer_ready(&b->gdb, p[GDB_IN].revents)) {
+		p[GDB_IN].revents = 0;
+		accept_debugger(b);
+	} else if (refuses_others(b) && peer_ready(&b->gdb, p[NEXT].revents)) {
+		refuse_another(b);
+	}
+	if (!b->done && expects_vm(b) && vm_ready(b, p)) {
+		p[VM_IN].revents = 0;
+		accept_vm(b);
+	}
+}
+
+static void run_once(struct bridge *b)
 {
 	struct pollfd p[SLOTS];
 	int timeout;
@@ -328,44 +348,23 @@ static void round_trip(struct bridge *b)
 		return;
 	if (p[SIGNALS].revents)
 		take_signals(b);
-	if (!b->deadline && wants_debugger(b) && peer_ready(&b->gdb, &p[GDB_IN])) {
-		p[GDB_IN].revents = 0;
-		accept_debugger(b);
-	}
-	if (!b->deadline && !b->done && wants_vm(b) &&
-	    (peer_ready(&b->vm, &p[VM_IN]) || (!b->vm.ep && time_ms() >= b->vm.due))) {
-		p[VM_IN].revents = 0;
-		accept_vm(b);
-	}
-	if (b->gdb.stream || b->second.stream)
-		refusal_serve(&b->second, b->gdb.ep, p[SECOND].revents);
-	if (!b->done)
-		carry(b, p);
+	refusal_advance(&b->refusal, p[REFUSED].revents);
+	accept_peers(b, p);
+	if (b->done)
+		return;
+	transfer(b, p);
+	end_if_over(b);
 }
 
-/* Options of the session mean nothing here, and are not to seem to. (stdio has an on-disconnect that
- * nobody has asked for.) */
-static int check_debugger_side(const struct peer *gdb)
-{
-	const struct stream_policy *y = &gdb->ep->policy;
-
-	if (!y->wait && !y->ro && !y->ack && !y->log && !y->takeover &&
-	    !strstr(gdb->spec, ",on-disconnect="))
-		return 0;
-	message("%s: wait, ro, ack, log, takeover and on-disconnect are for the VMM's side",
-		gdb->spec);
-	return -EINVAL;
-}
-
-static int open_sides(struct bridge *b)
+static int open_peers(struct bridge *b, int *result)
 {
 	int ret = peer_open(&b->gdb);
 
-	if (ret == 0)
-		ret = check_debugger_side(&b->gdb);
+	*result = exit_status_local(ret);
 	if (ret)
 		return ret;
 	ret = peer_open(&b->vm);
+	*result = exit_status(ret);
 	return ret == -EINVAL || !b->c->reconnect ? ret : 0;
 }
 
@@ -383,36 +382,37 @@ static void announce(const struct bridge *b)
 
 static int run(struct bridge *b)
 {
-	int ret = open_sides(b);
+	int result;
 
-	if (ret == 0) {
+	if (open_peers(b, &result) == 0) {
 		announce(b);
 		while (!b->done)
-			round_trip(b);
+			run_once(b);
+		result = b->result;
 	} else if (!b->c->serve) {
-		message_read_input();
+		message_await_reader();
 	}
-	refusal_end(&b->second);
+	refusal_close(&b->refusal);
 	peer_close(&b->vm);
 	peer_close(&b->gdb);
-	return ret ? exit_status(ret) : b->result;
+	return result;
 }
 
 int bridge_run(const struct bridge_config *config)
 {
 	struct bridge *b = calloc(1, sizeof(*b));
-	int result;
+	int result = EXIT_LOCAL;
 
 	if (!b)
-		return EXIT_UNREACHABLE;
+		return EXIT_LOCAL;
 	b->c = config;
 	b->gdb = (struct peer){ .spec = config->debugger, .role = VMGDB_STUB };
 	b->vm = (struct peer){ .spec = config->vm, .role = config->vm_role };
-	b->signals = open_signals();
-	result = run(b);
+	if (signals_open(&b->signals) == 0)
+		result = run(b);
 	if (b->child)
 		kill(b->child, SIGTERM);
-	close(b->signals);
+	signals_close(&b->signals);
 	free(b);
 	return result;
 }

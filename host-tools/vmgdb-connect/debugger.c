@@ -12,23 +12,23 @@
 
 extern char **environ;
 
-int meeting_place_make(struct meeting_place *m)
+int debugger_socket_make(struct debugger_socket *s)
 {
 	const char *base = getenv("XDG_RUNTIME_DIR");
 
-	/* a comma would begin an option of the spec, and a space end the debugger's word */
+	/* a comma would begin an option of the spec, and a space would end the path in the debugger's command */
 	if (!base || base[0] != '/' || strlen(base) > 60 || strpbrk(base, ", \t'\"\\"))
 		base = "/tmp";
-	snprintf(m->dir, sizeof(m->dir), "%.60s/vmgdb-XXXXXX", base);
-	if (!mkdtemp(m->dir))
+	snprintf(s->dir, sizeof(s->dir), "%.60s/vmgdb-XXXXXX", base);
+	if (!mkdtemp(s->dir))
 		return -errno;
-	snprintf(m->spec, sizeof(m->spec), "unix:%s/vm", m->dir);
+	snprintf(s->spec, sizeof(s->spec), "unix:%s/vm", s->dir);
 	return 0;
 }
 
-void meeting_place_remove(const struct meeting_place *m)
+void debugger_socket_remove(const struct debugger_socket *s)
 {
-	rmdir(m->dir);
+	rmdir(s->dir);
 }
 
 /* The option that takes a command, and the command. */
@@ -45,25 +45,22 @@ static const char *attach_option(const char *program, const char *path, char *co
 	return "-ex";
 }
 
-/* Signals that we ignore or hold back are the debugger's to have. */
-static int spawn(char *const *argv, pid_t *pid)
+static int spawn(char *const *argv, const struct signals *signals, pid_t *pid)
 {
 	posix_spawnattr_t attr;
-	sigset_t none, all;
 	int err;
 
-	sigemptyset(&none);
-	sigfillset(&all);
 	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setsigmask(&attr, &signals->mask);
+	posix_spawnattr_setsigdefault(&attr, &signals->defaults);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	err = posix_spawnp(pid, argv[0], NULL, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
 	return -err;
 }
 
-int debugger_start(char *const *command, const char *path, pid_t *pid)
+int debugger_start(char *const *command, const char *path, const struct signals *signals,
+		   pid_t *pid)
 {
 	char attach[160];
 	size_t n = 0;
@@ -79,7 +76,7 @@ int debugger_start(char *const *command, const char *path, pid_t *pid)
 	argv[1] = (char *)attach_option(command[0], path, attach, sizeof(attach));
 	argv[2] = attach;
 	memcpy(argv + 3, command + 1, (n - 1) * sizeof(*argv));
-	ret = spawn(argv, pid);
+	ret = spawn(argv, signals, pid);
 	free(argv);
 	return ret;
 }

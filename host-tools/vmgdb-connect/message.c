@@ -1,30 +1,52 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "host-tools/vmgdb-connect/message.h"
 
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-enum { FIRST_WORDS_MS = 500, NEXT_WORDS_MS = 100 };
+enum { FIRST_PACKET_MS = 500, REST_MS = 100 };
+
+/* Paths may have any character but those that a terminal obeys. */
+static void drop_controls(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
 
 void message(const char *fmt, ...)
 {
-	char text[512];
 	va_list ap;
+	char *text;
+	int n;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
+	if (n < 0)
+		return;
+	drop_controls(text);
 	dprintf(STDERR_FILENO, "vmgdb-connect: %s\n", text);
+	free(text);
 }
 
-void message_read_input(void)
+void message_clean(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
+void message_await_reader(void)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
-	int patience = FIRST_WORDS_MS;
+	int timeout = FIRST_PACKET_MS;
 	char buf[4096];
 
-	while (poll(&p, 1, patience) > 0 && read(p.fd, buf, sizeof(buf)) > 0)
-		patience = NEXT_WORDS_MS;
+	while (poll(&p, 1, timeout) > 0 && read(p.fd, buf, sizeof(buf)) > 0)
+		timeout = REST_MS;
 }

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages for people, all of them on stderr. */
+/* What vmgdb-connect says to people, all of it on stderr. */
 #ifndef VMGDB_CONNECT_MESSAGE_H
 #define VMGDB_CONNECT_MESSAGE_H
 
-/* "vmgdb-connect: TEXT\n", in one write. */
+/* "vmgdb-connect: TEXT\n", in one write, however long; control characters become '?'. */
 void message(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Text of a peer that is to be shown: what is not printable ASCII becomes '?'. */
+void message_clean(char *text);
+
 /*
- * To be called after a message, before the program ends, when standard input is a debugger: gdb shows
- * the stderr of "target remote | COMMAND" while it waits for a reply, but not when it finds nobody to
- * send its first packet to. So this reads that packet first; it takes half a second at most.
+ * To be called before the program ends because of a message, when standard input is a debugger: gdb
+ * shows the stderr of "target remote | COMMAND" while it waits for an answer, but not when it can't
+ * send its first packet. So this reads that packet first; it waits half a second at most.
  */
-void message_read_input(void);
+void message_await_reader(void);
 
 #endif

@@ -22,14 +22,44 @@ static const struct row rows[] = {
 	{ "listen", "SPEC", "let debuggers in there, one after the other", AT(listen) },
 	{ "pty", "LINK", "the same, on a pty that LINK leads to", AT(pty) },
 	{ "accept", NULL, "wait for the VM to dial here, instead of dialling it", AT(accept) },
-	{ "probe", NULL, "say what answers there, and leave", AT(probe) },
+	{ "probe", NULL, "show which stub answers there, and leave", AT(probe) },
 	{ "reconnect", NULL, "try again, for as long as it takes, when the VM can't be reached",
 	  AT(reconnect) },
-	{ "verbose", NULL, "tell who comes and goes", AT(verbose) },
-	{ "help", NULL, "this text", AT(help) },
+	{ "verbose", NULL, "report who connects and leaves", AT(verbose) },
+	{ "help", NULL, "this text; also -h", AT(help) },
+	{ "version", NULL, "the version of this program", AT(version) },
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+/* Options of endpoints that mean something to a stub alone. */
+static const char *const stub_options[] = {
+	"wait", "on-disconnect", "takeover", "ro", "ack", "log"
+};
+
+/* The option at the start of text, or NULL. */
+static const char *stub_option(const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(stub_options) / sizeof(stub_options[0]); i++) {
+		size_t len = strlen(stub_options[i]);
+
+		if (strncmp(text, stub_options[i], len) == 0 && strchr("=,\t", text[len]))
+			return stub_options[i]; /* strchr finds the NUL as well */
+	}
+	return NULL;
+}
+
+/* The first of them in the spec of an endpoint, or NULL. */
+static const char *stub_option_in(const char *spec)
+{
+	const char *option = NULL;
+
+	while (!option && spec && (spec = strchr(spec, ',')))
+		option = stub_option(++spec);
+	return option;
+}
 
 static void long_options(struct option *out)
 {
@@ -81,6 +111,22 @@ static const char *contradiction(const struct options *o)
 	return NULL;
 }
 
+static int check(const struct options *o, char *err, size_t errlen)
+{
+	const char *wrong = contradiction(o), *local = o->listen ? o->listen : o->pty;
+
+	if (wrong) {
+		snprintf(err, errlen, "%s", wrong);
+		return -EINVAL;
+	}
+	wrong = stub_option_in(local);
+	if (wrong) {
+		snprintf(err, errlen, "%s: option '%s' is for the VMM's side", local, wrong);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int parse_all(struct options *o, int argc, char **argv, char *err, size_t errlen)
 {
 	struct option options[ROWS + 1];
@@ -88,7 +134,11 @@ static int parse_all(struct options *o, int argc, char **argv, char *err, size_t
 
 	long_options(options);
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (c == 'h') {
+			o->help = true;
+			continue;
+		}
 		if (c < OPT_FIRST) {
 			snprintf(err, errlen, "%s: %s; see --help", argv[optind - 1],
 				 c == ':' ? "needs a value" : "no such option");
@@ -107,17 +157,11 @@ static int parse_all(struct options *o, int argc, char **argv, char *err, size_t
 
 int options_parse(struct options *o, int argc, char **argv, char *err, size_t errlen)
 {
-	const char *wrong;
-
 	*o = (struct options){ 0 };
 	argc = split(o, argc, argv);
 	if (parse_all(o, argc, argv, err, errlen) < 0)
 		return -EINVAL;
-	wrong = o->help ? NULL : contradiction(o);
-	if (!wrong)
-		return 0;
-	snprintf(err, errlen, "%s", wrong);
-	return -EINVAL;
+	return o->help || o->version ? 0 : check(o, err, errlen);
 }
 
 static void help_options(void)
@@ -140,6 +184,8 @@ static void help_endpoints(void)
 	for (i = 0; (line = vmgdb_endpoint_help(i)); i++) {
 		int syntax = (int)strcspn(line, "\t");
 
+		if (stub_option(line))
+			continue;
 		printf("  %-38.*s %s\n", syntax, line, line + syntax + 1);
 	}
 }
@@ -152,6 +198,7 @@ void options_help(void)
 	help_options();
 	puts("\nVM, and the SPEC of --listen:");
 	help_endpoints();
+	puts("Without a CID, vsock dials the loopback address (local, 1) and listens at any.");
 	puts("\nExamples:\n"
 	     "  gdb vmlinux -ex 'target remote | vmgdb-connect vsock:42:1234'\n"
 	     "  vmgdb-connect --listen tcp:1234 vsock:42:1234\n"
@@ -160,8 +207,14 @@ void options_help(void)
 	     "  vmgdb-connect --accept vsock::1234\n"
 	     "  vmgdb-connect --probe vsock:42:1234\n"
 	     "Without --listen, --pty and '--' the debugger is at standard input and output; when\n"
-	     "that is a terminal, a pty is made for it, and its name is told.\n\n"
+	     "that is a terminal, a pty is made for it, and its name is printed.\n\n"
 	     "Exit status: 0 the debugger has left; 1 the command line is wrong; 2 the VM can't be\n"
-	     "reached, or has gone; 3 it refused. With '-- DEBUGGER', once that was started: the\n"
-	     "debugger's own.");
+	     "reached, or has gone; 3 it refused; 4 the debugger's socket or pty can't be made.\n"
+	     "With '-- DEBUGGER': the debugger's own once it was started; 128 + N when signal N ended\n"
+	     "the wait before that.");
+}
+
+void options_version(void)
+{
+	puts("vmgdb-connect " VMGDB_VERSION);
 }

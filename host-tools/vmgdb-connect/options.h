@@ -14,13 +14,15 @@ struct options {
 	bool reconnect;
 	bool verbose;
 	bool help;
+	bool version;
 	char **command; /* the debugger to start, ended by NULL; or NULL */
 };
 
 /* Returns 0, or -EINVAL with err saying what is wrong. Keeps pointers into argv. */
 int options_parse(struct options *o, int argc, char **argv, char *err, size_t errlen);
 
-/* --help, to stdout. */
+/* --help and --version, to stdout. */
 void options_help(void);
+void options_version(void);
 
 #endif

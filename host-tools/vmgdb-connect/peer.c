@@ -9,57 +9,76 @@
 #include "core/lib/time.h"
 #include "host-tools/vmgdb-connect/message.h"
 
-enum { DISCARD_READS = 64 };
+enum { DISCARD_READS = 64, ERROR_MAX = 8192 };
 
-int peer_open(struct peer *s)
+int peer_open(struct peer *p)
 {
-	char err[256];
+	char err[ERROR_MAX];
 	int ret;
 
-	if (s->ep)
+	if (p->ep)
 		return 0;
-	ret = vmgdb_endpoint_open(s->spec, s->role, &s->ep, err, sizeof(err));
+	ret = vmgdb_endpoint_open(p->spec, p->role, &p->ep, err, sizeof(err));
 	if (ret)
 		message("%s", err);
-	s->due = time_ms();
+	p->due = time_ms();
 	return ret;
 }
 
-struct pollfd peer_wait(const struct peer *s, int *timeout)
+struct pollfd peer_wait(const struct peer *p, int *timeout)
 {
-	long long left = s->due - time_ms();
-
-	if (left < 0)
-		left = 0;
-	if (left < INT_MAX && (*timeout < 0 || left < *timeout))
-		*timeout = (int)left;
-	return s->ep ? s->ep->pfd : (struct pollfd){ .fd = -1 };
+	if (p->due != LLONG_MAX)
+		*timeout = time_shorter(*timeout, time_left_ms(time_ms(), p->due));
+	return p->ep ? p->ep->pfd : (struct pollfd){ .fd = -1 };
 }
 
-bool peer_ready(const struct peer *s, const struct pollfd *p)
+bool peer_ready(const struct peer *p, short revents)
 {
-	return s->ep && (p->revents || time_ms() >= s->due);
+	return p->ep && (revents || time_ms() >= p->due);
 }
 
-int peer_accept(struct peer *s)
+static void set_due(struct peer *p)
 {
-	int ret = s->ep->ops->accept(s->ep, &s->stream);
+	p->due = p->ep->retry_ms ? time_ms() + p->ep->retry_ms : LLONG_MAX;
+}
 
-	s->due = s->ep->retry_ms ? time_ms() + s->ep->retry_ms : LLONG_MAX;
+int peer_accept_another(struct peer *p, struct stream **out)
+{
+	int ret = p->ep->ops->accept(p->ep, out);
+
+	set_due(p);
+	return ret;
+}
+
+int peer_accept(struct peer *p)
+{
+	int ret = peer_accept_another(p, &p->stream);
+
 	if (ret) {
-		s->stream = NULL;
+		p->stream = NULL;
 		return ret;
 	}
-	s->read_over = s->write_over = false;
+	p->read_over = p->write_over = false;
 	return 0;
 }
 
-const char *peer_reason(const struct peer *s, int err)
+/* A listener has an address to attach to; a line has no descriptor to poll while it is in use. */
+bool peer_listens(const struct peer *p)
 {
-	return s->ep->refused[0] ? s->ep->refused : strerrordesc_np(-err);
+	return p->ep && p->ep->attach[0] && (p->ep->pfd.fd >= 0 || p->ep->shortage);
 }
 
-/* What it said so far must not pass for the next one's first words on a line that stays. */
+const char *peer_reason(const struct peer *p, int err)
+{
+	return p->ep->refused[0] ? p->ep->refused : strerrordesc_np(-err);
+}
+
+bool peer_is_over(const struct peer *p)
+{
+	return p->stream && (p->read_over || p->write_over);
+}
+
+/* What the peer has sent must not pass for the first bytes of the next one on a line that stays. */
 static void discard_input(struct stream *s)
 {
 	char buf[4096];
@@ -69,21 +88,21 @@ static void discard_input(struct stream *s)
 		;
 }
 
-void peer_drop(struct peer *s)
+void peer_drop(struct peer *p)
 {
-	if (!s->stream)
+	if (!p->stream)
 		return;
-	if (!s->read_over)
-		discard_input(s->stream);
-	s->stream->ops->close(s->stream);
-	s->stream = NULL;
-	s->due = s->ep->retry_ms ? time_ms() + s->ep->retry_ms : LLONG_MAX;
+	if (!p->read_over)
+		discard_input(p->stream);
+	p->stream->ops->close(p->stream);
+	p->stream = NULL;
+	set_due(p);
 }
 
-void peer_close(struct peer *s)
+void peer_close(struct peer *p)
 {
-	peer_drop(s);
-	vmgdb_endpoint_close(s->ep);
-	s->ep = NULL;
-	s->due = 0;
+	peer_drop(p);
+	vmgdb_endpoint_close(p->ep);
+	p->ep = NULL;
+	p->due = 0;
 }

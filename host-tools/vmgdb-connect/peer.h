@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One side of the bridge: an endpoint, and the stream that it gave. */
+/* One of the two peers that the bridge connects: an endpoint, and the stream that came from it. */
 #ifndef VMGDB_CONNECT_PEER_H
 #define VMGDB_CONNECT_PEER_H
 
@@ -13,29 +13,36 @@ struct peer {
 	const char *spec;
 	enum vmgdb_role role;
 	struct vmgdb_endpoint *ep; /* NULL: closed */
-	struct stream *stream;	   /* NULL: nobody is there */
-	bool read_over;		   /* it has left, or can't be read from any more */
-	bool write_over;	   /* what is written to it is lost */
-	long long due;		   /* call accept at this time, ms, also when poll says nothing */
+	struct stream *stream;	   /* NULL: nobody is connected */
+	bool read_over;		   /* the peer has left, or can't be read from any more */
+	bool write_over;	   /* what is written to the peer is lost */
+	long long due; /* call accept at this moment, also when poll() reports nothing */
 };
 
-/* Open the endpoint, unless it is open. Returns 0 or -errno; a message gives the reason. */
-int peer_open(struct peer *s);
+/* Open the endpoint, unless it is open. Returns 0 or -errno, with the reason on stderr. */
+int peer_open(struct peer *p);
 
-/* For poll(): the endpoint while nobody is there. Shortens *timeout (ms, -1: none). */
-struct pollfd peer_wait(const struct peer *s, int *timeout);
+/* For poll(): the endpoint from which the peer, or another one, may come. Shortens *timeout (-1: none). */
+struct pollfd peer_wait(const struct peer *p, int *timeout);
 
-/* Whether accept is worth a call now. p: what peer_wait() gave, polled. */
-bool peer_ready(const struct peer *s, const struct pollfd *p);
+/* Whether accept is worth a call now. revents: of what peer_wait() gave. */
+bool peer_ready(const struct peer *p, short revents);
 
-/* Take the one that waits there: 0, -EAGAIN, or another -errno; peer_reason() says why. */
-int peer_accept(struct peer *s);
-const char *peer_reason(const struct peer *s, int err);
+/* Take the peer that waits: 0, -EAGAIN, or another -errno, for which peer_reason() has a text. */
+int peer_accept(struct peer *p);
+const char *peer_reason(const struct peer *p, int err);
 
-/* Hang up on who is there. */
-void peer_drop(struct peer *s);
+/* Whether others can come while one is connected. If so, take one: as peer_accept(). */
+bool peer_listens(const struct peer *p);
+int peer_accept_another(struct peer *p, struct stream **out);
+
+/* Whether the peer is connected and can no longer be read from, or written to. */
+bool peer_is_over(const struct peer *p);
+
+/* Close the connection. */
+void peer_drop(struct peer *p);
 
 /* Close all. */
-void peer_close(struct peer *s);
+void peer_close(struct peer *p);
 
 #endif

@@ -9,57 +9,52 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/lib/buf.h"
+#include "core/lib/hex.h"
 #include "core/lib/time.h"
+#include "host-tools/vmgdb-connect/exit_status.h"
 #include "host-tools/vmgdb-connect/message.h"
 #include "host-tools/vmgdb-connect/peer.h"
 #include "host-tools/vmgdb-connect/rsp.h"
 
-enum { GREETINGS = 5, ROUNDS = 15, THREADS_SHOWN = 64, DOCUMENT_MAX = RSP_MAX };
-enum { PIECES_MAX = 256, PROBE_MS = 15000 }; /* what a stub can make a probe take */
+enum {
+	GREETINGS = 5,
+	ROUNDS = 15,
+	THREADS_SHOWN = 64,
+	PIECES_MAX = 1024, /* of one document, or of one list */
+	OUTPUT_MAX = 64,   /* packets of console output in one reply */
+};
 
 struct probe {
 	struct peer vm;
-	long long due; /* no more questions from this time on, ms */
 	struct rsp rsp;
-	char reply[RSP_MAX];
-	char document[DOCUMENT_MAX];
+	char document[RSP_REPLY_MAX + 1];
 };
 
-/* What a stub says goes to a terminal: control characters, and what begins an escape, are shown as '?'. */
-static char *printable(char *text)
+/* Print what the stub said. Its bytes may be a guest's, and stdout a terminal: */
+static void line(const char *what, const char *text)
 {
-	char *p;
+	char clean[256];
 
-	for (p = text; *p; p++)
-		if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
-			*p = '?';
-	return text;
-}
-
-static void line(const char *what, char *text)
-{
-	printf("  %-14s %s\n", what, printable(text));
+	snprintf(clean, sizeof(clean), "%s", text);
+	message_clean(clean);
+	printf("  %-14s %s\n", what, clean);
 }
 
 static ssize_t ask(struct probe *p, const char *text)
 {
-	if (time_ms() >= p->due)
-		return -ETIMEDOUT;
-	return rsp_ask(&p->rsp, text, p->reply, sizeof(p->reply));
+	return rsp_ask(&p->rsp, text);
 }
 
-/* Bytes as hex digits, up to the first that is none, into text. */
+/* The bytes that the digits stand for, up to the first that is none, as text. */
 static void unhex(const char *digits, char *text, size_t len)
 {
-	unsigned int byte;
-	size_t n = 0;
-	int used;
+	size_t n = strspn(digits, "0123456789abcdefABCDEF") / 2;
 
-	while (n + 1 < len && sscanf(digits, "%2x%n", &byte, &used) == 1 && used == 2) {
-		text[n++] = byte < ' ' || byte > '~' ? ' ' : (char)byte;
-		digits += 2;
-	}
-	while (n > 0 && text[n - 1] == ' ')
+	if (n >= len)
+		n = len - 1;
+	hex_decode((uint8_t *)text, digits, n);
+	while (n > 0 && strchr(" \t\r\n", text[n - 1]))
 		n--;
 	text[n] = '\0';
 }
@@ -78,50 +73,94 @@ static const char *value_of(char *list, const char *key)
 	return NULL;
 }
 
-/* lldb's question first; then a monitor command that many stubs know, and that does no harm. */
+/* What a stub says that has no such command is not its name. */
+static bool is_complaint(const char *text)
+{
+	static const char *const words[] = { "unknown", "unrecogni", "undefined", "unsupported",
+					     "not ",	"no such",   "invalid",	  "illegal",
+					     "bad ",	"error",     "usage" };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasestr(text, words[i]))
+			return true;
+	return false;
+}
+
+/*
+ * GDB manual, "General Query Packets", qRcmd: the output stands in the reply itself, or in O packets
+ * before it. Keeps the first line that has text.
+ */
+static void ask_monitor_version(struct probe *p, char *text, size_t len)
+{
+	const char *reply = p->rsp.reply;
+	ssize_t n = ask(p, "qRcmd,76657273696f6e");
+	int i;
+
+	text[0] = '\0';
+	for (i = 0; n > 0 && i < OUTPUT_MAX; i++) {
+		bool output = reply[0] == 'O' && reply[1] != 'K';
+
+		if (text[0] == '\0' && (output || (reply[0] != 'E' && reply[0] != 'O')))
+			unhex(reply + output, text, len);
+		text[strcspn(text, "\r\n")] = '\0';
+		if (!output)
+			break;
+		n = rsp_ask_more(&p->rsp);
+	}
+	if (is_complaint(text))
+		text[0] = '\0';
+}
+
+/*
+ * lldb's question first; then one that QEMU alone answers (QEMU manual, "GDB usage"); then a monitor
+ * command that many stubs know, and that does no harm.
+ */
 static void show_stub(struct probe *p)
 {
-	static const char nameless[] = "does not say its name";
-	char name[128];
-	const char *value = NULL;
+	const char *name = NULL;
+	char version[128];
 
-	snprintf(name, sizeof(name), "%s", nameless);
 	if (ask(p, "qGDBServerVersion") > 0)
-		value = value_of(p->reply, "name");
-	if (value)
-		snprintf(name, sizeof(name), "%.100s", value);
-	else if (ask(p, "qRcmd,76657273696f6e") > 0 && p->reply[0] != 'E' &&
-		 strcmp(p->reply, "OK") != 0)
-		unhex(p->reply + (p->reply[0] == 'O'), name, sizeof(name));
-	/* a stub may hand an unknown command to its VMM, which says so */
-	if (strcasestr(name, "unknown") || strcasestr(name, "undefined"))
-		snprintf(name, sizeof(name), "%s", nameless);
+		name = value_of(p->rsp.reply, "name");
+	if (!name && ask(p, "qqemu.sstepbits") > 0 && strncmp(p->rsp.reply, "ENABLE=", 7) == 0)
+		name = "QEMU";
+	if (!name) {
+		ask_monitor_version(p, version, sizeof(version));
+		name = version[0] ? version : "does not say its name";
+	}
 	line("stub", name);
 }
 
 /* ---- which processor ---------------------------------------------------------------------- */
 
-/* A document in pieces: GDB manual, "General Query Packets", qXfer. Returns 0 or -errno. */
+/*
+ * A document in pieces: GDB manual, "General Query Packets", qXfer. Returns 0 or -errno. A piece
+ * without data that is not the last would come for ever.
+ */
 static int fetch(struct probe *p, const char *object)
 {
-	unsigned int pieces = 0;
-	size_t have = 0;
+	const char *reply = p->rsp.reply;
 	char packet[128];
-	ssize_t n;
+	struct buf b;
+	int i;
 
-	do {
-		snprintf(packet, sizeof(packet), "qXfer:%.80s:%zx,400", object, have);
+	buf_init(&b, p->document, sizeof(p->document) - 1);
+	for (i = 0; i < PIECES_MAX; i++) {
+		ssize_t n;
+
+		snprintf(packet, sizeof(packet), "qXfer:%.80s:%zx,400", object, b.len);
 		n = ask(p, packet);
-		if (n < 1 || (p->reply[0] != 'm' && p->reply[0] != 'l'))
+		if (n < 1 || (reply[0] != 'm' && reply[0] != 'l') || (n == 1 && reply[0] == 'm'))
 			return -ENOENT;
-		if (have + (size_t)n > sizeof(p->document) || ++pieces > PIECES_MAX ||
-		    (n == 1 && p->reply[0] == 'm'))
+		buf_add(&b, reply + 1, (size_t)n - 1);
+		if (b.over)
 			return -EMSGSIZE;
-		memcpy(p->document + have, p->reply + 1, (size_t)n - 1);
-		have += (size_t)n - 1;
-	} while (p->reply[0] == 'm');
-	p->document[have < sizeof(p->document) ? have : sizeof(p->document) - 1] = '\0';
-	return 0;
+		if (reply[0] == 'l')
+			break;
+	}
+	p->document[b.len] = '\0';
+	return i < PIECES_MAX ? 0 : -EMSGSIZE;
 }
 
 static void show_architecture(struct probe *p)
@@ -141,20 +180,20 @@ static void show_architecture(struct probe *p)
 
 /* ---- vCPUs -------------------------------------------------------------------------------- */
 
-/* The ids, comma separated, of all answers to qfThreadInfo and qsThreadInfo. */
+/* The ids, comma separated, of all replies to qfThreadInfo and qsThreadInfo, as far as they fit. */
 static void fetch_threads(struct probe *p)
 {
-	unsigned int pieces = 0;
-	size_t have = 0;
-	ssize_t n;
+	const char *reply = p->rsp.reply;
+	ssize_t n = ask(p, "qfThreadInfo");
+	struct buf b;
+	int i;
 
-	p->document[0] = '\0';
-	for (n = ask(p, "qfThreadInfo"); n > 1 && p->reply[0] == 'm' && pieces++ < PIECES_MAX;
-	     n = ask(p, "qsThreadInfo")) {
-		if (have + (size_t)n + 1 > sizeof(p->document))
-			return;
-		have += (size_t)sprintf(p->document + have, "%s%s", have ? "," : "", p->reply + 1);
+	buf_init(&b, p->document, sizeof(p->document) - 1);
+	for (i = 0; i < PIECES_MAX && n > 1 && reply[0] == 'm' && !b.over; i++) {
+		buf_fmt(&b, "%s%s", b.len ? "," : "", reply + 1);
+		n = ask(p, "qsThreadInfo");
 	}
+	p->document[b.len] = '\0';
 }
 
 static void show_threads(struct probe *p)
@@ -173,9 +212,11 @@ static void show_threads(struct probe *p)
 	for (n = 0; n < THREADS_SHOWN && (id = strsep(&rest, ",")); n++) {
 		text[0] = '\0';
 		snprintf(packet, sizeof(packet), "qThreadExtraInfo,%.40s", id);
-		if (ask(p, packet) > 0 && p->reply[0] != 'E')
-			unhex(p->reply, text, sizeof(text));
-		printf("    %-12.20s %s\n", printable(id), printable(text));
+		if (ask(p, packet) > 0 && p->rsp.reply[0] != 'E')
+			unhex(p->rsp.reply, text, sizeof(text));
+		message_clean(id);
+		message_clean(text);
+		printf("    %-12.20s %s\n", id, text);
 	}
 }
 
@@ -197,12 +238,12 @@ static void show_stop(struct probe *p)
 {
 	static const char *const reasons[] = { "swbreak", "hwbreak", "watch", "rwatch", "awatch" };
 	char text[160];
-	unsigned int n;
+	uint8_t n;
 	size_t i;
 
-	if (ask(p, "?") < 3 || sscanf(p->reply + 1, "%2x", &n) != 1)
+	if (ask(p, "?") < 3 || !hex_decode(&n, p->rsp.reply + 1, 1))
 		return;
-	if (p->reply[0] == 'W' || p->reply[0] == 'X') {
+	if (p->rsp.reply[0] == 'W' || p->rsp.reply[0] == 'X') {
 		snprintf(text, sizeof(text), "the VM has ended, status %u", n);
 		line("state", text);
 		return;
@@ -212,24 +253,24 @@ static void show_stop(struct probe *p)
 		char key[16];
 
 		snprintf(key, sizeof(key), "%s:", reasons[i]);
-		if (strstr(p->reply, key))
+		if (strstr(p->rsp.reply, key))
 			snprintf(text, sizeof(text), "%s, %s", signal_text(n), reasons[i]);
 	}
 	line("stopped", text);
 }
 
-/* ---- round trip ------------------------------------------------------------------------- */
+/* ---- how far away ------------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	long long x = *(const long long *)a, y = *(const long long *)b;
 
 	return (x > y) - (x < y);
 }
 
 static void show_round_trip(struct probe *p)
 {
-	double us[ROUNDS];
+	long long us[ROUNDS];
 	char text[64];
 	int i;
 
@@ -238,16 +279,16 @@ static void show_round_trip(struct probe *p)
 
 		if (ask(p, "qC") < 0)
 			return;
-		us[i] = (double)(time_us() - start);
+		us[i] = time_us() - start;
 	}
 	qsort(us, ROUNDS, sizeof(us[0]), compare);
-	snprintf(text, sizeof(text), "%.0f us (median of %d)", us[ROUNDS / 2], ROUNDS);
+	snprintf(text, sizeof(text), "%lld us (median of %d)", us[ROUNDS / 2], ROUNDS);
 	line("round trip", text);
 }
 
 /* ---- all of it ---------------------------------------------------------------------------- */
 
-static int no_reply(const struct probe *p, ssize_t err)
+static int no_answer(const struct probe *p, ssize_t err)
 {
 	switch (err) {
 	case -ETIMEDOUT:
@@ -273,8 +314,8 @@ static ssize_t greet(struct probe *p)
 		if (!reliable)
 			rsp_settle(&p->rsp);
 		n = ask(p, "qSupported:swbreak+;hwbreak+");
-		if (reliable || n < 0 || strstr(p->reply, "PacketSize=") ||
-		    strncmp(p->reply, "E.", 2) == 0)
+		if (reliable || n < 0 || strstr(p->rsp.reply, "PacketSize=") ||
+		    strncmp(p->rsp.reply, "E.", 2) == 0)
 			break;
 	}
 	if (!reliable && n >= 0)
@@ -286,12 +327,13 @@ static int question(struct probe *p)
 {
 	static const char withdraw[] = "QVmgdb.Withdraw";
 	ssize_t n = greet(p);
-	bool withdraws = n > 0 && strstr(p->reply, withdraw);
+	bool withdraws = n > 0 && strstr(p->rsp.reply, withdraw);
 
 	if (n < 0)
-		return no_reply(p, n);
-	if (strncmp(p->reply, "E.", 2) == 0) {
-		message("%s: refused: %s", p->vm.ep->name, printable(p->reply + 2));
+		return no_answer(p, n);
+	if (strncmp(p->rsp.reply, "E.", 2) == 0) {
+		message_clean(p->rsp.reply);
+		message("%s: refused: %.200s", p->vm.ep->name, p->rsp.reply + 2);
 		return EXIT_REFUSED;
 	}
 	printf("%s: a GDB stub answers\n", p->vm.ep->name);
@@ -302,12 +344,15 @@ static int question(struct probe *p)
 	show_round_trip(p);
 	/* what was running runs on; one of ours that waits for its first debugger still waits */
 	ask(p, withdraws ? withdraw : "D");
+	if (rsp_is_exhausted(&p->rsp))
+		message("%s: not all was asked: the stub takes too long, or says too much",
+			p->vm.ep->name);
 	return 0;
 }
 
-static int reach(struct probe *p, const struct bridge_config *config)
+static int reach(struct probe *p, bool again)
 {
-	bool said = false;
+	bool reported = false;
 	int ret = -EAGAIN;
 
 	do {
@@ -315,32 +360,31 @@ static int reach(struct probe *p, const struct bridge_config *config)
 		struct pollfd pfd = peer_wait(&p->vm, &timeout);
 
 		poll(&pfd, 1, timeout);
-		if (!peer_ready(&p->vm, &pfd))
+		if (!peer_ready(&p->vm, pfd.revents))
 			continue;
 		ret = peer_accept(&p->vm);
 		if (ret == 0)
 			return 0;
-		if (ret != -EAGAIN && !said)
+		if (ret != -EAGAIN && !reported)
 			message("%s", peer_reason(&p->vm, ret));
-		said = said || ret != -EAGAIN;
-	} while (ret == -EAGAIN || config->reconnect);
+		reported = reported || ret != -EAGAIN;
+	} while (ret == -EAGAIN || again);
 	return ret;
 }
 
-int probe_run(const struct bridge_config *config)
+int probe_run(const char *vm, enum vmgdb_role role, bool again)
 {
 	struct probe *p = calloc(1, sizeof(*p));
 	int ret;
 
 	if (!p)
 		return EXIT_UNREACHABLE;
-	p->vm = (struct peer){ .spec = config->vm, .role = config->vm_role };
+	p->vm = (struct peer){ .spec = vm, .role = role };
 	ret = peer_open(&p->vm);
 	if (ret == 0)
-		ret = reach(p, config);
+		ret = reach(p, again);
 	if (ret == 0) {
 		rsp_init(&p->rsp, p->vm.stream);
-		p->due = time_ms() + PROBE_MS;
 		ret = question(p);
 	} else {
 		ret = exit_status(ret);

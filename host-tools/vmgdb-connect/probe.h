@@ -3,12 +3,14 @@
 #ifndef VMGDB_CONNECT_PROBE_H
 #define VMGDB_CONNECT_PROBE_H
 
-#include "host-tools/vmgdb-connect/bridge.h"
+#include <stdbool.h>
+
+#include <vmgdb/endpoint.h>
 
 /*
- * Reach the VM, ask its stub some harmless questions, print the answers to stdout, and detach.
- * Returns the exit status.
+ * Reach the VM, ask its stub some harmless questions, print the answers to stdout, and detach. again:
+ * try until the VM can be reached. Returns the exit status.
  */
-int probe_run(const struct bridge_config *config);
+int probe_run(const char *vm, enum vmgdb_role role, bool again);
 
 #endif

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "host-tools/vmgdb-connect/refusal.h"
 
 #include <errno.h>
@@ -7,66 +7,55 @@
 #include "core/lib/time.h"
 #include "core/rsp/packet.h"
 
-enum { WAIT_MS = 300, LINGER_MS = 1000 };
+enum { STEP_MS = 1000 };
 
-struct pollfd refusal_wait(const struct refusal *r, const struct vmgdb_endpoint *ep, int *timeout)
+void refusal_start(struct refusal *r, struct stream *stream)
 {
-	if (!r->stream && !r->waits)
-		return ep->pfd;
-	*timeout = time_shorter(*timeout, time_left_ms(time_ms(), r->due));
-	return (struct pollfd){ .fd = r->stream ? r->stream->rfd : -1, .events = POLLIN };
+	*r = (struct refusal){ .stream = stream, .deadline = time_ms() + STEP_MS };
 }
 
-/* With an ack: a debugger drops what comes before the one that it waits for. */
-static void refuse(struct refusal *r)
+struct pollfd refusal_wait(const struct refusal *r, int *timeout)
 {
-	static const char why[] = "E.another debugger is connected";
-	char text[1 + PACKET_FRAME_MAX(sizeof(why))] = "+";
-	size_t n = 1 + packet_encode_command(text + 1, why, strlen(why));
-
-	r->stream->ops->write(r->stream, text, n);
-	if (r->stream->ops->finish)
-		r->stream->ops->finish(r->stream);
-	r->due = time_ms() + LINGER_MS;
+	if (!r->stream)
+		return (struct pollfd){ .fd = -1 };
+	*timeout = time_shorter(*timeout, time_left_ms(time_ms(), r->deadline));
+	return (struct pollfd){ .fd = r->stream->rfd, .events = POLLIN };
 }
 
-void refusal_end(struct refusal *r)
+/* The ack is for a debugger that waits for one before it looks at packets. */
+static void send_refusal(struct refusal *r)
+{
+	static const char text[] = "E.another debugger is connected";
+	char frame[1 + PACKET_FRAME_MAX(sizeof(text))] = "+";
+	size_t len = 1 + packet_encode(frame + 1, text, sizeof(text) - 1);
+	struct stream *s = r->stream;
+
+	r->sent = true;
+	r->deadline = time_ms() + STEP_MS;
+	if (s->ops->write(s, frame, len) < 0 || !s->ops->finish || s->ops->finish(s) < 0)
+		refusal_close(r);
+}
+
+void refusal_advance(struct refusal *r, short revents)
+{
+	ssize_t n = -EAGAIN;
+	char buf[4096];
+
+	if (!r->stream)
+		return;
+	if (revents)
+		n = r->stream->ops->read(r->stream, buf, sizeof(buf));
+	if (n <= 0 && n != -EAGAIN)
+		refusal_close(r);
+	else if (!r->sent && ((n > 0 && memchr(buf, '$', (size_t)n)) || time_ms() >= r->deadline))
+		send_refusal(r);
+	else if (r->sent && time_ms() >= r->deadline)
+		refusal_close(r);
+}
+
+void refusal_close(struct refusal *r)
 {
 	if (r->stream)
 		r->stream->ops->close(r->stream);
 	r->stream = NULL;
-}
-
-/* Has it left? */
-static bool discard(struct refusal *r)
-{
-	char buf[4096];
-	ssize_t n;
-
-	do
-		n = r->stream->ops->read(r->stream, buf, sizeof(buf));
-	while (n > 0);
-	return n != -EAGAIN;
-}
-
-void refusal_serve(struct refusal *r, struct vmgdb_endpoint *ep, short revents)
-{
-	bool due = time_ms() >= r->due;
-
-	if (r->stream) {
-		if ((revents && discard(r)) || due)
-			refusal_end(r);
-	} else if (r->waits && due) {
-		r->waits = false;
-		if (!ep->ops->accept(ep, &r->stream))
-			refuse(r);
-	} else if (!r->waits && revents) {
-		r->waits = true;
-		r->due = time_ms() + WAIT_MS;
-	}
-}
-
-void refusal_forget(struct refusal *r)
-{
-	r->waits = false;
 }

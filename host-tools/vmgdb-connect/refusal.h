@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A second debugger that comes while one is connected: it is told so, and is hung up on. */
+/*
+ * Turning a debugger away that comes while another one is connected. gdb shows the text of an error
+ * packet (GDB manual, "Standard Replies", E.errtext) when it is the reply to gdb's first packet; what is
+ * sent before that packet, gdb discards. So the refusal is the reply to the first packet; after it the
+ * peer may take a moment to read it and leave, for closing while its bytes are unread would destroy it.
+ */
 #ifndef VMGDB_CONNECT_REFUSAL_H
 #define VMGDB_CONNECT_REFUSAL_H
 
@@ -9,26 +14,20 @@
 #include "transport/stream.h"
 
 struct refusal {
-	struct stream *stream; /* NULL: nobody is being refused */
-	bool waits;	       /* somebody waits in the endpoint's queue */
-	long long due;	       /* refuse, or hang up, at this time, ms */
+	struct stream *stream; /* NULL: nobody is being turned away */
+	bool sent;
+	long long deadline; /* of this wait: for the first packet, or for the peer to leave */
 };
 
-/* For poll(): the endpoint, where the next one may come, or the one that is being refused. Shortens
- * *timeout (ms, -1: none). */
-struct pollfd refusal_wait(const struct refusal *r, const struct vmgdb_endpoint *ep, int *timeout);
+/* Takes the stream over. */
+void refusal_start(struct refusal *r, struct stream *stream);
 
-/*
- * What poll() has seen there. Who comes while the first one is about to leave waits a moment:
- * it is refused only if the first is still there then. A debugger reads the refusal only if what it sends meanwhile is read: so
- * its stream stays open until it has left, or a second has passed.
- */
-void refusal_serve(struct refusal *r, struct vmgdb_endpoint *ep, short revents);
+/* For poll(). Shortens *timeout. */
+struct pollfd refusal_wait(const struct refusal *r, int *timeout);
 
-/* The first debugger has left: who waits in the queue is the next one. */
-void refusal_forget(struct refusal *r);
+/* After poll(): revents of what refusal_wait() gave. */
+void refusal_advance(struct refusal *r, short revents);
 
-/* Hang up at once. */
-void refusal_end(struct refusal *r);
+void refusal_close(struct refusal *r);
 
 #endif

@@ -4,52 +4,59 @@
 #include <errno.h>
 #include <string.h>
 
-bool relay_wants(const struct relay *f, const struct peer *from)
+bool relay_wants(const struct relay *r, const struct peer *from)
 {
-	return from->stream && !from->read_over && relay_waiting(f) < RELAY_SIZE;
+	return from->stream && !from->read_over && relay_waiting(r) < RELAY_SIZE;
 }
 
-static void make_room(struct relay *f)
+static void make_room(struct relay *r)
 {
-	if (f->start == 0)
+	if (r->start == 0)
 		return;
-	memmove(f->buf, f->buf + f->start, relay_waiting(f));
-	f->end -= f->start;
-	f->start = 0;
+	memmove(r->buf, r->buf + r->start, relay_waiting(r));
+	r->end -= r->start;
+	r->start = 0;
 }
 
-void relay_fill(struct relay *f, struct peer *from)
+void relay_clear(struct relay *r)
+{
+	r->start = r->end = 0;
+}
+
+bool relay_fill(struct relay *r, struct peer *from)
 {
 	ssize_t n;
 
-	if (!relay_wants(f, from))
-		return;
-	if (f->end == RELAY_SIZE)
-		make_room(f);
-	n = from->stream->ops->read(from->stream, f->buf + f->end, RELAY_SIZE - f->end);
+	if (!relay_wants(r, from))
+		return false;
+	if (r->end == RELAY_SIZE)
+		make_room(r);
+	n = from->stream->ops->read(from->stream, r->buf + r->end, RELAY_SIZE - r->end);
 	if (n > 0)
-		f->end += (size_t)n;
+		r->end += (size_t)n;
 	else if (n != -EAGAIN)
 		from->read_over = true;
-	/* a broken link has no way out either; one that was closed in good order may have */
+	/* a broken link can't be written to either; one that was closed in good order perhaps can */
 	if (n < 0 && n != -EAGAIN)
 		from->write_over = true;
+	return n > 0;
 }
 
-void relay_drain(struct relay *f, struct peer *to, short revents)
+void relay_drain(struct relay *r, struct peer *to, short revents)
 {
-	while (to->stream && !to->write_over && relay_waiting(f)) {
-		ssize_t n = to->stream->ops->write(to->stream, f->buf + f->start, relay_waiting(f));
+	while (to->stream && !to->write_over && relay_waiting(r)) {
+		ssize_t n = to->stream->ops->write(to->stream, r->buf + r->start, relay_waiting(r));
 
 		if (n > 0) {
-			f->start += (size_t)n;
+			r->start += (size_t)n;
 			continue;
 		}
-		/* a virtio port with nobody at its other end takes nothing, and poll() never waits */
+		/* a virtio port that nobody has open at its other end takes nothing, and poll() on it
+		 * never waits */
 		if (n != -EAGAIN || revents & (POLLHUP | POLLERR | POLLNVAL))
 			to->write_over = true;
 		break;
 	}
-	if (f->start == f->end)
-		f->start = f->end = 0;
+	if (r->start == r->end)
+		relay_clear(r);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One direction of the bridge: what one side said and the other has not taken yet. */
+/* One direction of the bridge: what one peer has sent and the other has not taken yet. */
 #ifndef VMGDB_CONNECT_RELAY_H
 #define VMGDB_CONNECT_RELAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "host-tools/vmgdb-connect/peer.h"
@@ -10,22 +11,25 @@
 enum { RELAY_SIZE = 65536 };
 
 struct relay {
-	size_t start, end; /* of what is waiting, in buf */
+	size_t start, end; /* of what waits to be written, in buf */
 	char buf[RELAY_SIZE];
 };
 
-static inline size_t relay_waiting(const struct relay *f)
+/* How much waits to be written. */
+static inline size_t relay_waiting(const struct relay *r)
 {
-	return f->end - f->start;
+	return r->end - r->start;
 }
 
+void relay_clear(struct relay *r);
+
 /* Whether from is to be read: there is room. When there is none, it has to wait. */
-bool relay_wants(const struct relay *f, const struct peer *from);
+bool relay_wants(const struct relay *r, const struct peer *from);
 
-/* Read what from has to say, as far as there is room. */
-void relay_fill(struct relay *f, struct peer *from);
+/* Read what from has sent, as far as there is room. Returns whether there was something. */
+bool relay_fill(struct relay *r, struct peer *from);
 
-/* Write what waits, as far as to takes it. revents: what poll() said of its wfd. */
-void relay_drain(struct relay *f, struct peer *to, short revents);
+/* Write what waits, as far as to takes it. revents: what poll() reported of its wfd. */
+void relay_drain(struct relay *r, struct peer *to, short revents);
 
 #endif

@@ -1,29 +1,48 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "host-tools/vmgdb-connect/rsp.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "core/lib/time.h"
 
 enum {
-	REPLY_MS = 5000,
+	CONVERSATION_MS = 20000,
+	ANSWER_MS = 5000,
 	RESEND_MS = 1000,
 	SETTLE_MS = 10000,
 	SILENCE_MS = 300,
-	JUNK_MAX = 1 << 20, /* bytes that are no packet, before one */
-	COMMAND_MAX = 240,
+	BAD_MAX = 4, /* packets with a wrong checksum, for one question */
+	BYTES_MAX = 4 << 20,
+	TEXT_MAX = 256,
 };
 
-void rsp_init(struct rsp *r, struct stream *s)
+static void restart_decoder(struct rsp *r)
 {
-	r->stream = s;
-	r->resent = false;
+	packet_decoder_init(&r->decoder, r->reply, RSP_REPLY_MAX);
+	r->decoder.expand = true;
 	r->start = r->end = 0;
-	packet_decoder_init(&r->in, r->data, sizeof(r->data));
-	r->in.expand = true;
+}
+
+void rsp_init(struct rsp *r, struct stream *stream)
+{
+	*r = (struct rsp){ .stream = stream, .allowance = BYTES_MAX };
+	restart_decoder(r);
+	r->deadline = time_ms() + CONVERSATION_MS;
+}
+
+bool rsp_is_exhausted(const struct rsp *r)
+{
+	return !r->allowance || time_ms() >= r->deadline;
+}
+
+/* The moment in ms milliseconds, or the end of the conversation. */
+static long long moment_in(const struct rsp *r, int ms)
+{
+	long long end = time_ms() + ms;
+
+	return end < r->deadline ? end : r->deadline;
 }
 
 static int wait_fd(int fd, short events, long long end)
@@ -34,12 +53,12 @@ static int wait_fd(int fd, short events, long long end)
 	return left > 0 && poll(&p, 1, left) > 0 ? 0 : -ETIMEDOUT;
 }
 
-static int put(struct rsp *r, const void *bytes, size_t len, long long end)
+static int put(struct rsp *r, const void *data, size_t len, long long end)
 {
-	const char *p = bytes;
+	const char *bytes = data;
 
 	while (len > 0) {
-		ssize_t n = r->stream->ops->write(r->stream, p, len);
+		ssize_t n = r->stream->ops->write(r->stream, bytes, len);
 
 		if (n == -EAGAIN) {
 			if (wait_fd(r->stream->wfd, POLLOUT, end) < 0)
@@ -48,114 +67,114 @@ static int put(struct rsp *r, const void *bytes, size_t len, long long end)
 		}
 		if (n <= 0)
 			return -EPIPE;
-		p += n;
+		bytes += n;
 		len -= (size_t)n;
 	}
 	return 0;
 }
 
-/* At least one byte in buf: 0 or -errno. */
+/* Read what has come, or wait for it. Returns 0 or -errno. */
 static int fill(struct rsp *r, long long end)
 {
-	ssize_t n = 0;
+	ssize_t n;
 
-	while (r->start == r->end) {
-		n = r->stream->ops->read(r->stream, r->buf, sizeof(r->buf));
-		if (n == -EAGAIN && wait_fd(r->stream->rfd, POLLIN, end) < 0)
+	if (!r->allowance)
+		return -EBADMSG;
+	if (time_ms() >= end)
+		return -ETIMEDOUT;
+	while ((n = r->stream->ops->read(r->stream, r->buf, sizeof(r->buf))) == -EAGAIN)
+		if (wait_fd(r->stream->rfd, POLLIN, end) < 0)
 			return -ETIMEDOUT;
-		if (n == -EAGAIN)
-			continue;
-		if (n <= 0)
-			return -EPIPE;
-		r->start = 0;
-		r->end = (size_t)n;
-	}
+	if (n <= 0)
+		return -EPIPE;
+	r->allowance -= (size_t)n < r->allowance ? (size_t)n : r->allowance;
+	r->start = 0;
+	r->end = (size_t)n;
 	return 0;
 }
 
 /*
- * The next packet: 0, -EBADMSG: a bad one, or noise without end; or what fill() gave. A NAK may be the
- * reply to what an earlier debugger sent: the packet is sent again in any case when no reply comes.
+ * Acks and noise are passed over. So is a NAK, which may be the answer to what an earlier debugger sent:
+ * the packet is sent again in any case when no reply comes.
  */
-static int next_packet(struct rsp *r, long long end)
+static int next_packet(struct rsp *r, long long end, enum packet_event *event)
 {
-	size_t junk = 0, eaten;
-	int ret;
+	do {
+		size_t eaten;
+		int ret = r->start == r->end ? fill(r, end) : 0;
 
-	while (junk < JUNK_MAX) {
-		ret = fill(r, end);
 		if (ret)
 			return ret;
-		switch (packet_decode(&r->in, r->buf + r->start, r->end - r->start, &eaten)) {
-		case PACKET_DATA: r->start += eaten; return 0;
-		case PACKET_BAD:
-		case PACKET_TOO_LONG: r->start += eaten; return -EBADMSG;
-		case PACKET_NONE: break;
-		default: junk += eaten; break;
-		}
+		*event = packet_decode(&r->decoder, r->buf + r->start, r->end - r->start, &eaten);
 		r->start += eaten;
-	}
-	return -EBADMSG;
+	} while (*event != PACKET_DATA && *event != PACKET_TOO_LONG && *event != PACKET_BAD);
+	return 0;
 }
 
-static int listen_once(struct rsp *r, long long end)
+/* A stub that refuses this debugger may have closed already: its reply counts all the same. */
+static int receive(struct rsp *r, long long end)
 {
-	int ret = next_packet(r, end);
+	enum packet_event event;
+	int ret = next_packet(r, end, &event);
 
-	/* a stub that has turned us away may have gone already: its reply counts all the same */
-	if (ret == 0 || ret == -EBADMSG)
-		put(r, ret == 0 ? "+" : "-", 1, end);
-	return ret;
+	if (ret)
+		return ret;
+	put(r, event == PACKET_BAD ? "-" : "+", 1, end);
+	switch (event) {
+	case PACKET_BAD: return -EILSEQ;
+	case PACKET_TOO_LONG: return -EMSGSIZE;
+	default: r->reply[r->decoder.len] = '\0'; return 0;
+	}
 }
 
 void rsp_settle(struct rsp *r)
 {
-	long long end = time_ms() + SETTLE_MS;
-	int ret;
+	long long end = moment_in(r, SETTLE_MS);
 
 	put(r, "+", 1, end);
-	do {
-		r->start = r->end;
-		ret = fill(r, time_ms() + SILENCE_MS);
-	} while (!ret && time_ms() < end);
-	r->start = r->end;
+	while (time_ms() < end && fill(r, moment_in(r, SILENCE_MS)) == 0)
+		;
+	restart_decoder(r);
 	r->resent = false;
 }
 
-static int exchange(struct rsp *r, const void *packet, size_t len)
+/* A packet with a wrong checksum comes again by itself, for it was answered with a NAK. */
+static int exchange(struct rsp *r, const void *frame, size_t len)
 {
-	long long end = time_ms() + REPLY_MS;
-	int ret = put(r, packet, len, end);
+	long long end = moment_in(r, ANSWER_MS);
+	int bad = 0, ret = put(r, frame, len, end);
 
 	while (ret == 0) {
-		ret = listen_once(r, time_ms() + RESEND_MS);
-		if (time_ms() >= end || (ret != -ETIMEDOUT && ret != -EBADMSG))
+		ret = receive(r, moment_in(r, RESEND_MS));
+		if (ret == -EILSEQ) {
+			ret = ++bad < BAD_MAX ? 0 : -EBADMSG;
+		} else if (ret == -ETIMEDOUT && time_ms() < end) {
+			r->resent = true;
+			ret = put(r, frame, len, end);
+		} else {
 			break;
-		if (ret == -EBADMSG) {
-			ret = 0; /* the stub was asked to repeat it */
-			continue;
 		}
-		r->resent = true;
-		ret = put(r, packet, len, end);
 	}
 	return ret;
 }
 
-ssize_t rsp_ask(struct rsp *r, const char *text, char *reply, size_t len)
+ssize_t rsp_ask(struct rsp *r, const char *text)
 {
-	uint8_t packet[PACKET_FRAME_MAX(COMMAND_MAX)];
-	size_t n;
+	char frame[PACKET_FRAME_MAX(TEXT_MAX)];
 	int ret;
 
 	/* what was asked twice may be answered twice */
 	if (r->resent)
 		rsp_settle(r);
-	n = packet_encode_command(packet, text, strnlen(text, COMMAND_MAX));
-	ret = exchange(r, packet, n);
-	if (ret)
-		return ret;
-	n = r->in.len < len - 1 ? r->in.len : len - 1;
-	memcpy(reply, r->in.data, n);
-	reply[n] = '\0';
-	return (ssize_t)n;
+	ret = exchange(r, frame, packet_encode_command(frame, text, strnlen(text, TEXT_MAX)));
+	return ret ? ret : (ssize_t)r->decoder.len;
+}
+
+ssize_t rsp_ask_more(struct rsp *r)
+{
+	int ret = receive(r, moment_in(r, ANSWER_MS));
+
+	if (ret == -EILSEQ)
+		return -EBADMSG;
+	return ret ? ret : (ssize_t)r->decoder.len;
 }

@@ -104,15 +104,25 @@ class Program:
     def _stat(self):
         return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
 
+    def rests(self):
+        """Wait until the process sleeps: whatever there was to do is done."""
+        eventually("it sleeps", lambda: self._stat()[0] == "S")
+
+    def interrupt(self, sig=signal.SIGINT):
+        """Send a signal, and wait until the process has taken it."""
+        self.process.send_signal(sig)
+        eventually(f"{sig.name} is taken",
+                   lambda: self.ended() or not self.status_of("ShdPnd", 16) >> sig - 1 & 1)
+
     def cpu(self):
         """Seconds of processor time so far."""
         fields = self._stat()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def status_of(self, key):
+    def status_of(self, key, base=10):
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith(f"{key}:"):
-                return int(line.split()[1])
+                return int(line.split()[1], base)
         raise KeyError(key)
 
     def fds(self):

@@ -2,6 +2,7 @@
 """A GDB stub with two threads, one page of memory and no processor: enough to attach to."""
 
 import threading
+import time
 
 SIZE_OF_G = 560  # bytes, as gdb takes them for plain i386:x86-64
 XML = b"""<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd">
@@ -24,12 +25,18 @@ def escape(data):
 
 
 class Stub:
-    """Serves the connections that accept() gives, one at a time, in a thread."""
+    """Serves the connections that accept() gives, one at a time, in a thread.
 
-    def __init__(self, accept, replies=None):
+    replies: what it says instead, by how the question starts; delay: seconds before each reply;
+    upper: checksums in upper case."""
+
+    def __init__(self, accept, replies=None, delay=0, upper=False):
         self.accept = accept
+        self.delay = delay
+        self.checksum = b"#%02X" if upper else b"#%02x"
         self.replies = replies or {}
         self.seen = []
+        self.resumed = threading.Event()
         self.interrupted = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -72,14 +79,15 @@ class Stub:
             reply = self._reply(packet)
             if reply is None:
                 sock.sendall(b"+")
+                self.resumed.set()
                 continue
             self._send(sock, reply)
             if packet.startswith(("D", "k")):
                 return
 
-    @staticmethod
-    def _send(sock, reply, ack=b"+"):
-        sock.sendall(ack + b"$" + reply + b"#%02x" % checksum(reply))
+    def _send(self, sock, reply, ack=b"+"):
+        time.sleep(self.delay)
+        sock.sendall(ack + b"$" + reply + self.checksum % checksum(reply.rpartition(b"$")[2]))
 
     def _reply(self, packet):
         for start, reply in self.replies.items():
@@ -106,5 +114,5 @@ class Stub:
             "D": b"OK",
             "vCont?": b"vCont;c;C;s;S",
         }.get(name, b"OK" if packet[0] in "HT" else
-              b"43505520" + b"%02x" % (0x2F + int(packet[-1]))
+              b"43505520" + b"%02x" % (ord(packet[-1]) - 1)
               if packet.startswith("qThreadExtraInfo") else b"")

@@ -3,13 +3,13 @@
 
 import os
 from pathlib import Path
+import re
 import socket
 import subprocess
 import threading
-import time
 
-from harness import CONNECT, RUN, case, check, equal, eventually, need_kvm, receive
-from stub import Stub
+from harness import CONNECT, RUN, case, check, equal, eventually, need_kvm
+from stub import Stub, checksum
 
 
 def probe(spec, *options):
@@ -17,9 +17,9 @@ def probe(spec, *options):
                           timeout=30)
 
 
-def probe_stub(bench, replies=None):
+def probe_stub(bench, replies=None, delay=0, upper=False):
     listener, spec = bench.listen()
-    stub = Stub(lambda: bench.accept(listener), replies)
+    stub = Stub(lambda: bench.accept(listener), replies, delay, upper)
     return probe(spec), stub
 
 
@@ -73,6 +73,92 @@ def hostile(bench):
                   b"name:" + b"x" * 5000, b"0*" + bytes([126]) + b"*~" * 300):
         out, _ = probe_stub(bench, {"qSupported": b"x", "": reply})
         check(out.returncode in (0, 2), f"{reply[:20]!r}: exit status {out.returncode}")
+
+
+def bounded(name, replies, delay=0):
+    @case(f"probe has an end, {name}")
+    def test(bench):
+        out, stub = probe_stub(bench, replies, delay)
+        equal(out.returncode, 0, out.stderr)
+        check("a GDB stub answers" in out.stdout, out.stdout)
+        check(len(stub.seen) < 3000, len(stub.seen))
+
+
+bounded("bare m for ever", {"qXfer": b"m", "qfThreadInfo": b"m", "qsThreadInfo": b"m"})
+bounded("one byte of a document at a time for ever", {"qXfer": b"mx"})
+bounded("a list of threads for ever", {"qsThreadInfo": b"m1"})
+bounded("large pieces for ever", {"qXfer": b"m" + b"x" * 0x400, "qsThreadInfo": b"m" + b"1," * 500})
+bounded("slow pieces for ever", {"qXfer": b"mx"}, 0.1)
+bounded("console output for ever", {"qRcmd": b"O41#b6$O41#b6$O41"})
+
+
+@case("probe of a stub that sends bytes for ever")
+def flood(bench):
+    listener, spec = bench.listen()
+
+    def serve():
+        sock = bench.accept(listener)
+        try:
+            while True:
+                sock.sendall(b"\x00noise" * 1000)
+        except OSError:
+            pass
+    thread = threading.Thread(target=serve)
+    thread.start()
+    out = probe(spec)
+    thread.join()
+    equal(out.returncode, 2, out.stdout)
+    check("does not speak GDB's remote protocol" in out.stderr, out.stderr)
+
+
+@case("probe passes nothing to the terminal that it would obey")
+def filtered(bench):
+    evil = b"\x1b]0;evil\x07\x9b2J\r\n\x7f"
+    digits = evil.hex().encode()
+    for replies in ({"qGDBServerVersion": b"name:" + evil + b";"},
+                    {"qRcmd": digits},
+                    {"qRcmd": b"O" + digits},
+                    {"qXfer": b"l<architecture>" + evil + b"</architecture>"},
+                    {"qfThreadInfo": b"m" + evil + b",2"},
+                    {"qThreadExtraInfo": digits},
+                    {"?": b"T05" + evil + b";"},
+                    {"qSupported": b"E." + evil}):
+        out, _ = probe_stub(bench, replies)
+        check(out.returncode in (0, 3), out.stderr)
+        for char in (out.stdout + out.stderr).replace("\n", ""):
+            check(" " <= char <= "~", f"{replies}: {char!r} in {out.stdout!r} {out.stderr!r}")
+
+
+@case("probe does not take an error message for the stub's name")
+def complaint(bench):
+    for text in (b"unknown command: 'version'\r\n", b"Unknown monitor command", b"invalid\n",
+                 b"Undefined command: \"version\".\n", b"ERROR\n", b"\r\n"):
+        out, _ = probe_stub(bench, {"qRcmd": text.hex().encode()})
+        check("does not say its name" in out.stdout, out.stdout)
+
+
+@case("probe knows QEMU, whose monitor has no version command")
+def qemu(bench):
+    out, _ = probe_stub(bench, {"qqemu.sstepbits": b"ENABLE=1,NOIRQ=2,NOTIMER=4",
+                                "qRcmd": b"unknown command: 'version'\r\n".hex().encode()})
+    check("stub           QEMU\n" in out.stdout, out.stdout)
+
+
+@case("probe takes console output for one reply, up to the OK behind it")
+def console_output(bench):
+    digits = b"a stub\n".hex().encode()
+    output = b"O" + digits
+    two = output + b"#%02x$OK" % (sum(output) & 0xff)
+    out, stub = probe_stub(bench, {"qRcmd": two})
+    check("stub           a stub\n" in out.stdout, out.stdout)
+    check("architecture   i386:x86-64\n" in out.stdout, "the next reply is the next question's")
+
+
+@case("probe understands checksums in upper case")
+def upper_case(bench):
+    out, _ = probe_stub(bench, {"qGDBServerVersion": b"name:upper;version:3;x:J"}, upper=True)
+    equal(out.returncode, 0, out.stderr)
+    check("stub           upper\n" in out.stdout, out.stdout)
 
 
 @case("probe of a stub that turns it away")
@@ -178,18 +264,33 @@ def real(bench):
         bench.programs[-1].stop()
 
 
+def ask(sock, packet):
+    """The data of the reply."""
+    sock.sendall(b"+$" + packet + b"#%02x" % checksum(packet))
+    found = b""
+    while not re.search(rb"\$([^#]*)#..$", found):
+        piece = sock.recv(4096)
+        check(piece, f"it hung up after {found!r}")
+        found += piece
+    return found[found.index(b"$") + 1:-3]
+
+
+def registers(bench, vm, last):
+    with bench.dial(vm.spec.removeprefix("unix:")) as debugger:
+        found = ask(debugger, b"g")
+        equal(ask(debugger, last), b"OK")
+    return found
+
+
 @case("probe leaves a VM that waits for its first debugger waiting")
 def real_wait(bench):
     for policy in ("resume", "kill"):
         vm = Vm(bench, f",wait,on-disconnect={policy}")
+        reset = registers(bench, vm, b"QVmgdb.Withdraw")
         for _ in range(3):
             out = probe(vm.spec)
             equal(out.returncode, 0, out.stderr)
             check("a GDB stub answers" in out.stdout, out.stdout)
-        time.sleep(0.3)
-        equal(Path(vm.console).read_bytes(), b"", "the guest has not begun")
-        with bench.dial(vm.spec.removeprefix("unix:")) as debugger:
-            debugger.sendall(b"+$D#44")
-            equal(receive(debugger, 7), b"+$OK#9a")
+        equal(registers(bench, vm, b"D"), reset, "the guest has not begun")
         vm.goes_on()
         bench.programs[-1].stop()

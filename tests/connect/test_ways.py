@@ -2,13 +2,14 @@
 """How it ends, what it says, and what it leaves behind: nothing."""
 
 import os
+import re
 import signal
 import stat
 import subprocess
 import sys
 import time
 
-from harness import (CONNECT, case, check, equal, eventually, expect_gone, open_line, open_tty,
+from harness import (CONNECT, RUN, case, check, equal, eventually, expect_gone, open_line, open_tty,
                      pass_through, receive)
 
 
@@ -35,10 +36,14 @@ for _name, _argv, _text in (
         ("no debugger", ["unix:a", "--"], "no debugger after '--'"),
         ("the VMM's option", ["unix:a,ro"], "option 'ro' is for the VMM's side"),
         ("the VMM's option on the listener", ["--listen", "tcp:0,ro", "unix:a"],
-         "are for the VMM's side"),
+         "option 'ro' is for the VMM's side"),
+        ("takeover on the listener", ["--listen", "unix:x,takeover", "unix:a"],
+         "option 'takeover' is for the VMM's side"),
+        ("on-disconnect on the listener", ["--listen", "unix:x,on-disconnect=stay", "unix:a"],
+         "option 'on-disconnect' is for the VMM's side"),
         ("a pty dialled", ["pty"], "'pty' can't be dialled"),
         ("uds-vsock can't wait", ["--accept", "uds-vsock:/a:1"], "can only be dialled"),
-        ("a long link", ["--pty", "/" + "x" * 300, "unix:a"], "too long")):
+        ("a long link", ["--pty", "/" + "x" * 300, "unix:a"], "is longer than")):
     refused_as_usage(_name, _argv, _text)
 
 
@@ -49,6 +54,61 @@ def show_help(bench):
     for text in ("--listen SPEC", "--pty LINK", "--accept", "--probe", "--reconnect", "--verbose",
                  "vsock:[CID:]PORT", "uds-vsock:PATH:PORT", "allow=", "Exit status"):
         check(text in out.stdout, f"no {text!r}")
+
+
+def endpoint_options(program):
+    """The options of endpoints in a program's help."""
+    out = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"^  ([a-z-]+)(?==| {3})", out.partition("  uds-vsock:")[2], re.M))
+
+
+@case("--help has an option of endpoints if it is taken, and only then")
+def help_options(bench):
+    every = endpoint_options(RUN)
+    shown = endpoint_options(CONNECT)
+    check({"wait", "takeover", "dial", "allow"} <= every, every)
+    values = {"log": "=x", "on-disconnect": "=stay", "allow": "=any", "baud": "=9600",
+              "flow": "=hw"}
+    for option in every:
+        program = bench.connect(f"unix:{bench.path('none')},{option}{values.get(option, '')}")
+        program.status()
+        refused = "is for the VMM's side" in program.said()
+        equal(option in shown, not refused, f"{option}: {program.said()}")
+
+
+@case("-h is --help, and --version is one line")
+def short_help(bench):
+    found = [subprocess.run([CONNECT, option], capture_output=True, text=True, check=True).stdout
+             for option in ("-h", "--help", "--version")]
+    equal(found[0], found[1])
+    check(re.fullmatch(r"vmgdb-connect \S+\n", found[2]), found[2])
+
+
+@case("--help states the CID that is meant without one")
+def help_cid(bench):
+    out = subprocess.run([CONNECT, "--help"], capture_output=True, text=True, check=True)
+    check("Without a CID" in out.stdout)
+
+
+@case("exit 4 when the debugger's socket or pty can't be made")
+def local_failure(bench):
+    missing = bench.path("missing")
+    for argv in (["--listen", f"unix:{missing}/gdb.sock"], ["--pty", f"{missing}/tty"],
+                 ["--listen", f"unix:{bench.folder}"]):
+        program = bench.connect(*argv, f"unix:{missing}/vm.sock")
+        equal(program.status(), 4, argv)
+    taken, spec = bench.listen()
+    program = bench.connect("--listen", spec, f"unix:{missing}/vm.sock")
+    equal(program.status(), 4, "a socket that another process has")
+
+
+@case("a long path in a message is whole")
+def long_path(bench):
+    path = bench.path("/".join(["d" * 200] * 4)) + "/gdb"
+    listener, spec = bench.listen()
+    program = bench.connect(spec, "--", path)
+    equal(program.status(), 1)
+    check(f"can't run '{path}': No such file" in program.said(), program.said())
 
 
 @case("exit 0 when the debugger leaves")
@@ -75,7 +135,6 @@ def last_words(bench):
     found = b""
     while piece := vm.recv(20000):
         found += piece
-        time.sleep(0.005)
     check(found == data, f"{len(found)} of {len(data)} bytes")
     equal(program.status(), 0)
 
@@ -178,7 +237,7 @@ def line_turned_away(bench):
     for n in (1, 2):
         line.sendall(b"+$qSupported:multiprocess+#c6" * 20)
         eventually("it is told", lambda: program.said().count("can't reach") >= n)
-        time.sleep(0.3)
+        program.rests()
         equal(program.said().count("can't reach"), n, program.said())
 
 
@@ -244,36 +303,53 @@ def gives_up(bench):
     gdb.close()
     program.says("the debugger has left")
     listener, _ = bench.listen()
-    listener.settimeout(0.5)
-    try:
-        bench.accept(listener)
-        check(False, "it dials for nobody")
-    except TimeoutError:
-        pass
-    listener.settimeout(10)
-    pass_through(bench.dial(path), bench.accept(listener))
+    pass_through(bench.dial(path), bench.accept(listener))  # had it dialled before, another came
 
 
-@case("a second debugger is refused with a packet, the first does not notice, the next is served")
+REFUSAL = b"+$E.another debugger is connected#"
+
+
+@case("a second debugger is refused at once, and the first is not disturbed")
 def second(bench):
     listener, spec = bench.listen()
     path = bench.path("gdb.sock")
-    bench.connect("--listen", f"unix:{path}", spec)
+    program = bench.connect("--listen", f"unix:{path}", spec)
     first = bench.dial(path)
     vm = bench.accept(listener)
-    refused = bench.dial(path)
-    refused.sendall(b"+$qSupported#37")
-    pass_through(first, vm)
-    text = b"+$E.another debugger is connected#98"
-    equal(receive(refused, len(text)), text)
-    refused.sendall(b"$?#3f")
-    equal(refused.recv(100), b"")
+    for packet in (b"+$qSupported#37", b"+$QStartNoAckMode#b0"):
+        pass_through(first, vm)
+        other = bench.dial(path)
+        other.sendall(packet)
+        found = receive(other, len(REFUSAL) + 2)
+        equal(found[:-2], REFUSAL)
+        equal(int(found[-2:], 16), sum(found[2:-3]) & 0xff, "checksum")
+        expect_gone(other)
+        other.sendall(b"+")  # it may still be written to
+        pass_through(first, vm)
+        other.close()
+        program.says("refused: uid")
+    silent = bench.dial(path)
+    equal(receive(silent, len(REFUSAL)), REFUSAL, "one that says nothing")
     pass_through(first, vm)
     first.close()
     expect_gone(vm)
-    next_one = bench.dial(path)
-    vm = bench.accept(listener)
-    pass_through(next_one, vm)
+    pass_through(bench.dial(path), bench.accept(listener))
+
+
+@case("a debugger that comes as the first one leaves is not refused")
+def successor(bench):
+    listener, spec = bench.listen()
+    path = bench.path("gdb.sock")
+    program = bench.connect("--listen", f"unix:{path}", spec)
+    first = bench.dial(path)
+    for _ in range(50):
+        vm = bench.accept(listener)
+        first.sendall(b"me")
+        equal(receive(vm, 2), b"me")
+        first.close()
+        first = bench.dial(path)
+        expect_gone(vm)
+    check("refused" not in program.said(), program.said())
 
 
 @case("a pty's debugger sees that the VM has gone, and its link stays good")
@@ -304,7 +380,7 @@ def interrupt(bench):
     program, gdb = bench.bridge(spec)
     vm = bench.accept(listener)
     for _ in range(3):
-        program.process.send_signal(signal.SIGINT)
+        program.interrupt()
         pass_through(gdb, vm)
     check(not program.ended())
 
@@ -324,6 +400,58 @@ def ended_by(sig):
 ended_by(signal.SIGINT)
 ended_by(signal.SIGTERM)
 ended_by(signal.SIGHUP)
+
+
+def ended_while_waiting(name, sig, *options):
+    @case(f"{sig.name} ends the wait of {name}")
+    def test(bench):
+        path, out = fake_debugger(bench, "gdb")
+        program = bench.connect(*options, f"unix:{bench.path('vm.sock')}", "--", path)
+        program.says("trying again" if "--reconnect" in options else "waiting for a VM")
+        equal(program.stop(sig), 128 + sig)
+        check(not os.path.exists(out), "the debugger was started")
+
+
+for _sig in (signal.SIGINT, signal.SIGTERM):
+    ended_while_waiting("--reconnect -- gdb", _sig, "--reconnect")
+    ended_while_waiting("--accept -- gdb", _sig, "--accept")
+
+
+def starts_ignoring(*signals):
+    def ignore():
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+    return ignore
+
+
+@case("a signal that was ignored at the start does not end a listener")
+def stays_ignored(bench):
+    ignored = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+    listener, spec = bench.listen()
+    path = bench.path("gdb.sock")
+    program = bench.connect("--listen", f"unix:{path}", spec, preexec_fn=starts_ignoring(*ignored))
+    gdb = bench.dial(path)
+    vm = bench.accept(listener)
+    for each in ignored:
+        program.process.send_signal(each)
+        pass_through(gdb, vm)
+    check(not program.ended())
+    equal(program.stop(signal.SIGTERM), 0)
+
+
+@case("a signal that was ignored at the start is ignored in the debugger too")
+def ignored_in_debugger(bench):
+    listener, spec = bench.listen()
+    path = bench.path("gdb")
+    with open(path, "w") as f:
+        f.write("#!/bin/sh\nexec grep SigIgn /proc/self/status >&2\n")
+    os.chmod(path, 0o755)
+    program = bench.connect(spec, "--", path,
+                            preexec_fn=starts_ignoring(signal.SIGHUP, signal.SIGCHLD))
+    equal(program.status(), 0)
+    ignored = int(program.said().split("SigIgn:")[1].split()[0], 16)
+    check(ignored & 1 << signal.SIGHUP - 1, program.said())
+    check(not ignored & 1 << signal.SIGPIPE - 1, program.said())
 
 
 @case("at a terminal a pty is made, and named")
@@ -430,7 +558,6 @@ def terminal_interrupt(bench):
     program = bench.connect(spec, "--", path)
     vm = bench.accept(listener)
     equal(receive(vm, 5), b"hello")
-    program.process.send_signal(signal.SIGINT)
-    time.sleep(0.1)
+    program.interrupt()
     vm.sendall(b"olleh")
     equal(program.status(), 7)
