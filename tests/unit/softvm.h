@@ -230,7 +230,7 @@ bool softvm_stands(const struct softvm *vm);
 
 #define SOFT_TEST_ON(SUITE, NAME, WHAT, ...)                             \
 	static void NAME(struct softvm *vm, const struct vcpu_ops *ops); \
-	Test(SUITE, NAME, .description = WHAT, .timeout = 60)           \
+	Test(SUITE, NAME, .description = WHAT, .timeout = 60)            \
 	{                                                                \
 		softvm_test_on(NAME, __VA_ARGS__, NULL);                 \
 	}                                                                \
