@@ -54,10 +54,10 @@ static const char *stub_option(const char *text)
 /* The first of them in the spec of an endpoint, or NULL. */
 static const char *stub_option_in(const char *spec)
 {
-	const char *option = NULL;
+	const char *option = NULL, *comma = spec ? strchr(spec, ',') : NULL;
 
-	while (!option && spec && (spec = strchr(spec, ',')))
-		option = stub_option(++spec);
+	for (; comma && !option; comma = strchr(comma + 1, ','))
+		option = stub_option(comma + 1);
 	return option;
 }
 
