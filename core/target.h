@@ -54,6 +54,7 @@ enum detach_how {
 enum target_option {
 	OPTION_STOP_ON_RESET,  /* a reset or power-off is a stop before the VMM acts on it */
 	OPTION_SOFTWARE_WATCH, /* new watchpoints are carried by stepping */
+	OPTION_GUEST_SLOTS,    /* software breakpoints leave debug registers to the guest */
 	OPTION_WHOLE_REP,      /* a repeated instruction is one step, not one for each time */
 	OPTION_COUNT,
 };

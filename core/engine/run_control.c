@@ -106,6 +106,8 @@ static bool guest_uses_slots(struct engine *e)
 	struct bp_info any;
 	struct vmgdb_vcpu *v;
 
+	if (atomic_load(&e->options[OPTION_GUEST_SLOTS]))
+		return true;
 	if (breakpoints_info(e->bps, 0, &any))
 		return false;
 	for_each_vcpu(e, v) if (v->view.cpu->guest_uses_debug_regs &&

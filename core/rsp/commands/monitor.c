@@ -36,6 +36,8 @@ static const struct {
 	  OPTION_STOP_ON_RESET },
 	{ "software-watch", "carry new watchpoints by stepping: slow, but on any host",
 	  OPTION_SOFTWARE_WATCH },
+	{ "guest-slots", "keep software breakpoints out of debug registers, which the guest uses",
+	  OPTION_GUEST_SLOTS },
 	{ "whole-rep", "step over a rep instruction at once, not one iteration at a time",
 	  OPTION_WHOLE_REP },
 };
