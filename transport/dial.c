@@ -37,9 +37,8 @@ static void describe_failure(struct dialer *d, int err)
 	const char *hint = d->family->hint ? d->family->hint(&d->to, err) : NULL;
 	char buf[64];
 
-	snprintf(d->ep.refused, sizeof(d->ep.refused), "can't reach %.60s: %.40s%s%.55s",
-		 d->ep.name, strerror_r(-err, buf, sizeof(buf)), hint ? "; " : "",
-		 hint ? hint : "");
+	snprintf(d->ep.refused, sizeof(d->ep.refused), "can't reach %s: %.40s%s%.55s", d->ep.name,
+		 strerror_r(-err, buf, sizeof(buf)), hint ? "; " : "", hint ? hint : "");
 }
 
 static int dial_failed(struct dialer *d, int err)

@@ -2,15 +2,20 @@
 /* How the parser and the transports report what is wrong with a spec. */
 #define _GNU_SOURCE
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "transport/spec.h"
 
-/* Long specs are cut, so that the reason always fits. */
+enum { SPEC_SHOWN = 97 };
+
+/* Long specs are cut, and say so: the reason always fits, and no path passes for another. */
 static void start_error(const struct endpoint_spec *s, const char *fmt, va_list ap)
 {
-	int n = snprintf(s->err, s->errlen, "endpoint '%.100s': ", s->text);
+	bool cut = strlen(s->text) > SPEC_SHOWN;
+	int n = snprintf(s->err, s->errlen, "endpoint '%.*s%s': ", SPEC_SHOWN, s->text,
+			 cut ? "..." : "");
 
 	if (n > 0 && (size_t)n < s->errlen)
 		vsnprintf(s->err + n, s->errlen - (size_t)n, fmt, ap);

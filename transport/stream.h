@@ -113,7 +113,7 @@ struct vmgdb_endpoint {
 	struct stream_policy policy;
 	char name[160];	   /* the endpoint as it was opened: "tcp:127.0.0.1:40123" */
 	char attach[160];  /* what to type after gdb's "target remote", or empty */
-	char refused[192]; /* why accept() gave -EACCES */
+	char refused[320]; /* why accept() gave -EACCES */
 };
 
 #endif

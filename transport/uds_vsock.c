@@ -13,7 +13,7 @@
 
 static int failed(struct dialer *d, int err, const char *why)
 {
-	snprintf(d->ep.refused, sizeof(d->ep.refused), "%.70s: %.85s", d->ep.name, why);
+	snprintf(d->ep.refused, sizeof(d->ep.refused), "%s: %.85s", d->ep.name, why);
 	return err;
 }
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * One loop over a few descriptors. A session: the debugger connects; the VM is reached; bytes go both
  * ways; one of the two leaves; what was read from it by then is delivered to the other; both
@@ -32,13 +32,13 @@
 
 enum { FINAL_FLUSH_MS = 1000, REOPEN_MS = 1000 };
 
-enum { SIGNALS, GDB_IN, GDB_OUT, VM_IN, VM_OUT, NEXT, REFUSED, SLOTS };
+enum { SIGNALS, GDB_IN, GDB_OUT, VM_IN, VM_OUT, NEXT, REFUSED, SLOTS = REFUSED + REFUSALS_MAX };
 
 struct bridge {
 	const struct bridge_config *c;
 	struct peer gdb, vm;
 	struct relay up, down; /* to the VM, and to the debugger */
-	struct refusal refusal;
+	struct refusals refusals;
 	struct signals signals;
 	pid_t child;	       /* the debugger that the bridge has started, or 0 */
 	long long deadline;    /* of a session that ends; 0: none does */
@@ -68,7 +68,7 @@ static void reap(struct bridge *b)
 	if (b->child == 0 || waitpid(b->child, &status, WNOHANG) != b->child)
 		return;
 	b->child = 0;
-	done(b, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	done(b, WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_BY_SIGNAL + WTERMSIG(status));
 }
 
 /* Ctrl-C at the terminal of a debugger stops the VM, not the bridge. */
@@ -86,7 +86,7 @@ static void take_signals(struct bridge *b)
 		if (sig == SIGCHLD)
 			reap(b);
 		else if (ends_bridge(b, sig))
-			done(b, debugger_pending(b) ? 128 + sig : EXIT_LEFT);
+			done(b, b->c->command ? EXIT_BY_SIGNAL + sig : EXIT_LEFT);
 	}
 }
 
@@ -149,7 +149,7 @@ static void vm_failed(struct bridge *b, int err, const char *why)
 		return;
 	}
 	if (!b->c->serve || debugger_pending(b) || err == -EINVAL)
-		done(b, exit_status(err));
+		done(b, peer_exit_status(&b->vm, err));
 	if (!b->c->serve)
 		message_await_reader();
 	reset(b);
@@ -206,7 +206,7 @@ static void accept_vm(struct bridge *b)
 
 static bool refuses_others(const struct bridge *b)
 {
-	return b->gdb.stream && !b->deadline && !b->refusal.stream && peer_listens(&b->gdb);
+	return b->gdb.stream && !b->deadline && peer_listens(&b->gdb);
 }
 
 /* The first debugger may have left a moment before the second one came, and not be seen to yet. */
@@ -224,7 +224,7 @@ static void refuse_another(struct bridge *b)
 	if (first_has_left(b) || peer_accept_another(&b->gdb, &stream) != 0)
 		return;
 	message("%s: refused: %s: another debugger is connected", b->gdb.ep->name, stream->peer);
-	refusal_start(&b->refusal, stream);
+	refusal_add(&b->refusals, stream);
 }
 
 /* ---- a session ends ----------------------------------------------------------------------- */
@@ -301,7 +301,7 @@ static void prepare(const struct bridge *b, struct pollfd *p, int *timeout)
 	p[GDB_OUT] = writing(&b->down, &b->gdb);
 	p[VM_OUT] = writing(&b->up, &b->vm);
 	p[NEXT] = refuses_others(b) ? peer_wait(&b->gdb, timeout) : (struct pollfd){ .fd = -1 };
-	p[REFUSED] = refusal_wait(&b->refusal, timeout);
+	refusal_poll(&b->refusals, p + REFUSED, timeout);
 }
 
 static void transfer(struct bridge *b, const struct pollfd *p)
@@ -348,7 +348,7 @@ static void run_once(struct bridge *b)
 		return;
 	if (p[SIGNALS].revents)
 		take_signals(b);
-	refusal_advance(&b->refusal, p[REFUSED].revents);
+	refusal_serve(&b->refusals, p + REFUSED);
 	accept_peers(b, p);
 	if (b->done)
 		return;
@@ -356,16 +356,23 @@ static void run_once(struct bridge *b)
 	end_if_over(b);
 }
 
-static int open_peers(struct bridge *b, int *result)
+/* Ends the bridge when one can't be opened, but for a VM that is tried again. */
+static void open_peers(struct bridge *b)
 {
+	struct peer *failed = &b->gdb;
 	int ret = peer_open(&b->gdb);
 
-	*result = exit_status_local(ret);
-	if (ret)
-		return ret;
-	ret = peer_open(&b->vm);
-	*result = exit_status(ret);
-	return ret == -EINVAL || !b->c->reconnect ? ret : 0;
+	if (ret == 0) {
+		failed = &b->vm;
+		ret = peer_open(&b->vm);
+		if (b->c->reconnect && ret != -EINVAL)
+			ret = 0;
+	}
+	if (ret == 0)
+		return;
+	done(b, peer_exit_status(failed, ret));
+	if (!b->c->serve)
+		message_await_reader();
 }
 
 static void announce(const struct bridge *b)
@@ -380,38 +387,34 @@ static void announce(const struct bridge *b)
 		message("waiting for a VM that dials %s", vmgdb_endpoint_name(b->vm.ep));
 }
 
-static int run(struct bridge *b)
+static void run(struct bridge *b)
 {
-	int result;
-
-	if (open_peers(b, &result) == 0) {
+	open_peers(b);
+	if (!b->done)
 		announce(b);
-		while (!b->done)
-			run_once(b);
-		result = b->result;
-	} else if (!b->c->serve) {
-		message_await_reader();
-	}
-	refusal_close(&b->refusal);
+	while (!b->done)
+		run_once(b);
+	refusal_close(&b->refusals);
 	peer_close(&b->vm);
 	peer_close(&b->gdb);
-	return result;
 }
 
 int bridge_run(const struct bridge_config *config)
 {
 	struct bridge *b = calloc(1, sizeof(*b));
-	int result = EXIT_LOCAL;
+	int result;
 
 	if (!b)
 		return EXIT_LOCAL;
 	b->c = config;
 	b->gdb = (struct peer){ .spec = config->debugger, .role = VMGDB_STUB };
 	b->vm = (struct peer){ .spec = config->vm, .role = config->vm_role };
+	b->result = EXIT_LOCAL;
 	if (signals_open(&b->signals) == 0)
-		result = run(b);
+		run(b);
 	if (b->child)
 		kill(b->child, SIGTERM);
+	result = b->result;
 	signals_close(&b->signals);
 	free(b);
 	return result;

@@ -4,17 +4,13 @@
 #define VMGDB_CONNECT_EXIT_STATUS_H
 
 enum {
-	EXIT_LEFT = 0,	      /* the debugger has left */
+	EXIT_LEFT = 0,	      /* the debugger has left, or the probe is complete */
 	EXIT_USAGE = 1,	      /* the command line is wrong */
-	EXIT_UNREACHABLE = 2, /* the VM can't be reached, or has gone */
+	EXIT_UNREACHABLE = 2, /* the VM can't be reached, or has closed the connection */
 	EXIT_REFUSED = 3,     /* the VM's side has refused */
-	EXIT_LOCAL = 4,	      /* there is no place here for the debugger */
+	EXIT_LOCAL = 4,	      /* a socket or pty to wait at, or memory, can't be had on this side */
+	EXIT_BY_SIGNAL =
+		128, /* plus the number of the signal that ended the wait, or the debugger */
 };
-
-/* For the VM's endpoint, which failed with -errno. */
-int exit_status(int err);
-
-/* For the debugger's endpoint, which did. */
-int exit_status_local(int err);
 
 #endif

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /* The command line: one table, from which parsing and --help come. */
 #include "host-tools/vmgdb-connect/options.h"
 

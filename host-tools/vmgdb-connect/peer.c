@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
 #include "host-tools/vmgdb-connect/peer.h"
 
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/lib/time.h"
+#include "host-tools/vmgdb-connect/exit_status.h"
 #include "host-tools/vmgdb-connect/message.h"
 
 enum { DISCARD_READS = 64, ERROR_MAX = 8192 };
@@ -71,6 +72,17 @@ bool peer_listens(const struct peer *p)
 const char *peer_reason(const struct peer *p, int err)
 {
 	return p->ep->refused[0] ? p->ep->refused : strerrordesc_np(-err);
+}
+
+int peer_exit_status(const struct peer *p, int err)
+{
+	bool opened = p->ep;
+
+	if (!opened && err == -EINVAL)
+		return EXIT_USAGE;
+	if (p->role == VMGDB_STUB || (p->role == VMGDB_ACCEPT && !opened))
+		return EXIT_LOCAL;
+	return opened && err == -EACCES ? EXIT_REFUSED : EXIT_UNREACHABLE;
 }
 
 bool peer_is_over(const struct peer *p)

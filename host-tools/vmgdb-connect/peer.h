@@ -32,6 +32,9 @@ bool peer_ready(const struct peer *p, short revents);
 int peer_accept(struct peer *p);
 const char *peer_reason(const struct peer *p, int err);
 
+/* The exit status for what peer_open() or peer_accept() returned, which is not 0. */
+int peer_exit_status(const struct peer *p, int err);
+
 /* Whether others can come while one is connected. If so, take one: as peer_accept(). */
 bool peer_listens(const struct peer *p);
 int peer_accept_another(struct peer *p, struct stream **out);

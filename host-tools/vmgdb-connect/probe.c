@@ -1,8 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
 #include "host-tools/vmgdb-connect/probe.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,15 +24,17 @@ enum {
 	THREADS_SHOWN = 64,
 	PIECES_MAX = 1024, /* of one document, or of one list */
 	OUTPUT_MAX = 64,   /* packets of console output in one reply */
+	REACH_MS = 10000,
 };
 
 struct probe {
 	struct peer vm;
 	struct rsp rsp;
+	bool hung_up;
 	char document[RSP_REPLY_MAX + 1];
 };
 
-/* Print what the stub said. Its bytes may be a guest's, and stdout a terminal: */
+/* Print what the stub said: a guest may have chosen the bytes, and stdout may be a terminal. */
 static void line(const char *what, const char *text)
 {
 	char clean[256];
@@ -43,7 +46,10 @@ static void line(const char *what, const char *text)
 
 static ssize_t ask(struct probe *p, const char *text)
 {
-	return rsp_ask(&p->rsp, text);
+	ssize_t n = p->hung_up ? -EPIPE : rsp_ask(&p->rsp, text);
+
+	p->hung_up = n == -EPIPE;
+	return n;
 }
 
 /* The bytes that the digits stand for, up to the first that is none, as text. */
@@ -168,14 +174,12 @@ static void show_architecture(struct probe *p)
 	static const char tag[] = "<architecture>";
 	char *name;
 
-	if (fetch(p, "features:read:target.xml") < 0)
-		return;
-	name = strstr(p->document, tag);
-	if (!name)
-		return;
-	name += sizeof(tag) - 1;
-	name[strcspn(name, "<\n")] = '\0';
-	line("architecture", name);
+	name = fetch(p, "features:read:target.xml") < 0 ? NULL : strstr(p->document, tag);
+	if (name) {
+		name += sizeof(tag) - 1;
+		name[strcspn(name, "<\n")] = '\0';
+	}
+	line("architecture", name ? name : "not described");
 }
 
 /* ---- vCPUs -------------------------------------------------------------------------------- */
@@ -203,8 +207,10 @@ static void show_threads(struct probe *p)
 	unsigned int n = 0;
 
 	fetch_threads(p);
-	if (p->document[0] == '\0')
+	if (p->document[0] == '\0') {
+		line("vCPUs", "not listed");
 		return;
+	}
 	for (id = p->document; id; id = strchr(id + 1, ','))
 		n++;
 	snprintf(count, sizeof(count), "%u", n);
@@ -222,40 +228,65 @@ static void show_threads(struct probe *p)
 
 /* ---- why it is stopped -------------------------------------------------------------------- */
 
-static const char *signal_text(unsigned int n)
+/* GDB's own numbers (include/gdb/signals.def in its sources), which are those of few systems. */
+static void describe_signal(unsigned int number, char *text, size_t len)
 {
-	switch (n) {
-	case 0: return "no signal";
-	case 2: return "interrupted (SIGINT)";
-	case 5: return "trapped (SIGTRAP)";
-	case 6: return "can't go on (SIGABRT)";
-	default: return "signal";
-	}
+	static const char *const names[] = {
+		[0] = "no signal",
+		[2] = "interrupted (SIGINT)",
+		[4] = "illegal instruction (SIGILL)",
+		[5] = "trapped (SIGTRAP)",
+		[6] = "can't go on (SIGABRT)",
+		[8] = "arithmetic error (SIGFPE)",
+		[10] = "bus error (SIGBUS)",
+		[11] = "memory fault (SIGSEGV)",
+		[15] = "terminated (SIGTERM)",
+		[17] = "stopped (SIGSTOP)",
+	};
+
+	if (number < sizeof(names) / sizeof(names[0]) && names[number])
+		snprintf(text, len, "%s", names[number]);
+	else
+		snprintf(text, len, "signal %u of GDB's numbers", number);
 }
 
-/* GDB manual, "Stop Reply Packets": Snn, or Tnn and what else is known. */
-static void show_stop(struct probe *p)
+/* The reason that a T reply gives in one of its "key:value;" items, or NULL. */
+static const char *stop_reason(char *items)
 {
-	static const char *const reasons[] = { "swbreak", "hwbreak", "watch", "rwatch", "awatch" };
-	char text[160];
-	uint8_t n;
+	static const char *const keys[] = { "swbreak", "hwbreak", "watch", "rwatch", "awatch" };
+	char *item, *rest = items;
 	size_t i;
 
-	if (ask(p, "?") < 3 || !hex_decode(&n, p->rsp.reply + 1, 1))
-		return;
-	if (p->rsp.reply[0] == 'W' || p->rsp.reply[0] == 'X') {
-		snprintf(text, sizeof(text), "the VM has ended, status %u", n);
-		line("state", text);
-		return;
+	while ((item = strsep(&rest, ";"))) {
+		item[strcspn(item, ":")] = '\0';
+		for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			if (strcmp(item, keys[i]) == 0)
+				return keys[i];
 	}
-	snprintf(text, sizeof(text), "%s", signal_text(n));
-	for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-		char key[16];
+	return NULL;
+}
 
-		snprintf(key, sizeof(key), "%s:", reasons[i]);
-		if (strstr(p->rsp.reply, key))
-			snprintf(text, sizeof(text), "%s, %s", signal_text(n), reasons[i]);
+/* GDB manual, "Stop Reply Packets": Snn, or Tnn and what else is known; Wnn and Xnn at the end. */
+static void show_stop(struct probe *p)
+{
+	char *reply = p->rsp.reply, text[160], status[64];
+	const char *reason = NULL;
+	uint8_t number;
+
+	if (ask(p, "?") < 3 || !strchr("STWX", reply[0]) || !hex_decode(&number, reply + 1, 1)) {
+		line("stopped", "it does not say why");
+		return;
 	}
+	if (reply[0] == 'W' || reply[0] == 'X') {
+		snprintf(status, sizeof(status), "the VM has ended, %s %u",
+			 reply[0] == 'W' ? "status" : "signal", number);
+		line("state", status);
+		return;
+	}
+	describe_signal(number, status, sizeof(status));
+	if (reply[0] == 'T')
+		reason = stop_reason(reply + 3);
+	snprintf(text, sizeof(text), "%s%s%s", status, reason ? ", " : "", reason ? reason : "");
 	line("stopped", text);
 }
 
@@ -288,13 +319,26 @@ static void show_round_trip(struct probe *p)
 
 /* ---- all of it ---------------------------------------------------------------------------- */
 
+/* A stub of vmgdb's closes a connection that its allow= does not list without a word. */
+static const char *hang_up_hint(const struct peer_id *id)
+{
+	switch (id->kind) {
+	case PEER_UID: return "; does its allow= list your uid?";
+	case PEER_CID: return "; does its allow= list your CID?";
+	default: return "";
+	}
+}
+
 static int no_answer(const struct probe *p, ssize_t err)
 {
 	switch (err) {
 	case -ETIMEDOUT:
 		message("%s: something is there, but it does not answer", p->vm.ep->name);
 		break;
-	case -EPIPE: message("%s: it hung up without an answer", p->vm.ep->name); break;
+	case -EPIPE:
+		message("%s: it hung up without an answer%s", p->vm.ep->name,
+			hang_up_hint(&p->vm.stream->id));
+		break;
 	default: message("%s: it does not speak GDB's remote protocol", p->vm.ep->name); break;
 	}
 	return EXIT_UNREACHABLE;
@@ -342,7 +386,11 @@ static int question(struct probe *p)
 	show_threads(p);
 	show_stop(p);
 	show_round_trip(p);
-	/* what was running runs on; one of ours that waits for its first debugger still waits */
+	if (p->hung_up) {
+		message("%s: it hung up before all was asked", p->vm.ep->name);
+		return EXIT_UNREACHABLE;
+	}
+	/* A VM that was running runs on; vmgdb's that waits for its first debugger goes on waiting. */
 	ask(p, withdraws ? withdraw : "D");
 	if (rsp_is_exhausted(&p->rsp))
 		message("%s: not all was asked: the stub takes too long, or says too much",
@@ -350,26 +398,30 @@ static int question(struct probe *p)
 	return 0;
 }
 
+/* A VM that dials, or that is to be tried again, is waited for without an end. */
 static int reach(struct probe *p, bool again)
 {
-	bool reported = false;
-	int ret = -EAGAIN;
+	bool endless = again || p->vm.role == VMGDB_ACCEPT, reported = false;
+	long long end = endless ? LLONG_MAX : time_ms() + REACH_MS;
 
-	do {
-		int timeout = -1;
+	while (time_ms() < end) {
+		int ret, timeout = time_left_ms(time_ms(), end);
 		struct pollfd pfd = peer_wait(&p->vm, &timeout);
 
 		poll(&pfd, 1, timeout);
-		if (!peer_ready(&p->vm, pfd.revents))
-			continue;
-		ret = peer_accept(&p->vm);
+		ret = peer_ready(&p->vm, pfd.revents) ? peer_accept(&p->vm) : -EAGAIN;
 		if (ret == 0)
 			return 0;
-		if (ret != -EAGAIN && !reported)
+		if (ret == -EAGAIN)
+			continue;
+		if (!reported)
 			message("%s", peer_reason(&p->vm, ret));
-		reported = reported || ret != -EAGAIN;
-	} while (ret == -EAGAIN || again);
-	return ret;
+		if (!again)
+			return ret;
+		reported = true;
+	}
+	message("can't reach %s: no answer within %d s", p->vm.ep->name, REACH_MS / 1000);
+	return -ETIMEDOUT;
 }
 
 int probe_run(const char *vm, enum vmgdb_role role, bool again)
@@ -378,7 +430,7 @@ int probe_run(const char *vm, enum vmgdb_role role, bool again)
 	int ret;
 
 	if (!p)
-		return EXIT_UNREACHABLE;
+		return EXIT_LOCAL;
 	p->vm = (struct peer){ .spec = vm, .role = role };
 	ret = peer_open(&p->vm);
 	if (ret == 0)
@@ -387,7 +439,7 @@ int probe_run(const char *vm, enum vmgdb_role role, bool again)
 		rsp_init(&p->rsp, p->vm.stream);
 		ret = question(p);
 	} else {
-		ret = exit_status(ret);
+		ret = peer_exit_status(&p->vm, ret);
 	}
 	peer_close(&p->vm);
 	free(p);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "host-tools/vmgdb-connect/relay.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 
-from harness import CONNECT, RUN, case, check, equal, eventually, need_kvm
+from harness import CONNECT, RUN, case, check, equal, eventually, need, need_kvm
 from stub import Stub, checksum
 
 
@@ -137,6 +137,61 @@ def complaint(bench):
         check("does not say its name" in out.stdout, out.stdout)
 
 
+@case("probe describes in words what it does not know")
+def words(bench):
+    for replies, text in (({"?": b"S0b"}, "memory fault (SIGSEGV)"),
+                          ({"?": b"T63thread:1;"}, "signal 99 of GDB's numbers"),
+                          ({"?": b"T05library:watch:;thread:1;"}, "trapped (SIGTRAP)\n"),
+                          ({"?": b"X09"}, "the VM has ended, signal 9"),
+                          ({"?": b""}, "stopped        it does not say why"),
+                          ({"?": b"N"}, "stopped        it does not say why"),
+                          ({"qXfer": b"E00"}, "architecture   not described"),
+                          ({"qXfer": b"l<target/>"}, "architecture   not described"),
+                          ({"qfThreadInfo": b""}, "vCPUs          not listed")):
+        out, _ = probe_stub(bench, replies)
+        equal(out.returncode, 0, out.stderr)
+        check(text in out.stdout, f"no {text!r} in {out.stdout}")
+
+
+class LeavingStub(Stub):
+    def _reply(self, packet):
+        if packet == "qfThreadInfo":
+            raise OSError("it hangs up")
+        return super()._reply(packet)
+
+
+@case("probe of a stub that hangs up among the questions")
+def hangs_up(bench):
+    listener, spec = bench.listen()
+    LeavingStub(lambda: bench.accept(listener))
+    out = probe(spec)
+    equal(out.returncode, 2, out.stdout)
+    check("a GDB stub answers" in out.stdout, out.stdout)
+    check("it hung up before all was asked" in out.stderr, out.stderr)
+
+
+@case("probe of a hypervisor's socket that never answers")
+def never_reached(bench):
+    listener, spec = bench.listen()
+    out = probe(f"uds-vsock:{spec.removeprefix('unix:')}:1234")
+    equal(out.returncode, 2)
+    check("no answer within" in out.stderr, out.stderr)
+
+
+@case("probe of QEMU")
+def real_qemu(bench):
+    qemu = need("qemu-system-x86_64")
+    path = bench.path("qemu.sock")
+    bench.run(qemu, "-display", "none", "-nodefaults", "-S", "-gdb", "chardev:gdb",
+              "-chardev", f"socket,id=gdb,path={path},server=on,wait=off")
+    bench.dial(path).close()
+    out = probe(f"unix:{path}")
+    equal(out.returncode, 0, out.stderr)
+    words = " ".join(out.stdout.split())
+    for text in ("stub QEMU", "architecture i386:x86-64", "vCPUs 1", "stopped trapped"):
+        check(text in words, f"no {text!r} in {words!r}")
+
+
 @case("probe knows QEMU, whose monitor has no version command")
 def qemu(bench):
     out, _ = probe_stub(bench, {"qqemu.sstepbits": b"ENABLE=1,NOIRQ=2,NOTIMER=4",
@@ -212,7 +267,7 @@ def speaks(bench, text):
 def something_else(bench):
     out = speaks(bench, b"SSH-2.0-OpenSSH_9.2\r\n")
     equal(out.returncode, 2)
-    check("hung up without an answer" in out.stderr, out.stderr)
+    check("hung up without an answer; does its allow= list your uid?" in out.stderr, out.stderr)
 
 
 @case("probe of nobody")

@@ -102,6 +102,29 @@ def local_failure(bench):
     equal(program.status(), 4, "a socket that another process has")
 
 
+@case("exit 4 when the socket that a VM is to dial can't be made")
+def local_accept_failure(bench):
+    program, _ = bench.bridge("--accept", f"unix:{bench.path('missing')}/vm.sock")
+    equal(program.status(), 4)
+    taken, spec = bench.listen()
+    program, _ = bench.bridge("--accept", spec)
+    equal(program.status(), 4, "a socket that another process has")
+
+
+@case("a path in a message never passes for another file's")
+def cut_path(bench):
+    folder = bench.path("d" * (90 - len(bench.folder)))
+    os.mkdir(folder)
+    path = f"{folder}/{'s' * 15}"
+    for argv in ([f"unix:{path}"], ["--listen", f"unix:{folder}/no/{'s' * 12}", "unix:a"],
+                 [f"uds-vsock:{path}:1234"]):
+        program, _ = bench.bridge(*argv)
+        check(program.status() in (2, 4), argv)
+        shown = re.search(r"[^ ']*d{20}[^ ':]*", program.said())[0]
+        check(shown.endswith(("s", "...")), f"{argv}: {program.said()}")
+        check(shown.endswith("...") or shown.rpartition(":")[2] in argv[-2:][0] + argv[-1], shown)
+
+
 @case("a long path in a message is whole")
 def long_path(bench):
     path = bench.path("/".join(["d" * 200] * 4)) + "/gdb"
@@ -328,8 +351,12 @@ def second(bench):
         pass_through(first, vm)
         other.close()
         program.says("refused: uid")
-    silent = bench.dial(path)
-    equal(receive(silent, len(REFUSAL)), REFUSAL, "one that says nothing")
+    silent = [bench.dial(path) for _ in range(5)]
+    other = bench.dial(path)
+    other.sendall(b"+$qSupported#37")
+    equal(receive(other, len(REFUSAL)), REFUSAL, "though others have not said anything yet")
+    for each in silent:
+        equal(receive(each, len(REFUSAL)), REFUSAL, "one that says nothing")
     pass_through(first, vm)
     first.close()
     expect_gone(vm)
@@ -549,6 +576,17 @@ def no_such_debugger(bench):
     equal(program.status(), 1)
     check("can't run '/nonexistent/gdb': No such file" in program.said(), program.said())
     expect_gone(bench.accept(listener))
+
+
+@case("SIGTERM ends the bridge and the debugger that it started, exit 128 + 15")
+def terminated(bench):
+    listener, spec = bench.listen()
+    path, _ = fake_debugger(bench, "gdb")
+    program = bench.connect(spec, "--", path)
+    vm = bench.accept(listener)
+    equal(receive(vm, 5), b"hello")
+    equal(program.stop(), 128 + signal.SIGTERM)
+    expect_gone(vm)
 
 
 @case("-- survives Ctrl-C at its terminal")
