@@ -5,8 +5,8 @@
  * connections are closed.
  *
  * A stub closes the connection first when the debugger detaches or kills the VM. So when the VM's side
- * has left, the debugger gets a while to read the reply and leave by itself; only if it stays has it
- * lost its VM.
+ * has left, the debugger gets a second to read the reply and leave by itself; only a debugger that is still
+ * connected then has lost its VM.
  *
  * The VM is dialled when a debugger has connected (or first of all, when the bridge is to start the
  * debugger); a VM that dials the bridge is accepted at any time.
@@ -209,7 +209,7 @@ static bool refuses_others(const struct bridge *b)
 	return b->gdb.stream && !b->deadline && peer_listens(&b->gdb);
 }
 
-/* The first debugger may have left a moment before the second one came, and not be seen to yet. */
+/* The first debugger may have left just before the second one connected, and its end may not be read yet. */
 static bool first_has_left(struct bridge *b)
 {
 	while (relay_fill(&b->up, &b->gdb))
@@ -253,7 +253,7 @@ static void end_session(struct bridge *b, bool vm_left)
 	reset(b);
 }
 
-/* While the debugger stays, it may still have to read. */
+/* While the debugger is connected, it may still read. */
 static bool all_delivered(const struct bridge *b)
 {
 	if (b->gdb.stream && !peer_is_over(&b->gdb))
@@ -321,7 +321,7 @@ static bool vm_ready(const struct bridge *b, const struct pollfd *p)
 	return peer_ready(&b->vm, p[VM_IN].revents) || (!b->vm.ep && time_ms() >= b->vm.due);
 }
 
-/* Take those who have come, on the slots that were not for the streams of this session. */
+/* Accept who connects, on the slots of p that are not for the streams of this session. */
 static void accept_peers(struct bridge *b, struct pollfd *p)
 {
 	if (b->deadline)

@@ -11,10 +11,10 @@ struct bridge_config {
 	const char *vm; /* endpoints */
 	const char *debugger;
 	enum vmgdb_role vm_role; /* VMGDB_DEBUGGER: dial it; VMGDB_ACCEPT: it dials */
-	bool serve;	/* after one debugger comes the next; otherwise the first is the only */
-	bool reconnect; /* a VM that can't be reached is tried again */
-	bool verbose;	/* report who connects and leaves */
-	char **command; /* start this debugger when the VM has been reached; or NULL */
+	bool serve;		 /* serve one debugger after the other; otherwise only the first */
+	bool reconnect;		 /* a VM that can't be reached is tried again */
+	bool verbose;		 /* report who connects and leaves */
+	char **command;		 /* start this debugger when the VM has been reached; or NULL */
 };
 
 /* Returns the exit status. */

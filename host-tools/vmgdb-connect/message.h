@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What vmgdb-connect says to people, all of it on stderr. */
+/* Messages for people, all of them on stderr. */
 #ifndef VMGDB_CONNECT_MESSAGE_H
 #define VMGDB_CONNECT_MESSAGE_H
 
@@ -10,7 +10,7 @@ void message(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void message_clean(char *text);
 
 /*
- * To be called before the program ends because of a message, when standard input is a debugger: gdb
+ * Call this before the program ends because of a message, when standard input is a debugger: gdb
  * shows the stderr of "target remote | COMMAND" while it waits for an answer, but not when it can't
  * send its first packet. So this reads that packet first; it waits half a second at most.
  */

@@ -19,7 +19,7 @@ struct row {
 #define AT(member) offsetof(struct options, member)
 
 static const struct row rows[] = {
-	{ "listen", "SPEC", "let debuggers in there, one after the other", AT(listen) },
+	{ "listen", "SPEC", "serve debuggers that connect there, one after the other", AT(listen) },
 	{ "pty", "LINK", "the same, on a pty that LINK leads to", AT(pty) },
 	{ "accept", NULL, "wait for the VM to dial here, instead of dialling it", AT(accept) },
 	{ "probe", NULL, "show which stub answers there, and leave", AT(probe) },
@@ -82,7 +82,7 @@ static void set(struct options *o, const struct row *row, const char *value)
 		memcpy(member, &(bool){ true }, sizeof(bool));
 }
 
-/* What follows "--" is the debugger's. Returns how many arguments are ours. */
+/* What follows "--" is the debugger's command. Returns how many arguments stand before it. */
 static int split(struct options *o, int argc, char **argv)
 {
 	int i;
@@ -209,9 +209,9 @@ void options_help(void)
 	     "Without --listen, --pty and '--' the debugger is at standard input and output; when\n"
 	     "that is a terminal, a pty is made for it, and its name is printed.\n\n"
 	     "Exit status: 0 the debugger has left; 1 the command line is wrong; 2 the VM can't be\n"
-	     "reached, or has gone; 3 it refused; 4 the debugger's socket or pty can't be made.\n"
-	     "With '-- DEBUGGER': the debugger's own once it was started; 128 + N when signal N ended\n"
-	     "the wait before that.");
+	     "reached, or has closed the connection; 3 it refused; 4 the socket or pty to wait at can't\n"
+	     "be made. With '-- DEBUGGER' the debugger's own once it was started, or 128 + N when\n"
+	     "signal N ended the wait or the debugger.");
 }
 
 void options_version(void)

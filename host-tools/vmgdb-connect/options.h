@@ -7,7 +7,7 @@
 
 struct options {
 	const char *vm;	    /* the VM's endpoint */
-	const char *listen; /* where debuggers come in; NULL: not said */
+	const char *listen; /* where debuggers connect, or NULL */
 	const char *pty;    /* the same, as the name of a link to a pty */
 	bool accept;	    /* the VM dials */
 	bool probe;

@@ -90,7 +90,7 @@ bool peer_is_over(const struct peer *p)
 	return p->stream && (p->read_over || p->write_over);
 }
 
-/* What the peer has sent must not pass for the first bytes of the next one on a line that stays. */
+/* On a serial line or a pty, what this peer has sent must not pass for the first bytes of the next one. */
 static void discard_input(struct stream *s)
 {
 	char buf[4096];

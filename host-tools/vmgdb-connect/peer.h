@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One of the two peers that the bridge connects: an endpoint, and the stream that came from it. */
+/* One of the two peers that the bridge connects: an endpoint, and the stream that it gave. */
 #ifndef VMGDB_CONNECT_PEER_H
 #define VMGDB_CONNECT_PEER_H
 
@@ -22,20 +22,20 @@ struct peer {
 /* Open the endpoint, unless it is open. Returns 0 or -errno, with the reason on stderr. */
 int peer_open(struct peer *p);
 
-/* For poll(): the endpoint from which the peer, or another one, may come. Shortens *timeout (-1: none). */
+/* For poll(): the endpoint to which the peer, or another one, may connect. Shortens *timeout (-1: none). */
 struct pollfd peer_wait(const struct peer *p, int *timeout);
 
 /* Whether accept is worth a call now. revents: of what peer_wait() gave. */
 bool peer_ready(const struct peer *p, short revents);
 
-/* Take the peer that waits: 0, -EAGAIN, or another -errno, for which peer_reason() has a text. */
+/* Accept the peer that waits: 0, -EAGAIN, or another -errno, for which peer_reason() has a text. */
 int peer_accept(struct peer *p);
 const char *peer_reason(const struct peer *p, int err);
 
 /* The exit status for what peer_open() or peer_accept() returned, which is not 0. */
 int peer_exit_status(const struct peer *p, int err);
 
-/* Whether others can come while one is connected. If so, take one: as peer_accept(). */
+/* Whether others can connect while one is connected. If so, accept one: as peer_accept(). */
 bool peer_listens(const struct peer *p);
 int peer_accept_another(struct peer *p, struct stream **out);
 

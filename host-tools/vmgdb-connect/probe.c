@@ -79,7 +79,7 @@ static const char *value_of(char *list, const char *key)
 	return NULL;
 }
 
-/* What a stub says that has no such command is not its name. */
+/* A stub without such a command replies with an error message, which is not the stub's name. */
 static bool is_complaint(const char *text)
 {
 	static const char *const words[] = { "unknown", "unrecogni", "undefined", "unsupported",
@@ -142,7 +142,7 @@ static void show_stub(struct probe *p)
 
 /*
  * A document in pieces: GDB manual, "General Query Packets", qXfer. Returns 0 or -errno. A piece
- * without data that is not the last would come for ever.
+ * without data that is not the last could be followed by such pieces for ever.
  */
 static int fetch(struct probe *p, const char *object)
 {
@@ -345,8 +345,8 @@ static int no_answer(const struct probe *p, ssize_t err)
 }
 
 /*
- * On a line that shows no hang-up, answers to an earlier debugger may still come. The one to
- * qSupported is known by its look; once there is silence after it, questions and answers go together.
+ * On a line that shows no hang-up, replies to an earlier debugger may still arrive. The one to
+ * qSupported is known by its contents; when the line is silent after it, each reply is to the last question.
  */
 static ssize_t greet(struct probe *p)
 {
@@ -393,7 +393,7 @@ static int question(struct probe *p)
 	/* A VM that was running runs on; vmgdb's that waits for its first debugger goes on waiting. */
 	ask(p, withdraws ? withdraw : "D");
 	if (rsp_is_exhausted(&p->rsp))
-		message("%s: not all was asked: the stub takes too long, or says too much",
+		message("%s: not all was asked: the stub takes too long, or sends too much",
 			p->vm.ep->name);
 	return 0;
 }

@@ -73,7 +73,7 @@ static int put(struct rsp *r, const void *data, size_t len, long long end)
 	return 0;
 }
 
-/* Read what has come, or wait for it. Returns 0 or -errno. */
+/* Read what has arrived, or wait for it. Returns 0 or -errno. */
 static int fill(struct rsp *r, long long end)
 {
 	ssize_t n;
@@ -95,7 +95,7 @@ static int fill(struct rsp *r, long long end)
 
 /*
  * Acks and noise are passed over. So is a NAK, which may be the answer to what an earlier debugger sent:
- * the packet is sent again in any case when no reply comes.
+ * the packet is sent again in any case when no reply arrives.
  */
 static int next_packet(struct rsp *r, long long end, enum packet_event *event)
 {
@@ -138,7 +138,7 @@ void rsp_settle(struct rsp *r)
 	r->resent = false;
 }
 
-/* A packet with a wrong checksum comes again by itself, for it was answered with a NAK. */
+/* The stub sends a packet with a wrong checksum again by itself: it got a NAK. */
 static int exchange(struct rsp *r, const void *frame, size_t len)
 {
 	long long end = moment_in(r, ANSWER_MS);

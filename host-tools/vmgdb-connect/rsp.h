@@ -47,7 +47,7 @@ ssize_t rsp_ask(struct rsp *r, const char *text);
 /* Wait for one more packet of the same reply. As rsp_ask(). */
 ssize_t rsp_ask_more(struct rsp *r);
 
-/* Whether the end of the conversation's time, or of its bytes, has come. */
+/* Whether the conversation's time, or its bytes, are used up. */
 bool rsp_is_exhausted(const struct rsp *r);
 
 #endif

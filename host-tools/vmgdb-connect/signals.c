@@ -13,8 +13,8 @@ static bool is_ignored(int sig)
 	return sigaction(sig, NULL, &a) == 0 && a.sa_handler == SIG_IGN;
 }
 
-/* Who starts a program with SIGCHLD ignored has no wish about it: this program waits for its child. */
-static void take_over_disposition(struct signals *s, int sig, void (*handler)(int))
+/* SIGCHLD is never left ignored: the kernel would keep no exit status of the debugger. */
+static void set_disposition(struct signals *s, int sig, void (*handler)(int))
 {
 	if (!is_ignored(sig))
 		sigaddset(&s->defaults, sig);
@@ -28,8 +28,8 @@ int signals_open(struct signals *s)
 	size_t i;
 
 	sigemptyset(&s->defaults);
-	take_over_disposition(s, SIGPIPE, SIG_IGN);
-	take_over_disposition(s, SIGCHLD, SIG_DFL);
+	set_disposition(s, SIGPIPE, SIG_IGN);
+	set_disposition(s, SIGCHLD, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""--probe, against stubs that are good, odd and none."""
+"""--probe of stubs that are usual, odd and hostile, and of what is no stub."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ def probe_stub(bench, replies=None, delay=0, upper=False):
     return probe(spec), stub
 
 
-@case("probe tells stub, architecture, vCPUs, stop, round trip")
+@case("probe shows stub, architecture, vCPUs, stop, round trip")
 def good(bench):
     out, stub = probe_stub(bench, {"qGDBServerVersion": b"name:fake;version:1;",
                                    "?": b"T05thread:1;swbreak:;"})
@@ -33,7 +33,7 @@ def good(bench):
                  "1 CPU 0", "2 CPU 1", "stopped trapped (SIGTRAP), swbreak", "round trip"):
         check(text in words, f"no {text!r} in {words!r}")
     equal(out.stderr, "")
-    equal(stub.seen[-1], "D", "it lets the VM go on")
+    equal(stub.seen[-1], "D", "the last packet")
     changing = [p for p in stub.seen if p[0] in "cCsSGPMXZzk" or p.startswith("vCont;")]
     equal(changing, [], "and changes nothing")
 
@@ -67,7 +67,7 @@ def encodings(bench):
     check("stub           0000#x" in out.stdout, out.stdout)
 
 
-@case("probe is not fooled by long and broken answers")
+@case("probe takes long and malformed replies for what they are")
 def hostile(bench):
     for reply in (b"m" + b"1," * 40000, b"m" * 100, b"*" * 100, b"}" * 3, b"T", b"Tzz;", b"O",
                   b"name:" + b"x" * 5000, b"0*" + bytes([126]) + b"*~" * 300):
@@ -76,7 +76,7 @@ def hostile(bench):
 
 
 def bounded(name, replies, delay=0):
-    @case(f"probe has an end, {name}")
+    @case(f"probe ends, {name}")
     def test(bench):
         out, stub = probe_stub(bench, replies, delay)
         equal(out.returncode, 0, out.stderr)
@@ -111,7 +111,7 @@ def flood(bench):
     check("does not speak GDB's remote protocol" in out.stderr, out.stderr)
 
 
-@case("probe passes nothing to the terminal that it would obey")
+@case("probe prints no control characters of a stub")
 def filtered(bench):
     evil = b"\x1b]0;evil\x07\x9b2J\r\n\x7f"
     digits = evil.hex().encode()
@@ -216,7 +216,7 @@ def upper_case(bench):
     check("stub           upper\n" in out.stdout, out.stdout)
 
 
-@case("probe of a stub that turns it away")
+@case("probe of a stub that refuses it")
 def refused(bench):
     out, _ = probe_stub(bench, {"qSupported": b"E.another debugger holds the VM"})
     equal(out.returncode, 3)
@@ -224,7 +224,7 @@ def refused(bench):
     equal(out.stdout, "")
 
 
-@case("probe of a stub that turns it away and does not wait for the ack")
+@case("probe of a stub that refuses it and does not wait for the ack")
 def refused_and_gone(bench):
     listener, spec = bench.listen()
 
@@ -307,7 +307,7 @@ class Vm:
         eventually("the guest goes on", lambda: self.ticks() > before, 20)
 
 
-@case("probe leaves a running VM running, whatever becomes of it when a debugger is lost")
+@case("probe leaves a running VM running, for each on-disconnect")
 def real(bench):
     for policy in ("resume", "stay", "kill"):
         vm = Vm(bench, f",on-disconnect={policy}")

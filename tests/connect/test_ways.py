@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How it ends, what it says, and what it leaves behind: nothing."""
+"""Command lines, messages, exit statuses, signals, and that nothing is left behind."""
 
 import os
 import re
@@ -143,10 +143,10 @@ def debugger_leaves(bench):
     gdb.close()
     equal(program.status(), 0)
     expect_gone(vm)
-    equal(program.said(), "", "not a word")
+    equal(program.said(), "", "messages")
 
 
-@case("what the debugger said last is delivered")
+@case("what the debugger sent last is delivered")
 def last_words(bench):
     """Also when the VM's side is slow to read: stdin ends long before all has gone out."""
     listener, spec = bench.listen()
@@ -162,7 +162,7 @@ def last_words(bench):
     equal(program.status(), 0)
 
 
-@case("what the VM said last is delivered, then exit 2")
+@case("what the VM sent last is delivered, then exit 2")
 def vm_leaves(bench):
     listener, spec = bench.listen()
     program, gdb = bench.bridge(spec)
@@ -218,7 +218,7 @@ def refused(bench):
     check("it answered 'FAIL no such port'" in program.said(), program.said())
 
 
-@case("a uid that is not allowed is turned away, and told of")
+@case("a uid that is not allowed is refused, with a message")
 def not_allowed(bench):
     listener, spec = bench.listen()
     path = bench.path("gdb.sock")
@@ -227,7 +227,7 @@ def not_allowed(bench):
     program.says(f"refused: uid {os.getuid()} pid")
 
 
-@case("a VM that is not allowed to dial here is turned away, and told of")
+@case("a VM that is not allowed to dial here is refused, with a message")
 def vm_not_allowed(bench):
     path = bench.path("vm.sock")
     program, _ = bench.bridge("--accept", f"unix:{path},allow=12345")
@@ -237,7 +237,7 @@ def vm_not_allowed(bench):
     check(not program.ended(), "it waits for the next one")
 
 
-@case("without --reconnect a listener turns its debugger away, and goes on")
+@case("without --reconnect a listener disconnects its debugger, and goes on")
 def listener_goes_on(bench):
     listener, spec = bench.listen()
     listener.close()
@@ -251,7 +251,7 @@ def listener_goes_on(bench):
     pass_through(gdb, bench.accept(listener))
 
 
-@case("a debugger on a line is turned away once, not once a byte that it has sent")
+@case("a debugger on a line is disconnected once, not once a byte that it has sent")
 def line_turned_away(bench):
     line, device = open_line()
     bench.keep(line)
@@ -259,7 +259,7 @@ def line_turned_away(bench):
     program.says(f"waiting for a debugger at serial:{device}")
     for n in (1, 2):
         line.sendall(b"+$qSupported:multiprocess+#c6" * 20)
-        eventually("it is told", lambda: program.said().count("can't reach") >= n)
+        eventually("the message", lambda: program.said().count("can't reach") >= n)
         program.rests()
         equal(program.said().count("can't reach"), n, program.said())
 
@@ -276,7 +276,7 @@ def reconnect_first(bench):
     vm = bench.accept(listener)
     equal(receive(vm, 8), b"+$early#")
     pass_through(gdb, vm)
-    equal(program.said().count("trying again"), 1, "told once")
+    equal(program.said().count("trying again"), 1, "reported once")
     program.says("reached unix:")
 
 
@@ -316,7 +316,7 @@ def reconnect_serial(bench):
     equal(receive(line, 1), b"+")
 
 
-@case("a debugger that gives up while the VM is dialled is let go")
+@case("a debugger that leaves while the VM is dialled is disconnected")
 def gives_up(bench):
     path = bench.path("gdb.sock")
     program = bench.connect("--reconnect", "--listen", f"unix:{path}",
@@ -326,7 +326,7 @@ def gives_up(bench):
     gdb.close()
     program.says("the debugger has left")
     listener, _ = bench.listen()
-    pass_through(bench.dial(path), bench.accept(listener))  # had it dialled before, another came
+    pass_through(bench.dial(path), bench.accept(listener))  # a dial before that would be accepted here
 
 
 REFUSAL = b"+$E.another debugger is connected#"
@@ -347,23 +347,23 @@ def second(bench):
         equal(found[:-2], REFUSAL)
         equal(int(found[-2:], 16), sum(found[2:-3]) & 0xff, "checksum")
         expect_gone(other)
-        other.sendall(b"+")  # it may still be written to
+        other.sendall(b"+")  # the bridge still reads
         pass_through(first, vm)
         other.close()
         program.says("refused: uid")
     silent = [bench.dial(path) for _ in range(5)]
     other = bench.dial(path)
     other.sendall(b"+$qSupported#37")
-    equal(receive(other, len(REFUSAL)), REFUSAL, "though others have not said anything yet")
+    equal(receive(other, len(REFUSAL)), REFUSAL, "while others have sent nothing yet")
     for each in silent:
-        equal(receive(each, len(REFUSAL)), REFUSAL, "one that says nothing")
+        equal(receive(each, len(REFUSAL)), REFUSAL, "one that sends nothing")
     pass_through(first, vm)
     first.close()
     expect_gone(vm)
     pass_through(bench.dial(path), bench.accept(listener))
 
 
-@case("a debugger that comes as the first one leaves is not refused")
+@case("a debugger that connects as the first one leaves is not refused")
 def successor(bench):
     listener, spec = bench.listen()
     path = bench.path("gdb.sock")
@@ -514,7 +514,7 @@ def accept_and_listen(bench):
     pass_through(gdb, vm)
 
 
-# A debugger: says what it was called with, connects, echoes a line, and exits as it was told.
+# A debugger: writes down its arguments, connects, sends and receives a word, and exits with 7.
 FAKE = """#!{python}
 import os, signal, socket, sys
 assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
