@@ -8,14 +8,14 @@
 
 #include "transport/spec.h"
 
-enum { SPEC_SHOWN = 97 };
+enum { SPEC_SHOWN = 100, SPEC_CUT = SPEC_SHOWN - 3 };
 
 /* Long specs are cut, and say so: the reason always fits, and no path passes for another. */
 static void start_error(const struct endpoint_spec *s, const char *fmt, va_list ap)
 {
 	bool cut = strlen(s->text) > SPEC_SHOWN;
-	int n = snprintf(s->err, s->errlen, "endpoint '%.*s%s': ", SPEC_SHOWN, s->text,
-			 cut ? "..." : "");
+	int n = snprintf(s->err, s->errlen, "endpoint '%.*s%s': ", cut ? SPEC_CUT : SPEC_SHOWN,
+			 s->text, cut ? "..." : "");
 
 	if (n > 0 && (size_t)n < s->errlen)
 		vsnprintf(s->err + n, s->errlen - (size_t)n, fmt, ap);
