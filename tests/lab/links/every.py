@@ -243,7 +243,7 @@ def all_at_once(t):
     if line:
         with vm.rsp(3) as second:
             equal(second.ask(SUPPORTED), "E.another debugger holds the VM", "on a serial line")
-    expect("turned away", vm.messages)
+    expect("is refused", vm.messages)
     equal(first.one("qC"), "QCp1.1", "the first one's session")
     text_is_right(t, vm, first)
     equal(first.ask("D"), "OK")
