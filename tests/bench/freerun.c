@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/engine/engine.h"
+#include "core/engine/state.h"
 #include "tests/unit/softcpu.h"
 
 enum {
