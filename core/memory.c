@@ -192,7 +192,7 @@ static size_t total(const struct iovec *pieces, unsigned int n)
 	return bytes;
 }
 
-static size_t plain_copy(const struct iovec *pieces, unsigned int n, uint8_t *buf, bool to_pieces)
+static ssize_t copy_plain(const struct iovec *pieces, unsigned int n, uint8_t *buf, bool to_pieces)
 {
 	const uint8_t *start = buf;
 	unsigned int i;
@@ -203,7 +203,38 @@ static size_t plain_copy(const struct iovec *pieces, unsigned int n, uint8_t *bu
 		else
 			memcpy(buf, pieces[i].iov_base, pieces[i].iov_len);
 	}
-	return (size_t)(buf - start);
+	return buf - start;
+}
+
+/*
+ * The kernel copies one piece of user memory after the other, with a barrier against speculation before
+ * each: all their cache lines are asked for first. One piece alone, as a page walk reads it, is a seventh
+ * faster by pwrite().
+ */
+static ssize_t pieces_to_window(const struct memory *m, const struct iovec *pieces, unsigned int n)
+{
+	unsigned int i;
+
+	if (n == 1)
+		return pwrite(m->window_fd, pieces->iov_base, pieces->iov_len, 0);
+	for (i = 0; i < n; i++)
+		__builtin_prefetch(pieces[i].iov_base);
+	return pwritev(m->window_fd, pieces, (int)n, 0);
+}
+
+static ssize_t copy_by_window(struct memory *m, const struct iovec *pieces, unsigned int n,
+			      uint8_t *buf, bool to_pieces)
+{
+	ssize_t got;
+
+	if (to_pieces) {
+		memcpy(m->window, buf, total(pieces, n));
+		return preadv(m->window_fd, pieces, (int)n, 0);
+	}
+	got = pieces_to_window(m, pieces, n);
+	if (got > 0)
+		memcpy(buf, m->window, (size_t)got);
+	return got;
 }
 
 /* Has the host taken the memory file away: forbidden the call or the length, closed the descriptor? */
@@ -212,95 +243,93 @@ static bool is_refused(ssize_t ret)
 	return ret < 0 && (errno == EPERM || errno == ENOSYS || errno == EBADF || errno == EFBIG);
 }
 
-/* One piece alone, as a page walk reads it, is a seventh faster so. */
-static ssize_t from_pieces(const struct memory *m, const struct iovec *pieces, unsigned int n)
+/* How many bytes, up to the first piece that can't be accessed. */
+static size_t copy(struct memory *m, const struct iovec *pieces, unsigned int n, uint8_t *buf,
+		   bool to_pieces)
 {
-	return n == 1 ? pwrite(m->window_fd, pieces->iov_base, pieces->iov_len, 0)
-		      : pwritev(m->window_fd, pieces, (int)n, 0);
-}
-
-size_t memory_gather(struct memory *m, const struct iovec *pieces, unsigned int n, void *buf)
-{
-	ssize_t got = 0;
+	ssize_t done = 0;
 
 	pthread_mutex_lock(&m->window_lock);
 	if (!m->plain)
-		got = from_pieces(m, pieces, n);
-	m->plain |= is_refused(got);
+		done = copy_by_window(m, pieces, n, buf, to_pieces);
+	m->plain |= is_refused(done);
 	if (m->plain)
-		got = (ssize_t)plain_copy(pieces, n, buf, false);
-	else if (got > 0)
-		memcpy(buf, m->window, (size_t)got);
+		done = copy_plain(pieces, n, buf, to_pieces);
 	pthread_mutex_unlock(&m->window_lock);
-	return got > 0 ? (size_t)got : 0;
+	return done > 0 ? (size_t)done : 0;
 }
 
-size_t memory_scatter(struct memory *m, const struct iovec *pieces, unsigned int n, const void *buf)
+static void copy_each(struct memory *m, const struct iovec *pieces, unsigned int n, uint8_t *buf,
+		      bool to_pieces, bool *ok)
 {
-	ssize_t put = 0;
+	unsigned int i;
+	size_t done;
 
-	pthread_mutex_lock(&m->window_lock);
-	if (!m->plain) {
-		memcpy(m->window, buf, total(pieces, n));
-		put = preadv(m->window_fd, pieces, (int)n, 0);
+	for (i = 0; i < n; i++) {
+		done = copy(m, pieces + i, n - i, buf, to_pieces);
+		for (; i < n && done >= pieces[i].iov_len; buf += pieces[i++].iov_len) {
+			done -= pieces[i].iov_len;
+			ok[i] = true;
+		}
+		if (i == n)
+			return;
+		ok[i] = false;
+		buf += pieces[i].iov_len;
 	}
-	m->plain |= is_refused(put);
-	if (m->plain)
-		put = (ssize_t)plain_copy(pieces, n, (uint8_t *)buf, true);
-	pthread_mutex_unlock(&m->window_lock);
-	return put > 0 ? (size_t)put : 0;
 }
 
-/* The pages of [gpa, gpa + len), as many as one copy takes; *bytes: how much that is. */
+void memory_gather(struct memory *m, const struct iovec *pieces, unsigned int n, void *buf,
+		   bool *ok)
+{
+	copy_each(m, pieces, n, buf, false, ok);
+}
+
+void memory_scatter(struct memory *m, const struct iovec *pieces, unsigned int n, const void *buf,
+		    bool *ok)
+{
+	copy_each(m, pieces, n, (uint8_t *)buf, true, ok);
+}
+
+/* The pages of [gpa, gpa + len), as many as one copy takes. */
 static unsigned int find_pieces(const struct memory *m, uint64_t gpa, size_t len,
-				struct iovec *pieces, size_t *bytes)
+				struct iovec *pieces)
 {
 	unsigned int n = 0;
 	size_t run, room;
 	uint8_t *hva;
 
 	len = len < MEMORY_WINDOW ? len : MEMORY_WINDOW;
-	for (*bytes = 0; *bytes < len && n < PAGES_MAX; *bytes += run) {
-		hva = memory_hva(m, gpa + *bytes, &run);
+	for (; len && n < PAGES_MAX; gpa += run, len -= run) {
+		hva = memory_hva(m, gpa, &run);
 		if (!hva)
 			break;
 		room = PAGE - (uintptr_t)hva % PAGE;
 		run = run < room ? run : room;
-		run = run < len - *bytes ? run : len - *bytes;
+		run = run < len ? run : len;
 		pieces[n++] = (struct iovec){ hva, run };
 	}
 	return n;
 }
 
-size_t memory_read(struct memory *m, uint64_t gpa, void *buf, size_t len)
+/* Up to the first hole or page that can't be accessed: how many bytes. */
+static size_t copy_range(struct memory *m, uint64_t gpa, uint8_t *buf, size_t len, bool to_guest)
 {
 	struct iovec pieces[PAGES_MAX];
-	size_t done, bytes, got;
+	size_t done, some;
 	unsigned int n;
 
-	for (done = 0; done < len; done += got) {
-		n = find_pieces(m, gpa + done, len - done, pieces, &bytes);
-		got = n ? memory_gather(m, pieces, n, (uint8_t *)buf + done) : 0;
-		if (!got)
+	for (done = 0; done < len; done += some) {
+		n = find_pieces(m, gpa + done, len - done, pieces);
+		some = n ? copy(m, pieces, n, buf + done, to_guest) : 0;
+		if (!some)
 			break;
 	}
 	return done;
 }
 
-/* Up to the first hole or page that can't be written. */
-static size_t write_some(struct memory *m, uint64_t gpa, const void *buf, size_t len)
+size_t memory_read(struct memory *m, uint64_t gpa, void *buf, size_t len)
 {
-	struct iovec pieces[PAGES_MAX];
-	size_t done, bytes, put;
-	unsigned int n;
-
-	for (done = 0; done < len; done += put) {
-		n = find_pieces(m, gpa + done, len - done, pieces, &bytes);
-		put = n ? memory_scatter(m, pieces, n, (const uint8_t *)buf + done) : 0;
-		if (!put)
-			break;
-	}
-	return done;
+	return copy_range(m, gpa, buf, len, false);
 }
 
 int memory_write(struct memory *m, uint64_t gpa, const void *buf, size_t len)
@@ -314,9 +343,9 @@ int memory_write(struct memory *m, uint64_t gpa, const void *buf, size_t len)
 			return -ENOMEM;
 	}
 	if (!old || memory_read(m, gpa, old, len) == len)
-		n = write_some(m, gpa, buf, len);
+		n = copy_range(m, gpa, (uint8_t *)buf, len, true);
 	if (n < len && old)
-		write_some(m, gpa, old, n);
+		copy_range(m, gpa, old, n, true);
 	free(old);
 	return n < len ? -EFAULT : 0;
 }

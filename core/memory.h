@@ -37,9 +37,6 @@ struct memory {
 	bool plain; /* there is none on this host: plain loads and stores */
 };
 
-/* The most that one memory_gather() or memory_scatter() copies. */
-enum { MEMORY_PIECES_MAX = 256, MEMORY_WINDOW = 1 << 16 };
-
 /* 0 or -errno. */
 int memory_init(struct memory *m);
 void memory_fini(struct memory *m);
@@ -70,11 +67,14 @@ size_t memory_read(struct memory *m, uint64_t gpa, void *buf, size_t len);
 int memory_write(struct memory *m, uint64_t gpa, const void *buf, size_t len);
 
 /*
- * Copy pieces of host memory, none of which crosses a page, to buf one after the other, or from it:
- * how many bytes, up to the first piece that can't be accessed.
+ * Copy pieces of host memory, none of which crosses a page, to buf one after the other, or from it: at
+ * most so many, and so many bytes. Each has its place in buf, also where others can't be accessed: ok[i]
+ * says whether piece i was copied.
  */
-size_t memory_gather(struct memory *m, const struct iovec *pieces, unsigned int n, void *buf);
-size_t memory_scatter(struct memory *m, const struct iovec *pieces, unsigned int n,
-		      const void *buf);
+enum { MEMORY_PIECES_MAX = 1024, MEMORY_WINDOW = 1 << 16 };
+void memory_gather(struct memory *m, const struct iovec *pieces, unsigned int n, void *buf,
+		   bool *ok);
+void memory_scatter(struct memory *m, const struct iovec *pieces, unsigned int n, const void *buf,
+		    bool *ok);
 
 #endif

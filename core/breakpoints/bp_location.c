@@ -19,77 +19,33 @@ static uint8_t *hva_of(const struct bp_location *l)
 
 void bp_locations_init(struct bp_locations *ls, struct memory *mem)
 {
-	*ls = (struct bp_locations){ .mem = mem };
+	ls->mem = mem;
 	list_init(&ls->events);
 }
 
 void bp_locations_fini(struct bp_locations *ls)
 {
 	hash_table_fini(&ls->table);
-	free(ls->all);
+	free(ls->places);
 }
 
-/* ---- many at once ------------------------------------------------------------------------ */
+/* ---- places ------------------------------------------------------------------------------ */
 
-/* Locations that are read or written together, and what is there or is to be there. */
-struct batch {
-	unsigned int n;
-	struct bp_location *l[MEMORY_PIECES_MAX];
-	struct iovec at[MEMORY_PIECES_MAX];
-	bool failed[MEMORY_PIECES_MAX];
-	uint8_t bytes[MEMORY_PIECES_MAX * BRK_SIZE_MAX];
-};
-
-static void batch_add(const struct bp_locations *ls, struct batch *b, struct bp_location *l)
+static bool is_inserted(const struct bp_locations *ls, const struct bp_location *l)
 {
-	b->l[b->n] = l;
-	b->failed[b->n] = false;
-	b->at[b->n++] = (struct iovec){ hva_of(l), ls->cpu->brk_size };
+	return !l->lost && l->place < ls->ninserted;
 }
 
-static uint8_t *bytes_of(const struct bp_locations *ls, struct batch *b, unsigned int i)
+static void swap_places(struct bp_locations *ls, size_t i, size_t k)
 {
-	return b->bytes + i * (size_t)ls->cpu->brk_size;
-}
+	const struct bp_place p = ls->places[i];
 
-typedef size_t (*copy_fn)(struct memory *m, const struct iovec *pieces, unsigned int n, void *buf);
-
-static size_t scatter(struct memory *m, const struct iovec *pieces, unsigned int n, void *buf)
-{
-	return memory_scatter(m, pieces, n, buf);
-}
-
-/* All of the batch; those that can't be accessed are marked. */
-static void batch_copy(const struct bp_locations *ls, struct batch *b, copy_fn copy)
-{
-	unsigned int i;
-
-	for (i = 0; i < b->n; i++) {
-		i += copy(ls->mem, b->at + i, b->n - i, bytes_of(ls, b, i)) / ls->cpu->brk_size;
-		if (i < b->n)
-			b->failed[i] = true;
-	}
-}
-
-/* Go on with those that are not marked. */
-static void batch_drop_failed(const struct bp_locations *ls, struct batch *b)
-{
-	unsigned int i, n = 0;
-
-	for (i = 0; i < b->n; i++) {
-		if (b->failed[i])
-			continue;
-		b->l[n] = b->l[i];
-		b->at[n] = b->at[i];
-		memmove(bytes_of(ls, b, n), bytes_of(ls, b, i), ls->cpu->brk_size);
-		b->failed[n++] = false;
-	}
-	b->n = n;
-}
-
-static bool is_brk(const struct bp_locations *ls, const uint8_t *bytes)
-{
-	return !memcmp(bytes, ls->cpu->brk, ls->cpu->brk_size);
+	if (i == k)
+		return;
+	ls->places[i] = ls->places[k];
+	ls->places[k] = p;
+	ls->places[i].l->place = i;
+	ls->places[k].l->place = k;
 }
 
 static void add_event(struct bp_locations *ls, struct bp_location *l)
@@ -101,142 +57,169 @@ static void set_unwritable(struct bp_locations *ls, struct bp_location *l, bool 
 {
 	if (l->unwritable == unwritable)
 		return;
+	ls->nunwritable += (size_t)unwritable - (size_t)l->unwritable;
 	l->unwritable = unwritable;
 	add_event(ls, l);
 }
 
-static void set_inserted(struct bp_locations *ls, struct bp_location *l, bool inserted)
+static bool is_brk(const struct bp_locations *ls, const uint8_t *bytes)
 {
-	ls->ninserted += (size_t)inserted - (size_t)l->inserted;
-	l->inserted = inserted;
+	return !memcmp(bytes, ls->cpu->brk, ls->cpu->brk_size);
 }
 
-static void patched(struct bp_locations *ls, struct bp_location *l, bool inserted)
+/* ---- insert and remove -------------------------------------------------------------------- */
+
+/* Make a piece reach to that end: by how many bytes it grows, or 0: that is too far off. */
+static size_t extend(struct iovec *piece, const uint8_t *to)
 {
-	set_inserted(ls, l, inserted);
-	if (ls->sync_icache)
-		ls->sync_icache(hva_of(l), ls->cpu->brk_size);
+	uintptr_t start = (uintptr_t)piece->iov_base, end = (uintptr_t)to;
+	size_t grows = end - (start + piece->iov_len);
+
+	if (grows > BP_SPAN || start / PAGE != (end - 1) / PAGE)
+		return 0;
+	piece->iov_len += grows;
+	return grows;
 }
 
-/* Read the batch, and go on with those that can be read. */
-static void batch_read(struct bp_locations *ls, struct batch *b)
+/*
+ * Read what is at n places. Neighbours are read together with what lies between them, because for the
+ * kernel a piece costs as much as some hundred bytes.
+ */
+static void read_places(struct bp_locations *ls, const struct bp_place *p, unsigned int n)
 {
-	unsigned int i;
+	const size_t size = ls->cpu->brk_size;
+	const uint8_t *end = ls->bytes;
+	unsigned int i, npieces = 0;
+	size_t grows;
 
-	batch_copy(ls, b, memory_gather);
-	for (i = 0; i < b->n; i++)
-		if (b->failed[i])
-			set_unwritable(ls, b->l[i], true);
-	batch_drop_failed(ls, b);
-}
-
-static void batch_write(struct bp_locations *ls, struct batch *b)
-{
-	unsigned int i;
-
-	batch_copy(ls, b, scatter);
-	for (i = 0; i < b->n; i++)
-		set_unwritable(ls, b->l[i], b->failed[i]);
-}
-
-/* The lock is held for writing, as for all that changes a location. */
-static void insert_batch(struct bp_locations *ls, struct batch *b)
-{
-	unsigned int i;
-
-	batch_read(ls, b);
-	for (i = 0; i < b->n; i++) {
-		memcpy(b->l[i]->saved, bytes_of(ls, b, i), ls->cpu->brk_size);
-		memcpy(bytes_of(ls, b, i), ls->cpu->brk, ls->cpu->brk_size);
+	for (i = 0; i < n; i++) {
+		grows = npieces ? extend(&ls->pieces[npieces - 1], p[i].hva + size) : 0;
+		if (!grows)
+			ls->pieces[npieces++] = (struct iovec){ p[i].hva, grows = size };
+		end += grows;
+		ls->seen[i] = end - size;
+		ls->piece_of[i] = npieces - 1;
 	}
-	batch_write(ls, b);
-	for (i = 0; i < b->n; i++)
-		if (!b->failed[i])
-			patched(ls, b->l[i], true);
-	b->n = 0;
+	memory_gather(ls->mem, ls->pieces, npieces, ls->bytes, ls->ok);
 }
 
-/* What is there is not the breakpoint: it stays as it is. */
-static void set_overwritten(struct bp_locations *ls, struct bp_location *l)
+/* What is at the i-th of these places, or NULL. */
+static const uint8_t *seen_at(const struct bp_locations *ls, unsigned int i)
 {
-	set_inserted(ls, l, false);
-	l->overwritten = true;
-	add_event(ls, l);
+	return ls->ok[ls->piece_of[i]] ? ls->seen[i] : NULL;
 }
 
-static void remove_batch(struct bp_locations *ls, struct batch *b)
+/* Is what was seen there to be replaced? What the guest wrote over a breakpoint stays. */
+static bool check_seen(struct bp_locations *ls, struct bp_place *p, const uint8_t *seen,
+		       bool insert)
 {
+	if (!seen) {
+		if (insert)
+			set_unwritable(ls, p->l, true);
+		return false;
+	}
+	if (insert) {
+		memcpy(p->saved, seen, BRK_SIZE_MAX);
+		return true;
+	}
+	if (is_brk(ls, seen))
+		return true;
+	p->l->overwritten = true;
+	add_event(ls, p->l);
+	return false;
+}
+
+/* Write to n places: ok[i]. Each copy is a store of BRK_SIZE_MAX bytes; the next one begins behind the
+ * instruction. */
+static void write_places(struct bp_locations *ls, const struct bp_place *p, unsigned int n,
+			 bool insert)
+{
+	const size_t size = ls->cpu->brk_size;
+	uint8_t brk[BRK_SIZE_MAX] = { 0 };
 	unsigned int i;
 
-	batch_copy(ls, b, memory_gather);
-	for (i = 0; i < b->n; i++) {
-		if (b->failed[i]) {
-			set_inserted(ls, b->l[i], false);
-		} else if (!is_brk(ls, bytes_of(ls, b, i))) {
-			set_overwritten(ls, b->l[i]);
-			b->failed[i] = true;
-		} else {
-			memcpy(bytes_of(ls, b, i), b->l[i]->saved, ls->cpu->brk_size);
-		}
+	memcpy(brk, ls->cpu->brk, size);
+	for (i = 0; i < n; i++) {
+		ls->pieces[i] = (struct iovec){ p[i].hva, size };
+		memcpy(ls->bytes + i * size, insert ? brk : p[i].saved, BRK_SIZE_MAX);
 	}
-	batch_drop_failed(ls, b);
-	batch_copy(ls, b, scatter);
-	for (i = 0; i < b->n; i++)
-		if (!b->failed[i])
-			patched(ls, b->l[i], false);
-	b->n = 0;
+	memory_scatter(ls->mem, ls->pieces, n, ls->bytes, ls->ok);
+	for (i = 0; i < n && ls->sync_icache; i++)
+		if (ls->ok[i])
+			ls->sync_icache(p[i].hva, size);
 }
 
-typedef void (*batch_fn)(struct bp_locations *ls, struct batch *b);
-
-static void one(struct bp_locations *ls, struct bp_location *l, batch_fn fn)
+/* Those that are in memory afterwards go to the end of the places that are. */
+static void patch_some(struct bp_locations *ls, size_t from, unsigned int n, bool insert)
 {
-	struct batch b;
+	struct bp_place *p = ls->places + from;
+	unsigned int i, good = 0;
 
-	b.n = 0;
-	batch_add(ls, &b, l);
-	fn(ls, &b);
-}
-
-static bool is_wanted(const struct bp_location *l)
-{
-	return l->nusers > l->nin_slots;
-}
-
-/* fn for those that are not as `inserted` says but are wanted so; all: wanted or not. */
-static void change_all(struct bp_locations *ls, bool inserted, bool all, batch_fn fn)
-{
-	struct bp_location *l;
-	struct batch b;
-	size_t i;
-
-	b.n = 0;
-	for (i = 0; i < ls->table.count; i++) {
-		l = ls->all[i];
-		if (l->inserted != inserted && (all || is_wanted(l) == inserted))
-			batch_add(ls, &b, l);
-		if (b.n == MEMORY_PIECES_MAX)
-			fn(ls, &b);
+	read_places(ls, p, n);
+	for (i = 0; i < n; i++)
+		if (check_seen(ls, &p[i], seen_at(ls, i), insert))
+			swap_places(ls, from + i, from + good++);
+	write_places(ls, p, good, insert);
+	for (i = 0; i < good; i++) {
+		if (insert && (ls->nunwritable || !ls->ok[i]))
+			set_unwritable(ls, p[i].l, !ls->ok[i]);
+		if (ls->ok[i] == insert)
+			swap_places(ls, from + i, ls->ninserted++);
 	}
-	if (b.n)
-		fn(ls, &b);
+}
+
+/*
+ * Insert or remove [from, to), which begins where the inserted ones end. The lock is held for writing, as
+ * for all that changes a location.
+ */
+static void patch(struct bp_locations *ls, size_t from, size_t to, bool insert)
+{
+	size_t n;
+
+	for (; from < to; from += n) {
+		n = to - from < MEMORY_PIECES_MAX ? to - from : MEMORY_PIECES_MAX;
+		patch_some(ls, from, (unsigned int)n, insert);
+	}
+}
+
+static void insert_one(struct bp_locations *ls, struct bp_location *l)
+{
+	swap_places(ls, l->place, ls->ninserted);
+	patch(ls, l->place, l->place + 1, true);
+}
+
+static void remove_one(struct bp_locations *ls, struct bp_location *l)
+{
+	swap_places(ls, l->place, --ls->ninserted);
+	patch(ls, l->place, l->place + 1, false);
+}
+
+static void withdraw(struct bp_locations *ls)
+{
+	size_t n = ls->ninserted;
+
+	ls->lifted = NULL;
+	ls->ninserted = 0;
+	patch(ls, 0, n, false);
 }
 
 void bp_locations_insert(struct bp_locations *ls)
 {
+	size_t i, to;
+
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	if (ls->ninserted)
-		change_all(ls, false, false, remove_batch);
-	change_all(ls, true, false, insert_batch);
+	withdraw(ls);
+	for (i = to = ls->ninserted; i < ls->table.count; i++)
+		if (ls->places[i].l->nusers > ls->places[i].l->nin_slots)
+			swap_places(ls, i, to++);
+	patch(ls, ls->ninserted, to, true);
 	pthread_rwlock_unlock(&ls->mem->lock);
 }
 
 void bp_locations_withdraw(struct bp_locations *ls)
 {
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	ls->lifted = NULL;
-	if (ls->ninserted)
-		change_all(ls, false, true, remove_batch);
+	withdraw(ls);
 	pthread_rwlock_unlock(&ls->mem->lock);
 }
 
@@ -255,44 +238,46 @@ bool bp_locations_inserted(struct bp_locations *ls)
 static int reserve(struct bp_locations *ls)
 {
 	size_t room = ls->room ? 2 * ls->room : 16;
-	struct bp_location **grown;
+	struct bp_place *grown;
 
 	if (ls->table.count < ls->room)
 		return 0;
-	grown = realloc(ls->all, room * sizeof(*grown));
+	grown = realloc(ls->places, room * sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
-	ls->all = grown;
+	ls->places = grown;
 	ls->room = room;
 	return 0;
 }
 
-static struct bp_location *new_location(struct bp_locations *ls, const uint8_t *hva)
+static struct bp_location *new_location(struct bp_locations *ls, uint8_t *hva)
 {
 	struct bp_location *l = reserve(ls) ? NULL : calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
 	l->node.key = (uintptr_t)hva;
-	l->index = ls->table.count;
+	l->place = ls->table.count;
 	list_init(&l->users);
 	list_init(&l->event_link);
 	if (hash_table_add(&ls->table, &l->node)) {
 		free(l);
 		return NULL;
 	}
-	ls->all[l->index] = l;
+	ls->places[l->place] = (struct bp_place){ .l = l, .hva = hva };
 	return l;
 }
 
-/* Not to be found any more. */
+/* Out of memory if it can be, and not to be found any more. */
 static void forget(struct bp_locations *ls, struct bp_location *l)
 {
-	struct bp_location *last = ls->all[ls->table.count - 1];
-
+	if (is_inserted(ls, l))
+		remove_one(ls, l);
+	if (is_inserted(ls, l))
+		swap_places(ls, l->place, --ls->ninserted);
 	hash_table_del(&ls->table, &l->node);
-	ls->all[l->index] = last;
-	last->index = l->index;
+	swap_places(ls, l->place, ls->table.count);
+	set_unwritable(ls, l, false);
 	if (ls->lifted == l)
 		ls->lifted = NULL;
 }
@@ -300,12 +285,14 @@ static void forget(struct bp_locations *ls, struct bp_location *l)
 /* What is there is written once more, which shows whether it can be. */
 static void try_to_write(struct bp_locations *ls, struct bp_location *l)
 {
-	struct batch b;
+	const struct iovec at = { hva_of(l), ls->cpu->brk_size };
+	uint8_t bytes[BRK_SIZE_MAX];
+	bool ok;
 
-	b.n = 0;
-	batch_add(ls, &b, l);
-	batch_read(ls, &b);
-	batch_write(ls, &b);
+	memory_gather(ls->mem, &at, 1, bytes, &ok);
+	if (ok)
+		memory_scatter(ls->mem, &at, 1, bytes, &ok);
+	set_unwritable(ls, l, !ok);
 }
 
 static int get(struct bp_locations *ls, uint64_t gpa, struct bp_location **out)
@@ -339,12 +326,8 @@ int bp_locations_get(struct bp_locations *ls, uint64_t gpa, struct bp_location *
 void bp_locations_put(struct bp_locations *ls, struct bp_location *l)
 {
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	if (l->inserted)
-		one(ls, l, remove_batch);
-	if (!l->lost) {
-		set_inserted(ls, l, false);
+	if (!l->lost)
 		forget(ls, l);
-	}
 	list_remove(&l->event_link);
 	pthread_rwlock_unlock(&ls->mem->lock);
 	free(l);
@@ -369,27 +352,30 @@ struct bp_location *bp_locations_event(struct bp_locations *ls, enum bp_location
 
 /* ---- one, while a vCPU runs -------------------------------------------------------------- */
 
+static struct bp_location *inserted_at(const struct bp_locations *ls, uint64_t gpa)
+{
+	size_t run;
+	uint8_t *hva = ls->ninserted ? memory_hva(ls->mem, gpa, &run) : NULL;
+	struct hash_node *n = hva ? hash_table_find(&ls->table, (uintptr_t)hva) : NULL;
+
+	return n && is_inserted(ls, location_of(n)) ? location_of(n) : NULL;
+}
+
 struct bp_location *bp_locations_at(struct bp_locations *ls, uint64_t gpa)
 {
-	struct hash_node *n = NULL;
-	uint8_t *hva;
-	size_t run;
+	struct bp_location *l;
 
 	pthread_rwlock_rdlock(&ls->mem->lock);
-	hva = ls->ninserted ? memory_hva(ls->mem, gpa, &run) : NULL;
-	if (hva)
-		n = hash_table_find(&ls->table, (uintptr_t)hva);
-	if (n && !location_of(n)->inserted)
-		n = NULL;
+	l = inserted_at(ls, gpa);
 	pthread_rwlock_unlock(&ls->mem->lock);
-	return n ? location_of(n) : NULL;
+	return l;
 }
 
 void bp_locations_lift(struct bp_locations *ls, struct bp_location *l)
 {
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	if (l->inserted) {
-		one(ls, l, remove_batch);
+	if (is_inserted(ls, l)) {
+		remove_one(ls, l);
 		ls->lifted = l;
 	}
 	pthread_rwlock_unlock(&ls->mem->lock);
@@ -398,91 +384,74 @@ void bp_locations_lift(struct bp_locations *ls, struct bp_location *l)
 void bp_locations_put_back(struct bp_locations *ls, struct bp_location *l)
 {
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	if (ls->lifted == l && !l->inserted)
-		one(ls, l, insert_batch);
+	if (ls->lifted == l && !is_inserted(ls, l))
+		insert_one(ls, l);
 	ls->lifted = NULL;
 	pthread_rwlock_unlock(&ls->mem->lock);
 }
 
 /* ---- reads and writes beneath what is inserted ------------------------------------------- */
 
-/* A piece of guest memory that is contiguous in the host, and what was read from there. */
+/* Guest-physical memory, and what was read from there. */
 struct range {
-	const uint8_t *hva;
+	uint64_t gpa;
 	size_t len;
 	uint8_t *buf;
 };
 
-typedef void (*range_fn)(struct bp_locations *ls, struct bp_location *l, const struct range *r);
+/* at: where the location begins, counted from the range's begin. It may be below 0, and wraps then. */
+typedef void (*range_fn)(struct bp_locations *ls, struct bp_location *l, const struct range *r,
+			 size_t at);
 
-static bool overlaps(const struct bp_locations *ls, const struct bp_location *l,
-		     const struct range *r)
+/* fn for every inserted location that overlaps the range. */
+static void each_inserted(struct bp_locations *ls, const struct range *r, range_fn fn)
 {
-	return hva_of(l) < r->hva + r->len && r->hva < hva_of(l) + ls->cpu->brk_size;
-}
+	const size_t size = ls->cpu->brk_size, before = r->gpa % size;
+	struct bp_location *l;
+	size_t at;
 
-/* fn for every inserted location that overlaps the range, by the shorter walk: of all locations, or
- * of the addresses. */
-static void each_inserted(struct bp_locations *ls, uint64_t gpa, const struct range *r, range_fn fn)
-{
-	size_t step = ls->cpu->brk_size, i;
-	const uint8_t *a;
-	struct hash_node *n;
-
-	if (ls->table.count < r->len / step) {
-		for (i = 0; i < ls->table.count; i++)
-			if (ls->all[i]->inserted && overlaps(ls, ls->all[i], r))
-				fn(ls, ls->all[i], r);
-		return;
-	}
-	for (a = r->hva - gpa % step; a < r->hva + r->len; a += step) {
-		n = hash_table_find(&ls->table, (uintptr_t)a);
-		if (n && location_of(n)->inserted)
-			fn(ls, location_of(n), r);
+	for (at = 0; ls->ninserted && at < before + r->len; at += size) {
+		l = inserted_at(ls, r->gpa - before + at);
+		if (l)
+			fn(ls, l, r, at - before);
 	}
 }
 
-/* ... that overlaps guest-physical memory. */
-static void each_below(struct bp_locations *ls, uint64_t gpa, uint8_t *buf, size_t len, range_fn fn)
+/* What is there: as the range has it, or, if that is not the whole instruction, read once more. */
+static bool is_brk_in(struct bp_locations *ls, const struct bp_location *l, const struct range *r,
+		      size_t at)
 {
-	struct range r = { .buf = buf };
-	size_t done;
+	const struct iovec piece = { hva_of(l), ls->cpu->brk_size };
+	uint8_t bytes[BRK_SIZE_MAX];
+	bool ok;
 
-	for (done = 0; ls->ninserted && done < len; done += r.len) {
-		r.hva = memory_hva(ls->mem, gpa + done, &r.len);
-		if (!r.hva)
-			return;
-		r.len = r.len < len - done ? r.len : len - done;
-		r.buf = buf ? buf + done : NULL;
-		each_inserted(ls, gpa + done, &r, fn);
-	}
+	if (at < r->len && r->len - at >= ls->cpu->brk_size)
+		return is_brk(ls, r->buf + at);
+	memory_gather(ls->mem, &piece, 1, bytes, &ok);
+	return ok && is_brk(ls, bytes);
 }
 
 /* Only where the instruction still is: what the guest wrote over it is what it sees. */
-static void hide(struct bp_locations *ls, struct bp_location *l, const struct range *r)
+static void hide(struct bp_locations *ls, struct bp_location *l, const struct range *r, size_t at)
 {
-	const struct iovec at = { hva_of(l), ls->cpu->brk_size };
-	const uint8_t *start = hva_of(l), *end = start + ls->cpu->brk_size;
-	const uint8_t *from = start > r->hva ? start : r->hva;
-	const uint8_t *to = end < r->hva + r->len ? end : r->hva + r->len;
-	uint8_t *out = r->buf + (from - r->hva), all[BRK_SIZE_MAX];
-	bool whole = (size_t)(to - from) == at.iov_len;
+	unsigned int i;
 
-	if (!whole && memory_gather(ls->mem, &at, 1, all) < at.iov_len)
+	if (!is_brk_in(ls, l, r, at))
 		return;
-	if (is_brk(ls, whole ? out : all))
-		memcpy(out, l->saved + (from - start), (size_t)(to - from));
+	for (i = 0; i < ls->cpu->brk_size; i++)
+		if (at + i < r->len)
+			r->buf[at + i] = ls->places[l->place].saved[i];
 }
 
 size_t bp_locations_read(struct bp_locations *ls, uint64_t gpa, void *buf, size_t len)
 {
-	size_t n;
+	struct range r = { .gpa = gpa, .buf = buf };
 
 	pthread_rwlock_rdlock(&ls->mem->lock);
-	n = memory_read(ls->mem, gpa, buf, len);
-	each_below(ls, gpa, buf, n, hide);
+	r.len = memory_read(ls->mem, gpa, buf, len);
+	each_inserted(ls, &r, hide);
 	pthread_rwlock_unlock(&ls->mem->lock);
-	return n;
+	return r.len;
 }
 
 /* A piece that can be read in one go: it is in one page of the host. */
@@ -497,35 +466,41 @@ static bool find_piece(const struct bp_locations *ls, const struct bp_piece *p, 
 
 static void take_piece(struct bp_locations *ls, struct bp_piece *p, const uint8_t *bytes)
 {
+	const struct range r = { p->gpa, p->len, p->bytes };
+
 	memcpy(p->bytes, bytes, p->len);
-	each_below(ls, p->gpa, p->bytes, p->len, hide);
-	p->ok = true;
+	each_inserted(ls, &r, hide);
 }
 
 void bp_locations_read_pieces(struct bp_locations *ls, struct bp_piece *pieces, unsigned int n)
 {
-	uint8_t bytes[BP_PIECES_MAX * BP_PIECE_SIZE];
+	uint8_t bytes[BP_PIECES_MAX * BP_PIECE_SIZE], *next = bytes;
 	struct bp_piece *found[BP_PIECES_MAX];
 	struct iovec at[BP_PIECES_MAX];
+	bool ok[BP_PIECES_MAX];
 	unsigned int i, m = 0;
-	size_t got, done = 0;
 
 	pthread_rwlock_rdlock(&ls->mem->lock);
-	for (i = 0; i < n && i < BP_PIECES_MAX; i++) {
+	for (i = 0; i < n; i++) {
 		pieces[i].ok = false;
 		if (find_piece(ls, &pieces[i], &at[m]))
 			found[m++] = &pieces[i];
 	}
-	got = m ? memory_gather(ls->mem, at, m, bytes) : 0;
-	for (i = 0; i < m && done + found[i]->len <= got; done += found[i++]->len)
-		take_piece(ls, found[i], bytes + done);
+	memory_gather(ls->mem, at, m, bytes, ok);
+	for (i = 0; i < m; next += found[i++]->len) {
+		found[i]->ok = ok[i];
+		if (ok[i])
+			take_piece(ls, found[i], next);
+	}
 	pthread_rwlock_unlock(&ls->mem->lock);
 }
 
-static void set_aside(struct bp_locations *ls, struct bp_location *l, const struct range *r)
+static void set_aside(struct bp_locations *ls, struct bp_location *l, const struct range *r,
+		      size_t at)
 {
 	(void)r;
-	one(ls, l, remove_batch);
+	(void)at;
+	remove_one(ls, l);
 	l->next_aside = ls->aside;
 	ls->aside = l;
 }
@@ -546,17 +521,18 @@ static void sync_icache(struct bp_locations *ls, uint64_t gpa, size_t len)
 
 int bp_locations_write(struct bp_locations *ls, uint64_t gpa, const void *buf, size_t len)
 {
+	const struct range r = { .gpa = gpa, .len = len };
 	struct bp_location *l;
 	int ret;
 
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	each_below(ls, gpa, NULL, len, set_aside);
+	each_inserted(ls, &r, set_aside);
 	ret = memory_write(ls->mem, gpa, buf, len);
 	if (!ret)
 		sync_icache(ls, gpa, len);
 	while ((l = ls->aside)) {
 		ls->aside = l->next_aside;
-		one(ls, l, insert_batch);
+		insert_one(ls, l);
 	}
 	pthread_rwlock_unlock(&ls->mem->lock);
 	return ret;
@@ -567,9 +543,6 @@ int bp_locations_write(struct bp_locations *ls, uint64_t gpa, const void *buf, s
 /* The slots are gone already, the mapping is not. */
 static void lose(struct bp_locations *ls, struct bp_location *l)
 {
-	if (l->inserted)
-		one(ls, l, remove_batch);
-	set_inserted(ls, l, false);
 	forget(ls, l);
 	l->lost = true;
 	add_event(ls, l);
@@ -582,7 +555,7 @@ void bp_locations_memory_gone(struct bp_locations *ls, uint64_t gpa, uint64_t le
 	pthread_rwlock_wrlock(&ls->mem->lock);
 	memory_leave(ls->mem, gpa, len);
 	for (i = ls->table.count; i--;) /* one that is lost has its place taken by the last */
-		if (!memory_has_hva(ls->mem, hva_of(ls->all[i])))
-			lose(ls, ls->all[i]);
+		if (!memory_has_hva(ls->mem, ls->places[i].hva))
+			lose(ls, ls->places[i].l);
 	pthread_rwlock_unlock(&ls->mem->lock);
 }

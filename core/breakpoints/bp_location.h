@@ -21,14 +21,19 @@ struct bp_location {
 	struct hash_node node;		/* first member; key: the host address */
 	struct list users;		/* the breakpoints that are here: sw_breakpoint.c's */
 	unsigned int nusers, nin_slots; /* how many these are, how many of them have a slot */
-	size_t index;			/* in bp_locations.all */
+	size_t place;			/* in bp_locations.places, unless lost */
 	struct list event_link;		/* in bp_locations.events */
 	struct bp_location *next_aside; /* in bp_locations.aside */
 
-	bool inserted;		     /* the breakpoint instruction is in guest memory */
-	bool lost;		     /* its memory has gone: it waits to be freed */
-	bool unwritable;	     /* the last try to insert it has failed */
-	bool overwritten;	     /* by the guest, and not in an event yet */
+	bool lost;	  /* its memory has gone: it waits to be freed */
+	bool unwritable;  /* the last try to insert it has failed */
+	bool overwritten; /* by the guest, and not in an event yet */
+};
+
+/* What every stop and resume goes through. */
+struct bp_place {
+	uint8_t *hva;
+	struct bp_location *l;
 	uint8_t saved[BRK_SIZE_MAX]; /* the guest's own bytes, while it is inserted */
 };
 
@@ -37,12 +42,22 @@ struct bp_locations {
 	const struct cpu *cpu;
 	void (*sync_icache)(void *hva, size_t len); /* NULL: not needed */
 	struct hash_table table;
-	struct bp_location **all; /* but lost ones, in no order */
-	size_t room, ninserted;
+	struct bp_place *places; /* of all but lost ones: first those that are in guest memory */
+	size_t room, ninserted, nunwritable;
 	struct bp_location *lifted;
 	struct bp_location *aside; /* out of the way of a write, which goes beneath them */
 	struct list events;	   /* locations with an event that was not given yet */
+
+	/* Those that are read or written together. */
+	struct iovec pieces[MEMORY_PIECES_MAX];
+	bool ok[MEMORY_PIECES_MAX]; /* of pieces */
+	unsigned int piece_of[MEMORY_PIECES_MAX];
+	const uint8_t *seen[MEMORY_PIECES_MAX]; /* in bytes */
+	uint8_t bytes[MEMORY_WINDOW + BRK_SIZE_MAX];
 };
+
+/* Locations that are at most so far apart are one piece to read. */
+enum { BP_SPAN = MEMORY_WINDOW / MEMORY_PIECES_MAX };
 
 void bp_locations_init(struct bp_locations *ls, struct memory *mem);
 /* No location has a user any more. */

@@ -18,7 +18,7 @@ static struct sw_breakpoint *breakpoint_of(struct hash_node *n)
 
 void sw_breakpoints_init(struct sw_breakpoints *s, const struct breakpoints_config *config)
 {
-	*s = (struct sw_breakpoints){ .config = *config };
+	s->config = *config;
 	bp_locations_init(&s->locations, config->mem);
 	list_init(&s->waiting);
 	list_init(&s->slot_only);

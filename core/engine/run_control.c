@@ -15,18 +15,6 @@ static bool is_at(struct vmgdb_vcpu *v, uint64_t addr)
 	return !vcpu_code(v, &at) && at == addr;
 }
 
-/* Is a hardware breakpoint set there? */
-static bool has_hardware(const struct engine *e, uint64_t addr)
-{
-	struct bp_info bp;
-	unsigned int i;
-
-	for (i = 0; !breakpoints_info(e->bps, i, &bp); i++)
-		if (bp.type == BP_HARDWARE && bp.addr == addr)
-			return true;
-	return false;
-}
-
 /* A watchpoint that has fired before the access counts only where that access is yet to come. */
 static bool watch_holds(struct vmgdb_vcpu *v)
 {
@@ -44,7 +32,8 @@ static bool still_holds(struct vmgdb_vcpu *v)
 
 	switch (s->kind) {
 	case STOP_SWBREAK: return is_at(v, s->addr) && breakpoints_named(v->engine->bps, s->addr);
-	case STOP_HWBREAK: return is_at(v, s->addr) && has_hardware(v->engine, s->addr);
+	case STOP_HWBREAK:
+		return is_at(v, s->addr) && breakpoints_watching(v->engine->bps, HW_EXEC, s->addr);
 	case STOP_WATCH: return watch_holds(v);
 	case STOP_FATAL:
 	case STOP_EVENT: return true;

@@ -83,6 +83,51 @@ BP_TEST(bp_memory, read_only_later, "a breakpoint that can't be taken out any mo
 	cr_expect(bp_untouched());
 }
 
+static bool all_inserted(uint64_t gpa, uint64_t end)
+{
+	for (; gpa < end; gpa += 8)
+		if (!bp_inserted_at(gpa))
+			return false;
+	return true;
+}
+
+BP_TEST(bp_memory, among_many,
+	"of thousands those in pages that can't be accessed, or overwritten, harm no other one")
+{
+	uint64_t gpa;
+
+	for (gpa = 0; gpa < BP_MEM; gpa += 8)
+		bp_set(gpa);
+	protect(PAGE, PROT_READ);
+	protect(5 * PAGE, PROT_NONE);
+	bp_sync_run();
+	cr_expect(all_inserted(0, PAGE) && all_inserted(2 * PAGE, 5 * PAGE));
+	cr_expect(all_inserted(6 * PAGE, BP_MEM));
+	protect(5 * PAGE, PROT_READ);
+	cr_expect_eq(memcmp(bp_vm.host + 5 * PAGE, bp_vm.before + 5 * PAGE, PAGE), 0);
+	bp_guest_writes(8, 0x11);
+	bp_guest_writes(7 * PAGE + 16, 0x12);
+	protect(3 * PAGE, PROT_READ);
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(all_inserted(3 * PAGE, 4 * PAGE), "they can't be removed");
+	cr_expect(bp_reads_as_before(3 * PAGE, 64) && bp_reads_as_before(4 * PAGE - 32, 32));
+	cr_expect_eq(memcmp(bp_vm.host, bp_vm.before, 3 * PAGE), 0);
+	cr_expect_eq(memcmp(bp_vm.host + 4 * PAGE, bp_vm.before + 4 * PAGE, 4 * PAGE), 0);
+	for (gpa = 0; gpa < BP_MEM; gpa += PAGE)
+		protect(gpa, PROT_READ | PROT_WRITE);
+	bp_sync_run();
+	cr_expect(all_inserted(0, BP_MEM));
+	for (gpa = 0; gpa < BP_MEM; gpa += 16)
+		bp_clear(gpa);
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+	bp_sync_run();
+	for (gpa = 0; gpa < BP_MEM; gpa += 8)
+		cr_assert_eq(bp_inserted_at(gpa), gpa % 16 != 0);
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
 BP_TEST(bp_memory, one_reason_at_a_time,
 	"overwritten first, read-only later: each is reported as it is")
 {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <criterion/criterion.h>
@@ -180,6 +182,33 @@ Test(memory, very_long_copies, .description = "as long as many windows")
 	cr_expect_eq(memory_read(&m, 5, buf, LEN), LEN);
 	free(big);
 	free(buf);
+}
+
+Test(memory, pieces, .description = "of many pieces each is copied that can be, to its place")
+{
+	enum { N = MEMORY_PIECES_MAX, LEN = MEMORY_WINDOW / N, BAD = 3 };
+	static uint8_t buf[N * LEN], seen[N * LEN];
+	static struct iovec pieces[N];
+	static bool ok[N];
+	uint8_t *pages =
+		mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t i;
+
+	cr_assert_neq(pages, MAP_FAILED);
+	for (i = 0; i < N; i++) /* one page after the other, in turns */
+		pieces[i] = (struct iovec){ pages + i % 16 * PAGE + i / 16 * LEN, LEN };
+	for (i = 0; i < sizeof(buf); i++)
+		buf[i] = (uint8_t)(i * 7 + i / 251 + 1);
+	cr_assert_eq(mprotect(pages + BAD * PAGE, PAGE, PROT_NONE), 0);
+	memory_scatter(&m, pieces, N, buf, ok);
+	for (i = 0; i < N; i++)
+		cr_assert_eq(ok[i], i % 16 != BAD);
+	memory_gather(&m, pieces, N, seen, ok);
+	for (i = 0; i < N; i++) {
+		cr_assert_eq(ok[i], i % 16 != BAD);
+		cr_assert(!ok[i] || !memcmp(seen + i * LEN, buf + i * LEN, LEN));
+	}
+	munmap(pages, 16 * PAGE);
 }
 
 Test(memory, file_limit, .description = "a limit on the length of files keeps nothing from working")
