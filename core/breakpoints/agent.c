@@ -10,7 +10,9 @@ struct machine {
 	const uint8_t *code;
 	size_t len, pc;
 	uint64_t stack[AGENT_STACK_MAX];
-	unsigned int sp; /* how many there are */
+	unsigned int sp;  /* how many there are */
+	uint64_t operand; /* of the bytecode that runs */
+	unsigned int arg;
 	bool ended;
 	const struct agent_env *env;
 	struct agent_budget *budget;
@@ -37,7 +39,7 @@ enum binop {
 };
 
 struct bytecode {
-	int (*run)(struct machine *m, uint64_t operand, unsigned int arg);
+	int (*run)(struct machine *m);
 	uint8_t operand; /* bytes, big-endian, after the opcode */
 	uint8_t pops;	 /* how many the stack must hold */
 	uint8_t arg;
@@ -117,114 +119,100 @@ static uint64_t combine(enum binop op, uint64_t a, uint64_t b)
 	}
 }
 
-static int run_binary(struct machine *m, uint64_t operand, unsigned int arg)
+static int run_binary(struct machine *m)
 {
 	uint64_t b = pop(m), a = pop(m), r;
 	int ret = 0;
 
-	(void)operand;
-	if (arg >= DIV_S && arg <= REM_U)
-		ret = divide(arg, a, b, &r);
+	if (m->arg >= DIV_S && m->arg <= REM_U)
+		ret = divide(m->arg, a, b, &r);
 	else
-		r = combine(arg, a, b);
+		r = combine(m->arg, a, b);
 	return ret ? ret : push(m, r);
 }
 
-static int run_log_not(struct machine *m, uint64_t operand, unsigned int arg)
+static int run_log_not(struct machine *m)
 {
-	(void)operand;
-	(void)arg;
 	return push(m, !pop(m));
 }
 
-static int run_bit_not(struct machine *m, uint64_t operand, unsigned int arg)
+static int run_bit_not(struct machine *m)
 {
-	(void)operand;
-	(void)arg;
 	return push(m, ~pop(m));
 }
 
 /* ext and zero_ext: arg says whether the sign is extended. */
-static int run_extend(struct machine *m, uint64_t bits, unsigned int arg)
+static int run_extend(struct machine *m)
 {
-	uint64_t v = pop(m), mask;
+	uint64_t v = pop(m), bits = m->operand, mask;
 
 	if (!bits || bits > 64)
 		return -EINVAL;
 	mask = UINT64_MAX >> (64 - bits);
-	return push(m, arg && v >> (bits - 1) & 1 ? v | ~mask : v & mask);
+	return push(m, m->arg && v >> (bits - 1) & 1 ? v | ~mask : v & mask);
 }
 
 /* ---- memory, registers, constants -------------------------------------------------------- */
 
-static int run_ref(struct machine *m, uint64_t operand, unsigned int size)
+static int run_ref(struct machine *m)
 {
 	uint64_t v = 0;
-	int ret = read_memory(m, pop(m), &v, size);
+	int ret = read_memory(m, pop(m), &v, m->arg);
 
-	(void)operand;
 	return ret ? ret : push(m, v);
 }
 
-static int run_reg(struct machine *m, uint64_t number, unsigned int arg)
+static int run_reg(struct machine *m)
 {
 	uint64_t v;
 	int ret = spend(m, AGENT_ACCESS_STEPS);
 
-	(void)arg;
-	if (!ret && m->env->reg(m->env->opaque, (unsigned int)number, &v))
+	if (!ret && m->env->reg(m->env->opaque, (unsigned int)m->operand, &v))
 		ret = -EFAULT;
 	return ret ? ret : push(m, v);
 }
 
-static int run_const(struct machine *m, uint64_t value, unsigned int arg)
+static int run_const(struct machine *m)
 {
-	(void)arg;
-	return push(m, value);
+	return push(m, m->operand);
 }
 
 /* ---- the stack --------------------------------------------------------------------------- */
 
-static int run_pick(struct machine *m, uint64_t n, unsigned int arg)
+static int run_pick(struct machine *m)
 {
-	(void)arg;
-	return n < m->sp ? push(m, m->stack[m->sp - 1 - n]) : -EINVAL;
+	return m->operand < m->sp ? push(m, m->stack[m->sp - 1 - m->operand]) : -EINVAL;
 }
 
-static int run_pop(struct machine *m, uint64_t operand, unsigned int arg)
+static int run_pop(struct machine *m)
 {
-	(void)operand;
-	(void)arg;
 	pop(m);
 	return 0;
 }
 
 /* Bring the arg-th from below the top up to the top. swap is 1; rot is 2, the other way round. */
-static int run_swap(struct machine *m, uint64_t operand, unsigned int arg)
+static int run_swap(struct machine *m)
 {
 	uint64_t *top = &m->stack[m->sp - 1], v = *top;
 
-	(void)operand;
-	memmove(top - arg + 1, top - arg, arg * sizeof(v));
-	top[-(int)arg] = v;
+	memmove(top - m->arg + 1, top - m->arg, m->arg * sizeof(v));
+	*(top - m->arg) = v;
 	return 0;
 }
 
 /* ---- flow -------------------------------------------------------------------------------- */
 
-static int run_goto(struct machine *m, uint64_t to, unsigned int conditional)
+static int run_goto(struct machine *m)
 {
-	if (to >= m->len)
+	if (m->operand >= m->len)
 		return -EINVAL;
-	if (!conditional || pop(m))
-		m->pc = to;
+	if (!m->arg || pop(m))
+		m->pc = m->operand;
 	return 0;
 }
 
-static int run_end(struct machine *m, uint64_t operand, unsigned int arg)
+static int run_end(struct machine *m)
 {
-	(void)operand;
-	(void)arg;
 	m->ended = true;
 	return 0;
 }
@@ -374,14 +362,13 @@ static int print(struct printer *p, int ret)
 }
 
 /* printf NARGS LENGTH STRING; on the stack the channel, the function, and the arguments, first on top. */
-static int run_printf(struct machine *m, uint64_t operand, unsigned int arg)
+static int run_printf(struct machine *m)
 {
-	unsigned int nargs = operand >> 16, len = operand & 0xffff;
+	unsigned int nargs = m->operand >> 16, len = m->operand & 0xffff;
 	const char *f = (const char *)m->code + m->pc;
 	struct printer p = { .m = m };
 	int ret;
 
-	(void)arg;
 	if (!m->env->print || !len || len > m->len - m->pc || f[len - 1] || nargs + 2 > m->sp)
 		return -EINVAL;
 	m->pc += len;
@@ -419,7 +406,6 @@ static const struct bytecode bytecodes[] = {
 static int step(struct machine *m)
 {
 	const struct bytecode *b;
-	uint64_t operand = 0;
 	unsigned int i;
 	uint8_t op;
 
@@ -429,9 +415,11 @@ static int step(struct machine *m)
 	b = op < sizeof(bytecodes) / sizeof(*bytecodes) ? &bytecodes[op] : NULL;
 	if (!b || !b->run || b->operand > m->len - m->pc || b->pops > m->sp)
 		return -EINVAL;
+	m->arg = b->arg;
+	m->operand = 0;
 	for (i = 0; i < b->operand; i++)
-		operand = operand << 8 | m->code[m->pc++];
-	return b->run(m, operand, b->arg);
+		m->operand = m->operand << 8 | m->code[m->pc++];
+	return b->run(m);
 }
 
 int agent_run(const uint8_t *code, size_t len, const struct agent_env *env,
