@@ -37,6 +37,7 @@ static int grow(struct hash_table *t)
 {
 	struct hash_table old = *t;
 	struct hash_node *n, *next;
+	size_t i;
 
 	t->nbuckets = old.nbuckets ? old.nbuckets * 2 : BUCKETS_MIN;
 	t->buckets = calloc(t->nbuckets, sizeof(*t->buckets));
@@ -46,10 +47,11 @@ static int grow(struct hash_table *t)
 	}
 	if (!old.nbuckets)
 		t->seed = new_seed(t->buckets);
-	for (n = hash_table_first(&old); n; n = next) {
-		next = hash_table_next(&old, n);
-		push(t, n);
-	}
+	for (i = 0; i < old.nbuckets; i++)
+		for (n = old.buckets[i]; n; n = next) {
+			next = n->next;
+			push(t, n);
+		}
 	free(old.buckets);
 	return 0;
 }
@@ -88,22 +90,4 @@ void hash_table_del(struct hash_table *t, struct hash_node *node)
 		p = &(*p)->next;
 	*p = node->next;
 	t->count--;
-}
-
-static struct hash_node *first_from(const struct hash_table *t, size_t bucket)
-{
-	for (; bucket < t->nbuckets; bucket++)
-		if (t->buckets[bucket])
-			return t->buckets[bucket];
-	return NULL;
-}
-
-struct hash_node *hash_table_first(const struct hash_table *t)
-{
-	return first_from(t, 0);
-}
-
-struct hash_node *hash_table_next(const struct hash_table *t, const struct hash_node *node)
-{
-	return node->next ? node->next : first_from(t, bucket_of(t, node->key) + 1);
 }

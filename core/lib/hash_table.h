@@ -31,11 +31,4 @@ int hash_table_add(struct hash_table *t, struct hash_node *node);
 /* Take out a node that is in the table. */
 void hash_table_del(struct hash_table *t, struct hash_node *node);
 
-/*
- * Walk: hash_table_first(), then hash_table_next() until NULL, in no order. The node that was given last may
- * be taken out when its successor has been fetched.
- */
-struct hash_node *hash_table_first(const struct hash_table *t);
-struct hash_node *hash_table_next(const struct hash_table *t, const struct hash_node *node);
-
 #endif

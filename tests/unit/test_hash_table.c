@@ -15,12 +15,11 @@ static struct hash_node *nodes(size_t n)
 	return all;
 }
 
-Test(table, empty, .description = "an all-zero table is empty and can be searched and walked")
+Test(table, empty, .description = "an all-zero table is empty and can be searched")
 {
 	struct hash_table t = { 0 };
 
 	cr_assert_null(hash_table_find(&t, 0));
-	cr_assert_null(hash_table_first(&t));
 	hash_table_fini(&t);
 }
 
@@ -55,32 +54,6 @@ Test(table, extreme_keys, .description = "the smallest and the largest key are k
 	for (i = 0; i < 3; i++)
 		cr_assert_eq(hash_table_find(&t, n[i].key), &n[i]);
 	hash_table_fini(&t);
-}
-
-Test(table, walk,
-     .description = "a walk gives every node once, also when each is taken out on the way")
-{
-	struct hash_node *n = nodes(MANY), *p, *next;
-	char *seen = calloc(MANY, 1);
-	struct hash_table t = { 0 };
-	size_t i, count = 0;
-
-	cr_assert(seen);
-	for (i = 0; i < MANY; i++) {
-		n[i].key = i << 12;
-		cr_assert_eq(hash_table_add(&t, &n[i]), 0);
-	}
-	for (p = hash_table_first(&t); p; p = next, count++) {
-		next = hash_table_next(&t, p);
-		cr_assert_eq(seen[p - n]++, 0);
-		hash_table_del(&t, p);
-	}
-	cr_assert_eq(count, MANY);
-	cr_assert_eq(t.count, 0);
-	cr_assert_null(hash_table_first(&t));
-	hash_table_fini(&t);
-	free(seen);
-	free(n);
 }
 
 Test(table, spread, .description = "addresses of any stride spread: no bucket gets many of 10,000")
