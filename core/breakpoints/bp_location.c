@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/breakpoints/bp_location.h"
+#include "core/breakpoints/state.h"
 
 enum { PAGE = 4096 }; /* no host has smaller ones */
 
@@ -15,18 +15,6 @@ static struct bp_location *location_of(struct hash_node *n)
 static uint8_t *hva_of(const struct bp_location *l)
 {
 	return (uint8_t *)(uintptr_t)l->node.key;
-}
-
-void bp_locations_init(struct bp_locations *ls, struct memory *mem)
-{
-	ls->mem = mem;
-	list_init(&ls->events);
-}
-
-void bp_locations_fini(struct bp_locations *ls)
-{
-	hash_table_fini(&ls->table);
-	free(ls->places);
 }
 
 /* ---- places ------------------------------------------------------------------------------ */
@@ -235,24 +223,9 @@ bool bp_locations_inserted(struct bp_locations *ls)
 
 /* ---- creation and end -------------------------------------------------------------------- */
 
-static int reserve(struct bp_locations *ls)
-{
-	size_t room = ls->room ? 2 * ls->room : 16;
-	struct bp_place *grown;
-
-	if (ls->table.count < ls->room)
-		return 0;
-	grown = realloc(ls->places, room * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	ls->places = grown;
-	ls->room = room;
-	return 0;
-}
-
 static struct bp_location *new_location(struct bp_locations *ls, uint8_t *hva)
 {
-	struct bp_location *l = reserve(ls) ? NULL : calloc(1, sizeof(*l));
+	struct bp_location *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
@@ -361,8 +334,9 @@ static struct bp_location *inserted_at(const struct bp_locations *ls, uint64_t g
 	return n && is_inserted(ls, location_of(n)) ? location_of(n) : NULL;
 }
 
-struct bp_location *bp_locations_at(struct bp_locations *ls, uint64_t gpa)
+struct bp_location *breakpoints_location(struct breakpoints *b, uint64_t gpa)
 {
+	struct bp_locations *ls = &b->sw.locations;
 	struct bp_location *l;
 
 	pthread_rwlock_rdlock(&ls->mem->lock);
@@ -371,8 +345,9 @@ struct bp_location *bp_locations_at(struct bp_locations *ls, uint64_t gpa)
 	return l;
 }
 
-void bp_locations_lift(struct bp_locations *ls, struct bp_location *l)
+void breakpoints_lift(struct breakpoints *b, struct bp_location *l)
 {
+	struct bp_locations *ls = &b->sw.locations;
 	pthread_rwlock_wrlock(&ls->mem->lock);
 	if (is_inserted(ls, l)) {
 		remove_one(ls, l);
@@ -381,8 +356,9 @@ void bp_locations_lift(struct bp_locations *ls, struct bp_location *l)
 	pthread_rwlock_unlock(&ls->mem->lock);
 }
 
-void bp_locations_put_back(struct bp_locations *ls, struct bp_location *l)
+void breakpoints_put_back(struct breakpoints *b, struct bp_location *l)
 {
+	struct bp_locations *ls = &b->sw.locations;
 	pthread_rwlock_wrlock(&ls->mem->lock);
 	if (ls->lifted == l && !is_inserted(ls, l))
 		insert_one(ls, l);
@@ -443,8 +419,9 @@ static void hide(struct bp_locations *ls, struct bp_location *l, const struct ra
 			r->buf[at + i] = ls->places[l->place].saved[i];
 }
 
-size_t bp_locations_read(struct bp_locations *ls, uint64_t gpa, void *buf, size_t len)
+size_t breakpoints_read(struct breakpoints *b, uint64_t gpa, void *buf, size_t len)
 {
+	struct bp_locations *ls = &b->sw.locations;
 	struct range r = { .gpa = gpa, .buf = buf };
 
 	pthread_rwlock_rdlock(&ls->mem->lock);
@@ -472,8 +449,9 @@ static void take_piece(struct bp_locations *ls, struct bp_piece *p, const uint8_
 	each_inserted(ls, &r, hide);
 }
 
-void bp_locations_read_pieces(struct bp_locations *ls, struct bp_piece *pieces, unsigned int n)
+void breakpoints_read_pieces(struct breakpoints *b, struct bp_piece *pieces, unsigned int n)
 {
+	struct bp_locations *ls = &b->sw.locations;
 	uint8_t bytes[BP_PIECES_MAX * BP_PIECE_SIZE], *next = bytes;
 	struct bp_piece *found[BP_PIECES_MAX];
 	struct iovec at[BP_PIECES_MAX];
@@ -519,8 +497,9 @@ static void sync_icache(struct bp_locations *ls, uint64_t gpa, size_t len)
 	}
 }
 
-int bp_locations_write(struct bp_locations *ls, uint64_t gpa, const void *buf, size_t len)
+int breakpoints_write_as_guest(struct breakpoints *b, uint64_t gpa, const void *buf, size_t len)
 {
+	struct bp_locations *ls = &b->sw.locations;
 	const struct range r = { .gpa = gpa, .len = len };
 	struct bp_location *l;
 	int ret;
@@ -548,8 +527,9 @@ static void lose(struct bp_locations *ls, struct bp_location *l)
 	add_event(ls, l);
 }
 
-void bp_locations_memory_gone(struct bp_locations *ls, uint64_t gpa, uint64_t len)
+void breakpoints_memory_gone(struct breakpoints *b, uint64_t gpa, uint64_t len)
 {
+	struct bp_locations *ls = &b->sw.locations;
 	size_t i;
 
 	pthread_rwlock_wrlock(&ls->mem->lock);

@@ -1,22 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
-#include "core/breakpoints/breakpoints.h"
-#include "core/breakpoints/hw_breakpoint.h"
-#include "core/breakpoints/soft_watchpoint.h"
-#include "core/breakpoints/sw_breakpoint.h"
-
-struct breakpoints {
-	struct breakpoints_config config;
-	struct breakpoints_host host;
-	struct sw_breakpoints sw;
-	struct hw_breakpoints hw;
-	struct soft_watchpoints soft;
-	size_t conditions_size;
-	atomic_bool active, in_memory;
-};
+#include "core/breakpoints/state.h"
 
 int breakpoints_create(struct breakpoints **out, const struct breakpoints_config *config)
 {
@@ -27,9 +13,11 @@ int breakpoints_create(struct breakpoints **out, const struct breakpoints_config
 	b->config = *config;
 	if (!b->config.max)
 		b->config.max = BREAKPOINTS_MAX;
-	sw_breakpoints_init(&b->sw, &b->config);
-	b->soft.config = &b->config;
-	b->soft.locations = &b->sw.locations;
+	b->hw.host = &b->host;
+	if (!sw_breakpoints_init(&b->sw, &b->config)) {
+		breakpoints_destroy(b);
+		return -ENOMEM;
+	}
 	*out = b;
 	return 0;
 }
@@ -39,15 +27,14 @@ void breakpoints_destroy(struct breakpoints *b)
 	if (!b)
 		return;
 	sw_breakpoints_fini(&b->sw);
-	hw_breakpoints_fini(&b->hw);
+	hw_breakpoints_remove_all(&b->hw);
 	free(b);
 }
 
 void breakpoints_set_host(struct breakpoints *b, const struct breakpoints_host *host)
 {
 	b->host = *host;
-	b->hw.cpu = b->sw.locations.cpu = host->cpu;
-	b->hw.caps = host->caps;
+	b->sw.locations.cpu = host->cpu;
 	b->sw.locations.sync_icache = host->sync_icache;
 	b->sw.never_in_memory = host->no_brk;
 }
@@ -68,25 +55,14 @@ static int check_room(struct breakpoints *b, const char **why)
 	return 0;
 }
 
-static unsigned int exec_slots(const struct breakpoints *b)
-{
-	const struct vcpu_caps *c = &b->host.caps;
-
-	return b->host.no_exec ? 0 : c->exec_slots + c->shared_slots;
-}
-
 /* One that can't be in memory needs a slot, which an explicit breakpoint does not take from it. */
-static int check_slot(struct breakpoints *b, uint64_t addr, const char **why)
+static int check_slot(struct breakpoints *b, struct sw_breakpoint *bp, const char **why)
 {
-	struct sw_breakpoint *bp = sw_breakpoints_find(&b->sw, addr);
-
-	if (!sw_breakpoint_needs_slot(&b->sw, bp))
-		return 0;
-	b->hw.nreserved = sw_breakpoints_need_slots(&b->sw);
-	if (exec_slots(b) && hw_breakpoints_fit(&b->hw))
+	if (!sw_breakpoint_needs_slot(&b->sw, bp) ||
+	    sw_breakpoints_need_slots(&b->sw) <= hw_exec_slots_left(&b->hw))
 		return 0;
 	sw_breakpoints_remove(&b->sw, bp);
-	if (!exec_slots(b))
+	if (!hw_exec_slots(&b->hw))
 		return refuse(-EFAULT, "the memory there can't be written", why);
 	if (b->host.no_brk)
 		return refuse(-ENOSPC,
@@ -101,7 +77,7 @@ static int insert_sw(struct breakpoints *b, unsigned int vcpu, uint64_t addr, ui
 {
 	int ret = 0;
 
-	if (b->host.no_brk && !exec_slots(b))
+	if (b->host.no_brk && !hw_exec_slots(&b->hw))
 		return refuse(-EOPNOTSUPP, b->host.no_brk, why);
 	if (kind != b->host.cpu->brk_kind)
 		return refuse(-EINVAL, "no such kind of breakpoint here", why);
@@ -113,7 +89,7 @@ static int insert_sw(struct breakpoints *b, unsigned int vcpu, uint64_t addr, ui
 		ret = sw_breakpoints_update(&b->sw);
 	if (!ret)
 		ret = sw_breakpoints_insert(&b->sw, vcpu, addr);
-	return ret ? ret : check_slot(b, addr, why);
+	return ret ? ret : check_slot(b, sw_breakpoints_find(&b->sw, addr), why);
 }
 
 static int insert_hw(struct breakpoints *b, enum bp_type type, uint64_t addr, uint64_t kind,
@@ -129,8 +105,8 @@ static int insert_hw(struct breakpoints *b, enum bp_type type, uint64_t addr, ui
 	ret = check_room(b, why);
 	if (ret)
 		return ret;
-	b->hw.nreserved = sw_breakpoints_need_slots(&b->sw);
-	return hw_breakpoints_insert(&b->hw, type, addr, kind, why);
+	return hw_breakpoints_insert(&b->hw, type, addr, kind, sw_breakpoints_need_slots(&b->sw),
+				     why);
 }
 
 static int insert_soft(struct breakpoints *b, unsigned int vcpu, enum bp_type type, uint64_t addr,
@@ -142,7 +118,7 @@ static int insert_soft(struct breakpoints *b, unsigned int vcpu, enum bp_type ty
 		return refuse(-EOPNOTSUPP, "a software watchpoint sees changes only, not reads",
 			      why);
 	ret = soft_watchpoints_find(&b->soft, addr) ? 0 : check_room(b, why);
-	return ret ? ret : soft_watchpoints_insert(&b->soft, vcpu, addr, len, why);
+	return ret ? ret : soft_watchpoints_insert(b, vcpu, addr, len, why);
 }
 
 int breakpoints_insert(struct breakpoints *b, unsigned int vcpu, enum bp_type type, uint64_t addr,
@@ -159,12 +135,13 @@ int breakpoints_insert(struct breakpoints *b, unsigned int vcpu, enum bp_type ty
 
 void breakpoints_remove(struct breakpoints *b, enum bp_type type, uint64_t addr, uint64_t kind)
 {
-	struct sw_breakpoint *bp = type == BP_SOFTWARE ? sw_breakpoints_find(&b->sw, addr) : NULL;
+	struct sw_breakpoint *sw = sw_breakpoints_find(&b->sw, addr);
+	struct hw_breakpoint *hw = hw_breakpoints_find(&b->hw, type, addr, kind);
 
-	if (bp)
-		sw_breakpoints_remove(&b->sw, bp);
-	if (type != BP_SOFTWARE)
-		hw_breakpoints_remove(&b->hw, type, addr, kind);
+	if (type == BP_SOFTWARE && sw)
+		sw_breakpoints_remove(&b->sw, sw);
+	if (hw)
+		hw_breakpoints_remove(&b->hw, hw);
 	if (type == BP_WRITE)
 		soft_watchpoints_remove(&b->soft, addr, kind);
 }
@@ -270,20 +247,13 @@ int breakpoints_info(const struct breakpoints *b, unsigned int i, struct bp_info
 	return 0;
 }
 
-bool breakpoints_notice(struct breakpoints *b, char *buf, size_t len)
-{
-	return sw_breakpoints_notice(&b->sw, buf, len);
-}
-
 /* ---- sync -------------------------------------------------------------------------------- */
 
 /* Slots first: what has none is inserted in memory. */
 static void lay_out(struct breakpoints *b, bool guest_uses_slots)
 {
-	unsigned int room = b->host.no_exec ? 0 : hw_breakpoints_exec_left(&b->hw);
-
 	hw_breakpoints_lay_out(&b->hw, true);
-	sw_breakpoints_take_slots(&b->sw, &b->hw, room, guest_uses_slots);
+	sw_breakpoints_take_slots(&b->sw, &b->hw, guest_uses_slots);
 }
 
 /* One that turns out not to go into memory needs a slot, which another one may have to give up: twice. */
@@ -341,49 +311,9 @@ bool breakpoints_in_memory(const struct breakpoints *b)
 	return atomic_load(&b->in_memory);
 }
 
-struct bp_location *breakpoints_location(struct breakpoints *b, uint64_t gpa)
-{
-	return bp_locations_at(&b->sw.locations, gpa);
-}
-
-void breakpoints_lift(struct breakpoints *b, struct bp_location *l)
-{
-	bp_locations_lift(&b->sw.locations, l);
-}
-
-void breakpoints_put_back(struct breakpoints *b, struct bp_location *l)
-{
-	bp_locations_put_back(&b->sw.locations, l);
-}
-
 bool breakpoints_named(struct breakpoints *b, uint64_t va)
 {
 	return sw_breakpoints_find(&b->sw, va);
-}
-
-const struct bp_slot *breakpoints_slots(const struct breakpoints *b, unsigned int *n)
-{
-	*n = b->hw.nlayout;
-	return b->hw.layout;
-}
-
-unsigned int breakpoints_exec_room(const struct breakpoints *b)
-{
-	return b->host.no_exec ? 0 : hw_breakpoints_exec_room(&b->hw);
-}
-
-bool breakpoints_by_steps(const struct breakpoints *b)
-{
-	return atomic_load(&b->soft.nset);
-}
-
-bool breakpoints_changed(struct breakpoints *b, uint64_t *addr)
-{
-	const struct soft_watchpoint *w = soft_watchpoints_changed(&b->soft);
-
-	if (w)
-		*addr = w->addr;
-	return w;
 }
 
 bool breakpoints_watching(struct breakpoints *b, enum hw_kind kind, uint64_t addr)
@@ -392,31 +322,11 @@ bool breakpoints_watching(struct breakpoints *b, enum hw_kind kind, uint64_t add
 	       (kind == HW_WRITE && soft_watchpoints_find(&b->soft, addr));
 }
 
-size_t breakpoints_read(struct breakpoints *b, uint64_t gpa, void *buf, size_t len)
-{
-	return bp_locations_read(&b->sw.locations, gpa, buf, len);
-}
-
-void breakpoints_read_pieces(struct breakpoints *b, struct bp_piece *pieces, unsigned int n)
-{
-	bp_locations_read_pieces(&b->sw.locations, pieces, n);
-}
-
 int breakpoints_write(struct breakpoints *b, uint64_t gpa, const void *buf, size_t len)
 {
-	int ret = bp_locations_write(&b->sw.locations, gpa, buf, len);
+	int ret = breakpoints_write_as_guest(b, gpa, buf, len);
 
 	if (!ret)
 		soft_watchpoints_wrote(&b->soft, gpa, buf, len);
 	return ret;
-}
-
-int breakpoints_write_as_guest(struct breakpoints *b, uint64_t gpa, const void *buf, size_t len)
-{
-	return bp_locations_write(&b->sw.locations, gpa, buf, len);
-}
-
-void breakpoints_memory_gone(struct breakpoints *b, uint64_t gpa, uint64_t len)
-{
-	bp_locations_memory_gone(&b->sw.locations, gpa, len);
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "core/breakpoints/hw_breakpoint.h"
+#include "core/breakpoints/state.h"
 
 static const enum hw_kind kind_of[] = {
 	[BP_HARDWARE] = HW_EXEC,
@@ -12,13 +10,7 @@ static const enum hw_kind kind_of[] = {
 	[BP_ACCESS] = HW_ACCESS,
 };
 
-void hw_breakpoints_fini(struct hw_breakpoints *h)
-{
-	hw_breakpoints_remove_all(h);
-	free(h->set);
-}
-
-struct hw_breakpoint *hw_breakpoints_find(const struct hw_breakpoints *h, enum bp_type type,
+struct hw_breakpoint *hw_breakpoints_find(struct hw_breakpoints *h, enum bp_type type,
 					  uint64_t addr, uint64_t len)
 {
 	struct hw_breakpoint *bp;
@@ -41,11 +33,6 @@ bool hw_breakpoints_watching(const struct hw_breakpoints *h, enum hw_kind kind, 
 
 /* ---- how many slots there are ------------------------------------------------------------ */
 
-static unsigned int beyond(unsigned int n, unsigned int have)
-{
-	return n > have ? n - have : 0;
-}
-
 /* Slots that are in use, for execution or for data. */
 static unsigned int used(const struct hw_breakpoints *h, bool exec)
 {
@@ -58,84 +45,67 @@ static unsigned int used(const struct hw_breakpoints *h, bool exec)
 	return n;
 }
 
-/* What is left when so many are in use. */
-static unsigned int left(const struct hw_breakpoints *h, bool exec, unsigned int nexec,
-			 unsigned int nwatch)
+/* How many there can be of one kind beside so many of the other. */
+static unsigned int room(const struct hw_breakpoints *h, bool exec, unsigned int others)
 {
-	const struct vcpu_caps *c = &h->caps;
-	unsigned int shared = beyond(nexec, c->exec_slots) + beyond(nwatch, c->watch_slots);
-	unsigned int apart = exec ? beyond(c->exec_slots, nexec) : beyond(c->watch_slots, nwatch);
+	const struct vcpu_caps *c = &h->host->caps;
+	unsigned int own = exec ? c->exec_slots : c->watch_slots;
+	unsigned int apart = exec ? c->watch_slots : c->exec_slots;
+	unsigned int taken = others > apart ? others - apart : 0;
 
-	return apart + beyond(c->shared_slots, shared);
+	return own + (c->shared_slots > taken ? c->shared_slots - taken : 0);
 }
 
-bool hw_breakpoints_fit(const struct hw_breakpoints *h)
+unsigned int hw_exec_slots(const struct hw_breakpoints *h)
 {
-	const struct vcpu_caps *c = &h->caps;
-
-	return beyond(used(h, true) + h->nreserved, c->exec_slots) +
-		       beyond(used(h, false), c->watch_slots) <=
-	       c->shared_slots;
+	return h->host->no_exec ? 0 : room(h, true, 0);
 }
 
-unsigned int hw_breakpoints_exec_left(const struct hw_breakpoints *h)
+unsigned int breakpoints_exec_room(const struct breakpoints *b)
 {
-	return left(h, true, used(h, true), used(h, false));
+	return b->host.no_exec ? 0 : room(&b->hw, true, used(&b->hw, false));
 }
 
-unsigned int hw_breakpoints_exec_room(const struct hw_breakpoints *h)
+unsigned int hw_exec_slots_left(const struct hw_breakpoints *h)
 {
-	return left(h, true, 0, used(h, false));
+	return h->host->no_exec ? 0 : room(h, true, used(h, false)) - used(h, true);
 }
 
 static int no_slot(const struct hw_breakpoints *h, bool exec, const char **why)
 {
-	unsigned int all = h->caps.shared_slots + (exec ? h->caps.exec_slots : h->caps.watch_slots);
+	bool any = room(h, exec, 0);
 
-	if (!all)
-		*why = exec ? "this host has no hardware breakpoints"
-			    : "this host has no watchpoints";
+	if (exec)
+		*why = any ? "all hardware breakpoints are in use"
+			   : "this host has no hardware breakpoints";
 	else
-		*why = exec ? "all hardware breakpoints are in use" : "all watchpoints are in use";
-	return all ? -ENOSPC : -EOPNOTSUPP;
+		*why = any ? "all watchpoints are in use" : "this host has no watchpoints";
+	return any ? -ENOSPC : -EOPNOTSUPP;
 }
 
 /* ---- set and remove ---------------------------------------------------------------------- */
 
-static int append(struct hw_breakpoints *h, const struct hw_breakpoint *bp)
-{
-	struct hw_breakpoint *grown = realloc(h->set, (h->nset + 1) * sizeof(*grown));
-
-	if (!grown)
-		return -ENOMEM;
-	h->set = grown;
-	h->set[h->nset++] = *bp;
-	return 0;
-}
-
 int hw_breakpoints_insert(struct hw_breakpoints *h, enum bp_type type, uint64_t addr, uint64_t len,
-			  const char **why)
+			  unsigned int needed, const char **why)
 {
 	struct hw_breakpoint bp = { .type = type, .addr = addr, .len = len };
-	unsigned int nexec = used(h, true) + h->nreserved, nwatch = used(h, false);
+	unsigned int nexec = used(h, true) + needed, nwatch = used(h, false);
 	bool exec = type == BP_HARDWARE;
-	int n = h->cpu->hw_split(kind_of[type], addr, len, bp.slots,
-				 sizeof(bp.slots) / sizeof(*bp.slots), why);
+	int n = h->host->cpu->hw_split(kind_of[type], addr, len, bp.slots,
+				       sizeof(bp.slots) / sizeof(*bp.slots), why);
 
 	if (n < 0)
 		return n;
-	if ((unsigned int)n > left(h, exec, nexec, nwatch))
-		return no_slot(h, exec, why);
 	bp.nslots = (unsigned int)n;
-	return append(h, &bp);
+	if (bp.nslots + (exec ? nexec : nwatch) > room(h, exec, exec ? nwatch : nexec) ||
+	    h->nset == HW_SLOTS_MAX)
+		return no_slot(h, exec, why);
+	h->set[h->nset++] = bp;
+	return 0;
 }
 
-void hw_breakpoints_remove(struct hw_breakpoints *h, enum bp_type type, uint64_t addr, uint64_t len)
+void hw_breakpoints_remove(struct hw_breakpoints *h, struct hw_breakpoint *bp)
 {
-	struct hw_breakpoint *bp = hw_breakpoints_find(h, type, addr, len);
-
-	if (!bp)
-		return;
 	bp_conditions_free(bp->conditions);
 	*bp = h->set[--h->nset];
 }
@@ -143,7 +113,7 @@ void hw_breakpoints_remove(struct hw_breakpoints *h, enum bp_type type, uint64_t
 void hw_breakpoints_remove_all(struct hw_breakpoints *h)
 {
 	while (h->nset)
-		bp_conditions_free(h->set[--h->nset].conditions);
+		hw_breakpoints_remove(h, h->set);
 	h->nlayout = 0;
 }
 
@@ -168,7 +138,13 @@ void hw_breakpoints_lay_out(struct hw_breakpoints *h, bool exec)
 
 void hw_breakpoints_lay_out_sw(struct hw_breakpoints *h, uint64_t addr)
 {
-	const struct hw_slot slot = { HW_EXEC, addr, h->cpu->brk_size };
+	const struct hw_slot slot = { HW_EXEC, addr, h->host->cpu->brk_size };
 
-	lay_out(h, &(struct bp_slot){ slot, BP_SOFTWARE, addr, h->cpu->brk_kind });
+	lay_out(h, &(struct bp_slot){ slot, BP_SOFTWARE, addr, h->host->cpu->brk_kind });
+}
+
+const struct bp_slot *breakpoints_slots(const struct breakpoints *b, unsigned int *n)
+{
+	*n = b->hw.nlayout;
+	return b->hw.layout;
 }

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/breakpoints/soft_watchpoint.h"
+#include "core/breakpoints/state.h"
 
 static struct soft_watchpoint *find(struct soft_watchpoints *s, uint64_t addr, uint64_t len)
 {
@@ -36,46 +36,29 @@ const struct soft_watchpoint *soft_watchpoints_get(const struct soft_watchpoints
 
 /* ---- set and remove ---------------------------------------------------------------------- */
 
-/* Where the bytes are: 0 or -EFAULT. */
-static int find_ranges(const struct soft_watchpoints *s, struct soft_watchpoint *w,
-		       unsigned int vcpu)
+/* Where the bytes are: in one or two aligned blocks, none of which crosses a page. 0 or -EFAULT. */
+static int find_ranges(const struct breakpoints *b, struct soft_watchpoint *w, unsigned int vcpu)
 {
-	const struct breakpoints_config *c = s->config;
+	const struct breakpoints_config *c = &b->config;
 	struct soft_watch_range *r = w->range;
-	uint64_t i, gpa;
+	size_t room = SOFT_WATCHPOINT_LEN_MAX - w->addr % SOFT_WATCHPOINT_LEN_MAX;
 
-	for (i = 0; i < w->len; i++) {
-		if (c->translate(c->opaque, vcpu, w->addr + i, &gpa))
-			return -EFAULT;
-		if (r->len && gpa != r->gpa + r->len)
-			r++;
-		if (r == w->range + SOFT_WATCHPOINT_RANGES)
-			return -EFAULT;
-		if (!r->len)
-			r->gpa = gpa;
-		r->len++;
-	}
+	r[0].len = w->len < room ? w->len : room;
+	r[1].len = w->len - r[0].len;
+	if (c->translate(c->opaque, vcpu, w->addr, &r[0].gpa))
+		return -EFAULT;
+	if (r[1].len && c->translate(c->opaque, vcpu, w->addr + room, &r[1].gpa))
+		return -EFAULT;
 	return 0;
 }
 
-static bool same_ranges(const struct soft_watchpoint *a, const struct soft_watchpoint *b)
-{
-	unsigned int i;
-
-	for (i = 0; i < SOFT_WATCHPOINT_RANGES; i++)
-		if (a->range[i].gpa != b->range[i].gpa || a->range[i].len != b->range[i].len)
-			return false;
-	return true;
-}
-
 /* All of it, or false. */
-static bool read_ranges(const struct soft_watchpoints *s, const struct soft_watchpoint *w,
-			uint8_t *buf)
+static bool read_ranges(struct breakpoints *b, const struct soft_watchpoint *w, uint8_t *buf)
 {
 	const struct soft_watch_range *r;
 
 	for (r = w->range; r < w->range + SOFT_WATCHPOINT_RANGES; buf += r->len, r++)
-		if (r->len && bp_locations_read(s->locations, r->gpa, buf, r->len) < r->len)
+		if (r->len && breakpoints_read(b, r->gpa, buf, r->len) < r->len)
 			return false;
 	return true;
 }
@@ -100,38 +83,39 @@ static int append(struct soft_watchpoints *s, const struct soft_watchpoint *w, c
 }
 
 /* It is watched already: it goes on, unless the address is elsewhere now. */
-static int set_again(struct soft_watchpoints *s, struct soft_watchpoint *there,
+static int set_again(struct breakpoints *b, struct soft_watchpoint *there,
 		     struct soft_watchpoint *w, unsigned int vcpu)
 {
-	if (!find_ranges(s, w, vcpu) && !same_ranges(there, w) && read_ranges(s, w, w->old)) {
+	if (!find_ranges(b, w, vcpu) && memcmp(there->range, w->range, sizeof(w->range)) &&
+	    read_ranges(b, w, w->old)) {
 		memcpy(there->range, w->range, sizeof(w->range));
 		memcpy(there->old, w->old, sizeof(w->old));
 	}
-	mark(s, there, false);
+	mark(&b->soft, there, false);
 	return 0;
 }
 
-int soft_watchpoints_insert(struct soft_watchpoints *s, unsigned int vcpu, uint64_t addr,
-			    uint64_t len, const char **why)
+int soft_watchpoints_insert(struct breakpoints *b, unsigned int vcpu, uint64_t addr, uint64_t len,
+			    const char **why)
 {
 	struct soft_watchpoint w = { .addr = addr, .len = len };
-	struct soft_watchpoint *there = find(s, addr, len);
+	struct soft_watchpoint *there = find(&b->soft, addr, len);
 
 	if (!len || len > sizeof(w.old)) {
 		*why = "a software watchpoint is 1 to 64 bytes long";
 		return -EINVAL;
 	}
 	if (there)
-		return set_again(s, there, &w, vcpu);
-	if (find_ranges(s, &w, vcpu)) {
+		return set_again(b, there, &w, vcpu);
+	if (find_ranges(b, &w, vcpu)) {
 		*why = "the address is not mapped";
 		return -EFAULT;
 	}
-	if (!read_ranges(s, &w, w.old)) {
+	if (!read_ranges(b, &w, w.old)) {
 		*why = "there is no memory at that address";
 		return -EFAULT;
 	}
-	return append(s, &w, why);
+	return append(&b->soft, &w, why);
 }
 
 void soft_watchpoints_remove(struct soft_watchpoints *s, uint64_t addr, uint64_t len)
@@ -181,22 +165,29 @@ void soft_watchpoints_wrote(struct soft_watchpoints *s, uint64_t gpa, const void
 }
 
 /* Memory that has gone has not changed. */
-static bool has_changed(struct soft_watchpoints *s, struct soft_watchpoint *w)
+static bool has_changed(struct breakpoints *b, struct soft_watchpoint *w)
 {
 	uint8_t now[SOFT_WATCHPOINT_LEN_MAX];
 
-	if (!read_ranges(s, w, now) || !memcmp(now, w->old, w->len))
+	if (!read_ranges(b, w, now) || !memcmp(now, w->old, w->len))
 		return false;
 	memcpy(w->old, now, w->len);
 	return true;
 }
 
-const struct soft_watchpoint *soft_watchpoints_changed(struct soft_watchpoints *s)
+bool breakpoints_changed(struct breakpoints *b, uint64_t *addr)
 {
 	struct soft_watchpoint *w;
 
-	for (w = s->all; w < s->all + s->n; w++)
-		if (has_changed(s, w))
-			return w;
-	return NULL;
+	for (w = b->soft.all; w < b->soft.all + b->soft.n; w++)
+		if (has_changed(b, w)) {
+			*addr = w->addr;
+			return true;
+		}
+	return false;
+}
+
+bool breakpoints_by_steps(const struct breakpoints *b)
+{
+	return atomic_load(&b->soft.nset);
 }

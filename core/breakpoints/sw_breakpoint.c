@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/breakpoints/sw_breakpoint.h"
+#include "core/breakpoints/state.h"
 
 enum {
 	TRIES_MAX = 16,	  /* waiting ones that are tried at a resume though nobody asked for them */
@@ -16,10 +16,11 @@ static struct sw_breakpoint *breakpoint_of(struct hash_node *n)
 	return (struct sw_breakpoint *)n; /* the node is its first member */
 }
 
-void sw_breakpoints_init(struct sw_breakpoints *s, const struct breakpoints_config *config)
+bool sw_breakpoints_init(struct sw_breakpoints *s, const struct breakpoints_config *config)
 {
-	s->config = *config;
-	bp_locations_init(&s->locations, config->mem);
+	s->config = config;
+	s->locations.mem = config->mem;
+	list_init(&s->locations.events);
 	list_init(&s->waiting);
 	list_init(&s->slot_only);
 	list_init(&s->located);
@@ -27,13 +28,18 @@ void sw_breakpoints_init(struct sw_breakpoints *s, const struct breakpoints_conf
 	list_init(&s->removed);
 	list_init(&s->reports);
 	s->retry = &s->waiting;
+	s->set = calloc(config->max, sizeof(*s->set));
+	/* one that moves has two for a moment */
+	s->locations.places = calloc(config->max + 1, sizeof(*s->locations.places));
+	return s->set && s->locations.places;
 }
 
 void sw_breakpoints_fini(struct sw_breakpoints *s)
 {
 	sw_breakpoints_remove_all(s);
-	bp_locations_fini(&s->locations);
+	hash_table_fini(&s->locations.table);
 	hash_table_fini(&s->table);
+	free(s->locations.places);
 	free(s->set);
 }
 
@@ -101,7 +107,7 @@ static void move_to(struct sw_breakpoints *s, struct sw_breakpoint *bp, struct b
 /* Through the tables of now. keep: one whose address is not mapped now keeps the location it has. */
 static int locate(struct sw_breakpoints *s, struct sw_breakpoint *bp, bool keep)
 {
-	const struct breakpoints_config *c = &s->config;
+	const struct breakpoints_config *c = s->config;
 	struct bp_location *l;
 	uint64_t gpa;
 	int ret = c->translate(c->opaque, bp->vcpu, bp->node.key, &gpa);
@@ -118,25 +124,9 @@ static int locate(struct sw_breakpoints *s, struct sw_breakpoint *bp, bool keep)
 
 /* ---- set and remove ---------------------------------------------------------------------- */
 
-/* Room in .set for all that there are, and one more. */
-static int reserve(struct sw_breakpoints *s)
-{
-	size_t room = s->room ? 2 * s->room : 16;
-	struct sw_breakpoint **grown;
-
-	if (s->table.count < s->room)
-		return 0;
-	grown = realloc(s->set, room * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	s->set = grown;
-	s->room = room;
-	return 0;
-}
-
 static struct sw_breakpoint *new_breakpoint(struct sw_breakpoints *s, uint64_t va)
 {
-	struct sw_breakpoint *bp = reserve(s) ? NULL : calloc(1, sizeof(*bp));
+	struct sw_breakpoint *bp = calloc(1, sizeof(*bp));
 
 	if (!bp)
 		return NULL;
@@ -356,12 +346,12 @@ static unsigned int take_from(struct sw_breakpoints *s, struct hw_breakpoints *h
 }
 
 void sw_breakpoints_take_slots(struct sw_breakpoints *s, struct hw_breakpoints *h,
-			       unsigned int room, bool guest_uses_slots)
+			       bool guest_uses_slots)
 {
 	struct sw_breakpoint *had[HW_SLOTS_MAX];
-	unsigned int i, n = s->nin_slots;
+	unsigned int i, n = s->nin_slots, room = hw_exec_slots_left(h);
 
-	room = room < HW_SLOTS_MAX ? room : HW_SLOTS_MAX;
+	room = room < HW_SLOTS_MAX - h->nlayout ? room : HW_SLOTS_MAX - h->nlayout;
 	memcpy(had, s->in_slots, n * sizeof(*had));
 	for (i = 0; i < n; i++)
 		set_slot(had[i], false);
@@ -422,8 +412,9 @@ static const char *next_report(struct sw_breakpoint *bp)
 	return texts[now][overwritten];
 }
 
-bool sw_breakpoints_notice(struct sw_breakpoints *s, char *buf, size_t len)
+bool breakpoints_notice(struct breakpoints *b, char *buf, size_t len)
 {
+	struct sw_breakpoints *s = &b->sw;
 	struct sw_breakpoint *bp;
 	const char *text;
 	size_t more = 0;
