@@ -191,9 +191,21 @@ static void withdraw(struct bp_locations *ls)
 	patch(ls, 0, n, false);
 }
 
-void bp_locations_insert(struct bp_locations *ls)
+bool bp_locations_withdraw(struct bp_locations *ls)
+{
+	bool any;
+
+	pthread_rwlock_wrlock(&ls->mem->lock);
+	withdraw(ls);
+	any = ls->ninserted;
+	pthread_rwlock_unlock(&ls->mem->lock);
+	return any;
+}
+
+bool bp_locations_insert(struct bp_locations *ls)
 {
 	size_t i, to;
+	bool any;
 
 	pthread_rwlock_wrlock(&ls->mem->lock);
 	withdraw(ls);
@@ -201,21 +213,6 @@ void bp_locations_insert(struct bp_locations *ls)
 		if (ls->places[i].l->nusers > ls->places[i].l->nin_slots)
 			swap_places(ls, i, to++);
 	patch(ls, ls->ninserted, to, true);
-	pthread_rwlock_unlock(&ls->mem->lock);
-}
-
-void bp_locations_withdraw(struct bp_locations *ls)
-{
-	pthread_rwlock_wrlock(&ls->mem->lock);
-	withdraw(ls);
-	pthread_rwlock_unlock(&ls->mem->lock);
-}
-
-bool bp_locations_inserted(struct bp_locations *ls)
-{
-	bool any;
-
-	pthread_rwlock_rdlock(&ls->mem->lock);
 	any = ls->ninserted;
 	pthread_rwlock_unlock(&ls->mem->lock);
 	return any;
@@ -348,6 +345,7 @@ struct bp_location *breakpoints_location(struct breakpoints *b, uint64_t gpa)
 void breakpoints_lift(struct breakpoints *b, struct bp_location *l)
 {
 	struct bp_locations *ls = &b->sw.locations;
+
 	pthread_rwlock_wrlock(&ls->mem->lock);
 	if (is_inserted(ls, l)) {
 		remove_one(ls, l);
@@ -359,6 +357,7 @@ void breakpoints_lift(struct breakpoints *b, struct bp_location *l)
 void breakpoints_put_back(struct breakpoints *b, struct bp_location *l)
 {
 	struct bp_locations *ls = &b->sw.locations;
+
 	pthread_rwlock_wrlock(&ls->mem->lock);
 	if (ls->lifted == l && !is_inserted(ls, l))
 		insert_one(ls, l);

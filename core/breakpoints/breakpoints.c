@@ -41,12 +41,6 @@ void breakpoints_set_host(struct breakpoints *b, const struct breakpoints_host *
 
 /* ---- set and remove ---------------------------------------------------------------------- */
 
-static int refuse(int err, const char *reason, const char **why)
-{
-	*why = reason;
-	return err;
-}
-
 /* What is set counts, whatever its type. */
 static int check_room(struct breakpoints *b, const char **why)
 {
@@ -85,10 +79,11 @@ static int insert_sw(struct breakpoints *b, unsigned int vcpu, uint64_t addr, ui
 		return refuse(-EINVAL, "the address is not aligned to an instruction", why);
 	if (!sw_breakpoints_find(&b->sw, addr))
 		ret = check_room(b, why);
-	if (!ret && b->sw.table.count >= b->config.max) /* removed ones among them */
-		ret = sw_breakpoints_update(&b->sw);
-	if (!ret)
-		ret = sw_breakpoints_insert(&b->sw, vcpu, addr);
+	if (ret)
+		return ret;
+	if (b->sw.table.count >= b->config.max) /* removed ones among them */
+		sw_breakpoints_update(&b->sw);
+	ret = sw_breakpoints_insert(&b->sw, vcpu, addr);
 	return ret ? ret : check_slot(b, sw_breakpoints_find(&b->sw, addr), why);
 }
 
@@ -146,22 +141,6 @@ void breakpoints_remove(struct breakpoints *b, enum bp_type type, uint64_t addr,
 		soft_watchpoints_remove(&b->soft, addr, kind);
 }
 
-static void set_active(struct breakpoints *b)
-{
-	bool in_memory = bp_locations_inserted(&b->sw.locations);
-
-	atomic_store(&b->in_memory, in_memory);
-	atomic_store(&b->active, b->hw.nlayout || in_memory);
-}
-
-void breakpoints_remove_all(struct breakpoints *b)
-{
-	sw_breakpoints_remove_all(&b->sw);
-	hw_breakpoints_remove_all(&b->hw);
-	soft_watchpoints_remove_all(&b->soft);
-	set_active(b);
-}
-
 /* ---- conditions, and what there is ------------------------------------------------------- */
 
 static struct bp_conditions **conditions_of(struct breakpoints *b, enum bp_type type, uint64_t addr,
@@ -200,103 +179,87 @@ const struct bp_conditions *breakpoints_conditions(struct breakpoints *b, enum b
 	return place ? *place : NULL;
 }
 
-static void sw_info(const struct breakpoints *b, const struct sw_breakpoint *bp,
-		    struct bp_info *out)
-{
-	*out = (struct bp_info){ .type = BP_SOFTWARE,
-				 .addr = bp->node.key,
-				 .kind = b->host.cpu->brk_kind,
-				 .state = sw_breakpoint_state(bp),
-				 .conditional = bp->conditions };
-}
-
-static void hw_info(const struct hw_breakpoint *bp, struct bp_info *out)
-{
-	*out = (struct bp_info){ .type = bp->type,
-				 .addr = bp->addr,
-				 .kind = bp->len,
-				 .state = "in a debug register",
-				 .conditional = bp->conditions };
-}
-
-static void soft_info(const struct soft_watchpoint *w, struct bp_info *out)
-{
-	*out = (struct bp_info){ .type = BP_WRITE,
-				 .addr = w->addr,
-				 .kind = w->len,
-				 .state = "compared after each step" };
-}
-
 int breakpoints_info(const struct breakpoints *b, unsigned int i, struct bp_info *out)
 {
 	const struct soft_watchpoint *w;
+	const struct sw_breakpoint *sw;
+	const struct hw_breakpoint *hw;
 
 	if (i < b->sw.nset) {
-		sw_info(b, b->sw.set[i], out);
+		sw = b->sw.set[i];
+		*out = (struct bp_info){ BP_SOFTWARE, sw->node.key, b->host.cpu->brk_kind,
+					 sw_breakpoint_state(sw), sw->conditions };
 		return 0;
 	}
-	i -= b->sw.nset;
+	i -= (unsigned int)b->sw.nset;
 	if (i < b->hw.nset) {
-		hw_info(&b->hw.set[i], out);
+		hw = &b->hw.set[i];
+		*out = (struct bp_info){ hw->type, hw->addr, hw->len, "in a debug register",
+					 hw->conditions };
 		return 0;
 	}
-	w = soft_watchpoints_get(&b->soft, i - (unsigned int)b->hw.nset);
+	w = soft_watchpoints_get(&b->soft, i - b->hw.nset);
 	if (!w)
 		return -ENOENT;
-	soft_info(w, out);
+	*out = (struct bp_info){ BP_WRITE, w->addr, w->len, "compared after each step", false };
 	return 0;
 }
 
 /* ---- sync -------------------------------------------------------------------------------- */
 
-/* Slots first: what has none is inserted in memory. */
-static void lay_out(struct breakpoints *b, bool guest_uses_slots)
+static void set_active(struct breakpoints *b, bool in_memory)
 {
-	hw_breakpoints_lay_out(&b->hw, true);
-	sw_breakpoints_take_slots(&b->sw, &b->hw, guest_uses_slots);
+	atomic_store(&b->in_memory, in_memory);
+	atomic_store(&b->active, b->hw.nlayout || in_memory);
 }
 
-/* One that turns out not to go into memory needs a slot, which another one may have to give up: twice. */
-static int sync_run(struct breakpoints *b, bool guest_uses_slots)
+/*
+ * Slots first: what has none is inserted in memory. One that turns out not to go into memory needs a slot,
+ * which another one may have to give up: twice.
+ */
+static void sync_run(struct breakpoints *b, bool guest_uses_slots)
 {
-	int ret = sw_breakpoints_try_waiting(&b->sw), err = 0, tries;
 	size_t slot_only;
+	int tries;
 
+	sw_breakpoints_try_waiting(&b->sw);
 	for (tries = 0; tries < 2; tries++) {
 		slot_only = b->sw.nslot_only;
-		lay_out(b, guest_uses_slots);
-		bp_locations_insert(&b->sw.locations);
-		err = sw_breakpoints_update(&b->sw);
+		hw_breakpoints_lay_out(&b->hw, true);
+		sw_breakpoints_take_slots(&b->sw, &b->hw, guest_uses_slots);
+		set_active(b, bp_locations_insert(&b->sw.locations));
+		sw_breakpoints_update(&b->sw);
 		if (slot_only == b->sw.nslot_only)
 			break;
 	}
 	sw_breakpoints_collect_reports(&b->sw);
-	return ret ? ret : err;
-}
-
-static void sync_step(struct breakpoints *b)
-{
-	bp_locations_withdraw(&b->sw.locations);
-	hw_breakpoints_lay_out(&b->hw, false);
 }
 
 int breakpoints_sync(struct breakpoints *b, enum bp_sync how, bool guest_uses_slots)
 {
-	int ret = sw_breakpoints_update(&b->sw), run = 0;
-
+	b->sw.out_of_memory = false;
+	sw_breakpoints_update(&b->sw);
 	soft_watchpoints_sync(&b->soft);
-	if (how == BP_SYNC_STEP)
-		sync_step(b);
-	else
-		run = sync_run(b, guest_uses_slots);
-	set_active(b);
-	return ret ? ret : run;
+	if (how == BP_SYNC_RUN) {
+		sync_run(b, guest_uses_slots);
+	} else {
+		hw_breakpoints_lay_out(&b->hw, false);
+		set_active(b, bp_locations_withdraw(&b->sw.locations));
+	}
+	return b->sw.out_of_memory ? -ENOMEM : 0;
 }
 
 void breakpoints_withdraw(struct breakpoints *b)
 {
-	bp_locations_withdraw(&b->sw.locations);
-	set_active(b);
+	set_active(b, bp_locations_withdraw(&b->sw.locations));
+}
+
+void breakpoints_remove_all(struct breakpoints *b)
+{
+	sw_breakpoints_remove_all(&b->sw);
+	hw_breakpoints_remove_all(&b->hw);
+	soft_watchpoints_remove_all(&b->soft);
+	set_active(b, false);
 }
 
 /* ---- by vCPU threads --------------------------------------------------------------------- */

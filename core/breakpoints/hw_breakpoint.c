@@ -73,14 +73,15 @@ unsigned int hw_exec_slots_left(const struct hw_breakpoints *h)
 
 static int no_slot(const struct hw_breakpoints *h, bool exec, const char **why)
 {
-	bool any = room(h, exec, 0);
-
-	if (exec)
-		*why = any ? "all hardware breakpoints are in use"
-			   : "this host has no hardware breakpoints";
-	else
-		*why = any ? "all watchpoints are in use" : "this host has no watchpoints";
-	return any ? -ENOSPC : -EOPNOTSUPP;
+	if (room(h, exec, 0))
+		return refuse(-ENOSPC,
+			      exec ? "all hardware breakpoints are in use"
+				   : "all watchpoints are in use",
+			      why);
+	return refuse(-EOPNOTSUPP,
+		      exec ? "this host has no hardware breakpoints"
+			   : "this host has no watchpoints",
+		      why);
 }
 
 /* ---- set and remove ---------------------------------------------------------------------- */

@@ -73,10 +73,8 @@ static int append(struct soft_watchpoints *s, const struct soft_watchpoint *w, c
 {
 	if (s->n == SOFT_WATCHPOINTS_MAX)
 		soft_watchpoints_sync(s);
-	if (s->n == SOFT_WATCHPOINTS_MAX) {
-		*why = "there are too many software watchpoints";
-		return -ENOSPC;
-	}
+	if (s->n == SOFT_WATCHPOINTS_MAX)
+		return refuse(-ENOSPC, "there are too many software watchpoints", why);
 	s->all[s->n++] = *w;
 	atomic_fetch_add(&s->nset, 1);
 	return 0;
@@ -101,20 +99,14 @@ int soft_watchpoints_insert(struct breakpoints *b, unsigned int vcpu, uint64_t a
 	struct soft_watchpoint w = { .addr = addr, .len = len };
 	struct soft_watchpoint *there = find(&b->soft, addr, len);
 
-	if (!len || len > sizeof(w.old)) {
-		*why = "a software watchpoint is 1 to 64 bytes long";
-		return -EINVAL;
-	}
+	if (!len || len > sizeof(w.old))
+		return refuse(-EINVAL, "a software watchpoint is 1 to 64 bytes long", why);
 	if (there)
 		return set_again(b, there, &w, vcpu);
-	if (find_ranges(b, &w, vcpu)) {
-		*why = "the address is not mapped";
-		return -EFAULT;
-	}
-	if (!read_ranges(b, &w, w.old)) {
-		*why = "there is no memory at that address";
-		return -EFAULT;
-	}
+	if (find_ranges(b, &w, vcpu))
+		return refuse(-EFAULT, "the address is not mapped", why);
+	if (!read_ranges(b, &w, w.old))
+		return refuse(-EFAULT, "there is no memory at that address", why);
 	return append(&b->soft, &w, why);
 }
 

@@ -11,6 +11,12 @@
 #include "core/lib/hash_table.h"
 #include "core/lib/list.h"
 
+static inline int refuse(int err, const char *reason, const char **why)
+{
+	*why = reason;
+	return err;
+}
+
 /* ---- bp_location.c ----------------------------------------------------------------------- */
 
 /*
@@ -81,14 +87,12 @@ enum bp_location_event {
 /* The next one that something has happened to, or NULL. */
 struct bp_location *bp_locations_event(struct bp_locations *ls, enum bp_location_event *what);
 
-/* Insert all that have a user without a slot, and no other. */
-void bp_locations_insert(struct bp_locations *ls);
-
-/* Remove all from memory. What can't be written any more stays inserted, and hidden. */
-void bp_locations_withdraw(struct bp_locations *ls);
-
-/* Is any inserted? */
-bool bp_locations_inserted(struct bp_locations *ls);
+/*
+ * Insert all that have a user without a slot, and no other; remove all. What can't be written any more
+ * stays inserted, and hidden. Is any inserted now?
+ */
+bool bp_locations_insert(struct bp_locations *ls);
+bool bp_locations_withdraw(struct bp_locations *ls);
 
 /* ---- hw_breakpoint.c --------------------------------------------------------------------- */
 
@@ -182,6 +186,7 @@ struct sw_breakpoints {
 	const struct breakpoints_config *config;
 	struct bp_locations locations;
 	bool never_in_memory; /* breakpoint instructions never trap on this host */
+	bool out_of_memory;   /* one could not be located */
 	struct hash_table table;
 	struct sw_breakpoint **set; /* those that are not removed, in no order */
 	size_t nset;
@@ -214,12 +219,11 @@ void sw_breakpoints_remove_all(struct sw_breakpoints *s);
 bool sw_breakpoint_needs_slot(const struct sw_breakpoints *s, const struct sw_breakpoint *bp);
 unsigned int sw_breakpoints_need_slots(const struct sw_breakpoints *s);
 
-/* Forget what was removed, and follow what has happened to locations. 0 or -ENOMEM. */
-int sw_breakpoints_update(struct sw_breakpoints *s);
+/* Forget what was removed, and follow what has happened to locations. */
+void sw_breakpoints_update(struct sw_breakpoints *s);
 
-/* Try those that wait: all that were asked for since the last time, and some of the others. 0 or
- * -ENOMEM. */
-int sw_breakpoints_try_waiting(struct sw_breakpoints *s);
+/* Try those that wait: all that were asked for since the last time, and some of the others. */
+void sw_breakpoints_try_waiting(struct sw_breakpoints *s);
 
 /* Lay out those that get one of the slots that are left. guest_uses_slots: none that can be in memory
  * instead. */

@@ -105,7 +105,7 @@ static void move_to(struct sw_breakpoints *s, struct sw_breakpoint *bp, struct b
 }
 
 /* Through the tables of now. keep: one whose address is not mapped now keeps the location it has. */
-static int locate(struct sw_breakpoints *s, struct sw_breakpoint *bp, bool keep)
+static void locate(struct sw_breakpoints *s, struct sw_breakpoint *bp, bool keep)
 {
 	const struct breakpoints_config *c = s->config;
 	struct bp_location *l;
@@ -116,10 +116,11 @@ static int locate(struct sw_breakpoints *s, struct sw_breakpoint *bp, bool keep)
 		ret = bp_locations_get(&s->locations, gpa, &l);
 	if (!ret)
 		move_to(s, bp, l);
-	else if (ret != -ENOMEM && !keep)
+	else if (ret == -ENOMEM)
+		s->out_of_memory = true;
+	else if (!keep)
 		leave_location(s, bp);
 	put_on_list(s, bp);
-	return ret == -ENOMEM ? ret : 0;
 }
 
 /* ---- set and remove ---------------------------------------------------------------------- */
@@ -157,18 +158,20 @@ int sw_breakpoints_insert(struct sw_breakpoints *s, unsigned int vcpu, uint64_t 
 {
 	struct hash_node *n = hash_table_find(&s->table, va);
 	struct sw_breakpoint *bp = n ? breakpoint_of(n) : new_breakpoint(s, va);
-	int ret;
 
 	if (!bp)
 		return -ENOMEM;
 	bp->vcpu = vcpu;
 	mark_set(s, bp);
-	ret = locate(s, bp, true);
+	s->out_of_memory = false;
+	locate(s, bp, true);
 	if (!bp->location)
 		list_move(&s->asked, &bp->recent);
-	if (ret && !n)
+	if (!s->out_of_memory)
+		return 0;
+	if (!n)
 		sw_breakpoints_remove(s, bp);
-	return ret;
+	return -ENOMEM;
 }
 
 struct sw_breakpoint *sw_breakpoints_find(const struct sw_breakpoints *s, uint64_t va)
@@ -238,85 +241,66 @@ unsigned int sw_breakpoints_need_slots(const struct sw_breakpoints *s)
 
 /* ---- what has happened to locations ------------------------------------------------------ */
 
-/* The guest has written over it: what is there is the guest's. It goes where its address is now, which
- * may be nowhere: then that memory serves another purpose. */
-static int handle_overwritten(struct sw_breakpoints *s, struct sw_breakpoint *bp)
-{
-	bp->overwritten = true;
-	list_move(&s->reports, &bp->report);
-	return locate(s, bp, false);
-}
-
-static int handle_event(struct sw_breakpoints *s, struct bp_location *l,
-			enum bp_location_event what)
+/*
+ * What the guest has written over a breakpoint is the guest's. The breakpoint goes where its address is now,
+ * which may be nowhere: then that memory serves another purpose.
+ */
+static void handle_event(struct sw_breakpoints *s, struct bp_location *l,
+			 enum bp_location_event what)
 {
 	unsigned int n = l->nusers; /* the last one that leaves frees it */
 	struct sw_breakpoint *bp;
-	int ret = 0;
 
 	for (; n; n--) {
 		bp = list_owner(l->users.next, struct sw_breakpoint, user);
 		list_move(&l->users, &bp->user);
+		list_move(&s->reports, &bp->report);
 		if (what == LOCATION_LOST)
 			leave_location(s, bp);
-		else if (what == LOCATION_OVERWRITTEN && handle_overwritten(s, bp))
-			ret = -ENOMEM;
-		put_on_list(s, bp);
-		list_move(&s->reports, &bp->report);
+		bp->overwritten |= what == LOCATION_OVERWRITTEN;
+		if (what == LOCATION_OVERWRITTEN)
+			locate(s, bp, false);
+		else
+			put_on_list(s, bp);
 	}
-	return ret;
 }
 
-int sw_breakpoints_update(struct sw_breakpoints *s)
+void sw_breakpoints_update(struct sw_breakpoints *s)
 {
 	enum bp_location_event what;
 	struct bp_location *l;
-	int ret = 0;
 
 	forget_removed(s);
 	while ((l = bp_locations_event(&s->locations, &what)))
-		if (handle_event(s, l, what))
-			ret = -ENOMEM;
-	return ret;
+		handle_event(s, l, what);
 }
 
 /* ---- those that wait --------------------------------------------------------------------- */
 
-static int try_asked(struct sw_breakpoints *s)
-{
-	struct list *l;
-	int ret = 0;
-
-	for (l = s->asked.next; l != &s->asked; l = l->next)
-		if (locate(s, list_owner(l, struct sw_breakpoint, recent), true))
-			ret = -ENOMEM;
-	return ret;
-}
-
 /* When the guest changes its tables is not known here. So each is tried in its turn, a few at a resume:
  * 100,000 that wait cost a resume no more than these. */
-static int try_some(struct sw_breakpoints *s)
+static void try_some(struct sw_breakpoints *s)
 {
 	size_t n = s->nwaiting < TRIES_MAX ? s->nwaiting : TRIES_MAX;
 	struct sw_breakpoint *bp;
-	int ret = 0;
 
 	for (; n && s->nwaiting; n--) {
 		if (s->retry == &s->waiting)
 			s->retry = s->waiting.next;
 		bp = list_owner(s->retry, struct sw_breakpoint, link);
 		s->retry = s->retry->next;
-		if (list_is_empty(&bp->recent) && locate(s, bp, true))
-			ret = -ENOMEM;
+		if (list_is_empty(&bp->recent))
+			locate(s, bp, true);
 	}
-	return ret;
 }
 
-int sw_breakpoints_try_waiting(struct sw_breakpoints *s)
+void sw_breakpoints_try_waiting(struct sw_breakpoints *s)
 {
-	int asked = try_asked(s), some = try_some(s);
+	struct list *l;
 
-	return asked ? asked : some;
+	for (l = s->asked.next; l != &s->asked; l = l->next)
+		locate(s, list_owner(l, struct sw_breakpoint, recent), true);
+	try_some(s);
 }
 
 /* ---- slots ------------------------------------------------------------------------------- */
