@@ -478,8 +478,6 @@ static void set_aside(struct bp_locations *ls, struct bp_location *l, const stru
 	(void)r;
 	(void)at;
 	remove_one(ls, l);
-	l->next_aside = ls->aside;
-	ls->aside = l;
 }
 
 static void sync_icache(struct bp_locations *ls, uint64_t gpa, size_t len)
@@ -500,18 +498,16 @@ int breakpoints_write_as_guest(struct breakpoints *b, uint64_t gpa, const void *
 {
 	struct bp_locations *ls = &b->sw.locations;
 	const struct range r = { .gpa = gpa, .len = len };
-	struct bp_location *l;
+	size_t ninserted;
 	int ret;
 
 	pthread_rwlock_wrlock(&ls->mem->lock);
+	ninserted = ls->ninserted;
 	each_inserted(ls, &r, set_aside);
 	ret = memory_write(ls->mem, gpa, buf, len);
 	if (!ret)
 		sync_icache(ls, gpa, len);
-	while ((l = ls->aside)) {
-		ls->aside = l->next_aside;
-		insert_one(ls, l);
-	}
+	patch(ls, ls->ninserted, ninserted, true); /* those that were set aside */
 	pthread_rwlock_unlock(&ls->mem->lock);
 	return ret;
 }

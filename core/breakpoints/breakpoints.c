@@ -219,17 +219,17 @@ static void set_active(struct breakpoints *b, bool in_memory)
  */
 static void sync_run(struct breakpoints *b, bool guest_uses_slots)
 {
-	size_t slot_only;
+	size_t nunwritable;
 	int tries;
 
 	sw_breakpoints_try_waiting(&b->sw);
 	for (tries = 0; tries < 2; tries++) {
-		slot_only = b->sw.nslot_only;
+		nunwritable = b->sw.nunwritable;
 		hw_breakpoints_lay_out(&b->hw, true);
 		sw_breakpoints_take_slots(&b->sw, &b->hw, guest_uses_slots);
 		set_active(b, bp_locations_insert(&b->sw.locations));
 		sw_breakpoints_update(&b->sw);
-		if (slot_only == b->sw.nslot_only)
+		if (nunwritable == b->sw.nunwritable)
 			break;
 	}
 	sw_breakpoints_collect_reports(&b->sw);

@@ -80,34 +80,34 @@ static int append(struct soft_watchpoints *s, const struct soft_watchpoint *w, c
 	return 0;
 }
 
-/* It is watched already: it goes on, unless the address is elsewhere now. */
-static int set_again(struct breakpoints *b, struct soft_watchpoint *there,
-		     struct soft_watchpoint *w, unsigned int vcpu)
+/* Where it is, and what is there. */
+static int look_up(struct breakpoints *b, unsigned int vcpu, struct soft_watchpoint *w,
+		   const char **why)
 {
-	if (!find_ranges(b, w, vcpu) && memcmp(there->range, w->range, sizeof(w->range)) &&
-	    read_ranges(b, w, w->old)) {
-		memcpy(there->range, w->range, sizeof(w->range));
-		memcpy(there->old, w->old, sizeof(w->old));
-	}
-	mark(&b->soft, there, false);
+	if (find_ranges(b, w, vcpu))
+		return refuse(-EFAULT, "the address is not mapped", why);
+	if (!read_ranges(b, w, w->old))
+		return refuse(-EFAULT, "there is no memory at that address", why);
 	return 0;
 }
 
+/* One that is watched already goes on, unless its address is elsewhere now. */
 int soft_watchpoints_insert(struct breakpoints *b, unsigned int vcpu, uint64_t addr, uint64_t len,
 			    const char **why)
 {
 	struct soft_watchpoint w = { .addr = addr, .len = len };
 	struct soft_watchpoint *there = find(&b->soft, addr, len);
+	int ret;
 
 	if (!len || len > sizeof(w.old))
 		return refuse(-EINVAL, "a software watchpoint is 1 to 64 bytes long", why);
-	if (there)
-		return set_again(b, there, &w, vcpu);
-	if (find_ranges(b, &w, vcpu))
-		return refuse(-EFAULT, "the address is not mapped", why);
-	if (!read_ranges(b, &w, w.old))
-		return refuse(-EFAULT, "there is no memory at that address", why);
-	return append(&b->soft, &w, why);
+	ret = look_up(b, vcpu, &w, why);
+	if (!there)
+		return ret ? ret : append(&b->soft, &w, why);
+	mark(&b->soft, there, false);
+	if (!ret && memcmp(there->range, w.range, sizeof(w.range)))
+		*there = w;
+	return 0;
 }
 
 void soft_watchpoints_remove(struct soft_watchpoints *s, uint64_t addr, uint64_t len)

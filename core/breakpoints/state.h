@@ -34,7 +34,6 @@ struct bp_location {
 	unsigned int nusers, nin_slots; /* how many these are, how many of them have a slot */
 	size_t place;			/* in bp_locations.places, unless lost */
 	struct list event_link;		/* in bp_locations.events */
-	struct bp_location *next_aside; /* in bp_locations.aside */
 
 	bool lost;	  /* its memory has gone: it waits to be freed */
 	bool unwritable;  /* the last try to insert it has failed */
@@ -56,8 +55,7 @@ struct bp_locations {
 	struct bp_place *places; /* of all but lost ones: first those that are in guest memory */
 	size_t ninserted, nunwritable;
 	struct bp_location *lifted;
-	struct bp_location *aside; /* out of the way of a write, which goes beneath them */
-	struct list events;	   /* locations with an event that was not given yet */
+	struct list events; /* locations with an event that was not given yet */
 
 	/* Those that are read or written together. */
 	struct iovec pieces[MEMORY_PIECES_MAX];
@@ -148,38 +146,37 @@ void hw_breakpoints_lay_out_sw(struct hw_breakpoints *h, uint64_t addr);
 /* ---- sw_breakpoint.c --------------------------------------------------------------------- */
 
 /*
- * Software breakpoints: each is named by a virtual address and is in one of three lists,
- *
- *	waiting		it has no location: its address is not mapped to memory
- *	slot_only	its location can't be written
- *	located		its location can be written
- *
- * and besides may have an execution slot, whichever list it is in. One without a slot is inserted in
- * memory at its location; a slot needs no byte of guest memory, no step with all other vCPUs held, and
- * survives a loader that writes over the address. So as many as there are free slots have one: those
- * that need it first, then those that wait, then the rest, in each list the oldest first.
+ * Software breakpoints: each is named by a virtual address. It may have an execution slot, whatever its
+ * state. One without a slot is inserted in memory at its location; a slot needs no byte of guest memory, no
+ * step with all other vCPUs held, and survives a loader that writes over the address. So as many as there
+ * are free slots have one: in the order of these states, of those in one state the oldest first.
  *
  * A breakpoint that is removed is marked. Only sw_breakpoints_update() forgets it, so that a debugger
  * which removes all at a stop and sets them again before it resumes changes nothing.
  *
  * By the server thread, but for sw_breakpoints_find(), which changes nothing.
  */
-enum sw_report { SW_NOTHING, SW_WAITS, SW_UNWRITABLE };
+enum sw_state {
+	SW_UNWRITABLE, /* its location can't be written */
+	SW_WAITS,      /* it has no location: its address is not mapped to memory */
+	SW_LOCATED,    /* its location can be written */
+	SW_STATES,
+};
 
 struct sw_breakpoint {
 	struct hash_node node;		  /* first member; key: the virtual address */
 	struct bp_location *location;	  /* NULL: none */
 	struct list user;		  /* in location->users */
-	struct list *list;		  /* one of the three lists */
-	struct list link;		  /* in that */
+	struct list link;		  /* in sw_breakpoints.in[state] */
 	struct list recent;		  /* in sw_breakpoints.asked or .removed, or in neither */
 	struct list report;		  /* in sw_breakpoints.reports, or not */
 	struct bp_conditions *conditions; /* NULL: none */
 	size_t index;			  /* in sw_breakpoints.set, unless removed */
 	unsigned int vcpu;		  /* through whose tables the debugger named it */
 	bool removed, has_slot;
-	bool overwritten;	 /* by the guest, and not reported yet */
-	enum sw_report reported; /* what was reported of it last */
+	enum sw_state state;
+	enum sw_state reported; /* what was reported of it last; SW_LOCATED: nothing */
+	bool overwritten;	/* by the guest, and not reported yet */
 };
 
 struct sw_breakpoints {
@@ -190,10 +187,10 @@ struct sw_breakpoints {
 	struct hash_table table;
 	struct sw_breakpoint **set; /* those that are not removed, in no order */
 	size_t nset;
-	struct list waiting, slot_only, located;
+	struct list in[SW_STATES];
 	size_t nwaiting;
-	size_t nslot_only;  /* of those that are set */
-	struct list *retry; /* in waiting: the next one to try */
+	size_t nunwritable; /* of those that are set */
+	struct list *retry; /* in in[SW_WAITS]: the next one to try */
 	struct list asked;  /* set or lost since they were tried last */
 	struct list removed;
 	struct list reports; /* perhaps there is something to report of these */

@@ -18,16 +18,17 @@ static struct sw_breakpoint *breakpoint_of(struct hash_node *n)
 
 bool sw_breakpoints_init(struct sw_breakpoints *s, const struct breakpoints_config *config)
 {
+	unsigned int i;
+
 	s->config = config;
 	s->locations.mem = config->mem;
 	list_init(&s->locations.events);
-	list_init(&s->waiting);
-	list_init(&s->slot_only);
-	list_init(&s->located);
+	for (i = 0; i < SW_STATES; i++)
+		list_init(&s->in[i]);
 	list_init(&s->asked);
 	list_init(&s->removed);
 	list_init(&s->reports);
-	s->retry = &s->waiting;
+	s->retry = &s->in[SW_WAITS];
 	s->set = calloc(config->max, sizeof(*s->set));
 	/* one that moves has two for a moment */
 	s->locations.places = calloc(config->max + 1, sizeof(*s->locations.places));
@@ -43,38 +44,39 @@ void sw_breakpoints_fini(struct sw_breakpoints *s)
 	free(s->set);
 }
 
-/* ---- lists ------------------------------------------------------------------------------- */
+/* ---- states ------------------------------------------------------------------------------ */
 
-/* Out of its list. */
-static void take_off_list(struct sw_breakpoints *s, struct sw_breakpoint *bp)
+static void leave_state(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
 	if (s->retry == &bp->link)
 		s->retry = bp->link.next;
-	s->nwaiting -= bp->list == &s->waiting;
-	s->nslot_only -= bp->list == &s->slot_only && !bp->removed;
+	s->nwaiting -= bp->state == SW_WAITS;
+	s->nunwritable -= bp->state == SW_UNWRITABLE && !bp->removed;
 	list_remove(&bp->link);
-	bp->list = NULL;
 }
 
-/* Into the list that it belongs to. */
-static void put_on_list(struct sw_breakpoints *s, struct sw_breakpoint *bp)
+static void enter_state(struct sw_breakpoints *s, struct sw_breakpoint *bp, enum sw_state state)
 {
-	struct list *to = !bp->location		     ? &s->waiting
-			  : bp->location->unwritable ? &s->slot_only
-						     : &s->located;
-
-	if (bp->list == to)
-		return;
-	if (bp->list)
-		take_off_list(s, bp);
-	bp->list = to;
-	list_append(to, &bp->link);
-	s->nwaiting += to == &s->waiting;
-	s->nslot_only += to == &s->slot_only && !bp->removed;
-	if (to == &s->located)
-		bp->reported = SW_NOTHING;
-	if (to == &s->waiting && !bp->removed)
+	bp->state = state;
+	s->nwaiting += state == SW_WAITS;
+	s->nunwritable += state == SW_UNWRITABLE && !bp->removed;
+	list_append(&s->in[state], &bp->link);
+	if (state == SW_LOCATED)
+		bp->reported = SW_LOCATED;
+	if (state == SW_WAITS && !bp->removed)
 		list_move(&s->asked, &bp->recent);
+}
+
+static void update_state(struct sw_breakpoints *s, struct sw_breakpoint *bp)
+{
+	enum sw_state state = !bp->location		 ? SW_WAITS
+			      : bp->location->unwritable ? SW_UNWRITABLE
+							 : SW_LOCATED;
+
+	if (bp->state == state)
+		return;
+	leave_state(s, bp);
+	enter_state(s, bp, state);
 }
 
 /* ---- where it is ------------------------------------------------------------------------- */
@@ -120,7 +122,7 @@ static void locate(struct sw_breakpoints *s, struct sw_breakpoint *bp, bool keep
 		s->out_of_memory = true;
 	else if (!keep)
 		leave_location(s, bp);
-	put_on_list(s, bp);
+	update_state(s, bp);
 }
 
 /* ---- set and remove ---------------------------------------------------------------------- */
@@ -137,10 +139,13 @@ static struct sw_breakpoint *new_breakpoint(struct sw_breakpoints *s, uint64_t v
 	list_init(&bp->link);
 	list_init(&bp->recent);
 	list_init(&bp->report);
-	if (!hash_table_add(&s->table, &bp->node))
-		return bp;
-	free(bp);
-	return NULL;
+	if (hash_table_add(&s->table, &bp->node)) {
+		free(bp);
+		return NULL;
+	}
+	bp->reported = SW_LOCATED;
+	enter_state(s, bp, SW_WAITS);
+	return bp;
 }
 
 static void mark_set(struct sw_breakpoints *s, struct sw_breakpoint *bp)
@@ -150,7 +155,7 @@ static void mark_set(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 	bp->removed = false;
 	bp->index = s->nset++;
 	s->set[bp->index] = bp;
-	s->nslot_only += bp->list == &s->slot_only;
+	s->nunwritable += bp->state == SW_UNWRITABLE;
 	list_remove(&bp->recent);
 }
 
@@ -187,7 +192,7 @@ void sw_breakpoints_remove(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 
 	s->set[bp->index] = last;
 	last->index = bp->index;
-	s->nslot_only -= bp->list == &s->slot_only;
+	s->nunwritable -= bp->state == SW_UNWRITABLE;
 	bp->removed = true;
 	bp_conditions_free(bp->conditions);
 	bp->conditions = NULL;
@@ -208,7 +213,7 @@ static void forget(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 	if (bp->has_slot)
 		drop_slot(s, bp);
 	leave_location(s, bp);
-	take_off_list(s, bp);
+	leave_state(s, bp);
 	list_remove(&bp->recent);
 	list_remove(&bp->report);
 	hash_table_del(&s->table, &bp->node);
@@ -231,12 +236,12 @@ void sw_breakpoints_remove_all(struct sw_breakpoints *s)
 
 bool sw_breakpoint_needs_slot(const struct sw_breakpoints *s, const struct sw_breakpoint *bp)
 {
-	return s->never_in_memory || bp->list == &s->slot_only;
+	return s->never_in_memory || bp->state == SW_UNWRITABLE;
 }
 
 unsigned int sw_breakpoints_need_slots(const struct sw_breakpoints *s)
 {
-	return (unsigned int)(s->never_in_memory ? s->nset : s->nslot_only);
+	return (unsigned int)(s->never_in_memory ? s->nset : s->nunwritable);
 }
 
 /* ---- what has happened to locations ------------------------------------------------------ */
@@ -261,7 +266,7 @@ static void handle_event(struct sw_breakpoints *s, struct bp_location *l,
 		if (what == LOCATION_OVERWRITTEN)
 			locate(s, bp, false);
 		else
-			put_on_list(s, bp);
+			update_state(s, bp);
 	}
 }
 
@@ -285,8 +290,8 @@ static void try_some(struct sw_breakpoints *s)
 	struct sw_breakpoint *bp;
 
 	for (; n && s->nwaiting; n--) {
-		if (s->retry == &s->waiting)
-			s->retry = s->waiting.next;
+		if (s->retry == &s->in[SW_WAITS])
+			s->retry = s->retry->next;
 		bp = list_owner(s->retry, struct sw_breakpoint, link);
 		s->retry = s->retry->next;
 		if (list_is_empty(&bp->recent))
@@ -314,36 +319,29 @@ static void set_slot(struct sw_breakpoint *bp, bool has_slot)
 	bp->has_slot = has_slot;
 }
 
-static unsigned int take_from(struct sw_breakpoints *s, struct hw_breakpoints *h,
-			      const struct list *list, unsigned int room)
+static void take_slot(struct sw_breakpoints *s, struct hw_breakpoints *h, struct sw_breakpoint *bp)
 {
-	const struct list *l;
-	struct sw_breakpoint *bp;
-
-	for (l = list->next; room && l != list; l = l->next, room--) {
-		bp = list_owner(l, struct sw_breakpoint, link);
-		set_slot(bp, true);
-		s->in_slots[s->nin_slots++] = bp;
-		hw_breakpoints_lay_out_sw(h, bp->node.key);
-	}
-	return room;
+	set_slot(bp, true);
+	s->in_slots[s->nin_slots++] = bp;
+	hw_breakpoints_lay_out_sw(h, bp->node.key);
 }
 
 void sw_breakpoints_take_slots(struct sw_breakpoints *s, struct hw_breakpoints *h,
 			       bool guest_uses_slots)
 {
-	struct sw_breakpoint *had[HW_SLOTS_MAX];
 	unsigned int i, n = s->nin_slots, room = hw_exec_slots_left(h);
+	bool all = !guest_uses_slots || s->never_in_memory;
+	struct sw_breakpoint *had[HW_SLOTS_MAX];
+	enum sw_state state;
+	struct list *l;
 
-	room = room < HW_SLOTS_MAX - h->nlayout ? room : HW_SLOTS_MAX - h->nlayout;
 	memcpy(had, s->in_slots, n * sizeof(*had));
 	for (i = 0; i < n; i++)
 		set_slot(had[i], false);
 	s->nin_slots = 0;
-	room = take_from(s, h, &s->slot_only, room);
-	room = take_from(s, h, &s->waiting, room);
-	if (!guest_uses_slots || s->never_in_memory)
-		take_from(s, h, &s->located, room);
+	for (state = 0; state < (all ? SW_STATES : SW_LOCATED); state++)
+		for (l = s->in[state].next; room && l != &s->in[state]; l = l->next, room--)
+			take_slot(s, h, list_owner(l, struct sw_breakpoint, link));
 	for (i = 0; i < n; i++)
 		if (!had[i]->has_slot)
 			list_move(&s->reports, &had[i]->report);
@@ -363,21 +361,11 @@ void sw_breakpoints_collect_reports(struct sw_breakpoints *s)
 	s->nreports = 0;
 }
 
-/* What keeps it from being hit. */
-static enum sw_report obstacle(const struct sw_breakpoint *bp)
-{
-	if (bp->has_slot)
-		return SW_NOTHING;
-	if (!bp->location)
-		return SW_WAITS;
-	return bp->location->unwritable ? SW_UNWRITABLE : SW_NOTHING;
-}
-
 /* What is to be reported of it, or NULL; from then on it counts as reported. */
 static const char *next_report(struct sw_breakpoint *bp)
 {
 	static const char *const texts[][2] = {
-		[SW_NOTHING] = { NULL, "was overwritten by the guest; it is inserted again" },
+		[SW_LOCATED] = { NULL, "was overwritten by the guest; it is inserted again" },
 		[SW_WAITS] = { "waits: the address is not mapped yet",
 			       "waits: the guest has overwritten it, and the address is not mapped" },
 		[SW_UNWRITABLE] = { "can't be hit: the memory can't be written, and no debug "
@@ -385,13 +373,13 @@ static const char *next_report(struct sw_breakpoint *bp)
 				    "can't be hit: the guest has overwritten it, and the memory "
 				    "can't be written" },
 	};
-	enum sw_report now = obstacle(bp);
+	enum sw_state now = bp->has_slot ? SW_LOCATED : bp->state;
 	bool overwritten = bp->overwritten;
 
 	bp->overwritten = false;
 	if (now == bp->reported && !overwritten)
 		return NULL;
-	if (now != SW_NOTHING)
+	if (now != SW_LOCATED)
 		bp->reported = now;
 	return texts[now][overwritten];
 }
@@ -425,10 +413,10 @@ bool breakpoints_notice(struct breakpoints *b, char *buf, size_t len)
 const char *sw_breakpoint_state(const struct sw_breakpoint *bp)
 {
 	static const char *const texts[] = {
-		[SW_NOTHING] = "inserted",
+		[SW_LOCATED] = "inserted",
 		[SW_WAITS] = "waits: the address is not mapped to memory",
 		[SW_UNWRITABLE] = "can't be inserted: the memory can't be written",
 	};
 
-	return bp->has_slot ? "in a debug register" : texts[obstacle(bp)];
+	return bp->has_slot ? "in a debug register" : texts[bp->state];
 }

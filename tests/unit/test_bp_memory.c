@@ -83,6 +83,23 @@ BP_TEST(bp_memory, read_only_later, "a breakpoint that can't be taken out any mo
 	cr_expect(bp_untouched());
 }
 
+BP_TEST(bp_memory, written_over_read_only,
+	"a write that fails, over a breakpoint that can't be taken out: it is hidden as before")
+{
+	uint8_t bytes[16] = { 0 };
+
+	bp_set(PAGE);
+	bp_set(PAGE - 4);
+	bp_sync_run();
+	protect(PAGE, PROT_READ);
+	cr_expect_eq(breakpoints_write(bp_vm.b, PAGE - 8, bytes, sizeof(bytes)), -EFAULT);
+	cr_expect(bp_inserted_at(PAGE) && bp_inserted_at(PAGE - 4));
+	cr_expect(bp_reads_as_before(PAGE - 8, 16));
+	protect(PAGE, PROT_READ | PROT_WRITE);
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
 static bool all_inserted(uint64_t gpa, uint64_t end)
 {
 	for (; gpa < end; gpa += 8)
