@@ -38,33 +38,26 @@ static int open_window(struct memory *m)
 	return 0;
 }
 
-static void close_window(struct memory *m)
-{
-	if (m->window)
-		munmap(m->window, MEMORY_WINDOW);
-	if (m->window_fd >= 0)
-		close(m->window_fd);
-}
-
 int memory_init(struct memory *m)
 {
 	int ret;
 
 	*m = (struct memory){ .window_fd = -1, .plain = true };
+	pthread_rwlock_init(&m->lock, NULL);
+	pthread_mutex_init(&m->window_lock, NULL);
 	ret = open_window(m);
-	if (!ret)
-		ret = -pthread_rwlock_init(&m->lock, NULL);
 	if (ret)
-		close_window(m);
-	else
-		pthread_mutex_init(&m->window_lock, NULL);
+		memory_fini(m);
 	return ret;
 }
 
 void memory_fini(struct memory *m)
 {
 	free(m->slots);
-	close_window(m);
+	if (m->window)
+		munmap(m->window, MEMORY_WINDOW);
+	if (m->window_fd >= 0)
+		close(m->window_fd);
 	pthread_mutex_destroy(&m->window_lock);
 	pthread_rwlock_destroy(&m->lock);
 }

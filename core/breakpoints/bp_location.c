@@ -45,7 +45,6 @@ static void set_unwritable(struct bp_locations *ls, struct bp_location *l, bool 
 {
 	if (l->unwritable == unwritable)
 		return;
-	ls->nunwritable += (size_t)unwritable - (size_t)l->unwritable;
 	l->unwritable = unwritable;
 	add_event(ls, l);
 }
@@ -149,7 +148,7 @@ static void patch_some(struct bp_locations *ls, size_t from, unsigned int n, boo
 			swap_places(ls, from + i, from + good++);
 	write_places(ls, p, good, insert);
 	for (i = 0; i < good; i++) {
-		if (insert && (ls->nunwritable || !ls->ok[i]))
+		if (insert)
 			set_unwritable(ls, p[i].l, !ls->ok[i]);
 		if (ls->ok[i] == insert)
 			swap_places(ls, from + i, ls->ninserted++);
@@ -367,67 +366,48 @@ void breakpoints_put_back(struct breakpoints *b, struct bp_location *l)
 
 /* ---- reads and writes beneath what is inserted ------------------------------------------- */
 
-/* Guest-physical memory, and what was read from there. */
-struct range {
-	uint64_t gpa;
-	size_t len;
-	uint8_t *buf;
-};
-
-/* at: where the location begins, counted from the range's begin. It may be below 0, and wraps then. */
-typedef void (*range_fn)(struct bp_locations *ls, struct bp_location *l, const struct range *r,
-			 size_t at);
-
-/* fn for every inserted location that overlaps the range. */
-static void each_inserted(struct bp_locations *ls, const struct range *r, range_fn fn)
-{
-	const size_t size = ls->cpu->brk_size, before = r->gpa % size;
-	struct bp_location *l;
-	size_t at;
-
-	for (at = 0; ls->ninserted && at < before + r->len; at += size) {
-		l = inserted_at(ls, r->gpa - before + at);
-		if (l)
-			fn(ls, l, r, at - before);
-	}
-}
-
-/* What is there: as the range has it, or, if that is not the whole instruction, read once more. */
-static bool is_brk_in(struct bp_locations *ls, const struct bp_location *l, const struct range *r,
-		      size_t at)
+/* Is the instruction in what was read, or, if not all of it was read, still in memory? */
+static bool is_brk_in(struct bp_locations *ls, const struct bp_location *l, const uint8_t *buf,
+		      ptrdiff_t at, size_t len)
 {
 	const struct iovec piece = { hva_of(l), ls->cpu->brk_size };
 	uint8_t bytes[BRK_SIZE_MAX];
 	bool ok;
 
-	if (at < r->len && r->len - at >= ls->cpu->brk_size)
-		return is_brk(ls, r->buf + at);
+	if (at >= 0 && at + piece.iov_len <= len)
+		return is_brk(ls, buf + at);
 	memory_gather(ls->mem, &piece, 1, bytes, &ok);
 	return ok && is_brk(ls, bytes);
 }
 
-/* Only where the instruction still is: what the guest wrote over it is what it sees. */
-static void hide(struct bp_locations *ls, struct bp_location *l, const struct range *r, size_t at)
+/* Put the guest's own bytes in what was read. What it wrote over a breakpoint is there already. */
+static void hide_inserted(struct bp_locations *ls, uint64_t gpa, uint8_t *buf, size_t len)
 {
-	unsigned int i;
+	const ptrdiff_t size = ls->cpu->brk_size, end = (ptrdiff_t)len;
+	struct bp_location *l;
+	ptrdiff_t at, i; /* the first location may begin before buf */
 
-	if (!is_brk_in(ls, l, r, at))
-		return;
-	for (i = 0; i < ls->cpu->brk_size; i++)
-		if (at + i < r->len)
-			r->buf[at + i] = ls->places[l->place].saved[i];
+	for (at = -(ptrdiff_t)(gpa % size); at < end; at += size) {
+		l = inserted_at(ls, gpa + at);
+		if (!l || !is_brk_in(ls, l, buf, at, len))
+			continue;
+		for (i = 0; i < size; i++)
+			if (at + i >= 0 && at + i < end)
+				buf[at + i] = ls->places[l->place].saved[i];
+	}
 }
 
 size_t breakpoints_read(struct breakpoints *b, uint64_t gpa, void *buf, size_t len)
 {
 	struct bp_locations *ls = &b->sw.locations;
-	struct range r = { .gpa = gpa, .buf = buf };
+	size_t n;
 
 	pthread_rwlock_rdlock(&ls->mem->lock);
-	r.len = memory_read(ls->mem, gpa, buf, len);
-	each_inserted(ls, &r, hide);
+	n = memory_read(ls->mem, gpa, buf, len);
+	if (ls->ninserted)
+		hide_inserted(ls, gpa, buf, n);
 	pthread_rwlock_unlock(&ls->mem->lock);
-	return r.len;
+	return n;
 }
 
 /* A piece that can be read in one go: it is in one page of the host. */
@@ -438,14 +418,6 @@ static bool find_piece(const struct bp_locations *ls, const struct bp_piece *p, 
 
 	*at = (struct iovec){ hva, p->len };
 	return hva && run >= p->len && (uintptr_t)hva % PAGE + p->len <= PAGE;
-}
-
-static void take_piece(struct bp_locations *ls, struct bp_piece *p, const uint8_t *bytes)
-{
-	const struct range r = { p->gpa, p->len, p->bytes };
-
-	memcpy(p->bytes, bytes, p->len);
-	each_inserted(ls, &r, hide);
 }
 
 void breakpoints_read_pieces(struct breakpoints *b, struct bp_piece *pieces, unsigned int n)
@@ -467,17 +439,24 @@ void breakpoints_read_pieces(struct breakpoints *b, struct bp_piece *pieces, uns
 	for (i = 0; i < m; next += found[i++]->len) {
 		found[i]->ok = ok[i];
 		if (ok[i])
-			take_piece(ls, found[i], next);
+			memcpy(found[i]->bytes, next, found[i]->len);
+		if (ok[i] && ls->ninserted)
+			hide_inserted(ls, found[i]->gpa, found[i]->bytes, found[i]->len);
 	}
 	pthread_rwlock_unlock(&ls->mem->lock);
 }
 
-static void set_aside(struct bp_locations *ls, struct bp_location *l, const struct range *r,
-		      size_t at)
+static void remove_in(struct bp_locations *ls, uint64_t gpa, size_t len)
 {
-	(void)r;
-	(void)at;
-	remove_one(ls, l);
+	const size_t size = ls->cpu->brk_size, before = gpa % size;
+	struct bp_location *l;
+	size_t i;
+
+	for (i = 0; i < before + len; i += size) {
+		l = inserted_at(ls, gpa - before + i);
+		if (l)
+			remove_one(ls, l);
+	}
 }
 
 static void sync_icache(struct bp_locations *ls, uint64_t gpa, size_t len)
@@ -497,13 +476,13 @@ static void sync_icache(struct bp_locations *ls, uint64_t gpa, size_t len)
 int breakpoints_write_as_guest(struct breakpoints *b, uint64_t gpa, const void *buf, size_t len)
 {
 	struct bp_locations *ls = &b->sw.locations;
-	const struct range r = { .gpa = gpa, .len = len };
 	size_t ninserted;
 	int ret;
 
 	pthread_rwlock_wrlock(&ls->mem->lock);
 	ninserted = ls->ninserted;
-	each_inserted(ls, &r, set_aside);
+	if (ninserted)
+		remove_in(ls, gpa, len);
 	ret = memory_write(ls->mem, gpa, buf, len);
 	if (!ret)
 		sync_icache(ls, gpa, len);

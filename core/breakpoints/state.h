@@ -53,7 +53,7 @@ struct bp_locations {
 	void (*sync_icache)(void *hva, size_t len); /* NULL: not needed */
 	struct hash_table table;
 	struct bp_place *places; /* of all but lost ones: first those that are in guest memory */
-	size_t ninserted, nunwritable;
+	size_t ninserted;
 	struct bp_location *lifted;
 	struct list events; /* locations with an event that was not given yet */
 

@@ -339,6 +339,7 @@ void sw_breakpoints_take_slots(struct sw_breakpoints *s, struct hw_breakpoints *
 	for (i = 0; i < n; i++)
 		set_slot(had[i], false);
 	s->nin_slots = 0;
+	room = room < HW_SLOTS_MAX - h->nlayout ? room : HW_SLOTS_MAX - h->nlayout;
 	for (state = 0; state < (all ? SW_STATES : SW_LOCATED); state++)
 		for (l = s->in[state].next; room && l != &s->in[state]; l = l->next, room--)
 			take_slot(s, h, list_owner(l, struct sw_breakpoint, link));
