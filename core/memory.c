@@ -175,16 +175,6 @@ bool memory_has_hva(const struct memory *m, const uint8_t *hva)
 
 /* ---- copies ------------------------------------------------------------------------------ */
 
-static size_t total(const struct iovec *pieces, unsigned int n)
-{
-	size_t bytes = 0;
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		bytes += pieces[i].iov_len;
-	return bytes;
-}
-
 static ssize_t copy_plain(const struct iovec *pieces, unsigned int n, uint8_t *buf, bool to_pieces)
 {
 	const uint8_t *start = buf;
@@ -204,30 +194,31 @@ static ssize_t copy_plain(const struct iovec *pieces, unsigned int n, uint8_t *b
  * each: all their cache lines are asked for first. One piece alone, as a page walk reads it, is a seventh
  * faster by pwrite().
  */
-static ssize_t pieces_to_window(const struct memory *m, const struct iovec *pieces, unsigned int n)
+static ssize_t gather_by_window(const struct memory *m, const struct iovec *pieces, unsigned int n,
+				uint8_t *buf)
 {
 	unsigned int i;
-
-	if (n == 1)
-		return pwrite(m->window_fd, pieces->iov_base, pieces->iov_len, 0);
-	for (i = 0; i < n; i++)
-		__builtin_prefetch(pieces[i].iov_base);
-	return pwritev(m->window_fd, pieces, (int)n, 0);
-}
-
-static ssize_t copy_by_window(struct memory *m, const struct iovec *pieces, unsigned int n,
-			      uint8_t *buf, bool to_pieces)
-{
 	ssize_t got;
 
-	if (to_pieces) {
-		memcpy(m->window, buf, total(pieces, n));
-		return preadv(m->window_fd, pieces, (int)n, 0);
-	}
-	got = pieces_to_window(m, pieces, n);
+	for (i = 0; i < n; i++)
+		__builtin_prefetch(pieces[i].iov_base);
+	got = n == 1 ? pwrite(m->window_fd, pieces->iov_base, pieces->iov_len, 0)
+		     : pwritev(m->window_fd, pieces, (int)n, 0);
 	if (got > 0)
 		memcpy(buf, m->window, (size_t)got);
 	return got;
+}
+
+static ssize_t scatter_by_window(const struct memory *m, const struct iovec *pieces, unsigned int n,
+				 const uint8_t *buf)
+{
+	size_t bytes = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		bytes += pieces[i].iov_len;
+	memcpy(m->window, buf, bytes);
+	return preadv(m->window_fd, pieces, (int)n, 0);
 }
 
 /* Has the host taken the memory file away: forbidden the call or the length, closed the descriptor? */
@@ -244,7 +235,8 @@ static size_t copy(struct memory *m, const struct iovec *pieces, unsigned int n,
 
 	pthread_mutex_lock(&m->window_lock);
 	if (!m->plain)
-		done = copy_by_window(m, pieces, n, buf, to_pieces);
+		done = to_pieces ? scatter_by_window(m, pieces, n, buf)
+				 : gather_by_window(m, pieces, n, buf);
 	m->plain |= is_refused(done);
 	if (m->plain)
 		done = copy_plain(pieces, n, buf, to_pieces);
@@ -255,19 +247,14 @@ static size_t copy(struct memory *m, const struct iovec *pieces, unsigned int n,
 static void copy_each(struct memory *m, const struct iovec *pieces, unsigned int n, uint8_t *buf,
 		      bool to_pieces, bool *ok)
 {
+	size_t done = 0;
 	unsigned int i;
-	size_t done;
 
-	for (i = 0; i < n; i++) {
-		done = copy(m, pieces + i, n - i, buf, to_pieces);
-		for (; i < n && done >= pieces[i].iov_len; buf += pieces[i++].iov_len) {
-			done -= pieces[i].iov_len;
-			ok[i] = true;
-		}
-		if (i == n)
-			return;
-		ok[i] = false;
-		buf += pieces[i].iov_len;
+	for (i = 0; i < n; buf += pieces[i++].iov_len) {
+		if (!done)
+			done = copy(m, pieces + i, n - i, buf, to_pieces);
+		ok[i] = done >= pieces[i].iov_len;
+		done -= ok[i] ? pieces[i].iov_len : done;
 	}
 }
 

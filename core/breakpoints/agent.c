@@ -131,14 +131,12 @@ static int run_binary(struct machine *m)
 	return ret ? ret : push(m, r);
 }
 
-static int run_log_not(struct machine *m)
+/* log_not and bit_not: arg is 1 for the latter. */
+static int run_not(struct machine *m)
 {
-	return push(m, !pop(m));
-}
+	uint64_t v = pop(m);
 
-static int run_bit_not(struct machine *m)
-{
-	return push(m, ~pop(m));
+	return push(m, m->arg ? ~v : !v);
 }
 
 /* ext and zero_ext: arg says whether the sign is extended. */
@@ -386,9 +384,9 @@ static const struct bytecode bytecodes[] = {
 	[0x06] = { run_binary, 0, 2, DIV_U },  [0x07] = { run_binary, 0, 2, REM_S },
 	[0x08] = { run_binary, 0, 2, REM_U },  [0x09] = { run_binary, 0, 2, LSH },
 	[0x0a] = { run_binary, 0, 2, RSH_S },  [0x0b] = { run_binary, 0, 2, RSH_U },
-	[0x0e] = { run_log_not, 0, 1, 0 },     [0x0f] = { run_binary, 0, 2, AND },
+	[0x0e] = { run_not, 0, 1, 0 },	       [0x0f] = { run_binary, 0, 2, AND },
 	[0x10] = { run_binary, 0, 2, OR },     [0x11] = { run_binary, 0, 2, XOR },
-	[0x12] = { run_bit_not, 0, 1, 0 },     [0x13] = { run_binary, 0, 2, EQUAL },
+	[0x12] = { run_not, 0, 1, 1 },	       [0x13] = { run_binary, 0, 2, EQUAL },
 	[0x14] = { run_binary, 0, 2, LESS_S }, [0x15] = { run_binary, 0, 2, LESS_U },
 	[0x16] = { run_extend, 1, 1, 1 },      [0x17] = { run_ref, 0, 1, 1 },
 	[0x18] = { run_ref, 0, 1, 2 },	       [0x19] = { run_ref, 0, 1, 4 },

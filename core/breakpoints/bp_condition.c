@@ -62,43 +62,35 @@ void bp_conditions_free(struct bp_conditions *c)
 	free(c);
 }
 
-static bool is_true(const struct bp_conditions *c, const struct agent_env *env,
-		    struct agent_budget *budget)
+/* All commands, or conditions up to one that is true: *n is how many were run. There is nobody to report a
+ * failed command to: those after it still run. */
+static bool run(const struct bp_conditions *c, bool command, const struct agent_env *env,
+		struct agent_budget *budget, unsigned int *n)
 {
 	const struct agent_code *a;
-	bool any = false;
 	uint64_t value;
+	int ret;
 
 	for (a = c->codes; a < c->codes + c->n; a++) {
-		if (a->command)
+		if (a->command != command)
 			continue;
-		any = true;
-		if (agent_run(a->code, a->len, env, budget, &value) || value)
+		(*n)++;
+		ret = agent_run(a->code, a->len, env, budget, &value);
+		if (!command && (ret || value))
 			return true;
 	}
-	return !any;
-}
-
-/* There is nobody to report a failed command to: those after it still run. */
-static bool run_commands(const struct bp_conditions *c, const struct agent_env *env,
-			 struct agent_budget *budget)
-{
-	const struct agent_code *a;
-	bool any = false;
-	uint64_t value;
-
-	for (a = c->codes; a < c->codes + c->n; a++) {
-		if (!a->command)
-			continue;
-		any = true;
-		agent_run(a->code, a->len, env, budget, &value);
-	}
-	return any;
+	return false;
 }
 
 bool bp_conditions_hit(const struct bp_conditions *c, const struct agent_env *env)
 {
 	struct agent_budget budget = AGENT_BUDGET_OF_A_HIT;
+	unsigned int conditions = 0, commands = 0;
 
-	return !c || (is_true(c, env, &budget) && !run_commands(c, env, &budget));
+	if (!c)
+		return true;
+	if (!run(c, false, env, &budget, &conditions) && conditions)
+		return false;
+	run(c, true, env, &budget, &commands);
+	return !commands;
 }

@@ -90,12 +90,6 @@ static void read_places(struct bp_locations *ls, const struct bp_place *p, unsig
 	memory_gather(ls->mem, ls->pieces, npieces, ls->bytes, ls->ok);
 }
 
-/* What is at the i-th of these places, or NULL. */
-static const uint8_t *seen_at(const struct bp_locations *ls, unsigned int i)
-{
-	return ls->ok[ls->piece_of[i]] ? ls->seen[i] : NULL;
-}
-
 /* Is what was seen there to be replaced? What the guest wrote over a breakpoint stays. */
 static bool check_seen(struct bp_locations *ls, struct bp_place *p, const uint8_t *seen,
 		       bool insert)
@@ -141,11 +135,14 @@ static void patch_some(struct bp_locations *ls, size_t from, unsigned int n, boo
 {
 	struct bp_place *p = ls->places + from;
 	unsigned int i, good = 0;
+	const uint8_t *seen;
 
 	read_places(ls, p, n);
-	for (i = 0; i < n; i++)
-		if (check_seen(ls, &p[i], seen_at(ls, i), insert))
+	for (i = 0; i < n; i++) {
+		seen = ls->ok[ls->piece_of[i]] ? ls->seen[i] : NULL;
+		if (check_seen(ls, &p[i], seen, insert))
 			swap_places(ls, from + i, from + good++);
+	}
 	write_places(ls, p, good, insert);
 	for (i = 0; i < good; i++) {
 		if (insert)
@@ -167,12 +164,6 @@ static void patch(struct bp_locations *ls, size_t from, size_t to, bool insert)
 		n = to - from < MEMORY_PIECES_MAX ? to - from : MEMORY_PIECES_MAX;
 		patch_some(ls, from, (unsigned int)n, insert);
 	}
-}
-
-static void insert_one(struct bp_locations *ls, struct bp_location *l)
-{
-	swap_places(ls, l->place, ls->ninserted);
-	patch(ls, l->place, l->place + 1, true);
 }
 
 static void remove_one(struct bp_locations *ls, struct bp_location *l)
@@ -358,8 +349,10 @@ void breakpoints_put_back(struct breakpoints *b, struct bp_location *l)
 	struct bp_locations *ls = &b->sw.locations;
 
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	if (ls->lifted == l && !is_inserted(ls, l))
-		insert_one(ls, l);
+	if (ls->lifted == l && !is_inserted(ls, l)) {
+		swap_places(ls, l->place, ls->ninserted);
+		patch(ls, l->place, l->place + 1, true);
+	}
 	ls->lifted = NULL;
 	pthread_rwlock_unlock(&ls->mem->lock);
 }
@@ -493,23 +486,22 @@ int breakpoints_write_as_guest(struct breakpoints *b, uint64_t gpa, const void *
 
 /* ---- memory that goes -------------------------------------------------------------------- */
 
-/* The slots are gone already, the mapping is not. */
-static void lose(struct bp_locations *ls, struct bp_location *l)
-{
-	forget(ls, l);
-	l->lost = true;
-	add_event(ls, l);
-}
-
+/* The slots are gone from now on, the mapping is still there. */
 void breakpoints_memory_gone(struct breakpoints *b, uint64_t gpa, uint64_t len)
 {
 	struct bp_locations *ls = &b->sw.locations;
+	struct bp_location *l;
 	size_t i;
 
 	pthread_rwlock_wrlock(&ls->mem->lock);
 	memory_leave(ls->mem, gpa, len);
-	for (i = ls->table.count; i--;) /* one that is lost has its place taken by the last */
-		if (!memory_has_hva(ls->mem, ls->places[i].hva))
-			lose(ls, ls->places[i].l);
+	for (i = ls->table.count; i--;) {
+		l = ls->places[i].l;
+		if (memory_has_hva(ls->mem, hva_of(l)))
+			continue;
+		forget(ls, l); /* its place is taken by the last ones, which were looked at */
+		l->lost = true;
+		add_event(ls, l);
+	}
 	pthread_rwlock_unlock(&ls->mem->lock);
 }

@@ -52,8 +52,9 @@ static int check_room(struct breakpoints *b, const char **why)
 /* One that can't be in memory needs a slot, which an explicit breakpoint does not take from it. */
 static int check_slot(struct breakpoints *b, struct sw_breakpoint *bp, const char **why)
 {
-	if (!sw_breakpoint_needs_slot(&b->sw, bp) ||
-	    sw_breakpoints_need_slots(&b->sw) <= hw_exec_slots_left(&b->hw))
+	if (!b->host.no_brk && bp->state != SW_UNWRITABLE)
+		return 0;
+	if (sw_breakpoints_need_slots(&b->sw) <= hw_exec_slots_left(&b->hw))
 		return 0;
 	sw_breakpoints_remove(&b->sw, bp);
 	if (!hw_exec_slots(&b->hw))
@@ -207,12 +208,6 @@ int breakpoints_info(const struct breakpoints *b, unsigned int i, struct bp_info
 
 /* ---- sync -------------------------------------------------------------------------------- */
 
-static void set_active(struct breakpoints *b, bool in_memory)
-{
-	atomic_store(&b->in_memory, in_memory);
-	atomic_store(&b->active, b->hw.nlayout || in_memory);
-}
-
 /*
  * Slots first: what has none is inserted in memory. One that turns out not to go into memory needs a slot,
  * which another one may have to give up: twice.
@@ -227,7 +222,7 @@ static void sync_run(struct breakpoints *b, bool guest_uses_slots)
 		nunwritable = b->sw.nunwritable;
 		hw_breakpoints_lay_out(&b->hw, true);
 		sw_breakpoints_take_slots(&b->sw, &b->hw, guest_uses_slots);
-		set_active(b, bp_locations_insert(&b->sw.locations));
+		atomic_store(&b->in_memory, bp_locations_insert(&b->sw.locations));
 		sw_breakpoints_update(&b->sw);
 		if (nunwritable == b->sw.nunwritable)
 			break;
@@ -244,14 +239,14 @@ int breakpoints_sync(struct breakpoints *b, enum bp_sync how, bool guest_uses_sl
 		sync_run(b, guest_uses_slots);
 	} else {
 		hw_breakpoints_lay_out(&b->hw, false);
-		set_active(b, bp_locations_withdraw(&b->sw.locations));
+		atomic_store(&b->in_memory, bp_locations_withdraw(&b->sw.locations));
 	}
 	return b->sw.out_of_memory ? -ENOMEM : 0;
 }
 
 void breakpoints_withdraw(struct breakpoints *b)
 {
-	set_active(b, bp_locations_withdraw(&b->sw.locations));
+	atomic_store(&b->in_memory, bp_locations_withdraw(&b->sw.locations));
 }
 
 void breakpoints_remove_all(struct breakpoints *b)
@@ -259,14 +254,14 @@ void breakpoints_remove_all(struct breakpoints *b)
 	sw_breakpoints_remove_all(&b->sw);
 	hw_breakpoints_remove_all(&b->hw);
 	soft_watchpoints_remove_all(&b->soft);
-	set_active(b, false);
+	atomic_store(&b->in_memory, false);
 }
 
 /* ---- by vCPU threads --------------------------------------------------------------------- */
 
 bool breakpoints_active(const struct breakpoints *b)
 {
-	return atomic_load(&b->active);
+	return b->hw.nlayout || atomic_load(&b->in_memory);
 }
 
 bool breakpoints_in_memory(const struct breakpoints *b)

@@ -73,15 +73,13 @@ unsigned int hw_exec_slots_left(const struct hw_breakpoints *h)
 
 static int no_slot(const struct hw_breakpoints *h, bool exec, const char **why)
 {
-	if (room(h, exec, 0))
-		return refuse(-ENOSPC,
-			      exec ? "all hardware breakpoints are in use"
-				   : "all watchpoints are in use",
-			      why);
-	return refuse(-EOPNOTSUPP,
-		      exec ? "this host has no hardware breakpoints"
-			   : "this host has no watchpoints",
-		      why);
+	static const char *const texts[][2] = {
+		{ "this host has no watchpoints", "all watchpoints are in use" },
+		{ "this host has no hardware breakpoints", "all hardware breakpoints are in use" },
+	};
+	bool any = room(h, exec, 0);
+
+	return refuse(any ? -ENOSPC : -EOPNOTSUPP, texts[exec][any], why);
 }
 
 /* ---- set and remove ---------------------------------------------------------------------- */

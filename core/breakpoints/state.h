@@ -212,8 +212,7 @@ struct sw_breakpoint *sw_breakpoints_find(const struct sw_breakpoints *s, uint64
 void sw_breakpoints_remove(struct sw_breakpoints *s, struct sw_breakpoint *bp);
 void sw_breakpoints_remove_all(struct sw_breakpoints *s);
 
-/* Can it only hit by an execution slot? How many of these are set. */
-bool sw_breakpoint_needs_slot(const struct sw_breakpoints *s, const struct sw_breakpoint *bp);
+/* How many are set that can only hit by an execution slot. */
 unsigned int sw_breakpoints_need_slots(const struct sw_breakpoints *s);
 
 /* Forget what was removed, and follow what has happened to locations. */
@@ -300,7 +299,7 @@ struct breakpoints {
 	struct hw_breakpoints hw;
 	struct soft_watchpoints soft;
 	size_t conditions_size;
-	atomic_bool active, in_memory;
+	atomic_bool in_memory;
 };
 
 #endif

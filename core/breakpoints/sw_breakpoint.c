@@ -234,11 +234,6 @@ void sw_breakpoints_remove_all(struct sw_breakpoints *s)
 	forget_removed(s);
 }
 
-bool sw_breakpoint_needs_slot(const struct sw_breakpoints *s, const struct sw_breakpoint *bp)
-{
-	return s->never_in_memory || bp->state == SW_UNWRITABLE;
-}
-
 unsigned int sw_breakpoints_need_slots(const struct sw_breakpoints *s)
 {
 	return (unsigned int)(s->never_in_memory ? s->nset : s->nunwritable);

@@ -577,6 +577,29 @@ BP_TEST(sw, memory_goes, "memory goes without breakpoints; back as it was, they 
 	cr_expect(bp_untouched());
 }
 
+BP_TEST(sw, some_memory_goes, "of many breakpoints those wait whose memory has gone, no other one")
+{
+	enum { HALF = BP_MEM / 2 };
+	uint64_t gpa;
+
+	goes(0, BP_MEM);
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, HALF), 0);
+	cr_assert_eq(memory_add(&bp_vm.mem, HALF, bp_vm.host + HALF, HALF), 0);
+	for (gpa = 0; gpa < BP_MEM; gpa += 8) /* of both in turns */
+		bp_set(gpa % 16 ? HALF + gpa / 16 * 8 : gpa / 2);
+	bp_sync_run();
+	goes(0, HALF);
+	for (gpa = 0; gpa < BP_MEM; gpa += 8)
+		cr_assert_eq(bp_inserted_at(gpa), gpa >= HALF);
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+	bp_sync_run();
+	for (gpa = 0; gpa < BP_MEM; gpa += 8)
+		cr_assert_eq(bp_inserted_at(gpa), gpa >= HALF);
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
 BP_TEST(sw, memory_comes_back, "memory that comes back: its breakpoints go before others that wait")
 {
 	unsigned int i;
