@@ -26,10 +26,11 @@ static bool is_inserted(const struct bp_locations *ls, const struct bp_location 
 
 static void swap_places(struct bp_locations *ls, size_t i, size_t k)
 {
-	const struct bp_place p = ls->places[i];
+	struct bp_place p;
 
 	if (i == k)
 		return;
+	p = ls->places[i];
 	ls->places[i] = ls->places[k];
 	ls->places[k] = p;
 	ls->places[i].l->place = i;
@@ -51,7 +52,9 @@ static void set_unwritable(struct bp_locations *ls, struct bp_location *l, bool 
 
 static bool is_brk(const struct bp_locations *ls, const uint8_t *bytes)
 {
-	return !memcmp(bytes, ls->cpu->brk, ls->cpu->brk_size);
+	const struct cpu *c = ls->cpu;
+
+	return *bytes == *c->brk && (c->brk_size == 1 || !memcmp(bytes, c->brk, c->brk_size));
 }
 
 /* ---- insert and remove -------------------------------------------------------------------- */
