@@ -62,35 +62,43 @@ void bp_conditions_free(struct bp_conditions *c)
 	free(c);
 }
 
-/* All commands, or conditions up to one that is true: *n is how many were run. There is nobody to report a
- * failed command to: those after it still run. */
-static bool run(const struct bp_conditions *c, bool command, const struct agent_env *env,
-		struct agent_budget *budget, unsigned int *n)
+static bool is_true(const struct bp_conditions *c, const struct agent_env *env,
+		    struct agent_budget *budget)
 {
 	const struct agent_code *a;
+	bool any = false;
 	uint64_t value;
-	int ret;
 
 	for (a = c->codes; a < c->codes + c->n; a++) {
-		if (a->command != command)
+		if (a->command)
 			continue;
-		(*n)++;
-		ret = agent_run(a->code, a->len, env, budget, &value);
-		if (!command && (ret || value))
+		any = true;
+		if (agent_run(a->code, a->len, env, budget, &value) || value)
 			return true;
 	}
-	return false;
+	return !any;
+}
+
+/* There is nobody to report a failed command to: those after it still run. */
+static bool run_commands(const struct bp_conditions *c, const struct agent_env *env,
+			 struct agent_budget *budget)
+{
+	const struct agent_code *a;
+	bool any = false;
+	uint64_t value;
+
+	for (a = c->codes; a < c->codes + c->n; a++) {
+		if (!a->command)
+			continue;
+		any = true;
+		agent_run(a->code, a->len, env, budget, &value);
+	}
+	return any;
 }
 
 bool bp_conditions_hit(const struct bp_conditions *c, const struct agent_env *env)
 {
 	struct agent_budget budget = AGENT_BUDGET_OF_A_HIT;
-	unsigned int conditions = 0, commands = 0;
 
-	if (!c)
-		return true;
-	if (!run(c, false, env, &budget, &conditions) && conditions)
-		return false;
-	run(c, true, env, &budget, &commands);
-	return !commands;
+	return !c || (is_true(c, env, &budget) && !run_commands(c, env, &budget));
 }
