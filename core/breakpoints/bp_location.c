@@ -426,7 +426,7 @@ void breakpoints_read_pieces(struct breakpoints *b, struct bp_piece *pieces, uns
 	unsigned int i, m = 0;
 
 	pthread_rwlock_rdlock(&ls->mem->lock);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && i < BP_PIECES_MAX; i++) {
 		pieces[i].ok = false;
 		if (find_piece(ls, &pieces[i], &at[m]))
 			found[m++] = &pieces[i];
