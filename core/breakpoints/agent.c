@@ -35,7 +35,7 @@ enum binop {
 	XOR,
 	EQUAL,
 	LESS_S,
-	LESS_U
+	LESS_U,
 };
 
 struct bytecode {

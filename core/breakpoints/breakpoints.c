@@ -131,10 +131,10 @@ int breakpoints_insert(struct breakpoints *b, unsigned int vcpu, enum bp_type ty
 
 void breakpoints_remove(struct breakpoints *b, enum bp_type type, uint64_t addr, uint64_t kind)
 {
-	struct sw_breakpoint *sw = sw_breakpoints_find(&b->sw, addr);
+	struct sw_breakpoint *sw = type == BP_SOFTWARE ? sw_breakpoints_find(&b->sw, addr) : NULL;
 	struct hw_breakpoint *hw = hw_breakpoints_find(&b->hw, type, addr, kind);
 
-	if (type == BP_SOFTWARE && sw)
+	if (sw)
 		sw_breakpoints_remove(&b->sw, sw);
 	if (hw)
 		hw_breakpoints_remove(&b->hw, hw);
@@ -188,21 +188,30 @@ int breakpoints_info(const struct breakpoints *b, unsigned int i, struct bp_info
 
 	if (i < b->sw.nset) {
 		sw = b->sw.set[i];
-		*out = (struct bp_info){ BP_SOFTWARE, sw->node.key, b->host.cpu->brk_kind,
-					 sw_breakpoint_state(sw), sw->conditions };
+		*out = (struct bp_info){ .type = BP_SOFTWARE,
+					 .addr = sw->node.key,
+					 .kind = b->host.cpu->brk_kind,
+					 .state = sw_breakpoint_state(sw),
+					 .conditional = sw->conditions };
 		return 0;
 	}
 	i -= (unsigned int)b->sw.nset;
 	if (i < b->hw.nset) {
 		hw = &b->hw.set[i];
-		*out = (struct bp_info){ hw->type, hw->addr, hw->len, "in a debug register",
-					 hw->conditions };
+		*out = (struct bp_info){ .type = hw->type,
+					 .addr = hw->addr,
+					 .kind = hw->len,
+					 .state = "in a debug register",
+					 .conditional = hw->conditions };
 		return 0;
 	}
 	w = soft_watchpoints_get(&b->soft, i - b->hw.nset);
 	if (!w)
 		return -ENOENT;
-	*out = (struct bp_info){ BP_WRITE, w->addr, w->len, "compared after each step", false };
+	*out = (struct bp_info){ .type = BP_WRITE,
+				 .addr = w->addr,
+				 .kind = w->len,
+				 .state = "compared after each step" };
 	return 0;
 }
 

@@ -61,14 +61,19 @@ unsigned int hw_exec_slots(const struct hw_breakpoints *h)
 	return h->host->no_exec ? 0 : room(h, true, 0);
 }
 
+static unsigned int exec_room(const struct hw_breakpoints *h)
+{
+	return h->host->no_exec ? 0 : room(h, true, used(h, false));
+}
+
 unsigned int breakpoints_exec_room(const struct breakpoints *b)
 {
-	return b->host.no_exec ? 0 : room(&b->hw, true, used(&b->hw, false));
+	return exec_room(&b->hw);
 }
 
 unsigned int hw_exec_slots_left(const struct hw_breakpoints *h)
 {
-	return h->host->no_exec ? 0 : room(h, true, used(h, false)) - used(h, true);
+	return exec_room(h) - used(h, true);
 }
 
 static int no_slot(const struct hw_breakpoints *h, bool exec, const char **why)
