@@ -58,7 +58,7 @@ RUN_CHECK = O=$(O) LAB_SCRIPTS="$(LAB_SCRIPTS)" TSAN="$(notdir $(TSAN))" tests/c
 
 check:
 	@tests/deps.sh build test
-	@$(BUILD_FOR) unit asan tsan
+	@$(BUILD_FOR) unit asan tsan $(BENCH)
 	@if tests/deps.sh lab; then $(MAKE) --no-print-directory lab-build; fi
 	@$(RUN_CHECK)
 
