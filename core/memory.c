@@ -221,6 +221,23 @@ static ssize_t scatter_by_window(const struct memory *m, const struct iovec *pie
 	return preadv(m->window_fd, pieces, (int)n, 0);
 }
 
+/*
+ * Copies are made under locks, here and in the callers: a thread that the VMM cancels (pthread_cancel(3)) does
+ * not end in the system call.
+ */
+static ssize_t copy_by_window(const struct memory *m, const struct iovec *pieces, unsigned int n,
+			      uint8_t *buf, bool to_pieces)
+{
+	int state;
+	ssize_t done;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	done = to_pieces ? scatter_by_window(m, pieces, n, buf)
+			 : gather_by_window(m, pieces, n, buf);
+	pthread_setcancelstate(state, NULL);
+	return done;
+}
+
 /* Has the host taken the memory file away: forbidden the call or the length, closed the descriptor? */
 static bool is_refused(ssize_t ret)
 {
@@ -235,8 +252,7 @@ static size_t copy(struct memory *m, const struct iovec *pieces, unsigned int n,
 
 	pthread_mutex_lock(&m->window_lock);
 	if (!m->plain)
-		done = to_pieces ? scatter_by_window(m, pieces, n, buf)
-				 : gather_by_window(m, pieces, n, buf);
+		done = copy_by_window(m, pieces, n, buf, to_pieces);
 	m->plain |= is_refused(done);
 	if (m->plain)
 		done = copy_plain(pieces, n, buf, to_pieces);

@@ -89,14 +89,21 @@ static bool may_spin(const struct vmgdb_vcpu *v)
 	return v->nsteps && atomic_load(&v->engine->step_only);
 }
 
+static void unlock(void *engine)
+{
+	pthread_mutex_unlock(&((struct engine *)engine)->lock);
+}
+
+/* The VMM may cancel the thread here: then it ends without the lock. */
 static void sleep_until_allowed(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
 
 	pthread_mutex_lock(&e->lock);
+	pthread_cleanup_push(unlock, e);
 	while (permission(v) == MUST_WAIT)
 		pthread_cond_wait(&v->wake, &e->lock);
-	pthread_mutex_unlock(&e->lock);
+	pthread_cleanup_pop(true);
 }
 
 /* Park until something has changed. */
@@ -185,7 +192,9 @@ static bool enter_guest(struct vmgdb_vcpu *v)
 	vcpu_state_forget(v);
 	if (vcpu_run_state(v) != RUN_GUEST)
 		atomic_store(&v->gate, GATE_CLOSED);
-	atomic_store_explicit(&v->seen, SEEN_ENTERING, memory_order_relaxed);
+	atomic_store_explicit(&v->seen,
+			      engine_state(v->engine) == ENGINE_IDLE ? SEEN_NEVER : SEEN_ENTERING,
+			      memory_order_relaxed);
 	return true;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Kicks: those of the VMM itself, those that are lost, and vCPUs that no kick reaches. */
+#include <errno.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -217,10 +218,30 @@ SOFT_TEST(engine_kicks, late_vcpu_named, "a vCPU that does not stop is named in 
 	while (!vm->warnings)
 		cr_expect_not(softvm_wait(vm, &s, 50));
 	cr_expect(strstr(vm->warning, "vCPU 0 does not stop"), "%s", vm->warning);
+	cr_expect(strstr(vm->warning, "from the guest to the VMM"), "%s", vm->warning);
 	cr_expect_not(softvm_wait(vm, &s, 50));
 	cr_expect_eq(vm->warnings, 1);
 	vm->hang = false;
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST_ON(engine_kicks, late_since_before,
+	     "of a vCPU that the VMM has kept since before the debugger came nothing else is said",
+	     &soft8_ops)
+{
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	CODE(vm, LOOP, I(NOP, 0, 0, 0), I(OUT, 0, 0, 0), JMP(-3));
+	vm->hang = true;
+	softvm_start(vm);
+	softvm_until_hangs(vm);
+	cr_expect_eq(vm->t->ops->attach(vm->t, &s), -ETIMEDOUT);
+	cr_expect(strstr(vm->warning, "vCPU 0 does not stop"), "%s", vm->warning);
+	cr_expect(strstr(vm->warning, "before the debugger came"), "%s", vm->warning);
+	vm->hang = false;
+	softvm_run_on(vm, 0, 10);
 	softvm_fini(vm);
 }
 
@@ -293,5 +314,47 @@ SOFT_TEST(engine_kicks, thread_ended_alone,
 	softvm_run_on(vm, 0, 100);
 	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 1);
+	softvm_fini(vm);
+}
+
+/* The VMM cancels the thread of vCPU 1 (pthread_cancel(3)). */
+static void cancel_thread(struct softvm *vm)
+{
+	pthread_cancel(vm->cpus[1].thread);
+	pthread_join(vm->cpus[1].thread, NULL);
+	vm->cpus[1].running = false;
+}
+
+SOFT_TEST(engine_kicks, thread_cancelled_parked,
+	  "a thread that is cancelled while it is parked keeps neither the others nor the debugger")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_step(vm, 1);
+	cancel_thread(vm);
+	softvm_regs(vm, 1);
+	softvm_step(vm, 0);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 100);
+	softvm_interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	softvm_detach(vm);
+	softvm_run_on(vm, 0, 10);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(
+	engine_kicks, thread_cancelled_at_hit,
+	"the same where it waits for its breakpoint to be reported, or for its turn to step alone")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_break(vm, loop_of(1) + 4);
+	continue_to(vm, STOP_SWBREAK, 1);
+	cancel_thread(vm);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 100);
+	softvm_interrupt(vm);
+	softvm_stopped(vm);
 	softvm_fini(vm);
 }

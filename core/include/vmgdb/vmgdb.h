@@ -110,7 +110,7 @@ int vmgdb_start(struct vmgdb *v);
 /*
  * Before each KVM_RUN, from the vCPU's thread: parks while the VM is stopped. Without a debugger it
  * is one load. Returns 0: enter the guest; -ESHUTDOWN: the stub is being taken down. A vCPU whose
- * thread has ended counts as parked.
+ * thread has ended counts as parked; a parked thread may be cancelled (pthread_cancel(3), deferred).
  *
  * To make the vCPU leave the guest the library sets kvm_run->immediate_exit and sends the kick signal.
  * It clears the flag only if it has set it, and only right after a KVM_RUN that was interrupted; so a
