@@ -17,6 +17,20 @@ static uint8_t *hva_of(const struct bp_location *l)
 	return (uint8_t *)(uintptr_t)l->node.key;
 }
 
+bool bp_locations_init(struct bp_locations *ls, struct memory *mem, size_t max)
+{
+	ls->mem = mem;
+	list_init(&ls->events);
+	ls->places = calloc(max, sizeof(*ls->places));
+	return ls->places;
+}
+
+void bp_locations_fini(struct bp_locations *ls)
+{
+	hash_table_fini(&ls->table);
+	free(ls->places);
+}
+
 /* ---- places ------------------------------------------------------------------------------ */
 
 static bool is_inserted(const struct bp_locations *ls, const struct bp_location *l)

@@ -68,6 +68,10 @@ struct bp_locations {
 /* Locations that are at most so far apart are one piece to read. */
 enum { BP_SPAN = MEMORY_WINDOW / MEMORY_PIECES_MAX };
 
+/* No more than max of them. false: out of memory. */
+bool bp_locations_init(struct bp_locations *ls, struct memory *mem, size_t max);
+void bp_locations_fini(struct bp_locations *ls);
+
 /* The location of that memory, a new one if need be; whether it can be written is tried. 0, -EFAULT:
  * no memory there; -ENOMEM. */
 int bp_locations_get(struct bp_locations *ls, uint64_t gpa, struct bp_location **out);

@@ -21,8 +21,6 @@ bool sw_breakpoints_init(struct sw_breakpoints *s, const struct breakpoints_conf
 	unsigned int i;
 
 	s->config = config;
-	s->locations.mem = config->mem;
-	list_init(&s->locations.events);
 	for (i = 0; i < SW_STATES; i++)
 		list_init(&s->in[i]);
 	list_init(&s->asked);
@@ -31,16 +29,14 @@ bool sw_breakpoints_init(struct sw_breakpoints *s, const struct breakpoints_conf
 	s->retry = &s->in[SW_WAITS];
 	s->set = calloc(config->max, sizeof(*s->set));
 	/* one that moves has two for a moment */
-	s->locations.places = calloc(config->max + 1, sizeof(*s->locations.places));
-	return s->set && s->locations.places;
+	return bp_locations_init(&s->locations, config->mem, config->max + 1) && s->set;
 }
 
 void sw_breakpoints_fini(struct sw_breakpoints *s)
 {
 	sw_breakpoints_remove_all(s);
-	hash_table_fini(&s->locations.table);
+	bp_locations_fini(&s->locations);
 	hash_table_fini(&s->table);
-	free(s->locations.places);
 	free(s->set);
 }
 
