@@ -102,7 +102,7 @@ struct vcpu_ops {
 	 */
 	const char *(*unsupported_trap)(void *ctx, enum trap_kind kind);
 
-	/* The engine lets go of the vCPU. */
+	/* Frees ctx: the engine is destroyed. */
 	void (*release)(void *ctx);
 };
 

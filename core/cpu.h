@@ -46,8 +46,8 @@ struct reg_feature {
 	const char *types; /* XML of types that the registers name; NULL: none */
 	const struct reg_desc *regs;
 	unsigned int nregs;
-	/* Not in g and G, but asked for one by one: many, and dear to read. Such a feature comes
-	 * after all others. */
+	/* Left out of g and G, and read one by one, because each costs an ioctl. Such a feature
+	 * comes after all others. */
 	bool apart;
 };
 

@@ -8,8 +8,8 @@
 /*
  * The exclusive sequence that begins at p->pc is one step: set p->until to where it ends, which is
  * after its last instruction, where a branch leaves it, and the vector of a fault. *end is the address
- * after its last instruction. False, and nothing has changed: there is no store near, or it can't be
- * told whether the vCPU gets there.
+ * after its last instruction. False, and nothing has changed: there is no store near, or it
+ * can't be known whether the vCPU gets there.
  */
 bool arm64_plan_exclusive(struct cpu_view *v, struct step_plan *p, uint64_t *end);
 

@@ -41,7 +41,7 @@ int x86_debug_exception(struct cpu_view *v, uint64_t causes, uint64_t next);
 
 /*
  * The vCPU is at the first instruction of a handler that an exception without an error code, raised at
- * level 3, has entered: put it back to where it was. -errno: it is not, or that can't be told.
+ * level 3, has entered: put it back to where it was. -errno: it is not, or that can't be known.
  */
 int x86_undo_exception(struct cpu_view *v);
 

@@ -150,7 +150,7 @@ static bool stop_to_detach(struct engine *e)
 	return true;
 }
 
-static void let_go(struct engine *e, bool stay)
+static void run_detached(struct engine *e, bool stay)
 {
 	pthread_mutex_lock(&e->lock);
 	e->attached = e->hold_taken = false;
@@ -185,5 +185,5 @@ void engine_detach(struct target *t, enum detach_how how)
 		forget_debugger(e);
 		call_vmm(e, stay);
 	}
-	let_go(e, stay);
+	run_detached(e, stay);
 }

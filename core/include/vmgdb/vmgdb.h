@@ -75,7 +75,7 @@ struct vmgdb_config {
 int vmgdb_create(struct vmgdb **out, const struct vmgdb_config *config);
 
 /*
- * Tell of guest memory: [gpa, gpa + size) is mapped at hva in this process, writable, for as long as
+ * Add guest memory: [gpa, gpa + size) is mapped at hva in this process, writable, for as long as
  * the stub lives or until vmgdb_remove_memory(). gpa and size are bytes, page aligned. Any thread.
  * Returns 0, -EINVAL (misaligned, empty, wraps), -EEXIST (overlaps another), -ENOMEM.
  */
