@@ -96,6 +96,8 @@ struct step_plan {
 	bool halted;	/* in: halted; an interrupt comes before the instruction at PC */
 	bool whole_rep; /* in: an instruction that repeats is one step, not one for each time */
 	bool emulated;	/* out of step_begin: the step was done here, do not run the vCPU */
+	/* out of step_begin: the vCPU is neither halted nor off when the step is complete */
+	bool stays_runnable;
 	uint64_t pc;
 	uint64_t saved[4];
 	/* out of step_begin: run to any of these with execution slots instead of stepping */

@@ -97,6 +97,12 @@ static void plan_return(struct cpu_view *v, struct step_plan *p)
 	v->dirty(v, ARM64_BANK_EL1);
 }
 
+/* An instruction that goes to a handler may power the vCPU off (PSCI) before the step has ended. */
+static bool may_halt(enum arm64_op op)
+{
+	return op == ARM64_OP_WFI || op == ARM64_OP_WFE || op == ARM64_OP_LEAVES;
+}
+
 /* ---- begin ------------------------------------------------------------------------------- */
 
 static void plan_insn(struct cpu_view *v, struct step_plan *p, const struct arm64_insn *in)
@@ -136,7 +142,7 @@ int arm64_step_begin(struct cpu_view *v, struct step_plan *p)
 	if (p->halted)
 		return 0;
 	if (!(s->pstate & PSTATE_NRW))
-		arm64_decode_at(v, s->pc, &in);
+		p->stays_runnable = arm64_decode_at(v, s->pc, &in) && !may_halt(in.op);
 	if (emulate(v, p, &in))
 		return 0;
 	plan_insn(v, p, &in);

@@ -24,25 +24,36 @@ enum { VEC_NONE = 0xff };
 
 /* ---- the instruction --------------------------------------------------------------------------- */
 
-/* An instruction that can't be read or decoded is left to the processor, which will fault on it. */
-static void fetch(struct cpu_view *v, struct x86_insn *in)
+/*
+ * May the vCPU be halted after this step? A load of SS and STI may take the next instruction along, which
+ * may be HLT.
+ */
+static bool may_halt(enum x86_op op)
+{
+	return op == X86_OP_HLT || op == X86_OP_MOV_SS || op == X86_OP_POP_SS || op == X86_OP_STI;
+}
+
+/* False: it can't be read or decoded, and is left to the processor, which will fault on it. */
+static bool fetch(struct cpu_view *v, struct x86_insn *in)
 {
 	const struct x86_state *s = v->state;
 	uint8_t bytes[X86_INSN_MAX];
 	ssize_t n = x86_read_virt(v, x86_code_addr(s, s->rip), bytes, sizeof(bytes));
 
-	if (n <= 0 || !x86_decode(in, bytes, n, x86_insn_width(s)))
-		*in = (struct x86_insn){ .op = X86_OP_OTHER };
+	if (n > 0 && x86_decode(in, bytes, n, x86_insn_width(s)))
+		return true;
+	*in = (struct x86_insn){ .op = X86_OP_OTHER };
+	return false;
 }
 
 /* What the processor does next. False: it delivers an event before the instruction at RIP. */
-static bool next_insn(struct cpu_view *v, const struct step_plan *p, struct x86_insn *in)
+static bool next_insn(struct cpu_view *v, struct step_plan *p, struct x86_insn *in)
 {
 	const struct x86_state *s = v->state;
 	bool first = !p->halted && !x86_delivers(v);
 
 	if (first)
-		fetch(v, in);
+		p->stays_runnable = fetch(v, in) && !may_halt(in->op);
 	else if (p->halted)
 		*in = (struct x86_insn){ .op = X86_OP_OTHER };
 	else

@@ -74,7 +74,7 @@ static struct vmgdb_vcpu *first_to_show(const struct engine *e)
 {
 	struct vmgdb_vcpu *v;
 
-	for_each_vcpu(e, v) if (!vcpu_is_halted(v)) return v;
+	for_each_vcpu(e, v) if (!vcpu_halted(v)) return v;
 	return vcpu_first(e);
 }
 

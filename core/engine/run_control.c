@@ -145,7 +145,7 @@ static void keep_change(struct engine *e)
 static bool may_never_wake(struct vmgdb_vcpu *v)
 {
 	const struct cpu *cpu = v->view.cpu;
-	const char *halted = v->ops->halted ? v->ops->halted(v->ctx) : NULL;
+	const char *halted = vcpu_halted(v);
 
 	return halted && (!strcmp(halted, "off") ||
 			  (cpu->takes_interrupts && !cpu->takes_interrupts(&v->view)));

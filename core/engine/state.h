@@ -83,6 +83,7 @@ struct vmgdb_vcpu {
 
 	/* The step that it is in (vcpu_step.c) */
 	struct step_plan plan;
+	bool runnable;		    /* neither halted nor off, as its last step shows */
 	uint64_t step_from;	    /* where it began, as vcpu_code() */
 	struct bp_location *lifted; /* NULL: none */
 	unsigned int nsteps;	    /* complete ones, ever */
@@ -240,8 +241,8 @@ int vcpu_state_flush(struct vmgdb_vcpu *v);   /* store what was changed: 0 or th
 int vcpu_pc(struct vmgdb_vcpu *v, uint64_t *pc);
 /* The PC in the address space of breakpoints: linear on x86. */
 int vcpu_code(struct vmgdb_vcpu *v, uint64_t *addr);
-/* Is it halted or off? It reaches the instruction at its PC only when it was woken. */
-bool vcpu_is_halted(const struct vmgdb_vcpu *v);
+/* As vcpu_ops.halted: it reaches the instruction at its PC only when it was woken, or NULL. */
+const char *vcpu_halted(const struct vmgdb_vcpu *v);
 
 /* Virtual memory through this vCPU's tables. read: up to the first hole, how many bytes. write: all or
  * nothing, 0 or -EFAULT. */

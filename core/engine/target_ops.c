@@ -59,7 +59,7 @@ static const char *op_halted(struct target *t, unsigned int vcpu)
 {
 	struct vmgdb_vcpu *v = held_vcpu(t, vcpu);
 
-	return v && v->ops->halted ? v->ops->halted(v->ctx) : NULL;
+	return v ? vcpu_halted(v) : NULL;
 }
 
 /* ---- memory ------------------------------------------------------------------------------ */

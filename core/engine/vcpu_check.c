@@ -17,7 +17,7 @@ bool vcpu_is_elsewhere(struct vmgdb_vcpu *v)
 {
 	const struct cpu *cpu = v->view.cpu;
 
-	return vcpu_is_halted(v) || (cpu->delivers && cpu->delivers(&v->view));
+	return vcpu_halted(v) || (cpu->delivers && cpu->delivers(&v->view));
 }
 
 enum pc_content vcpu_content(struct vmgdb_vcpu *v, uint64_t addr)

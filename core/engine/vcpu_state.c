@@ -94,6 +94,7 @@ void vcpu_state_fini(struct vmgdb_vcpu *v)
 
 void vcpu_state_forget(struct vmgdb_vcpu *v)
 {
+	v->runnable = false;
 	memset(v->valid, 0, bitmap_bytes(v));
 	memset(v->dirty, 0, bitmap_bytes(v));
 	read_ahead_expire(&v->reads);
@@ -144,9 +145,9 @@ int vcpu_code(struct vmgdb_vcpu *v, uint64_t *addr)
 	return ret;
 }
 
-bool vcpu_is_halted(const struct vmgdb_vcpu *v)
+const char *vcpu_halted(const struct vmgdb_vcpu *v)
 {
-	return v->ops->halted && v->ops->halted(v->ctx);
+	return !v->runnable && v->ops->halted ? v->ops->halted(v->ctx) : NULL;
 }
 
 void expire_reads(struct engine *e)

@@ -21,7 +21,7 @@ bool vcpu_lets_irqs_in(const struct vmgdb_vcpu *v)
 {
 	enum { SOME = 64, MANY = 1024 };
 
-	if (vcpu_is_halted(v))
+	if (vcpu_halted(v))
 		return true;
 	return v->action.kind == RESUME_CONTINUE && vcpu_run_state(v) == RUN_STEP &&
 	       v->nsteps % MANY < SOME;
@@ -33,7 +33,7 @@ static void plan(struct vmgdb_vcpu *v, bool irqs)
 
 	v->plan = (struct step_plan){
 		.block_irq = v->caps.block_irq || irqs,
-		.halted = vcpu_is_halted(v),
+		.halted = vcpu_halted(v),
 		.whole_rep = atomic_load(&e->options[OPTION_WHOLE_REP]),
 		.room = breakpoints_exec_room(e->bps),
 	};
@@ -112,6 +112,7 @@ bool vcpu_end_step(struct vmgdb_vcpu *v, bool trapped)
 		atomic_store(&e->writer, v); /* whoever may write is alone */
 	more = cpu->step_end && cpu->step_end(&v->view, &v->plan, trapped);
 	complete = trapped && !more;
+	v->runnable = complete && v->plan.stays_runnable;
 	vcpu_take(v, complete ? EV_STEPPED : EV_STEP_CUT);
 	release_exclusive(v);
 	return complete;

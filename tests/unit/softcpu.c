@@ -339,7 +339,8 @@ static int step_begin(struct cpu_view *v, struct step_plan *p)
 
 	if (ret || p->halted)
 		return ret;
-	if (!read_insn(v, r->pc, &i) && i.op == SOFT_RDF) {
+	p->stays_runnable = !read_insn(v, r->pc, &i) && i.op != SOFT_HLT;
+	if (i.op == SOFT_RDF) {
 		emulate(v, p, &i);
 		return 0;
 	}

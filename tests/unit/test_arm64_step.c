@@ -446,6 +446,22 @@ Test(arm64_step, brk_unreadable,
 	cr_expect_eq(t.state.pc, CODE);
 }
 
+Test(arm64_step, stays_runnable,
+     .description = "which steps leave a vCPU that runs: not those that wait, or may power it off")
+{
+	begin(NOP);
+	cr_expect(plan.stays_runnable);
+	begin(SVC);
+	cr_expect_not(plan.stays_runnable);
+	t.state.sys[ARM64_SCTLR] = 0; /* WFI is left to the processor */
+	t.state.pstate &= ~(uint64_t)PSTATE_MODE;
+	begin(WFI);
+	cr_expect_not(plan.stays_runnable);
+	t.state.pstate |= PSTATE_NRW;
+	begin(NOP);
+	cr_expect_not(plan.stays_runnable, "AArch32 is not read");
+}
+
 /* ---- a guest that steps itself ------------------------------------------------------------ */
 
 enum { MDSCR_SS = 1, MDSCR_KDE = 1 << 13, ESR_STEP = 0xce000022, ESR_STEPPED = 0xcf000022 };

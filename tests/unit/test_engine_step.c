@@ -525,6 +525,28 @@ SOFT_TEST(engine_step, halted,
 	softvm_fini(vm);
 }
 
+SOFT_TEST(
+	engine_step, runnable_not_asked,
+	"after a step it is known that the vCPU is not halted, unless the instruction may have halted it")
+{
+	struct soft_calls *calls;
+	unsigned int asked;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP, I(NOP, 0, 0, 0), I(NOP, 0, 0, 0), I(NOP, 0, 0, 0), I(HLT, 0, 0, 0));
+	calls = &vm->cpus[0].cpu.calls;
+	softvm_begin(vm);
+	softvm_step(vm, 0);
+	asked = calls->halted;
+	softvm_step(vm, 0);
+	softvm_step(vm, 0);
+	cr_expect_null(vm->t->ops->halted(vm->t, 0));
+	cr_expect_eq(calls->halted, asked);
+	softvm_step(vm, 0);
+	cr_expect_str_eq(vm->t->ops->halted(vm->t, 0), "halted");
+	softvm_fini(vm);
+}
+
 Test(engine_step, halted_masked_by_rules,
      .description =
 	     "a halted x86-like vCPU is woken also where stepping masks interrupts by itself",

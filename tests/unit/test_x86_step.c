@@ -630,6 +630,33 @@ Test(step64, not_masked,
 	cr_expect_eq(p.dirty, 0, "hlt has to wake up");
 }
 
+static bool stays_runnable(const char *code, size_t n, struct step_plan how)
+{
+	p.state.rip = X86_CODE;
+	begin_as(code, n, how);
+	return plan.stays_runnable;
+}
+
+Test(step64, stays_runnable,
+     .description =
+	     "which steps leave a vCPU that is not halted: not hlt, nor what may take it along")
+{
+	const struct step_plan fresh = { 0 }, halted = { .halted = true };
+
+	cr_expect(stays_runnable("\x90", 1, fresh));
+	cr_expect_not(stays_runnable("\xf4", 1, fresh));
+	cr_expect_not(stays_runnable("\xfb", 1, fresh), "sti");
+	cr_expect_not(stays_runnable("\x8e\xd0", 2, fresh), "mov ss");
+	cr_expect_not(stays_runnable("\x90", 1, halted), "its interrupt comes first");
+	p.state.events.delivering = true;
+	cr_expect_not(stays_runnable("\x90", 1, fresh), "an event comes first");
+	p.state.events.delivering = false;
+	p.state.rip = 1ULL << 40;
+	plan = fresh;
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	cr_expect_not(plan.stays_runnable, "nobody knows the instruction");
+}
+
 Test(step64, interrupted, .description = "a step that was not made restores IF")
 {
 	p.state.rflags |= X86_FL_IF;
