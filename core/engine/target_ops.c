@@ -91,8 +91,11 @@ static ssize_t op_read(struct target *t, unsigned int vcpu, uint64_t addr, void 
 static int op_write(struct target *t, unsigned int vcpu, uint64_t addr, const void *buf, size_t len)
 {
 	struct vmgdb_vcpu *v = held_vcpu(t, vcpu);
-	int ret = v ? vcpu_write(vcpu_that_maps(v, addr), addr, buf, len) : no_access(t);
+	int ret;
 
+	if (!v)
+		return no_access(t);
+	ret = vcpu_write(vcpu_that_maps(v, addr), addr, buf, len);
 	expire_reads(engine_of(t));
 	return ret;
 }
