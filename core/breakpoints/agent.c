@@ -431,7 +431,10 @@ int agent_run(const uint8_t *code, size_t len, const struct agent_env *env,
 		if (!ret)
 			ret = step(&m);
 	}
-	if (!ret)
-		*value = m.sp ? m.stack[m.sp - 1] : 0;
-	return ret;
+	if (ret)
+		return ret;
+	if (!m.sp)
+		return -ENODATA;
+	*value = pop(&m);
+	return 0;
 }

@@ -40,9 +40,10 @@ struct agent_env {
 };
 
 /*
- * Run code and lessen the budget. 0 and the top of the stack in *value (0 when it is empty); -EINVAL:
- * not a valid program (unknown or unsupported bytecode, stack under- or overflow, a jump out of it,
- * division by zero); -EFAULT: memory or a register that can't be read; -ELOOP: the budget is used up.
+ * Run code and lessen the budget. 0 and the top of the stack in *value; -ENODATA: all of it has run, and
+ * leaves no value, as commands do; -EINVAL: not a valid program (unknown or unsupported bytecode, stack
+ * under- or overflow, a jump out of it, division by zero); -EFAULT: memory or a register that can't be
+ * read; -ELOOP: the budget is used up.
  */
 int agent_run(const uint8_t *code, size_t len, const struct agent_env *env,
 	      struct agent_budget *budget, uint64_t *value);

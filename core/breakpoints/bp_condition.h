@@ -26,8 +26,9 @@ void bp_conditions_free(struct bp_conditions *c);
 
 /*
  * A vCPU has hit the breakpoint: is that to be reported? It is not while all conditions are false, nor
- * if there are commands, which are run instead. A condition that can't be evaluated counts as true:
- * better one stop too many. All programs of a hit have one budget (agent.h). c may be NULL.
+ * if there are commands, which are run instead. A condition that can't be evaluated, or has no value,
+ * counts as true: better one stop too many. All programs of a hit have one budget (agent.h). c may be
+ * NULL.
  */
 bool bp_conditions_hit(const struct bp_conditions *c, const struct agent_env *env);
 

@@ -71,7 +71,6 @@ Test(agent, values, .description = "each bytecode gives the value that the manua
 		{ "const16", CODE("\x23\x80\x01\x27"), 0x8001 },
 		{ "const32", CODE("\x24\x80\0\0\x01\x27"), 0x80000001 },
 		{ "const64", CODE("\x25\x01\x02\x03\x04\x05\x06\x07\x08\x27"), 0x0102030405060708 },
-		{ "empty stack", CODE("\x27"), 0 },
 		{ "add", CODE("\x22\x07\x22\x05\x02\x27"), 12 },
 		{ "sub", CODE("\x22\x07\x22\x05\x03\x27"), 2 },
 		{ "sub below zero", CODE("\x22\x05\x22\x07\x03\x27"), -2 },
@@ -145,6 +144,8 @@ Test(agent, errors, .description = "a program that is wrong is refused, whatever
 		{ "goto out of the code", CODE("\x21\0\x04\x27"), -EINVAL },
 		{ "stack overflow", CODE("\x22\x01\x21\0\0\x27"), -EINVAL },
 		{ "endless loop", CODE("\x21\0\0\x27"), -ELOOP },
+		{ "no value", CODE("\x27"), -ENODATA },
+		{ "no value left", CODE("\x22\x01\x29\x27"), -ENODATA },
 		{ "memory that is not there", CODE("\x22\0\x17\x27"), -EFAULT },
 		{ "memory that ends", CODE("\x23\x1f\xfc\x1a\x27"), -EFAULT },
 		{ "register that can't be read", CODE("\x26\0\x09\x27"), -EFAULT },
@@ -192,7 +193,7 @@ Test(agent, printf, .description = "printf formats arguments, strings from memor
 	struct world w;
 	uint64_t v;
 
-	cr_expect_eq(run(code, sizeof(code) - 1, &v, &w), 0);
+	cr_expect_eq(run(code, sizeof(code) - 1, &v, &w), -ENODATA, "it leaves no value");
 	cr_expect_str_eq(w.out, "n=002a -2 hi 100%\n");
 }
 
@@ -202,7 +203,7 @@ Test(agent, string_to_the_end, .description = "a string ends where memory does")
 	struct world w;
 	uint64_t v;
 
-	cr_expect_eq(run(CODE(code), &v, &w), 0);
+	cr_expect_eq(run(CODE(code), &v, &w), -ENODATA, "it leaves no value");
 	cr_expect_str_eq(w.out, "end!");
 }
 

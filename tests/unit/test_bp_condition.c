@@ -9,7 +9,7 @@
 #include "tests/unit/bp_vm.h"
 
 static const uint8_t yes[] = { 0x22, 1, 0x27 }, no[] = { 0x22, 0, 0x27 }, bad[] = { 0xff },
-		     loop[] = { 0x21, 0, 0 };
+		     empty[] = { 0x27 }, loop[] = { 0x21, 0, 0 };
 static const uint8_t print_x[] = { 0x22, 0, 0x22, 0, 0x34, 0, 0, 2, 'x', 0, 0x27 };
 
 #define CONDITION(c)                \
@@ -57,6 +57,7 @@ Test(bp_condition, reported,
 	cr_expect_not(HIT(CONDITION(no)));
 	cr_expect(HIT(CONDITION(no), CONDITION(yes), CONDITION(no)));
 	cr_expect(HIT(CONDITION(bad)));
+	cr_expect(HIT(CONDITION(empty)), "it has no value");
 	cr_expect(HIT(CONDITION(no), CONDITION(loop)), "no budget left");
 	cr_expect_not(HIT(CONDITION(yes), COMMAND(bad), COMMAND(print_x)));
 	cr_expect_eq(printed, 1, "a command that fails keeps none from running");
