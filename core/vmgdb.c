@@ -60,7 +60,7 @@ int vmgdb_create(struct vmgdb **out, const struct vmgdb_config *config)
 	struct vmgdb *v;
 	int ret;
 
-	if (config->kick_signal <= 0)
+	if (config->kick_signal < SIGRTMIN || config->kick_signal > SIGRTMAX)
 		return -EINVAL;
 	v = calloc(1, sizeof(*v));
 	if (!v)
