@@ -4,106 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-/* ---- limits ------------------------------------------------------------------------------ */
-
-/* How readily a connection makes room for another one; 0: not at all. */
-static int readiness(const struct connection *c)
-{
-	switch (c->state) {
-	case CONNECTION_SILENT: return 3;
-	case CONNECTION_LINGERING: return 2;
-	default: break;
-	}
-	return !connection_is_attached(c) && time_cached_ms(c->at->clock) - c->since >= SLOW_MS;
-}
-
-/* The readiest, of these the oldest; of one endpoint, or of all. The list begins with the newest. */
-static struct connection *readiest(const struct server *s, const struct server_endpoint *at)
-{
-	struct connection *c, *found = NULL;
-	int best = 1, ready;
-
-	for (c = s->connections; c; c = c->next) {
-		ready = at && c->at != at ? 0 : readiness(c);
-		if (ready >= best) {
-			best = ready;
-			found = c;
-		}
-	}
-	return found;
-}
-
-static bool drop(struct server *s, struct connection *c)
-{
-	struct connection **p = &s->connections;
-
-	if (!c)
-		return false;
-	while (*p != c)
-		p = &(*p)->next;
-	*p = c->next;
-	s->nconnections--;
-	c->at->connections--;
-	if (c->state != CONNECTION_LINGERING)
-		connection_refuse(c->stream);
-	connection_close(c);
-	return true;
-}
-
-bool admission_make_room(struct server *s)
-{
-	return drop(s, readiest(s, NULL));
-}
-
-/* One line for as long as it goes on. */
-static void log_crowd(struct server_endpoint *at)
-{
-	if (!at->crowded)
-		engine_log(at->engine, VMGDB_LOG_WARNING,
-			   "%s: too many connections: those that say nothing make room",
-			   at->ep->name);
-	at->crowded = true;
-}
-
-static bool has_room(struct server *s, struct server_endpoint *at)
-{
-	if (at->connections <= CONNECTIONS_ENDPOINT / 2)
-		at->crowded = false;
-	if (at->connections < CONNECTIONS_ENDPOINT && s->nconnections < CONNECTIONS_ALL)
-		return true;
-	log_crowd(at);
-	return drop(s, readiest(s, at->connections < CONNECTIONS_ENDPOINT ? NULL : at));
-}
-
-void admission_accept(struct server *s, struct server_endpoint *at, struct stream *stream)
-{
-	struct connection *c = NULL;
-
-	if (!has_room(s, at))
-		connection_refuse(stream);
-	else if (!(c = connection_new(at, stream)))
-		server_endpoint_warn(at, "out of memory");
-	if (!c) {
-		stream->ops->close(stream);
-		return;
-	}
-	c->next = s->connections;
-	s->connections = c;
-	s->nconnections++;
-	at->connections++;
-}
-
-/* ---- turns ------------------------------------------------------------------------------- */
-
-static struct connection *attached(const struct server *s)
-{
-	struct connection *c;
-
-	for (c = s->connections; c; c = c->next)
-		if (connection_is_attached(c))
-			return c;
-	return NULL;
-}
+/* ---- the first packet -------------------------------------------------------------------- */
 
 static int hex_digit(uint8_t c)
 {
@@ -139,6 +40,135 @@ static enum first_packet first_packet(const struct connection *c)
 	if (p == end)
 		return FIRST_PARTIAL;
 	return *p == '$' ? check_packet(p + 1, (size_t)(end - p - 1)) : FIRST_NONE;
+}
+
+/* ---- limits ------------------------------------------------------------------------------ */
+
+/* Whether c holds a place of this endpoint, or of any. One that only sees the end does not. */
+static bool counts(const struct connection *c, const struct server_endpoint *at)
+{
+	return c->state < CONNECTION_LINGERING && (!at || c->at == at);
+}
+
+static unsigned int count(const struct server *s, const struct server_endpoint *at)
+{
+	const struct connection *c;
+	unsigned int n = 0;
+
+	for (c = s->connections; c; c = c->next)
+		n += counts(c, at);
+	return n;
+}
+
+/*
+ * How readily a connection makes room for another one; 0: not at all. A peer that has sent acks, noise or
+ * part of a packet is no better than a silent one. Its first packet attaches a session, or ends it: an
+ * open one that is not attached has had none, unless it waits in buf.
+ */
+static int readiness(const struct connection *c)
+{
+	if (connection_is_attached(c))
+		return 0;
+	if (c->state == CONNECTION_SILENT ||
+	    (c->state == CONNECTION_OPEN && first_packet(c) != FIRST_WHOLE))
+		return 2;
+	return time_cached_ms(c->at->clock) - c->since >= SLOW_MS;
+}
+
+/* The readiest, of these the oldest; of one endpoint, or of all. The list begins with the newest. */
+static struct connection *readiest(const struct server *s, const struct server_endpoint *at)
+{
+	struct connection *c, *found = NULL;
+	int best = 1, ready;
+
+	for (c = s->connections; c; c = c->next) {
+		ready = counts(c, at) ? readiness(c) : 0;
+		if (ready >= best) {
+			best = ready;
+			found = c;
+		}
+	}
+	return found;
+}
+
+static void refuse(struct server *s, struct connection *c, const char *how)
+{
+	server_endpoint_warn(c->at, "%s: %s: too many connections", c->stream->peer, how);
+	connection_refuse(c);
+	s->again |= c->state == CONNECTION_GONE;
+}
+
+static bool make_room(struct server *s, const struct server_endpoint *at)
+{
+	struct connection *c = readiest(s, at);
+
+	if (c)
+		refuse(s, c, "closed to make room");
+	return c;
+}
+
+static bool has_room(struct server *s, const struct server_endpoint *at)
+{
+	bool full = count(s, at) >= CONNECTIONS_ENDPOINT;
+
+	if (!full && count(s, NULL) < CONNECTIONS_ALL)
+		return true;
+	return make_room(s, full ? at : NULL);
+}
+
+/* Close the one that lingers longest, if there are more than max. False: there are not. */
+static bool end_lingering(struct server *s, unsigned int max)
+{
+	struct connection *c, *oldest = NULL;
+	unsigned int n = 0;
+
+	for (c = s->connections; c; c = c->next) {
+		if (c->state != CONNECTION_LINGERING)
+			continue;
+		n++;
+		if (!oldest || c->deadline <= oldest->deadline)
+			oldest = c;
+	}
+	if (n <= max)
+		return false;
+	oldest->state = CONNECTION_GONE;
+	s->again = true;
+	return true;
+}
+
+void admission_make_room(struct server *s)
+{
+	if (!end_lingering(s, 0) && make_room(s, NULL))
+		end_lingering(s, 0);
+}
+
+void admission_accept(struct server *s, struct server_endpoint *at, struct stream *stream)
+{
+	struct connection *c = connection_new(at, stream);
+
+	if (!c) {
+		server_endpoint_warn(at, "out of memory");
+		stream->ops->close(stream);
+		return;
+	}
+	if (!has_room(s, at))
+		refuse(s, c, "refused");
+	c->next = s->connections;
+	s->connections = c;
+	while (end_lingering(s, LINGERING_MAX))
+		;
+}
+
+/* ---- turns ------------------------------------------------------------------------------- */
+
+static struct connection *attached(const struct server *s)
+{
+	struct connection *c;
+
+	for (c = s->connections; c; c = c->next)
+		if (connection_is_attached(c))
+			return c;
+	return NULL;
 }
 
 static bool may_take_over(const struct connection *c, const struct connection *other)

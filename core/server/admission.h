@@ -10,18 +10,21 @@
 enum {
 	CONNECTIONS_ENDPOINT = 16,
 	CONNECTIONS_ALL = 64,
-	SLOW_MS = 10000, /* after which a connection that is not attached makes room */
+	LINGERING_MAX = 16, /* besides: that only see the end */
+	SLOW_MS = 10000,    /* after which a connection that is not attached makes room */
 };
 
 /*
  * Make a connection of a stream that at has accepted. Where there are too many, the one makes room that
- * has been silent longest, or else one that is slow to attach; where there is none, the new one is
- * refused.
+ * has been there longest without a packet, or else one that is slow to attach; where there is none, the
+ * new one is refused. So while nobody is attached a debugger gets in, whatever other peers do, if it
+ * sends its first packet before CONNECTIONS_ENDPOINT more have come. Who is closed
+ * reads the reason, unless LINGERING_MAX more are closed before.
  */
 void admission_accept(struct server *s, struct server_endpoint *at, struct stream *stream);
 
-/* Close a connection that would make room. False: there is none. */
-bool admission_make_room(struct server *s);
+/* Descriptors are short: close a connection that only sees the end, or else one that would make room. */
+void admission_make_room(struct server *s);
 
 /*
  * Whether the bytes of c wait: another debugger is attached, and may be about to leave. Where c may take

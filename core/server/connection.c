@@ -318,13 +318,13 @@ void connection_displace(struct connection *c)
 	finish(c);
 }
 
-void connection_refuse(struct stream *stream)
+void connection_refuse(struct connection *c)
 {
 	/* the ack is for a debugger that waits for one before it looks at packets */
 	static const char text[] = "+$E.too many connections#5d";
 
-	if (stream->ops->write(stream, text, sizeof(text) - 1) > 0 && stream->ops->finish)
-		stream->ops->finish(stream);
+	c->replied |= c->stream->ops->write(c->stream, text, sizeof(text) - 1) > 0;
+	finish(c);
 }
 
 /*

@@ -68,8 +68,8 @@ bool connection_flush(struct connection *c);
  * breakpoints. */
 void connection_displace(struct connection *c);
 
-/* Write "too many connections" to a peer that is about to be closed, as far as the stream takes it. */
-void connection_refuse(struct stream *stream);
+/* Write "too many connections", as far as the stream takes it, and then the end. */
+void connection_refuse(struct connection *c);
 
 /* Close and free it. If its debugger is attached it has left without a word: on-disconnect= says what
  * becomes of the VM. */

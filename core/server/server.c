@@ -203,8 +203,6 @@ static void close_connections(struct server *s)
 			continue;
 		}
 		*p = c->next;
-		s->nconnections--;
-		c->at->connections--;
 		s->again |= connection_is_attached(c);
 		connection_close(c);
 	}
@@ -273,7 +271,7 @@ static int start_thread(struct server *s)
 
 int server_start(struct server *s)
 {
-	size_t room = 1 + s->nendpoints + CONNECTIONS_ALL;
+	size_t room = 1 + s->nendpoints + CONNECTIONS_ALL + LINGERING_MAX;
 	int ret;
 
 	s->pfds = calloc(room, sizeof(*s->pfds));

@@ -31,12 +31,11 @@ struct server {
 	struct server_endpoint *endpoints;
 	size_t nendpoints;
 	struct connection *connections; /* the newest first */
-	size_t nconnections;
-	struct pollfd *pfds; /* room for all that there may be */
+	struct pollfd *pfds;		/* room for all that there may be */
 	size_t npfds;
 	struct time_cache clock; /* of this round of the loop */
-	bool again;		 /* what a connection waited for has happened in this round */
-	bool poll_failed;	 /* poll() has failed, and the log says so */
+	bool again; /* what a connection waited for has happened in this round, or one is to be closed */
+	bool poll_failed; /* poll() has failed, and the log says so */
 };
 
 /* 0 or -errno of eventfd. */

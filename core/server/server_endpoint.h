@@ -16,8 +16,6 @@ struct server_endpoint {
 	struct engine *engine;
 	struct time_cache *clock; /* of the server's loop */
 	struct transcript transcript;
-	unsigned int connections;
-	bool crowded;	       /* there were too many connections, and the log says so */
 	int shortage;	       /* as ep->shortage: what the log says */
 	size_t slot;	       /* in the server's pfds, of this round; 0: none */
 	long long warned;      /* when the first of these warnings was logged */

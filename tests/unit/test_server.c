@@ -195,6 +195,14 @@ static void expect_end(int fd)
 	cr_expect_eq(n, 0, "%s", strerror(errno));
 }
 
+/* Until the peer has shut its writing side, or hung up. */
+static void await_end(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	cr_assert_eq(poll(&p, 1, 5000), 1, "it does not hang up");
+}
+
 Test(server, all_of_a_new_client,
      .description = "all that one says at once which comes while the VM runs is answered")
 {
@@ -304,7 +312,8 @@ static void serve_among_silent(const char *spec)
 	b.fd = dial(&b);
 	join(b.fd);
 	ask(b.fd, "$qC#b4", "$QC1#c5");
-	cr_expect_eq(log_count("too many connections"), 1, "%s", logged);
+	cr_expect_gt(log_count("closed to make room: too many connections"), 0, "%s", logged);
+	cr_expect_leq(log_count("too many connections"), 20, "%s", logged);
 	end_process(pid);
 	end(&b);
 }
@@ -346,19 +355,26 @@ Test(server, few_descriptors, .timeout = 60,
 	end(&b);
 }
 
-Test(server, silent_is_told, .timeout = 60,
-     .description = "the peer that said nothing longest makes room, and gets the reason")
+/* One that has to make room, or is refused: it reads the reason and the end, whatever it goes on to send. */
+static void expect_refusal(int fd)
+{
+	await_end(fd);
+	say_to(fd, "+$vMustReplyEmpty#3a");
+	cr_expect_str_eq(read_until(fd, "#5d"), "+$E.too many connections#5d");
+	expect_end(fd);
+}
+
+static void expect_oldest_refused(const char *spec)
 {
 	int fds[17], i;
 	struct bench b;
 
 	boot(&b);
-	add(&b, open_endpoint(VMGDB_STUB, "tcp:0"));
+	add(&b, open_endpoint(VMGDB_STUB, "%s", spec));
 	start(&b);
 	for (i = 0; i < 17; i++)
 		fds[i] = dial(&b);
-	cr_expect_str_eq(read_until(fds[0], "#5d"), "+$E.too many connections#5d");
-	expect_end(fds[0]);
+	expect_refusal(fds[0]);
 	for (i = 1; i < 17; i++)
 		cr_expect_eq(recv(fds[i], &(char){ 0 }, 1, MSG_DONTWAIT), -1, "peer %d", i);
 	join(fds[1]);
@@ -367,29 +383,43 @@ Test(server, silent_is_told, .timeout = 60,
 	end(&b);
 }
 
-Test(server, refusal, .timeout = 60,
-     .description = "where nobody makes room a new connection is refused, and gets the reason")
+Test(server, silent_is_told, .timeout = 60,
+     .description = "the peer that said nothing longest makes room, and gets the reason")
 {
-	int fds[17], i;
+	char spec[64];
+
+	expect_oldest_refused("tcp:0");
+	snprintf(spec, sizeof(spec), "unix:%s/s", temp_dir());
+	expect_oldest_refused(spec);
+	remove_temp_dir();
+}
+
+Test(server, no_packet, .timeout = 60,
+     .description =
+	     "peers without a packet, renewed all the time, make room for a debugger at once")
+{
+	static const char *const noise[] = { "+", "$", "+$?#00", "\003", "-+$qSupp" };
+	int fds[20], fd, i, k;
 	struct bench b;
 
 	boot(&b);
 	add(&b, open_endpoint(VMGDB_STUB, "tcp:0"));
 	start(&b);
-	fds[0] = dial(&b);
-	join(fds[0]);
-	for (i = 1; i < 16; i++) {
-		fds[i] = dial(&b);
-		say_to(fds[i], "$");
-		ask(fds[0], "$qC#b4",
-		    "$QC1#c5"); /* by then it was accepted, and by the next one read */
-		ask(fds[0], "$qC#b4", "$QC1#c5");
+	for (i = 0; i < 20; i++)
+		fds[i] = -1;
+	for (k = 0; k < 5; k++) {
+		for (i = 0; i < 20; i++) {
+			close(fds[i]);
+			fds[i] = dial(&b);
+			say_to(fds[i], noise[k]);
+		}
+		fd = dial(&b);
+		join(fd);
+		ask(fd, "$D#44", "$OK#9a");
+		await_end(fd);
+		close(fd);
 	}
-	fds[16] = dial(&b);
-	cr_expect_str_eq(read_until(fds[16], "#5d"), "+$E.too many connections#5d");
-	expect_end(fds[16]);
-	ask(fds[0], "$qC#b4", "$QC1#c5");
-	for (i = 0; i < 17; i++)
+	for (i = 0; i < 20; i++)
 		close(fds[i]);
 	end(&b);
 }
@@ -428,6 +458,20 @@ Test(server, all_endpoints, .timeout = 60,
 	end(&b);
 }
 
+/* How many there are, besides those that only see the end. */
+static unsigned int open_connections(const struct bench *b, unsigned int *lingering)
+{
+	const struct connection *c;
+	unsigned int n = 0;
+
+	*lingering = 0;
+	for (c = b->server.connections; c; c = c->next) {
+		n += c->state < CONNECTION_LINGERING;
+		*lingering += c->state == CONNECTION_LINGERING;
+	}
+	return n;
+}
+
 /* A connection of which the server has read this, at a time of the test's. */
 static int connect_at(struct bench *b, long long now, const char *text)
 {
@@ -450,23 +494,50 @@ static int connect_at(struct bench *b, long long now, const char *text)
 }
 
 Test(server, slow_peers,
-     .description = "a peer that has not attached in 10 s makes room, but not earlier")
+     .description =
+	     "a peer with a packet that has not attached in 10 s makes room, but not earlier")
 {
+	unsigned int lingering;
 	int fds[18], i;
 	struct bench b;
 
 	boot(&b);
 	add(&b, open_endpoint(VMGDB_STUB, "tcp:0"));
 	for (i = 0; i < 16; i++)
-		fds[i] = connect_at(&b, 1000 + i, "$");
+		fds[i] = connect_at(&b, 1000 + i, "+$?#3f");
 	fds[16] = connect_at(&b, 10999, NULL);
-	cr_expect_str_eq(read_until(fds[16], "#5d"), "+$E.too many connections#5d");
+	expect_refusal(fds[16]);
+	cr_expect_eq(log_count("refused: too many connections"), 1, "%s", logged);
 	cr_expect_eq(recv(fds[0], &(char){ 0 }, 1, MSG_DONTWAIT), -1);
 	fds[17] = connect_at(&b, 11000, NULL);
-	cr_expect_str_eq(read_until(fds[0], "#5d"), "+$E.too many connections#5d");
+	expect_refusal(fds[0]);
 	cr_expect_eq(recv(fds[17], &(char){ 0 }, 1, MSG_DONTWAIT), -1);
-	cr_expect_eq(b.server.nconnections, 16);
+	cr_expect_eq(open_connections(&b, &lingering), 16);
+	cr_expect_eq(lingering, 2);
 	for (i = 0; i < 18; i++)
+		close(fds[i]);
+	end(&b);
+}
+
+Test(server, refusals_are_bounded,
+     .description = "peers that are refused and do not leave hold no place, and are not many")
+{
+	unsigned int lingering;
+	int fds[100], i;
+	struct bench b;
+
+	boot(&b);
+	add(&b, open_endpoint(VMGDB_STUB, "tcp:0"));
+	for (i = 0; i < 100; i++)
+		fds[i] = connect_at(&b, 1000 + i, i % 2 ? "+" : NULL);
+	cr_expect_eq(open_connections(&b, &lingering), 16);
+	cr_expect_eq(lingering, LINGERING_MAX);
+	for (i = 99; i >= 84; i--)
+		cr_expect_eq(recv(fds[i], &(char){ 0 }, 1, MSG_DONTWAIT), -1, "peer %d", i);
+	for (; i >= 84 - LINGERING_MAX; i--)
+		expect_refusal(fds[i]);
+	cr_expect_leq(log_count("too many connections"), 20);
+	for (i = 0; i < 100; i++)
 		close(fds[i]);
 	end(&b);
 }
@@ -515,14 +586,6 @@ Test(server, web_page,
 	cr_expect_eq(b.stopped, 0);
 	cr_expect_eq(memcmp(before + 0x800, b.vm.mem + 0x800, 4), 0);
 	end(&b);
-}
-
-/* Until the peer has shut its writing side, or hung up. */
-static void await_end(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
-
-	cr_assert_eq(poll(&p, 1, 5000), 1, "it does not hang up");
 }
 
 static void second_debugger(const char *spec)
