@@ -67,7 +67,7 @@ static unsigned int count(const struct server *s, const struct server_endpoint *
  */
 static int readiness(const struct connection *c)
 {
-	if (connection_is_attached(c))
+	if (c->at->ep->once || connection_is_attached(c))
 		return 0;
 	if (c->state == CONNECTION_SILENT ||
 	    (c->state == CONNECTION_OPEN && first_packet(c) != FIRST_WHOLE))
@@ -111,7 +111,7 @@ static bool has_room(struct server *s, const struct server_endpoint *at)
 {
 	bool full = count(s, at) >= CONNECTIONS_ENDPOINT;
 
-	if (!full && count(s, NULL) < CONNECTIONS_ALL)
+	if (at->ep->once || (!full && count(s, NULL) < CONNECTIONS_ALL))
 		return true;
 	return make_room(s, full ? at : NULL);
 }
@@ -161,7 +161,7 @@ void admission_accept(struct server *s, struct server_endpoint *at, struct strea
 
 /* ---- turns ------------------------------------------------------------------------------- */
 
-static struct connection *attached(const struct server *s)
+struct connection *admission_attached(const struct server *s)
 {
 	struct connection *c;
 
@@ -200,7 +200,7 @@ bool admission_waits(struct server *s, struct connection *c)
 
 	if (c->state != CONNECTION_OPEN || !c->in || connection_is_attached(c))
 		return false;
-	other = attached(s);
+	other = admission_attached(s);
 	if (!other)
 		return false;
 	if (time_cached_ms(c->at->clock) < c->deadline)

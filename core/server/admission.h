@@ -18,13 +18,17 @@ enum {
  * Make a connection of a stream that at has accepted. Where there are too many, the one makes room that
  * has been there longest without a packet, or else one that is slow to attach; where there is none, the
  * new one is refused. So while nobody is attached a debugger gets in, whatever other peers do, if it
- * sends its first packet before CONNECTIONS_ENDPOINT more have come. Who is closed
- * reads the reason, unless LINGERING_MAX more are closed before.
+ * sends its first packet before CONNECTIONS_ENDPOINT more have come. The only peer of an endpoint
+ * neither makes room nor is refused. Who is closed reads the reason, unless LINGERING_MAX more are
+ * closed before.
  */
 void admission_accept(struct server *s, struct server_endpoint *at, struct stream *stream);
 
 /* Descriptors are short: close a connection that only sees the end, or else one that would make room. */
 void admission_make_room(struct server *s);
+
+/* The connection whose debugger is attached, or NULL. */
+struct connection *admission_attached(const struct server *s);
 
 /*
  * Whether the bytes of c wait: another debugger is attached, and may be about to leave. Where c may take

@@ -95,6 +95,7 @@ static void look_at_session(struct connection *c)
 {
 	enum session_end end = session_state(c->session);
 
+	c->parted = end == SESSION_DETACHED || end == SESSION_KILLED;
 	if (c->attached != connection_is_attached(c)) {
 		c->attached = !c->attached;
 		log_info(c, c->attached ? "the debugger is attached" : "the debugger has detached");
@@ -315,6 +316,7 @@ void connection_displace(struct connection *c)
 	session_console(c->session, text, sizeof(text) - 1);
 	connection_flush(c);
 	t->ops->detach(t, DETACH_STAY);
+	c->parted = true;
 	finish(c);
 }
 
@@ -345,10 +347,25 @@ static void leave(const struct connection *c)
 	t->ops->detach(t, how);
 }
 
-void connection_close(struct connection *c)
+/* No debugger has attached here, and none can come any more. A VM that runs is left as it is. */
+static void leave_unused(const struct connection *c)
+{
+	enum disconnect_policy policy = c->at->ep->policy.on_disconnect;
+	struct target *t = engine_target(c->at->engine);
+
+	log_info(c, "the peer has left, and no other can come");
+	if (policy == DISCONNECT_STAY || (policy == DISCONNECT_KILL && !t->ops->kill(t)))
+		return;
+	if (engine_is_held(c->at->engine))
+		t->ops->detach(t, DETACH_RUN);
+}
+
+void connection_close(struct connection *c, bool alone)
 {
 	if (connection_is_attached(c))
 		leave(c);
+	else if (c->at->ep->once && alone && !c->parted)
+		leave_unused(c);
 	connection_free(c);
 }
 

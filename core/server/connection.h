@@ -39,7 +39,8 @@ struct connection {
 	bool waits;	    /* what is in buf waits until the attached debugger has left */
 	bool blocked;	    /* the session does not take what is in buf for now */
 	bool attached; /* the session's debugger was attached when the connection was served last */
-	bool replied;  /* something was written: the peer is to read that before the end */
+	bool parted; /* the debugger has said what becomes of the VM, or another has taken it over */
+	bool replied; /* something was written: the peer is to read that before the end */
 
 	struct session *session; /* NULL before and after OPEN and CLOSING */
 	uint8_t *buf;
@@ -71,9 +72,12 @@ void connection_displace(struct connection *c);
 /* Write "too many connections", as far as the stream takes it, and then the end. */
 void connection_refuse(struct connection *c);
 
-/* Close and free it. If its debugger is attached it has left without a word: on-disconnect= says what
- * becomes of the VM. */
-void connection_close(struct connection *c);
+/*
+ * Close and free it. If its debugger is attached it has left without a word: on-disconnect= says what
+ * becomes of the VM; and also if nobody else can come here and no debugger has (vmgdb_endpoint.once),
+ * unless the VM is another debugger's. alone: there is none.
+ */
+void connection_close(struct connection *c, bool alone);
 
 /* Close and free it; the VM stays as it is. */
 void connection_free(struct connection *c);

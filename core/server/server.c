@@ -204,7 +204,7 @@ static void close_connections(struct server *s)
 		}
 		*p = c->next;
 		s->again |= connection_is_attached(c);
-		connection_close(c);
+		connection_close(c, !admission_attached(s));
 	}
 }
 

@@ -192,6 +192,20 @@ def stdio_stands_for_vm(t):
 
 
 @case("local")
+def stdio_without_debugger(t):
+    """stdio that ends before a packet has come ends the VM, or lets it run, as on-disconnect says"""
+    for options in ("", ",wait"):
+        process = Process([RUN, "--guest", "demo", "--gdb", f"stdio{options}"], t.new_folder(),
+                          stdin=subprocess.DEVNULL)
+        t.defer(process.kill)
+        equal(process.wait(), 128 + signal.SIGKILL, f"exit status with stdio{options}")
+    process = Process([RUN, "--guest", "demo", "--gdb", "stdio,wait,on-disconnect=resume"],
+                      t.new_folder(), stdin=subprocess.DEVNULL)
+    t.defer(process.kill)
+    process.wait_for("^demo: ")
+
+
+@case("local")
 def messages(t):
     """stderr says that the VM is held, who came, left and was refused; --verbose when vCPUs stop"""
     vm = t.vm(links=["unix"], wait=True, arguments=["--verbose"])

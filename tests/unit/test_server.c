@@ -30,7 +30,7 @@ struct bench {
 	struct server server;
 	struct vmgdb_endpoint *ep;
 	int fd; /* the debugger's end */
-	atomic_uint stopped;
+	atomic_uint stopped, killed;
 };
 
 static void notify(void *opaque)
@@ -78,6 +78,11 @@ static void on_stopped(void *opaque)
 	((struct bench *)opaque)->stopped++;
 }
 
+static void on_kill(void *opaque)
+{
+	((struct bench *)opaque)->killed++;
+}
+
 /* ---- a VM and its debuggers -------------------------------------------------------------- */
 
 /* A VM that runs, and a server without endpoints. */
@@ -88,8 +93,9 @@ static void boot(struct bench *b)
 	CODE(&b->vm, loop_of(0), I(OUT, 0, 0, 0), JMP(-2));
 	b->vm.engine.config.log = on_log;
 	b->vm.engine.config.stopped = on_stopped;
+	b->vm.engine.config.kill = on_kill;
 	b->vm.engine.config.opaque = b;
-	b->stopped = 0;
+	b->stopped = b->killed = 0;
 	logged[0] = '\0';
 	cr_assert_eq(server_init(&b->server, &b->vm.engine), 0);
 	b->vm.engine.notify = notify;
@@ -819,6 +825,155 @@ Test(server, stay, .timeout = 60,
 	b.fd = -1;
 	softvm_until(saw_stop, &b);
 	cr_expect(softvm_stands(&b.vm));
+	end(&b);
+}
+
+/* ---- an endpoint that is used once ------------------------------------------------------- */
+
+/* A server whose one endpoint is a connected socket; b->fd is its peer. */
+static void boot_once(struct bench *b, const char *options)
+{
+	int sv[2];
+
+	boot(b);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	add(b, open_endpoint(VMGDB_STUB, "fd:%d%s", sv[1], options));
+	b->fd = sv[0];
+}
+
+/* The peer says this and leaves; the server has seen that. */
+static void leave_once(struct bench *b, const char *text)
+{
+	say(b, text);
+	shutdown(b->fd, SHUT_WR);
+	debugger_reads(b, "\n"); /* all, up to the end */
+	close(b->fd);
+	b->fd = -1;
+}
+
+static bool was_killed(void *opaque)
+{
+	return ((struct bench *)opaque)->killed;
+}
+
+static const char *const no_packets[] = { "", "+", "$", "GET / HTTP/1.1\r\n\r\n" };
+enum { NO_PACKETS = 4 };
+
+Test(server, once_kill, .timeout = 60,
+     .description = "the only peer goes without a packet: with on-disconnect=kill the VM is ended")
+{
+	struct bench b;
+	int i;
+
+	for (i = 0; i < 2 * NO_PACKETS; i++) {
+		boot_once(&b, ",on-disconnect=kill");
+		b.vm.engine.vm_held = i % 2;
+		start(&b);
+		leave_once(&b, no_packets[i / 2]);
+		softvm_until(was_killed, &b);
+		end(&b);
+		cr_expect_eq(b.killed, 1);
+	}
+}
+
+Test(server, once_resume, .timeout = 60,
+     .description = "the only peer goes without a packet: a VM that waits for it runs by default")
+{
+	struct bench b;
+	int i;
+
+	for (i = 0; i < NO_PACKETS; i++) {
+		boot_once(&b, "");
+		b.vm.engine.vm_held = true;
+		start(&b);
+		leave_once(&b, no_packets[i]);
+		softvm_run_on(&b.vm, 0, 10);
+		end(&b);
+		cr_expect_eq(b.killed, 0);
+	}
+}
+
+Test(server, once_stay, .timeout = 60,
+     .description =
+	     "the only peer goes without a packet: with on-disconnect=stay the VM is as it was")
+{
+	struct bench b;
+	int i;
+
+	for (i = 0; i < 2 * NO_PACKETS; i++) {
+		boot_once(&b, ",on-disconnect=stay");
+		b.vm.engine.vm_held = i % 2;
+		start(&b);
+		leave_once(&b, no_packets[i / 2]);
+		if (i % 2)
+			cr_expect(softvm_stands(&b.vm));
+		else
+			softvm_run_on(&b.vm, 0, 10);
+		end(&b);
+	}
+}
+
+Test(server, once_detached, .timeout = 60,
+     .description = "a debugger that has detached has said what becomes of the VM: it is not ended")
+{
+	struct bench b;
+
+	boot_once(&b, ",on-disconnect=kill");
+	start(&b);
+	join(b.fd);
+	say(&b, "$D#44");
+	close(b.fd); /* the reply may meet a closed socket */
+	b.fd = -1;
+	softvm_run_on(&b.vm, 0, 10);
+	end(&b);
+	cr_expect_eq(b.killed, 0);
+}
+
+Test(server, once_beside_a_debugger, .timeout = 60,
+     .description =
+	     "the only peer goes without a packet: a VM that another debugger holds is its own")
+{
+	struct bench b;
+	int fd;
+
+	boot_once(&b, ",on-disconnect=kill");
+	fd = b.fd;
+	add(&b, open_endpoint(VMGDB_STUB, "tcp:0"));
+	start(&b);
+	b.fd = dial(&b);
+	join(b.fd);
+	ask(fd, "$qC#b4", "another debugger holds the VM");
+	close(fd);
+	ask(b.fd, "$qC#b4", "$QC1#c5");
+	ask(b.fd, "$qC#b4", "$QC1#c5");
+	cr_expect(softvm_stands(&b.vm));
+	end(&b);
+	cr_expect_eq(b.killed, 0);
+}
+
+Test(server, once_keeps_its_place,
+     .description = "the only peer that an endpoint can have makes no room, and is not refused")
+{
+	unsigned int lingering;
+	int fds[64], i;
+	struct bench b;
+
+	boot_once(&b, "");
+	for (i = 0; i < 4; i++)
+		add(&b, open_endpoint(VMGDB_STUB, "tcp:0"));
+	b.server.clock.now = 1000;
+	admission_accept(&b.server, &b.server.endpoints[0], accept_one(b.server.endpoints[0].ep));
+	admission_make_room(&b.server);
+	for (i = 0; i < 64; i++) {
+		b.ep = b.server.endpoints[1 + i / 16].ep;
+		fds[i] = dial(&b);
+		admission_accept(&b.server, &b.server.endpoints[1 + i / 16], accept_one(b.ep));
+	}
+	cr_expect_eq(open_connections(&b, &lingering), 64);
+	cr_expect_eq(recv(b.fd, &(char){ 0 }, 1, MSG_DONTWAIT), -1);
+	expect_refusal(fds[0]);
+	for (i = 0; i < 64; i++)
+		close(fds[i]);
 	end(&b);
 }
 
