@@ -55,12 +55,18 @@ static int init(struct vmgdb *v, const struct vmgdb_config *config)
 	return ret;
 }
 
+/* A signal that means nothing else to the process or the system. */
+static bool may_kick(int sig)
+{
+	return sig == SIGUSR1 || sig == SIGUSR2 || (sig >= SIGRTMIN && sig <= SIGRTMAX);
+}
+
 int vmgdb_create(struct vmgdb **out, const struct vmgdb_config *config)
 {
 	struct vmgdb *v;
 	int ret;
 
-	if (config->kick_signal < SIGRTMIN || config->kick_signal > SIGRTMAX)
+	if (!may_kick(config->kick_signal))
 		return -EINVAL;
 	v = calloc(1, sizeof(*v));
 	if (!v)

@@ -132,16 +132,20 @@ static void end(struct machine *m)
 	free(m->mem);
 }
 
-Test(vms, kick_signal, .description = "a signal that is not a real-time one kicks no vCPU")
+Test(vms, kick_signal, .description = "a signal that means something else kicks no vCPU")
 {
 	const int wrong[] = { -1,      0,	SIGSEGV, SIGBUS,  SIGFPE,	SIGILL,
 			      SIGTRAP, SIGKILL, SIGSTOP, SIGCONT, SIGRTMIN - 1, SIGRTMAX + 1 };
-	struct vmgdb_config config = { .kick_signal = SIGRTMAX };
+	const int right[] = { SIGUSR1, SIGUSR2, SIGRTMIN, SIGRTMAX };
+	struct vmgdb_config config = { 0 };
 	struct vmgdb *stub;
 	size_t i;
 
-	cr_assert_eq(vmgdb_create(&stub, &config), 0);
-	vmgdb_destroy(stub);
+	for (i = 0; i < sizeof(right) / sizeof(*right); i++) {
+		config.kick_signal = right[i];
+		cr_assert_eq(vmgdb_create(&stub, &config), 0);
+		vmgdb_destroy(stub);
+	}
 	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		config.kick_signal = wrong[i];
 		cr_expect_eq(vmgdb_create(&stub, &config), -EINVAL, "signal %d", wrong[i]);

@@ -51,8 +51,8 @@ enum vmgdb_log_level { VMGDB_LOG_ERROR, VMGDB_LOG_WARNING, VMGDB_LOG_INFO, VMGDB
 struct vmgdb_config {
 	void *opaque; /* handed to every callback */
 
-	/* A real-time signal (SIGRTMIN to SIGRTMAX) that nobody else uses. A handler that does nothing
-	 * is installed, unless the VMM has one of its own for it, and stays after the last
+	/* SIGRTMIN to SIGRTMAX, SIGUSR1 or SIGUSR2, which nobody else uses. A handler that does
+	 * nothing is installed, unless the VMM has one of its own for it, and stays after the last
 	 * vmgdb_destroy(): a kick may still be on its way. */
 	int kick_signal;
 
@@ -70,7 +70,7 @@ struct vmgdb_config {
 };
 
 /*
- * Make a stub. The config is copied. Returns 0; -EINVAL (the kick signal is no real-time one); -ENOMEM;
+ * Make a stub. The config is copied. Returns 0; -EINVAL (the kick signal is another one); -ENOMEM;
  * or the errno of the descriptor or signal call that failed. On success *out must be given to vmgdb_destroy().
  */
 int vmgdb_create(struct vmgdb **out, const struct vmgdb_config *config);
