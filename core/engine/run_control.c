@@ -168,7 +168,7 @@ static void wake_those_that_run(struct engine *e)
 	for_each_vcpu(e, v) if (action_runs(&v->action)) vcpu_wake(v);
 }
 
-/* 0; -ESHUTDOWN: the VM has ended in the meantime. */
+/* 0; -ESHUTDOWN: the VM has ended in the meantime. Who is woken wants the lock: it is free by then. */
 static int let_run(struct engine *e)
 {
 	bool stop_at_once = has_pending(e);
@@ -178,17 +178,18 @@ static int let_run(struct engine *e)
 	e->hold_taken = false;
 	if (engine_state(e) == ENGINE_ENDED) {
 		ret = -ESHUTDOWN;
-		wake_all(e);
 	} else {
 		e->vm_held = false;
 		atomic_store(&e->exclusive, NULL);
 		atomic_store(&e->state, ENGINE_RUNNING);
 		if (stop_at_once)
 			request_stop(e, NULL);
-		else
-			wake_those_that_run(e);
 	}
 	pthread_mutex_unlock(&e->lock);
+	if (ret)
+		wake_all(e);
+	else if (!stop_at_once)
+		wake_those_that_run(e);
 	return ret;
 }
 

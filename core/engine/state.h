@@ -184,7 +184,7 @@ void vcpu_set_unparked(struct vmgdb_vcpu *v);
 /* Are all vCPUs parked, or all but this one? */
 bool others_parked(const struct engine *e, const struct vmgdb_vcpu *but);
 
-/* Let a parked vCPU look again whether it may go; all of them. */
+/* Let a parked vCPU look again whether it may go; all of them. Also without the lock. */
 void vcpu_wake(struct vmgdb_vcpu *v);
 void wake_all(struct engine *e);
 

@@ -70,8 +70,8 @@ void release_exclusive(struct vmgdb_vcpu *v)
 		return;
 	pthread_mutex_lock(&e->lock);
 	atomic_store(&e->exclusive, NULL);
-	wake_all(e);
 	pthread_mutex_unlock(&e->lock);
+	wake_all(e);
 }
 
 /* ---- stopping ---------------------------------------------------------------------------- */
