@@ -338,14 +338,28 @@ static void accept_peers(struct bridge *b, struct pollfd *p)
 	}
 }
 
+/* poll() takes no more slots than the limit of descriptors, of which most slots need none. */
+static void poll_failed(struct bridge *b, int err)
+{
+	if (err == EINTR)
+		return;
+	if (err == EINVAL)
+		message("too few descriptors: 'ulimit -n' must be %d or more", SLOTS);
+	else
+		message("poll: %s", strerrordesc_np(err));
+	done(b, EXIT_LOCAL);
+}
+
 static void run_once(struct bridge *b)
 {
 	struct pollfd p[SLOTS];
 	int timeout;
 
 	prepare(b, p, &timeout);
-	if (poll(p, SLOTS, timeout) < 0)
+	if (poll(p, SLOTS, timeout) < 0) {
+		poll_failed(b, errno);
 		return;
+	}
 	if (p[SIGNALS].revents)
 		take_signals(b);
 	refusal_serve(&b->refusals, p + REFUSED);
@@ -402,16 +416,21 @@ static void run(struct bridge *b)
 int bridge_run(const struct bridge_config *config)
 {
 	struct bridge *b = calloc(1, sizeof(*b));
-	int result;
+	int ret, result;
 
-	if (!b)
+	if (!b) {
+		message("%s", strerrordesc_np(ENOMEM));
 		return EXIT_LOCAL;
+	}
 	b->c = config;
 	b->gdb = (struct peer){ .spec = config->debugger, .role = VMGDB_STUB };
 	b->vm = (struct peer){ .spec = config->vm, .role = config->vm_role };
 	b->result = EXIT_LOCAL;
-	if (signals_open(&b->signals) == 0)
+	ret = signals_open(&b->signals);
+	if (ret == 0)
 		run(b);
+	else
+		message("signals: %s", strerrordesc_np(-ret));
 	if (b->child)
 		kill(b->child, SIGTERM);
 	result = b->result;

@@ -8,7 +8,7 @@ enum {
 	EXIT_USAGE = 1,	      /* the command line is wrong */
 	EXIT_UNREACHABLE = 2, /* the VM can't be reached, or has closed the connection */
 	EXIT_REFUSED = 3,     /* the VM's side has refused */
-	EXIT_LOCAL = 4,	      /* a socket or pty to wait at, or memory, can't be had on this side */
+	EXIT_LOCAL = 4,	      /* a socket or pty to wait at, a descriptor or memory can't be had */
 	EXIT_BY_SIGNAL =
 		128, /* plus the number of the signal that ended the wait, or the debugger */
 };

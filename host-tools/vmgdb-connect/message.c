@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FIRST_PACKET_MS = 500, REST_MS = 100 };
+#include "core/lib/time.h"
+
+enum { FIRST_PACKET_MS = 500, REST_MS = 100, ALL_MS = 1000 };
 
 /* Paths may have any character but those that a terminal obeys. */
 static void drop_controls(char *text)
@@ -44,9 +46,10 @@ void message_clean(char *text)
 void message_await_reader(void)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+	long long end = time_ms() + ALL_MS;
 	int timeout = FIRST_PACKET_MS;
 	char buf[4096];
 
-	while (poll(&p, 1, timeout) > 0 && read(p.fd, buf, sizeof(buf)) > 0)
+	while (time_ms() < end && poll(&p, 1, timeout) > 0 && read(p.fd, buf, sizeof(buf)) > 0)
 		timeout = REST_MS;
 }

@@ -210,8 +210,8 @@ void options_help(void)
 	     "that is a terminal, a pty is made for it, and its name is printed.\n\n"
 	     "Exit status: 0 the debugger has left; 1 the command line is wrong; 2 the VM can't be\n"
 	     "reached, or has closed the connection; 3 it refused; 4 the socket or pty to wait at can't\n"
-	     "be made. With '-- DEBUGGER' the debugger's own once it was started, or 128 + N when\n"
-	     "signal N ended the wait or the debugger.");
+	     "be made, or descriptors or memory run short. With '-- DEBUGGER' the debugger's own once it\n"
+	     "was started, or 128 + N when signal N ended the wait or the debugger.");
 }
 
 void options_version(void)

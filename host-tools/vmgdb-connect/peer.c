@@ -23,6 +23,7 @@ int peer_open(struct peer *p)
 	if (ret)
 		message("%s", err);
 	p->due = time_ms();
+	p->shortage = 0;
 	return ret;
 }
 
@@ -43,11 +44,21 @@ static void set_due(struct peer *p)
 	p->due = p->ep->retry_ms ? time_ms() + p->ep->retry_ms : LLONG_MAX;
 }
 
+/* Whoever connects now has to wait, and sees no reason. */
+static void report_shortage(struct peer *p)
+{
+	if (p->ep->shortage && !p->shortage)
+		message("%s: can't accept for now: %s", p->ep->name,
+			strerrordesc_np(-p->ep->shortage));
+	p->shortage = p->ep->shortage;
+}
+
 int peer_accept_another(struct peer *p, struct stream **out)
 {
 	int ret = p->ep->ops->accept(p->ep, out);
 
 	set_due(p);
+	report_shortage(p);
 	return ret;
 }
 
@@ -80,6 +91,8 @@ int peer_exit_status(const struct peer *p, int err)
 
 	if (!opened && err == -EINVAL)
 		return EXIT_USAGE;
+	if (err == -EMFILE || err == -ENFILE || err == -ENOMEM)
+		return EXIT_LOCAL;
 	if (p->role == VMGDB_STUB || (p->role == VMGDB_ACCEPT && !opened))
 		return EXIT_LOCAL;
 	return opened && err == -EACCES ? EXIT_REFUSED : EXIT_UNREACHABLE;

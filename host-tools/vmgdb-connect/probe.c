@@ -408,7 +408,11 @@ static int reach(struct probe *p, bool again)
 		int ret, timeout = time_left_ms(time_ms(), end);
 		struct pollfd pfd = peer_wait(&p->vm, &timeout);
 
-		poll(&pfd, 1, timeout);
+		if (poll(&pfd, 1, timeout) < 0 && errno != EINTR) {
+			ret = -errno;
+			message("poll: %s", strerrordesc_np(-ret));
+			return ret;
+		}
 		ret = peer_ready(&p->vm, pfd.revents) ? peer_accept(&p->vm) : -EAGAIN;
 		if (ret == 0)
 			return 0;
