@@ -4,6 +4,10 @@
  * ways; one of the two leaves; what was read from it by then is delivered to the other; both
  * connections are closed.
  *
+ * A debugger that sends nothing more may still read (`printf PACKET | vmgdb-connect VM`). The VM's side sees
+ * that end, where its transport can show it, and what it sends is delivered until it ends too, or until
+ * nothing has moved for a second: a serial line never ends.
+ *
  * A stub closes the connection first when the debugger detaches or kills the VM. So when the VM's side
  * has left, the debugger gets a second to read the reply and leave by itself; only a debugger that is still
  * connected then has lost its VM.
@@ -198,6 +202,7 @@ static void accept_vm(struct bridge *b)
 	}
 	report_vm(b);
 	b->failure_reported = false;
+	b->deadline = 0;
 	if (debugger_pending(b))
 		start_debugger(b);
 }
@@ -253,21 +258,36 @@ static void end_session(struct bridge *b, bool vm_left)
 	reset(b);
 }
 
+/* The debugger has sent all, and the VM's side may still reply. */
+static bool reply_expected(const struct bridge *b)
+{
+	if (!b->gdb.stream || !b->gdb.read_over || peer_has_left(&b->gdb))
+		return false;
+	return b->vm.stream ? !peer_is_over(&b->vm) : relay_waiting(&b->up) > 0;
+}
+
 /* While the debugger is connected, it may still read. */
 static bool all_delivered(const struct bridge *b)
 {
-	if (b->gdb.stream && !peer_is_over(&b->gdb))
+	if ((b->gdb.stream && !peer_is_over(&b->gdb)) || reply_expected(b))
 		return false;
 	return delivered(&b->up, &b->vm) && delivered(&b->down, &b->gdb);
 }
 
-static void end_if_over(struct bridge *b)
+/* A debugger that keeps nobody out may wait for the VM as long as that takes. */
+static bool waits_for_vm(const struct bridge *b)
+{
+	return !b->c->serve && !b->vm.stream && reply_expected(b);
+}
+
+/* moved: bytes have come or gone since the last call. */
+static void end_if_over(struct bridge *b, bool moved)
 {
 	bool gdb_over = peer_is_over(&b->gdb);
 
-	if (!gdb_over && !peer_is_over(&b->vm))
+	if ((!gdb_over && !peer_is_over(&b->vm)) || waits_for_vm(b))
 		return;
-	if (b->deadline == 0)
+	if (b->deadline == 0 || (moved && b->gdb.read_over))
 		b->deadline = time_ms() + FINAL_FLUSH_MS;
 	if (all_delivered(b) || time_ms() >= b->deadline)
 		end_session(b, !gdb_over);
@@ -289,31 +309,45 @@ static struct pollfd writing(const struct relay *r, const struct peer *to)
 	return (struct pollfd){ .fd = wants ? to->stream->wfd : -1, .events = POLLOUT };
 }
 
+/* A debugger that sends nothing more is seen to leave by what poll() reports unasked. */
+static void watch_reader(const struct peer *gdb, struct pollfd *p)
+{
+	if (p->fd < 0 && gdb->stream && gdb->read_over)
+		*p = (struct pollfd){ .fd = gdb->stream->wfd };
+}
+
 /* Once the debugger has left, nobody reads what the VM sends. */
 static void prepare(const struct bridge *b, struct pollfd *p, int *timeout)
 {
+	bool gdb_left = peer_has_left(&b->gdb);
+
 	*timeout = b->deadline ? time_left_ms(time_ms(), b->deadline) : -1;
 	p[SIGNALS] = (struct pollfd){ .fd = b->signals.fd, .events = POLLIN };
 	p[GDB_IN] = expects_debugger(b) ? peer_wait(&b->gdb, timeout) : reading(&b->up, &b->gdb);
 	p[VM_IN] = expects_vm(b) ? peer_wait(&b->vm, timeout) : reading(&b->down, &b->vm);
-	if (peer_is_over(&b->gdb))
+	if (gdb_left)
 		p[VM_IN].fd = -1;
 	p[GDB_OUT] = writing(&b->down, &b->gdb);
+	if (!gdb_left)
+		watch_reader(&b->gdb, &p[GDB_OUT]);
 	p[VM_OUT] = writing(&b->up, &b->vm);
 	p[NEXT] = refuses_others(b) ? peer_wait(&b->gdb, timeout) : (struct pollfd){ .fd = -1 };
 	refusal_poll(&b->refusals, p + REFUSED, timeout);
 }
 
-static void transfer(struct bridge *b, const struct pollfd *p)
+/* Returns whether bytes have come or gone. */
+static bool transfer(struct bridge *b, const struct pollfd *p)
 {
-	if (p[GDB_IN].revents)
-		relay_fill(&b->up, &b->gdb);
-	if (p[VM_IN].revents)
-		relay_fill(&b->down, &b->vm);
-	relay_drain(&b->up, &b->vm, p[VM_OUT].revents);
-	relay_drain(&b->down, &b->gdb, p[GDB_OUT].revents);
+	bool moved = p[GDB_IN].revents && relay_fill(&b->up, &b->gdb);
+
+	moved |= p[VM_IN].revents && relay_fill(&b->down, &b->vm);
+	moved |= relay_drain(&b->up, &b->vm, p[VM_OUT].revents);
+	moved |= relay_drain(&b->down, &b->gdb, p[GDB_OUT].revents);
 	if (peer_is_over(&b->vm))
 		relay_clear(&b->up);
+	else if (b->vm.stream && b->gdb.stream && b->gdb.read_over && !relay_waiting(&b->up))
+		peer_finish(&b->vm);
+	return moved;
 }
 
 static bool vm_ready(const struct bridge *b, const struct pollfd *p)
@@ -324,8 +358,6 @@ static bool vm_ready(const struct bridge *b, const struct pollfd *p)
 /* Accept who connects, on the slots of p that are not for the streams of this session. */
 static void accept_peers(struct bridge *b, struct pollfd *p)
 {
-	if (b->deadline)
-		return;
 	if (expects_debugger(b) && peer_ready(&b->gdb, p[GDB_IN].revents)) {
 		p[GDB_IN].revents = 0;
 		accept_debugger(b);
@@ -366,8 +398,7 @@ static void run_once(struct bridge *b)
 	accept_peers(b, p);
 	if (b->done)
 		return;
-	transfer(b, p);
-	end_if_over(b);
+	end_if_over(b, transfer(b, p));
 }
 
 /* Ends the bridge when one can't be opened, but for a VM that is tried again. */

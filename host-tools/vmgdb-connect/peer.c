@@ -70,7 +70,7 @@ int peer_accept(struct peer *p)
 		p->stream = NULL;
 		return ret;
 	}
-	p->read_over = p->write_over = false;
+	p->read_over = p->write_over = p->finished = false;
 	return 0;
 }
 
@@ -101,6 +101,25 @@ int peer_exit_status(const struct peer *p, int err)
 bool peer_is_over(const struct peer *p)
 {
 	return p->stream && (p->read_over || p->write_over);
+}
+
+static bool hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR | POLLNVAL);
+}
+
+bool peer_has_left(const struct peer *p)
+{
+	return p->stream && (p->write_over || (p->read_over && hung_up(p->stream->wfd)));
+}
+
+void peer_finish(struct peer *p)
+{
+	if (!p->finished && p->stream->ops->finish)
+		p->stream->ops->finish(p->stream);
+	p->finished = true;
 }
 
 /* On a serial line or a pty, what this peer has sent must not pass for the first bytes of the next one. */

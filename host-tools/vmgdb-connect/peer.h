@@ -16,6 +16,7 @@ struct peer {
 	struct stream *stream;	   /* NULL: nobody is connected */
 	bool read_over;		   /* the peer has left, or can't be read from any more */
 	bool write_over;	   /* what is written to the peer is lost */
+	bool finished;		   /* the peer was told that nothing more will be written */
 	int shortage;		   /* the endpoint's, as it was last reported */
 	long long due; /* call accept at this moment, also when poll() reports nothing */
 };
@@ -42,6 +43,15 @@ int peer_accept_another(struct peer *p, struct stream **out);
 
 /* Whether the peer is connected and can no longer be read from, or written to. */
 bool peer_is_over(const struct peer *p);
+
+/*
+ * Whether the peer has left for good. A peer that only sends nothing more, as the reader of a pipe whose
+ * other end printf had, may still read.
+ */
+bool peer_has_left(const struct peer *p);
+
+/* Nothing more will be written: the peer sees the end, where its stream has one for each direction. */
+void peer_finish(struct peer *p);
 
 /* Close the connection. */
 void peer_drop(struct peer *p);

@@ -42,13 +42,16 @@ bool relay_fill(struct relay *r, struct peer *from)
 	return n > 0;
 }
 
-void relay_drain(struct relay *r, struct peer *to, short revents)
+bool relay_drain(struct relay *r, struct peer *to, short revents)
 {
+	bool taken = false;
+
 	while (to->stream && !to->write_over && relay_waiting(r)) {
 		ssize_t n = to->stream->ops->write(to->stream, r->buf + r->start, relay_waiting(r));
 
 		if (n > 0) {
 			r->start += (size_t)n;
+			taken = true;
 			continue;
 		}
 		/* a virtio port that nobody has open at its other end takes nothing, and poll() on it
@@ -59,4 +62,5 @@ void relay_drain(struct relay *r, struct peer *to, short revents)
 	}
 	if (r->start == r->end)
 		relay_clear(r);
+	return taken;
 }

@@ -29,7 +29,8 @@ bool relay_wants(const struct relay *r, const struct peer *from);
 /* Read what from has sent, as far as there is room. Returns whether there was something. */
 bool relay_fill(struct relay *r, struct peer *from);
 
-/* Write what waits, as far as to takes it. revents: what poll() reported of its wfd. */
-void relay_drain(struct relay *r, struct peer *to, short revents);
+/* Write what waits, as far as to takes it. revents: what poll() reported of its wfd. Returns whether some
+ * was taken. */
+bool relay_drain(struct relay *r, struct peer *to, short revents);
 
 #endif
