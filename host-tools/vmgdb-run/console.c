@@ -57,6 +57,7 @@ struct console {
 	void (*irq)(void *opaque, bool level);
 	void (*command)(void *opaque, char key); /* NULL: all input is the guest's */
 	void *opaque;
+	bool paused;  /* the input is not read for now */
 	bool escaped; /* the last byte of input was an ESCAPE, and not the second one */
 	bool level;
 
@@ -268,7 +269,8 @@ void console_poll_prepare(struct console *c, struct pollfd *fds)
 {
 	pthread_mutex_lock(&c->lock);
 	fds[POLL_WAKE] = (struct pollfd){ .fd = c->wake, .events = POLLIN };
-	fds[POLL_IN] = (struct pollfd){ .fd = input_room(c) ? c->in : -1, .events = POLLIN };
+	fds[POLL_IN] =
+		(struct pollfd){ .fd = !c->paused && input_room(c) ? c->in : -1, .events = POLLIN };
 	fds[POLL_OUT] = (struct pollfd){ .fd = c->tx.len ? c->out : -1, .events = POLLOUT };
 	pthread_mutex_unlock(&c->lock);
 }
@@ -294,7 +296,7 @@ static size_t take_commands(struct console *c, uint8_t *bytes, size_t n)
 
 /*
  * Both read and write outside the lock, so that no vCPU ever waits for a terminal. The
- * console stops reading input that has ended, or that vmgdb-run may not read (a background job).
+ * console stops reading input that has ended.
  */
 static void take_input(struct console *c)
 {
@@ -346,7 +348,7 @@ void console_poll_serve(struct console *c, const struct pollfd *fds)
 
 	if (fds[POLL_WAKE].revents)
 		eventfd_read(c->wake, &count);
-	if (fds[POLL_IN].revents)
+	if (fds[POLL_IN].revents && !c->paused)
 		take_input(c);
 	if (fds[POLL_OUT].revents)
 		write_output(c);
@@ -388,6 +390,11 @@ struct console *console_create(int in, int out, void (*irq)(void *opaque, bool l
 		return NULL;
 	}
 	return c;
+}
+
+void console_pause_input(struct console *c, bool pause)
+{
+	c->paused = pause;
 }
 
 void console_set_commands(struct console *c, void (*command)(void *opaque, char key))

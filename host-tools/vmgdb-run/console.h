@@ -36,6 +36,9 @@ void console_write(struct console *c, unsigned int reg, uint8_t value);
  */
 void console_set_commands(struct console *c, void (*command)(void *opaque, char key));
 
+/* Leave the input alone, or read it again; main thread. */
+void console_pause_input(struct console *c, bool pause);
+
 /* What to poll for; serve with the results. */
 enum { CONSOLE_POLLFDS = 3 };
 void console_poll_prepare(struct console *c, struct pollfd *fds);

@@ -195,19 +195,22 @@ static void console_command(void *opaque, char key)
 static int open_console(struct vm *vm, const struct options *o, struct terminal *term)
 {
 	bool taken = stdio_taken(o);
-	int in = taken ? -1 : terminal_open(term, STDIN_FILENO);
 
-	vm->console = console_create(in, taken ? STDERR_FILENO : STDOUT_FILENO, console_irq, vm);
+	if (taken)
+		term->fd = -1;
+	else
+		terminal_open(term, STDIN_FILENO);
+	vm->console =
+		console_create(term->fd, taken ? STDERR_FILENO : STDOUT_FILENO, console_irq, vm);
 	if (!vm->console)
 		return vm_fail(vm, errno, "the console");
-	if (term->changed) {
+	if (term->has_jobs)
 		console_set_commands(vm->console, console_command);
-		message("the guest's console is this terminal; Ctrl-A x ends the VM, Ctrl-A h prints help");
-	}
+	vm_follow_terminal(vm, term);
 	vm->debuggable = o->ngdb > 0;
 	if (!vm->debuggable)
 		message("no debugger can attach: there is no --gdb, see --help; %s ends the VM",
-			term->changed ? "Ctrl-A x" : "Ctrl-C");
+			term->has_jobs ? "Ctrl-A x" : "Ctrl-C");
 	return 0;
 }
 
@@ -218,9 +221,9 @@ static int run(struct vm *vm, const struct options *o, int signal_fd)
 
 	if (vm_create(vm, o->cpus, o->mem_mib << 20) == 0 && boot(vm, o) == 0 &&
 	    open_console(vm, o, &term) == 0 && start_stub(vm, o) == 0)
-		status = vm_run(vm, signal_fd);
+		status = vm_run(vm, signal_fd, &term);
 	vmgdb_destroy(vm->stub);
-	terminal_close(&term);
+	terminal_restore(&term);
 	if (vm->error[0])
 		message("%s", vm->error);
 	console_destroy(vm->console);

@@ -42,8 +42,12 @@ static int stand_for(pid_t vm, int signals)
 	int status;
 
 	for (;;) {
-		if (poll(fds, NFDS, -1) < 0)
-			continue;
+		if (poll(fds, NFDS, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			message("poll: %s", strerror(errno));
+			return EXIT_FAILURE;
+		}
 		if (has_ended(vm, &status))
 			return status;
 		if (fds[INPUT].revents)

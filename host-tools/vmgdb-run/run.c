@@ -108,15 +108,49 @@ static void join_thread(struct vcpu *vcpu)
 
 /* ---- the main thread ---- */
 
-static void serve_signal(struct vm *vm, int fd)
+/* What SIGTSTP does by default, with the terminal as it was before vmgdb-run. Returns after SIGCONT. */
+static void stop(struct terminal *t)
+{
+	sigset_t set;
+
+	terminal_restore(t);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	raise(SIGTSTP);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void serve_signal(struct vm *vm, int fd, struct terminal *t)
 {
 	struct signalfd_siginfo info;
 
-	if (read(fd, &info, sizeof(info)) == sizeof(info))
-		vm_end(vm, 128 + (int)info.ssi_signo, NULL);
+	if (read(fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGTSTP: stop(t); break;
+	case SIGCONT: terminal_continued(t); break;
+	default: vm_end(vm, 128 + (int)info.ssi_signo, NULL);
+	}
 }
 
-static void wait_for_end(struct vm *vm, int signal_fd)
+void vm_follow_terminal(struct vm *vm, struct terminal *t)
+{
+	bool was_console = t->changed;
+
+	console_pause_input(vm->console, !terminal_acquire(t));
+	if (t->changed && !was_console)
+		message("the guest's console is this terminal; Ctrl-A x ends the VM, Ctrl-A h prints help");
+}
+
+/* An error of poll() lasts, as when the limit of descriptors was lowered: no signal would be seen any more. */
+static void poll_failed(struct vm *vm, int err)
+{
+	if (err != EINTR)
+		vm_end(vm, 1, "poll: %s", strerror(err));
+}
+
+static void wait_for_end(struct vm *vm, int signal_fd, struct terminal *t)
 {
 	enum { END, SIGNAL, CONSOLE };
 	struct pollfd fds[CONSOLE + CONSOLE_POLLFDS] = {
@@ -124,26 +158,29 @@ static void wait_for_end(struct vm *vm, int signal_fd)
 		[SIGNAL] = { .fd = signal_fd, .events = POLLIN },
 	};
 
-	while (!fds[END].revents) {
+	while (!__atomic_load_n(&vm->ended, __ATOMIC_ACQUIRE)) {
 		console_poll_prepare(vm->console, &fds[CONSOLE]);
-		if (poll(fds, CONSOLE + CONSOLE_POLLFDS, -1) < 0)
+		if (poll(fds, CONSOLE + CONSOLE_POLLFDS, terminal_timeout_ms(t)) < 0) {
+			poll_failed(vm, errno);
 			continue;
+		}
 		if (fds[SIGNAL].revents)
-			serve_signal(vm, signal_fd);
+			serve_signal(vm, signal_fd, t);
+		vm_follow_terminal(vm, t);
 		console_poll_serve(vm->console, &fds[CONSOLE]);
 		if (!vm->debuggable && console_output_lost(vm->console))
 			vm_end(vm, 128 + SIGPIPE, NULL);
 	}
 }
 
-int vm_run(struct vm *vm, int signal_fd)
+int vm_run(struct vm *vm, int signal_fd, struct terminal *t)
 {
 	unsigned int started;
 	int err = start_threads(vm, &started);
 
 	if (err)
 		vm_end(vm, 1, "a thread for vCPU %u: %s", started, strerror(err));
-	wait_for_end(vm, signal_fd);
+	wait_for_end(vm, signal_fd, t);
 	vmgdb_exited(vm->stub, vm->status);
 	vmgdb_shutdown(vm->stub);
 	for (unsigned int i = 0; i < started; i++)
@@ -177,6 +214,8 @@ int signals_open(void)
 
 	signal(SIGPIPE, SIG_IGN);
 	signals_ending(&set);
+	add_unless_ignored(&set, SIGTSTP);
+	sigaddset(&set, SIGCONT);
 	sigaddset(&set, SIGTTIN); /* a read gives EIO instead, and the console goes without input */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	sigdelset(&set, SIGTTIN);

@@ -4,9 +4,11 @@
 import fcntl
 import os
 import re
+import resource
 import select
 import signal
 import subprocess
+import sys
 import termios
 import time
 
@@ -67,6 +69,160 @@ class Terminal:
         os.close(self.slave)
 
 
+# A shell with job control: starts a job, and moves it as it is told. As bash, it sends no SIGCONT to a job that runs.
+SHELL = """
+import os, signal, sys
+said, told = int(sys.argv[1]), int(sys.argv[2])
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+job = os.fork()
+if job == 0:
+    os.setpgid(0, 0)
+    if sys.argv[3] == "foreground":
+        os.tcsetpgrp(0, os.getpid())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    os.execvp(sys.argv[4], sys.argv[4:])
+os.write(said, b"%d\\n" % job)
+for word in os.fdopen(told):
+    if word == "wait\\n":
+        os.write(said, b"%d\\n" % os.waitpid(job, os.WUNTRACED)[1])
+    else:
+        os.tcsetpgrp(0, job if word == "foreground\\n" else os.getpid())
+        os.write(said, b"0\\n")
+"""
+
+
+class Job(Terminal):
+    """A terminal, a shell, and vmgdb-run as a job of the shell."""
+
+    def __init__(self, t, where):
+        self.said = ""
+        self.master, self.slave = os.openpty()
+        self.before = self.modes()
+        said, told = os.pipe(), os.pipe()
+        self._said, self._told = os.fdopen(said[0]), os.fdopen(told[1], "w")
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SHELL, str(said[1]), str(told[0]), where, "setpriv", "--pdeathsig",
+             "KILL", RUN], stdin=self.slave, stdout=self.slave, stderr=self.slave,
+            start_new_session=True, pass_fds=(said[1], told[0]),
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        t.defer(self.close)
+        os.close(said[1])
+        os.close(told[0])
+        self.pid = int(self._said.readline())
+        self.wait_for("demo: ")
+
+    def tell(self, word):
+        print(word, file=self._told, flush=True)
+        return int(self._said.readline())
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def stops(self):
+        check(os.WIFSTOPPED(self.tell("wait")), "it has ended")
+
+    def ends(self, status):
+        code = self.tell("wait")
+        equal(os.waitstatus_to_exitcode(code), status, "exit status")
+
+    def wait_for_keys(self):
+        """Waits until the terminal gives each key at once."""
+        end = time.monotonic() + 20
+        while self.modes()[3] & KEYS:
+            check(time.monotonic() < end, "the terminal's modes are not the console's")
+            time.sleep(0.01)
+
+    def takes_keys(self):
+        self.wait_for_keys()
+        self.type("\x03\x1a\x01h")
+        self.wait_for("Ctrl-A Ctrl-A sends a Ctrl-A")
+
+    def leaves_terminal_alone(self):
+        """What is typed is the shell's while vmgdb-run runs, and prints, in the background."""
+        modes = self.modes()
+        self.type("ls\n")
+        for _ in range(3):
+            self.wait_for("ticks")
+        equal(self.modes(), modes, "the terminal's modes")
+        check(select.select([self.slave], [], [], 0)[0], "what was typed is gone")
+        equal(os.read(self.slave, 100), b"ls\n")
+
+    def close(self):
+        self._process.kill()  # the terminal hangs up, which ends the job
+        self._process.wait()
+        for each in (self._said, self._told):
+            each.close()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+@case("local")
+def job_to_foreground(t):
+    """a background job leaves the terminal alone, and takes the keys once it is in the foreground"""
+    job = Job(t, "background")
+    job.leaves_terminal_alone()
+    job.tell("foreground")
+    job.wait_for("Ctrl-A x ends")
+    job.takes_keys()
+    job.type("\x01x")
+    job.ends(0)
+    equal(job.modes(), job.before, "the terminal's modes")
+
+
+@case("local")
+def job_stopped(t):
+    """a job that SIGTSTP stops leaves the terminal as it was, and takes the keys again in the foreground"""
+    job = Job(t, "foreground")
+    job.takes_keys()
+    for _ in range(2):
+        job.signal(signal.SIGTSTP)
+        job.stops()
+        equal(job.modes(), job.before, "the terminal's modes")
+        job.tell("background")
+        job.signal(signal.SIGCONT)
+        job.leaves_terminal_alone()
+        job.tell("foreground")
+        job.takes_keys()
+    job.type("\x01x")
+    job.ends(0)
+    equal(job.modes(), job.before, "the terminal's modes")
+
+
+@case("local")
+def job_stopped_at_once(t):
+    """a job that SIGSTOP stops takes the keys again, and leaves the terminal as it was before"""
+    job = Job(t, "foreground")
+    job.takes_keys()
+    job.signal(signal.SIGSTOP)
+    job.stops()
+    job.tell("background")
+    termios.tcsetattr(job.slave, termios.TCSANOW, job.before)  # as a shell does
+    job.tell("foreground")
+    job.signal(signal.SIGCONT)
+    job.takes_keys()
+    job.type("\x01x")
+    job.ends(0)
+    equal(job.modes(), job.before, "the terminal's modes")
+
+
+@case("local")
+def job_ended_in_background(t):
+    """a job that ends in the background leaves the terminal as the shell has it"""
+    job = Job(t, "foreground")
+    job.takes_keys()
+    job.signal(signal.SIGSTOP)
+    job.stops()
+    job.tell("background")
+    modes = job.modes()
+    modes[3] = modes[3] & ~termios.ICANON | termios.ECHO
+    termios.tcsetattr(job.slave, termios.TCSANOW, modes)
+    modes = job.modes()
+    job.signal(signal.SIGCONT)
+    job.signal(signal.SIGTERM)
+    job.ends(128 + signal.SIGTERM)
+    equal(job.modes(), modes, "the terminal's modes")
+
+
 @case("local")
 def terminal_keys(t):
     """at a terminal Ctrl-C and Ctrl-\\ do not end the VM, Ctrl-A h prints help, Ctrl-A x ends it"""
@@ -110,3 +266,15 @@ def ignored_signals(t):
         vm.kill(number)
     equal(vm.wait(), 128 + signal.SIGTERM, "exit status")
     expect("^gdb -ex", vm.err)
+
+
+@case("local")
+def limit_lowered(t):
+    """vmgdb-run ends with a reason when the limit of descriptors is lowered below what it polls"""
+    folder = t.new_folder()
+    vm = Process([RUN], folder)
+    t.defer(vm.kill)
+    vm.wait_for("^demo: ")
+    resource.prlimit(vm.pid, resource.RLIMIT_NOFILE, (3, 3))
+    equal(vm.wait(), 1, "exit status")
+    expect("poll: Invalid argument", vm.err)

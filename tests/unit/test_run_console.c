@@ -197,6 +197,22 @@ Test(run_console, input_full,
 	close_port(&p);
 }
 
+Test(run_console, input_paused,
+     .description =
+	     "input that comes during a pause is left in the pipe until the end of the pause")
+{
+	struct port p;
+
+	open_port(&p);
+	console_pause_input(p.c, true);
+	type(&p, "a");
+	cr_expect_eq(in(&p, LSR) & LSR_READY, 0);
+	console_pause_input(p.c, false);
+	cr_expect(serve(&p));
+	cr_expect_eq(in(&p, THR), 'a');
+	close_port(&p);
+}
+
 Test(run_console, input_end, .description = "at the end of input the console stops reading")
 {
 	struct port p;
