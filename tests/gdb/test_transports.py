@@ -201,7 +201,7 @@ def stdio_without_debugger(t):
         equal(process.wait(), 128 + signal.SIGKILL, f"exit status with stdio{options}")
     process = Process([RUN, "--guest", "demo", "--gdb", "stdio,wait,on-disconnect=resume"],
                       t.new_folder(), stdin=subprocess.DEVNULL)
-    t.defer(process.kill)
+    t.defer(process.kill, signal.SIGTERM)
     process.wait_for("^demo: ")
 
 
