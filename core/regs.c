@@ -24,15 +24,6 @@ const struct reg_desc *reg_next(struct reg_iter *it)
 	return NULL;
 }
 
-unsigned int regs_count(const struct tdesc *d)
-{
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < d->nfeatures; i++)
-		n += d->features[i]->nregs;
-	return n;
-}
-
 /* As reg_next(), for those that g and G have. */
 static const struct reg_desc *next_in_g(struct reg_iter *it)
 {
@@ -52,19 +43,11 @@ size_t regs_size(const struct tdesc *d)
 	return size;
 }
 
-const struct reg_desc *regs_find(const struct tdesc *d, uint64_t number,
-				 const struct reg_feature **feature)
+const struct reg_desc *regs_find(const struct tdesc *d, uint64_t number)
 {
-	for (unsigned int i = 0; i < d->nfeatures; i++) {
-		const struct reg_feature *f = d->features[i];
-
-		if (number < f->nregs) {
-			if (feature)
-				*feature = f;
-			return &f->regs[number];
-		}
-		number -= f->nregs;
-	}
+	for (unsigned int i = 0; i < d->nfeatures; number -= d->features[i++]->nregs)
+		if (number < d->features[i]->nregs)
+			return &d->features[i]->regs[number];
 	return NULL;
 }
 
@@ -81,16 +64,9 @@ const struct reg_desc *regs_find_generic(const struct tdesc *d, const char *gene
 
 /* ---- values ------------------------------------------------------------------------------ */
 
-static uint8_t *place(struct cpu_view *v, const struct reg_desc *r)
-{
-	if (v->need(v, r->bank) < 0)
-		return NULL;
-	return (uint8_t *)v->state + r->offset;
-}
-
 const void *reg_value(struct cpu_view *v, const struct reg_desc *r)
 {
-	return place(v, r);
+	return v->need(v, r->bank) < 0 ? NULL : (const uint8_t *)v->state + r->offset;
 }
 
 void reg_show(struct cpu_view *v, const struct reg_desc *r, struct buf *out)
@@ -109,18 +85,17 @@ void reg_show(struct cpu_view *v, const struct reg_desc *r, struct buf *out)
 
 int reg_set(struct cpu_view *v, const struct reg_desc *r, const void *value)
 {
-	uint8_t *at = place(v, r);
 	int err = -EOPNOTSUPP;
 
 	if (r->flags & REG_READONLY)
 		return -EACCES;
-	if (!at)
+	if (!reg_value(v, r))
 		return -EIO;
 	if (v->cpu->write_reg)
 		err = v->cpu->write_reg(v, r, value);
 	if (err != -EOPNOTSUPP)
 		return err;
-	memcpy(at, value, reg_size(r));
+	memcpy((uint8_t *)v->state + r->offset, value, reg_size(r));
 	v->dirty(v, r->bank);
 	return 0;
 }
@@ -158,7 +133,7 @@ static int swap(struct cpu_view *v, const struct reg_desc *r, uint8_t *value)
 static void undo(struct cpu_view *v, const struct tdesc *d, unsigned int end, uint8_t *values)
 {
 	while (end--) {
-		const struct reg_desc *r = regs_find(d, end, NULL);
+		const struct reg_desc *r = regs_find(d, end);
 
 		values -= reg_size(r);
 		swap(v, r, values);
@@ -186,14 +161,14 @@ int regs_set(struct cpu_view *v, const struct tdesc *d, uint8_t *values,
 
 /* ---- the description --------------------------------------------------------------------- */
 
-static void xml_head(struct buf *out, const char *root, const char *dtd)
+static void xml_head(struct buf *out, const char *root)
 {
-	buf_fmt(out, "<?xml version=\"1.0\"?>\n<!DOCTYPE %s SYSTEM \"%s\">\n", root, dtd);
+	buf_fmt(out, "<?xml version=\"1.0\"?>\n<!DOCTYPE %s SYSTEM \"gdb-target.dtd\">\n", root);
 }
 
 static void xml_target(const struct tdesc *d, struct buf *out)
 {
-	xml_head(out, "target", "gdb-target.dtd");
+	xml_head(out, "target");
 	buf_str(out, "<target version=\"1.0\" xmlns:xi=\"http://www.w3.org/2001/XInclude\">\n");
 	buf_fmt(out, "  <architecture>%s</architecture>\n", d->arch);
 	if (d->osabi)
@@ -226,7 +201,7 @@ static void xml_reg(const struct reg_desc *r, unsigned int number, struct buf *o
 
 static void xml_feature(const struct reg_feature *f, unsigned int number, struct buf *out)
 {
-	xml_head(out, "feature", "gdb-target.dtd");
+	xml_head(out, "feature");
 	buf_fmt(out, "<feature name=\"%s\">\n", f->name);
 	if (f->types)
 		buf_str(out, f->types);

@@ -24,14 +24,11 @@ struct reg_iter {
 struct reg_iter reg_iter(const struct tdesc *d);
 const struct reg_desc *reg_next(struct reg_iter *it);
 
-/* How many registers there are, and how many bytes those in `g` have together (it has twice as many
- * digits). */
-unsigned int regs_count(const struct tdesc *d);
+/* How many bytes the registers in `g` have together (it has twice as many digits). */
 size_t regs_size(const struct tdesc *d);
 
-/* The register with this number, or NULL; *feature, if given, is the one that it belongs to. */
-const struct reg_desc *regs_find(const struct tdesc *d, uint64_t number,
-				 const struct reg_feature **feature);
+/* The register with this number, or NULL. */
+const struct reg_desc *regs_find(const struct tdesc *d, uint64_t number);
 
 /* The register that lldb calls `generic` ("pc"), or NULL. */
 const struct reg_desc *regs_find_generic(const struct tdesc *d, const char *generic);

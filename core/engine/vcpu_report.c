@@ -36,7 +36,7 @@ static int reg(void *opaque, unsigned int number, uint64_t *value)
 	struct vmgdb_vcpu *v = opaque;
 	const struct tdesc *d =
 		v->engine->tdesc ? v->engine->tdesc : v->view.cpu->describe(&v->view);
-	const struct reg_desc *r = regs_find(d, number, NULL);
+	const struct reg_desc *r = regs_find(d, number);
 	const void *from = r ? reg_value(&v->view, r) : NULL;
 
 	if (!from)

@@ -37,7 +37,6 @@ static void put_register(struct buf *b, const struct reg_desc *r, const char *se
 /* qRegisterInfoN: for an lldb that was built without an XML parser. */
 static void register_info(struct session *s, struct scan *args)
 {
-	const struct reg_feature *feature;
 	const struct reg_desc *r;
 	struct reg_iter it;
 	uint64_t number;
@@ -47,13 +46,13 @@ static void register_info(struct session *s, struct scan *args)
 		fail(s, EINVAL, "register number: not hexadecimal");
 		return;
 	}
-	if (!s->tdesc || !regs_find(s->tdesc, number, &feature)) {
+	if (!s->tdesc || !regs_find(s->tdesc, number)) {
 		buf_fmt(&s->reply, "E%02x", NO_MORE_REGISTERS);
 		return;
 	}
 	for (it = reg_iter(s->tdesc); (r = reg_next(&it)) && it.number < number;)
 		offset += reg_size(r);
-	put_register(&s->reply, r, feature->name, offset);
+	put_register(&s->reply, r, s->tdesc->features[it.feature]->name, offset);
 }
 
 /* Numbers are decimal here, values hexadecimal. */

@@ -55,7 +55,7 @@ static const struct reg_desc *scan_reg(struct session *s, struct scan *args)
 		fail(s, EINVAL, "register number: not hexadecimal");
 		return NULL;
 	}
-	r = regs_find(s->tdesc, number, NULL);
+	r = regs_find(s->tdesc, number);
 	if (!r)
 		fail(s, EINVAL, "register number: no such register");
 	return r;
