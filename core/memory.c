@@ -9,6 +9,13 @@
 
 #include "core/memory.h"
 
+struct memslot {
+	uint64_t gpa;
+	uint64_t size;
+	uint8_t *hva;
+	bool leaving; /* the VMM is about to unmap it */
+};
+
 /* PAGE: the smallest that a host has; SLOT_ALIGN is the same of a guest. */
 enum { SLOT_ALIGN = 4096, PAGE = 4096, PAGES_MAX = MEMORY_WINDOW / PAGE + 1 };
 

@@ -16,13 +16,6 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-struct memslot {
-	uint64_t gpa;
-	uint64_t size;
-	uint8_t *hva;
-	bool leaving; /* the VMM is about to unmap it */
-};
-
 /*
  * Slots are sorted by gpa. The lock is held for reading around every use of an hva, so that
  * memory_remove() returns only when nobody touches the mapping any more.
