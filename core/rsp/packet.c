@@ -32,10 +32,10 @@ static void restart(struct packet_decoder *d)
 	d->sum = 0;
 }
 
-static enum packet_event outside(struct packet_decoder *d, uint8_t c)
+static enum packet_event event_of(uint8_t c)
 {
 	switch (c) {
-	case '$': restart(d); return PACKET_NONE;
+	case '$': return PACKET_NONE;
 	case '+': return PACKET_ACK;
 	case '-': return PACKET_NAK;
 	case 0x03: return PACKET_INTERRUPT;
@@ -43,9 +43,18 @@ static enum packet_event outside(struct packet_decoder *d, uint8_t c)
 	}
 }
 
-static bool is_junk(uint8_t c)
+/* Take one byte, or a run of them that mean nothing. */
+static size_t outside(struct packet_decoder *d, const uint8_t *p, size_t n,
+		      enum packet_event *event)
 {
-	return c != '$' && c != '+' && c != '-' && c != 0x03;
+	size_t i = 1;
+
+	*event = event_of(*p);
+	if (*p == '$')
+		restart(d);
+	while (*event == PACKET_JUNK && i < n && event_of(p[i]) == PACKET_JUNK)
+		i++;
+	return i;
 }
 
 static uint8_t sum_of(const uint8_t *p, size_t n)
@@ -185,15 +194,6 @@ static enum packet_event checksum(struct packet_decoder *d, uint8_t c)
 	return PACKET_NONE;
 }
 
-static size_t skip_junk(const uint8_t *p, size_t n)
-{
-	size_t i = 0;
-
-	while (i < n && is_junk(p[i]))
-		i++;
-	return i;
-}
-
 enum packet_event packet_decode(struct packet_decoder *d, const void *bytes, size_t n,
 				size_t *eaten)
 {
@@ -205,9 +205,7 @@ enum packet_event packet_decode(struct packet_decoder *d, const void *bytes, siz
 		if (d->state == PACKET_INSIDE) {
 			i += inside(d, p + i, n - i);
 		} else if (d->state == PACKET_OUTSIDE) {
-			event = outside(d, p[i++]);
-			if (event == PACKET_JUNK)
-				i += skip_junk(p + i, n - i);
+			i += outside(d, p + i, n - i, &event);
 		} else if (p[i] == '$') {
 			d->state = PACKET_OUTSIDE;
 			event = PACKET_BAD;
@@ -352,10 +350,7 @@ size_t packet_encode_command(void *dst, const void *data, size_t n)
 	uint8_t *start = dst, *out = start + 1;
 
 	for (size_t i = 0; i < n; i++)
-		if (is_special(p[i]))
-			out = put_escaped(out, p[i], 1);
-		else
-			*out++ = p[i];
+		out = put_run(out, p[i], 1);
 	return finish_frame(start, out);
 }
 
