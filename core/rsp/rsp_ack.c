@@ -85,17 +85,7 @@ static void await_ack(struct rsp_ack *a, size_t at, size_t len)
 	a->ready = at + len;
 }
 
-/* Room for a frame of n bytes of data: where, or NULL when there is none. */
-static uint8_t *frame_room(struct rsp_ack *a, size_t n)
-{
-	if (room(a) < PACKET_FRAME_MAX(n))
-		return NULL;
-	if (a->cap - a->len < PACKET_FRAME_MAX(n))
-		compact(a);
-	return a->out + a->len;
-}
-
-/* A frame of n bytes was put where frame_room() said. */
+/* A frame of n bytes was put behind what is in .out. */
 static void add_frame(struct rsp_ack *a, size_t n)
 {
 	bool hold = !a->reliable && a->unacked_len;
@@ -110,23 +100,17 @@ static void add_frame(struct rsp_ack *a, size_t n)
 	a->no_ack_next = false;
 }
 
-int rsp_ack_send(struct rsp_ack *a, const void *data, size_t n)
+int rsp_ack_send(struct rsp_ack *a, const void *data, size_t n, bool hex)
 {
-	uint8_t *frame = frame_room(a, n);
+	size_t most = PACKET_FRAME_MAX(hex ? 2 * n : n);
+	uint8_t *at;
 
-	if (!frame)
+	if (room(a) < most)
 		return -ENOBUFS;
-	add_frame(a, packet_encode(frame, data, n));
-	return 0;
-}
-
-int rsp_ack_send_hex(struct rsp_ack *a, const void *bytes, size_t n)
-{
-	uint8_t *frame = frame_room(a, 2 * n);
-
-	if (!frame)
-		return -ENOBUFS;
-	add_frame(a, packet_encode_hex(frame, bytes, n));
+	if (a->cap - a->len < most)
+		compact(a);
+	at = a->out + a->len;
+	add_frame(a, hex ? packet_encode_hex(at, data, n) : packet_encode(at, data, n));
 	return 0;
 }
 

@@ -56,11 +56,9 @@ enum packet_event rsp_ack_input(struct rsp_ack *a, const void *bytes, size_t n, 
  * does not read. */
 bool rsp_ack_room(const struct rsp_ack *a, size_t n);
 
-/* Send a packet. Returns 0, or -ENOBUFS when there is no room. */
-int rsp_ack_send(struct rsp_ack *a, const void *data, size_t n);
-
-/* The same for the hexadecimal of n bytes. */
-int rsp_ack_send_hex(struct rsp_ack *a, const void *bytes, size_t n);
+/* Send a packet of n bytes of data, or of their hexadecimal. Returns 0, or -ENOBUFS when there is no
+ * room. */
+int rsp_ack_send(struct rsp_ack *a, const void *data, size_t n, bool hex);
 
 /* After the next packet sent, which the peer still acknowledges, neither side sends acks. */
 void rsp_ack_set_no_ack(struct rsp_ack *a);

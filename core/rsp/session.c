@@ -2,7 +2,6 @@
 #include "core/rsp/session.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,24 +25,13 @@ static void send_reply(struct session *s)
 {
 	if (s->reply.over)
 		fail(s, EMSGSIZE, "the reply is longer than a packet");
-	if (s->reply_bytes)
-		rsp_ack_send_hex(&s->ack, s->reply.data, s->reply.len);
-	else
-		rsp_ack_send(&s->ack, s->reply.data, s->reply.len);
+	rsp_ack_send(&s->ack, s->reply.data, s->reply.len, s->reply_bytes);
 }
 
-__attribute__((format(printf, 3, 4))) static void log_line(struct session *s, int level,
-							   const char *fmt, ...)
+static void log_line(struct session *s, int level, const char *line)
 {
-	char line[160];
-	va_list ap;
-
-	if (!s->config.log)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	s->config.log(s->config.opaque, level, line);
+	if (s->config.log)
+		s->config.log(s->config.opaque, level, line);
 }
 
 /* ---- packets ----------------------------------------------------------------------------- */
@@ -97,7 +85,10 @@ static void packet_while_running(struct session *s, const struct command *c, str
 /* The peer has not announced E.text, but every gdb shows it. */
 static void refuse(struct session *s, const char *why)
 {
-	log_line(s, VMGDB_LOG_WARNING, "a debugger is refused: %s", why);
+	char line[80];
+
+	snprintf(line, sizeof(line), "a debugger is refused: %s", why);
+	log_line(s, VMGDB_LOG_WARNING, line);
 	reply_clear(s);
 	buf_fmt(&s->reply, "E.%s", why);
 	send_reply(s);
@@ -162,7 +153,7 @@ static void handle_interrupt(struct session *s)
 
 static void refuse_packet(struct session *s, int err, const char *text)
 {
-	log_line(s, VMGDB_LOG_WARNING, "%s", text);
+	log_line(s, VMGDB_LOG_WARNING, text);
 	fail(s, err, text);
 	send_reply(s);
 }

@@ -39,7 +39,7 @@ static enum packet_event input(struct rsp_ack *a, const char *bytes)
 
 static void send(struct rsp_ack *a, const char *text)
 {
-	cr_assert_eq(rsp_ack_send(a, text, strlen(text)), 0);
+	cr_assert_eq(rsp_ack_send(a, text, strlen(text), false), 0);
 }
 
 Test(rsp_ack, ack, .description = "a packet is acknowledged before it is answered, in one piece")
@@ -271,19 +271,19 @@ Test(rsp_ack, room,
 
 	for (size_t i = 0; i < PACKET_SIZE; i++)
 		big[i] = "#$}*"[i % 4]; /* each needs two bytes */
-	for (sent = 0; rsp_ack_send(&a, big, PACKET_SIZE) == 0; sent++)
-		cr_expect_eq(rsp_ack_send_hex(&a, big, PACKET_SIZE / 2 + 32), -ENOBUFS);
+	for (sent = 0; rsp_ack_send(&a, big, PACKET_SIZE, false) == 0; sent++)
+		cr_expect_eq(rsp_ack_send(&a, big, PACKET_SIZE / 2 + 32, true), -ENOBUFS);
 	cr_expect_eq(sent, 2);
 	cr_expect(!rsp_ack_room(&a, PACKET_SIZE));
-	cr_expect_eq(rsp_ack_send(&a, big, PACKET_SIZE), -ENOBUFS);
-	cr_expect_eq(rsp_ack_send_hex(&a, big, PACKET_SIZE / 2), -ENOBUFS);
+	cr_expect_eq(rsp_ack_send(&a, big, PACKET_SIZE, false), -ENOBUFS);
+	cr_expect_eq(rsp_ack_send(&a, big, PACKET_SIZE / 2, true), -ENOBUFS);
 	rsp_ack_output(&a, &n);
 	cr_expect_eq(n, sent * PACKET_FRAME_MAX(PACKET_SIZE));
 	for (int i = 0; i < 5; i++) {
 		rsp_ack_output(&a, &n);
 		rsp_ack_sent(&a, n);
 		cr_expect(rsp_ack_room(&a, PACKET_SIZE));
-		cr_expect_eq(rsp_ack_send(&a, big, PACKET_SIZE), 0);
+		cr_expect_eq(rsp_ack_send(&a, big, PACKET_SIZE, false), 0);
 	}
 	free(big);
 	rsp_ack_fini(&a);
