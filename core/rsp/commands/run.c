@@ -76,10 +76,10 @@ static bool resume(struct session *s)
 	return true;
 }
 
-/* A step is a change: it decides which code runs between two stops. */
-static bool may_step(struct session *s, enum resume_kind kind)
+/* A jump is a change, and so is a step: it decides which code runs between two stops. */
+static bool may_resume(struct session *s, enum resume_kind kind, bool jumps)
 {
-	if (kind == RESUME_CONTINUE || kind == RESUME_HOLD || !s->config.ro)
+	if (!s->config.ro || (!jumps && (kind == RESUME_CONTINUE || kind == RESUME_HOLD)))
 		return true;
 	fail(s, EROFS, "this session is read-only");
 	return false;
@@ -121,7 +121,7 @@ static bool scan_action(struct session *s, struct scan *text)
 	}
 	if (scan_char(text, ':') && !scan_thread(s, text, &id))
 		return false;
-	if (!scan_done(s, text) || !may_step(s, action.kind))
+	if (!scan_done(s, text) || !may_resume(s, action.kind, false))
 		return false;
 	add_action(s, &id, &action);
 	return true;
@@ -197,11 +197,7 @@ static void resume_selected(struct session *s, enum resume_kind kind, const uint
 		fail(s, ESRCH, "the selected thread is gone");
 		return;
 	}
-	if (pc && s->config.ro) {
-		fail(s, EROFS, "this session is read-only");
-		return;
-	}
-	if (!may_step(s, kind) || !start_actions(s) || (pc && !jump(s, id.vcpu, *pc, &old)))
+	if (!may_resume(s, kind, pc) || !start_actions(s) || (pc && !jump(s, id.vcpu, *pc, &old)))
 		return;
 	add_action(s, &id, &(struct resume_action){ .kind = kind });
 	if (!one)
