@@ -15,11 +15,6 @@ int hex_digit(char c)
 
 /* ---- encoding ---------------------------------------------------------------------------- */
 
-static char digit(unsigned int value)
-{
-	return (char)('0' + value + (value > 9 ? LETTER_GAP : 0));
-}
-
 static vec digits(vec values)
 {
 	return values + '0' + ((vec)(values > 9) & LETTER_GAP);
@@ -44,8 +39,8 @@ void hex_encode(char *dst, const uint8_t *src, size_t n)
 	for (; i < n; i++) {
 		uint8_t byte = src[i];
 
-		dst[2 * i] = digit(byte >> 4);
-		dst[2 * i + 1] = digit(byte & 15);
+		dst[2 * i] = "0123456789abcdef"[byte >> 4];
+		dst[2 * i + 1] = "0123456789abcdef"[byte & 15];
 	}
 }
 
