@@ -118,11 +118,11 @@ static int prepare(struct server *s)
 {
 	int timeout = s->again ? 0 : -1;
 	struct connection *c;
-	size_t i, wakeup;
+	size_t i;
 
 	s->again = false;
-	s->npfds = WAKEUP_SLOT;
-	add_pfd(s, &wakeup, s->wakeup, POLLIN);
+	s->pfds[WAKEUP_SLOT] = (struct pollfd){ .fd = s->wakeup, .events = POLLIN };
+	s->npfds = WAKEUP_SLOT + 1;
 	for (i = 0; i < s->nendpoints; i++) {
 		const struct vmgdb_endpoint *ep = s->endpoints[i].ep;
 
