@@ -2,8 +2,8 @@
 /*
  * What the engine asks of whatever runs a vCPU: KVM under arch/, a software CPU in tests/.
  */
-#ifndef VMGDB_CORE_VCPU_H
-#define VMGDB_CORE_VCPU_H
+#ifndef VMGDB_CORE_ACCEL_H
+#define VMGDB_CORE_ACCEL_H
 
 #include "core/cpu.h"
 

@@ -8,8 +8,8 @@
  * with options after commas; docs/transports.md has all of it, and so does
  * vmgdb_endpoint_help(), which is made from the table that the parser uses.
  */
-#ifndef VMGDB_TRANSPORT_ENDPOINT_H
-#define VMGDB_TRANSPORT_ENDPOINT_H
+#ifndef VMGDB_CORE_ENDPOINT_H
+#define VMGDB_CORE_ENDPOINT_H
 
 #include <stddef.h>
 
