@@ -13,7 +13,6 @@ struct memslot {
 	uint64_t gpa;
 	uint64_t size;
 	uint8_t *hva;
-	bool leaving; /* the VMM is about to unmap it */
 };
 
 /* PAGE: the smallest that a host has; SLOT_ALIGN is the same of a guest. */
@@ -115,47 +114,15 @@ int memory_add(struct memory *m, uint64_t gpa, void *hva, uint64_t size)
 	return ret;
 }
 
-/* The slot that starts at gpa, or NULL. */
-static struct memslot *slot_from(const struct memory *m, uint64_t gpa)
+int memory_remove(struct memory *m, uint64_t gpa)
 {
 	size_t i = slot_at_or_after(m, gpa);
 
-	return i < m->nslots && m->slots[i].gpa == gpa ? &m->slots[i] : NULL;
-}
-
-uint64_t memory_size(struct memory *m, uint64_t gpa)
-{
-	const struct memslot *s;
-	uint64_t size;
-
-	pthread_rwlock_rdlock(&m->lock);
-	s = slot_from(m, gpa);
-	size = s ? s->size : 0;
-	pthread_rwlock_unlock(&m->lock);
-	return size;
-}
-
-int memory_remove(struct memory *m, uint64_t gpa)
-{
-	struct memslot *s;
-
-	pthread_rwlock_wrlock(&m->lock);
-	s = slot_from(m, gpa);
-	if (s) {
-		m->nslots--;
-		memmove(s, s + 1, (size_t)(m->slots + m->nslots - s) * sizeof(*s));
-	}
-	pthread_rwlock_unlock(&m->lock);
-	return s ? 0 : -ENOENT;
-}
-
-void memory_leave(struct memory *m, uint64_t gpa, uint64_t len)
-{
-	struct memslot *s;
-
-	for (s = m->slots; s < m->slots + m->nslots; s++)
-		if (s->gpa >= gpa && s->gpa - gpa < len && s->size <= len - (s->gpa - gpa))
-			s->leaving = true;
+	if (i == m->nslots || m->slots[i].gpa != gpa)
+		return -ENOENT;
+	m->nslots--;
+	memmove(&m->slots[i], &m->slots[i + 1], (m->nslots - i) * sizeof(*m->slots));
+	return 0;
 }
 
 uint8_t *memory_hva(const struct memory *m, uint64_t gpa, size_t *len)
@@ -163,7 +130,7 @@ uint8_t *memory_hva(const struct memory *m, uint64_t gpa, size_t *len)
 	size_t i = slot_at_or_after(m, gpa);
 	const struct memslot *s;
 
-	if (i == m->nslots || gpa < m->slots[i].gpa || m->slots[i].leaving)
+	if (i == m->nslots || gpa < m->slots[i].gpa)
 		return NULL;
 	s = &m->slots[i];
 	*len = s->size - (gpa - s->gpa);
@@ -175,7 +142,7 @@ bool memory_has_hva(const struct memory *m, const uint8_t *hva)
 	const struct memslot *s;
 
 	for (s = m->slots; s < m->slots + m->nslots; s++)
-		if (!s->leaving && hva >= s->hva && (uint64_t)(hva - s->hva) < s->size)
+		if (hva >= s->hva && (uint64_t)(hva - s->hva) < s->size)
 			return true;
 	return false;
 }

@@ -17,8 +17,8 @@
 #include <sys/uio.h>
 
 /*
- * Slots are sorted by gpa. The lock is held for reading around every use of an hva, so that
- * memory_remove() returns only when nobody touches the mapping any more.
+ * Slots are sorted by gpa. The lock is held for reading around every use of an hva, so that nobody
+ * touches a mapping whose slot is removed.
  */
 struct memory {
 	pthread_rwlock_t lock;
@@ -34,18 +34,13 @@ struct memory {
 int memory_init(struct memory *m);
 void memory_fini(struct memory *m);
 
-/* As vmgdb_add_memory() and vmgdb_remove_memory(). */
+/* As vmgdb_add_memory(). */
 int memory_add(struct memory *m, uint64_t gpa, void *hva, uint64_t size);
-int memory_remove(struct memory *m, uint64_t gpa);
-
-/* How many bytes the slot has that starts at gpa; 0: none does. Any thread. */
-uint64_t memory_size(struct memory *m, uint64_t gpa);
 
 /* ---- the caller holds the lock, for reading unless said otherwise --------------------------- */
 
-/* The slots within [gpa, gpa + len) are about to be removed: they are holes from now on. The lock is
- * held for writing. */
-void memory_leave(struct memory *m, uint64_t gpa, uint64_t len);
+/* Remove the slot that starts at gpa: 0 or -ENOENT. The lock is held for writing. */
+int memory_remove(struct memory *m, uint64_t gpa);
 
 /* The host address of gpa, and in *len how many bytes from there on are contiguous; NULL: a hole. */
 uint8_t *memory_hva(const struct memory *m, uint64_t gpa, size_t *len);

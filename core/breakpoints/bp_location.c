@@ -503,15 +503,16 @@ int breakpoints_write_as_guest(struct breakpoints *b, uint64_t gpa, const void *
 
 /* ---- memory that goes -------------------------------------------------------------------- */
 
-/* The slots are gone from now on, the mapping is still there. */
-void breakpoints_memory_gone(struct breakpoints *b, uint64_t gpa, uint64_t len)
+/* The slot is gone from now on, the mapping is still there. */
+int breakpoints_remove_memory(struct breakpoints *b, uint64_t gpa)
 {
 	struct bp_locations *ls = &b->sw.locations;
 	struct bp_location *l;
 	size_t i;
+	int ret;
 
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	memory_leave(ls->mem, gpa, len);
+	ret = memory_remove(ls->mem, gpa);
 	for (i = ls->table.count; i--;) {
 		l = ls->places[i].l;
 		if (memory_has_hva(ls->mem, hva_of(l)))
@@ -521,4 +522,5 @@ void breakpoints_memory_gone(struct breakpoints *b, uint64_t gpa, uint64_t len)
 		add_event(ls, l);
 	}
 	pthread_rwlock_unlock(&ls->mem->lock);
+	return ret;
 }

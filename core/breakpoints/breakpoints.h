@@ -9,7 +9,7 @@
  *
  * Threads: the functions under "by the server thread" are called by it alone, every vCPU parked. Those
  * under "by vCPU threads" are called while vCPUs run, from several threads at once. The lock that keeps
- * them apart from breakpoints_memory_gone() is taken last of all locks and never around a call of
+ * them apart from breakpoints_remove_memory() is taken last of all locks and never around a call of
  * translate().
  */
 #ifndef VMGDB_CORE_BREAKPOINTS_H
@@ -173,9 +173,9 @@ int breakpoints_write_as_guest(struct breakpoints *b, uint64_t gpa, const void *
 
 /* ---- by any thread ----------------------------------------------------------------------- */
 
-/* The VMM is about to unmap [gpa, gpa + len), as it was added: what is inserted there is removed, those
- * breakpoints wait for other memory, and these addresses are a hole until memory is added there again,
- * after memory_remove(). Memory that is also at another guest-physical address keeps its breakpoints. */
-void breakpoints_memory_gone(struct breakpoints *b, uint64_t gpa, uint64_t len);
+/* The VMM is about to unmap the memory that starts at gpa: what is inserted there is removed, those
+ * breakpoints wait for other memory, and these addresses are a hole until memory is added there again.
+ * Memory that is also at another guest-physical address keeps its breakpoints. 0 or -ENOENT. */
+int breakpoints_remove_memory(struct breakpoints *b, uint64_t gpa);
 
 #endif

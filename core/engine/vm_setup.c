@@ -200,11 +200,7 @@ int engine_add_memory(struct engine *e, uint64_t gpa, void *hva, uint64_t size)
 
 int engine_remove_memory(struct engine *e, uint64_t gpa)
 {
-	uint64_t size = memory_size(&e->mem, gpa);
-
-	if (size)
-		breakpoints_memory_gone(e->bps, gpa, size);
-	return memory_remove(&e->mem, gpa);
+	return breakpoints_remove_memory(e->bps, gpa);
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */

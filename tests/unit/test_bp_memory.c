@@ -191,8 +191,7 @@ BP_TEST(bp_memory, cut_short,
 	breakpoints_withdraw(bp_vm.b);
 	bp_sync_run();
 	cr_expect_eq(memcmp(cut + 0x10, bp_vm.cpu->brk, bp_vm.cpu->brk_size), 0);
-	breakpoints_memory_gone(bp_vm.b, 16 * PAGE, 2 * PAGE);
-	cr_expect_eq(memory_remove(&bp_vm.mem, 16 * PAGE), 0);
+	cr_expect_eq(breakpoints_remove_memory(bp_vm.b, 16 * PAGE), 0);
 	munmap(cut, 2 * PAGE);
 	close(fd);
 }

@@ -144,8 +144,7 @@ BP_TEST(soft_watch, memory_goes, "memory that has gone has not changed")
 	uint8_t *host = bp_vm.host;
 
 	cr_assert_eq(watch(0x100, 8), 0);
-	breakpoints_memory_gone(bp_vm.b, 0, BP_MEM);
-	cr_assert_eq(memory_remove(&bp_vm.mem, 0), 0);
+	cr_assert_eq(breakpoints_remove_memory(bp_vm.b, 0), 0);
 	cr_expect(nothing_changed());
 	cr_assert_eq(memory_add(&bp_vm.mem, 0, host, BP_MEM), 0);
 	host[0x100]++;

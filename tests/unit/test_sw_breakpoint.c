@@ -163,8 +163,7 @@ BP_TEST(sw, one_of_two_gpas_goes, "memory that goes at one address stays at the 
 	cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
 	bp_set(PAGE + 0x40);
 	bp_sync_run();
-	breakpoints_memory_gone(bp_vm.b, 0x100000, PAGE);
-	cr_assert_eq(memory_remove(&bp_vm.mem, 0x100000), 0);
+	cr_assert_eq(breakpoints_remove_memory(bp_vm.b, 0x100000), 0);
 	cr_expect(bp_inserted_at(PAGE + 0x40));
 	cr_expect_not_null(breakpoints_location(bp_vm.b, PAGE + 0x40));
 }
@@ -551,10 +550,9 @@ BP_TEST(sw, lifted_at_a_stop, "one that is lifted when the VM stops is not put b
 
 /* ---- memory that goes and comes ---------------------------------------------------------------- */
 
-static void goes(uint64_t gpa, uint64_t len)
+static void goes(uint64_t gpa)
 {
-	breakpoints_memory_gone(bp_vm.b, gpa, len);
-	cr_assert_eq(memory_remove(&bp_vm.mem, gpa), 0);
+	cr_assert_eq(breakpoints_remove_memory(bp_vm.b, gpa), 0);
 }
 
 BP_TEST(sw, memory_goes, "memory goes without breakpoints; back as it was, they are inserted again")
@@ -562,7 +560,7 @@ BP_TEST(sw, memory_goes, "memory goes without breakpoints; back as it was, they 
 	bp_set(0x100);
 	bp_set(0x200);
 	bp_sync_run();
-	goes(0, BP_MEM);
+	goes(0);
 	cr_expect(bp_untouched());
 	cr_expect_null(breakpoints_location(bp_vm.b, 0x100));
 	bp_clear(0x200);
@@ -582,13 +580,13 @@ BP_TEST(sw, some_memory_goes, "of many breakpoints those wait whose memory has g
 	enum { HALF = BP_MEM / 2 };
 	uint64_t gpa;
 
-	goes(0, BP_MEM);
+	goes(0);
 	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, HALF), 0);
 	cr_assert_eq(memory_add(&bp_vm.mem, HALF, bp_vm.host + HALF, HALF), 0);
 	for (gpa = 0; gpa < BP_MEM; gpa += 8) /* of both in turns */
 		bp_set(gpa % 16 ? HALF + gpa / 16 * 8 : gpa / 2);
 	bp_sync_run();
-	goes(0, HALF);
+	goes(0);
 	for (gpa = 0; gpa < BP_MEM; gpa += 8)
 		cr_assert_eq(bp_inserted_at(gpa), gpa >= HALF);
 	breakpoints_withdraw(bp_vm.b);
@@ -609,7 +607,7 @@ BP_TEST(sw, memory_comes_back, "memory that comes back: its breakpoints go befor
 		bp_set(5 * PAGE + i * 4);
 	bp_set(0x100);
 	bp_sync_run();
-	goes(0, BP_MEM);
+	goes(0);
 	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, BP_MEM), 0);
 	bp_sync_run();
 	cr_expect(bp_inserted_at(0x100));
@@ -621,7 +619,7 @@ BP_TEST(sw, memory_about_to_go, "from the first word on that memory goes, it is 
 
 	bp_set(0x100);
 	bp_sync_run();
-	breakpoints_memory_gone(bp_vm.b, 0, BP_MEM);
+	cr_assert_eq(breakpoints_remove_memory(bp_vm.b, 0), 0);
 	breakpoints_withdraw(bp_vm.b);
 	bp_sync_run();
 	cr_expect(bp_untouched(), "nothing is inserted again before it is unmapped");
@@ -634,7 +632,7 @@ BP_TEST(sw, overwritten_memory_goes, "what the guest wrote over a breakpoint goe
 	bp_set(0x100);
 	bp_sync_run();
 	bp_guest_writes(0x100, 0x44);
-	goes(0, BP_MEM);
+	goes(0);
 	cr_expect(bp_untouched());
 	breakpoints_remove_all(bp_vm.b);
 	cr_expect(bp_untouched());
@@ -648,7 +646,7 @@ BP_TEST(sw, memory_elsewhere, "memory that is mapped elsewhere in the VMM: break
 	cr_assert_neq(second, MAP_FAILED);
 	bp_set(0x100);
 	bp_sync_run();
-	goes(0, BP_MEM);
+	goes(0);
 	memcpy(second, first, BP_MEM);
 	munmap(first, BP_MEM);
 	bp_vm.host = second;
@@ -663,7 +661,7 @@ BP_TEST(sw, memory_goes_before_sync,
 	"memory that goes before the sync leaves the breakpoint waiting")
 {
 	bp_set(0x100);
-	goes(0, BP_MEM);
+	goes(0);
 	bp_sync_run();
 	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, BP_MEM), 0);
 	bp_sync_run();
@@ -678,7 +676,7 @@ BP_TEST(sw, memory_goes_in_a_step, "memory that goes while a breakpoint is lifte
 	bp_sync_run();
 	l = breakpoints_location(bp_vm.b, 0x100);
 	breakpoints_lift(bp_vm.b, l);
-	goes(0, BP_MEM);
+	goes(0);
 	breakpoints_put_back(bp_vm.b, l);
 	cr_expect(bp_untouched());
 	breakpoints_lift(bp_vm.b, l);
@@ -692,7 +690,7 @@ BP_TEST(sw, memory_goes_in_a_step, "memory that goes while a breakpoint is lifte
 static void *take_memory_away(void *stop)
 {
 	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
-		goes(0x100000, PAGE);
+		goes(0x100000);
 		cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
 	}
 	return NULL;
@@ -708,7 +706,7 @@ Test(sw, memory_goes_at_any_time,
 	int i;
 
 	bp_vm_init(&bp_soft8_bare, 0);
-	goes(0, BP_MEM);
+	goes(0);
 	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, PAGE), 0);
 	cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
 	bp_vm.map[1] = 0x100;
@@ -781,7 +779,7 @@ Test(sw, at_once, .description = "vCPUs step over breakpoints and read while mem
 	for (i = 0; i < 3; i++)
 		cr_assert_eq(pthread_create(&t[i], NULL, work[i], &stop), 0);
 	for (i = 0; i < 1000; i++) {
-		goes(0x100000, PAGE);
+		goes(0x100000);
 		cr_assert_eq(memory_add(&bp_vm.mem, 0x100000, bp_vm.host + PAGE, PAGE), 0);
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
@@ -815,7 +813,7 @@ BP_TEST(sw, told_once, "a breakpoint that can't be hit is reported once, until t
 	bp_clear(5 * PAGE + 8);
 	bp_vm.map[5] = 5;
 	bp_sync_run();
-	goes(0, BP_MEM);
+	goes(0);
 	bp_sync_run();
 	cr_expect(bp_notice_is("breakpoint at 0x5000 waits: the address is not mapped yet"));
 	cr_expect(bp_notice_is(NULL));
