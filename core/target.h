@@ -99,7 +99,7 @@ struct target_ops {
 	/*
 	 * Virtual memory as vCPU sees it. read: how many bytes could be read from addr on, up to
 	 * the first hole or the end of the address space; -EFAULT when not one. write: all or
-	 * nothing, 0 or -EFAULT.
+	 * nothing, 0 or -EFAULT. Address 0 does not follow the last one.
 	 */
 	ssize_t (*read)(struct target *t, unsigned int vcpu, uint64_t addr, void *buf, size_t len);
 	int (*write)(struct target *t, unsigned int vcpu, uint64_t addr, const void *buf,

@@ -63,11 +63,6 @@ bool scan_range(struct session *s, struct scan *args, uint64_t *addr, uint64_t *
 	return true;
 }
 
-uint64_t range_len(uint64_t addr, uint64_t len)
-{
-	return addr && len > -addr ? -addr : len;
-}
-
 bool scan_done(struct session *s, const struct scan *args)
 {
 	if (scan_end(args))

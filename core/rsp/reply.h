@@ -22,9 +22,6 @@ void fail_errno(struct session *s, int err, const char *part);
 /* "ADDR,LENGTH": false with the reply already an error. */
 bool scan_range(struct session *s, struct scan *args, uint64_t *addr, uint64_t *len);
 
-/* How many of the len bytes from addr on there are before the end of the address space. */
-uint64_t range_len(uint64_t addr, uint64_t len);
-
 /* Whether nothing is left; false with the reply already an error. */
 bool scan_done(struct session *s, const struct scan *args);
 

@@ -223,13 +223,15 @@ static uint64_t offset_of(const struct fake_target *f, uint64_t addr)
 	return addr - (f->top ? FAKE_TOP : FAKE_BASE);
 }
 
-/* How much of [addr, addr + len) is memory, from addr on. */
+/* How much of [addr, addr + len) is memory, from addr on; address 0 does not follow the last one. */
 static size_t there(const struct fake_target *f, uint64_t addr, size_t len)
 {
 	uint64_t at = offset_of(f, addr);
 
 	if (at >= FAKE_SIZE)
 		return 0;
+	if (addr && len > -addr)
+		len = -addr;
 	return len < FAKE_SIZE - at ? len : FAKE_SIZE - at;
 }
 

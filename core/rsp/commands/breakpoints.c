@@ -79,7 +79,7 @@ static bool scan_breakpoint(struct session *s, struct scan *args, struct breakpo
 	out->type = (enum bp_type)type;
 	if (!scan_range(s, args, &out->addr, &out->kind))
 		return false;
-	if (range_len(out->addr, out->kind) < out->kind) {
+	if (out->addr && out->kind > -out->addr) {
 		fail(s, EINVAL, "length: beyond the end of the address space");
 		return false;
 	}

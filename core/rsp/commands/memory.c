@@ -6,11 +6,10 @@
 #include "core/rsp/command_table.h"
 #include "core/rsp/reply.h"
 
-/* Read up to n bytes to dst, at least one: how many, or -1 with the reply already an error. A read ends
- * at the end of the address space: address 0 does not follow it. */
+/* Read up to n bytes to dst, at least one: how many, or -1 with the reply already an error. */
 static ssize_t read_memory(struct session *s, uint64_t addr, void *dst, size_t n)
 {
-	ssize_t got = s->target->ops->read(s->target, s->general, addr, dst, range_len(addr, n));
+	ssize_t got = s->target->ops->read(s->target, s->general, addr, dst, n);
 
 	if (got > 0)
 		return got;
@@ -57,12 +56,8 @@ static void read_binary(struct session *s, struct scan *args)
 
 static void write_memory(struct session *s, uint64_t addr, const void *bytes, size_t n)
 {
-	int err = 0;
+	int err = n ? s->target->ops->write(s->target, s->general, addr, bytes, n) : 0;
 
-	if (range_len(addr, n) < n)
-		err = -EFAULT;
-	else if (n)
-		err = s->target->ops->write(s->target, s->general, addr, bytes, n);
 	if (err == -EFAULT)
 		fail(s, err, "address: not all of it is mapped");
 	else if (err)
