@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "core/rsp/access.h"
+#include "core/rsp/session_internal.h"
 
 #include <errno.h>
 
-#include "core/rsp/command.h"
-#include "core/rsp/reply.h"
+#include "core/rsp/command_table.h"
 
 /* The exit of a VM that ends while it is stopped becomes the last stop here. */
 static int take_hold(struct session *s, const char **why)

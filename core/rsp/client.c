@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "core/rsp/client.h"
-
-#include "core/rsp/access.h"
+#include "core/rsp/session_internal.h"
 
 /* The details belong to what the previous debugger asked for: a new one gets a plain stop. */
 static void forget_stop_details(struct stop *stop)

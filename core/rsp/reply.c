@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "core/rsp/reply.h"
+#include "core/rsp/session_internal.h"
 
 #include <errno.h>
 #include <stdio.h>

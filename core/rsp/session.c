@@ -6,11 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/rsp/access.h"
-#include "core/rsp/client.h"
 #include "core/rsp/command_table.h"
-#include "core/rsp/reply.h"
-#include "core/rsp/stop_reply.h"
+#include "core/rsp/session_internal.h"
 #include <vmgdb/vmgdb.h>
 
 enum {

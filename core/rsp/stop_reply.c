@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "core/rsp/stop_reply.h"
+#include "core/rsp/session_internal.h"
 
 #include "core/regs.h"
-#include "core/rsp/access.h"
-#include "core/rsp/thread_id.h"
 
 /* gdb's own numbers, which are not the host's: include/gdb/signals.h of gdb. */
 enum { SIGNAL_INT = 2, SIGNAL_TRAP = 5, SIGNAL_ABRT = 6 };

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "core/rsp/thread_id.h"
+#include "core/rsp/session_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#include "core/rsp/reply.h"
 
 enum { PROCESS = 1 };
 

@@ -4,7 +4,6 @@
 
 #include "core/lib/hex.h"
 #include "core/rsp/command_table.h"
-#include "core/rsp/reply.h"
 
 enum { CODES_MAX = 64 }; /* conditions and commands of one breakpoint */
 

@@ -6,11 +6,7 @@
 #include <errno.h>
 
 #include "core/regs.h"
-#include "core/rsp/access.h"
 #include "core/rsp/command_table.h"
-#include "core/rsp/reply.h"
-#include "core/rsp/stop_reply.h"
-#include "core/rsp/thread_id.h"
 
 enum { NO_MORE_REGISTERS = 0x45 }; /* the error number that lldb expects */
 

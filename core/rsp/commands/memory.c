@@ -4,7 +4,6 @@
 
 #include "core/lib/hex.h"
 #include "core/rsp/command_table.h"
-#include "core/rsp/reply.h"
 
 /* Read up to n bytes to dst, at least one: how many, or -1 with the reply already an error. */
 static ssize_t read_memory(struct session *s, uint64_t addr, void *dst, size_t n)

@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "core/lib/hex.h"
-#include "core/rsp/access.h"
 #include "core/rsp/command_table.h"
-#include "core/rsp/reply.h"
 
 enum { LINE_MAX = 256 };
 

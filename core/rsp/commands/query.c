@@ -3,10 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/rsp/client.h"
 #include "core/rsp/command_table.h"
-#include "core/rsp/reply.h"
-#include "core/rsp/thread_id.h"
 
 static const struct {
 	const char *name;

@@ -1,13 +1,45 @@
 // SPDX-License-Identifier: MIT
 /* Registers: g G p P. GDB manual, "Packets"; the order is that of the target description. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "core/lib/hex.h"
 #include "core/regs.h"
-#include "core/rsp/access.h"
 #include "core/rsp/command_table.h"
-#include "core/rsp/register_write.h"
-#include "core/rsp/reply.h"
+
+/* The error of reg_set() or regs_set() for this register. */
+static void fail_register(struct session *s, int err, const struct reg_desc *r)
+{
+	char part[64];
+
+	snprintf(part, sizeof(part), "register %s%s", r->name,
+		 err == -EACCES ? " is read-only" : "");
+	if (err == -EACCES)
+		fail(s, err, part);
+	else
+		fail_errno(s, err, part);
+}
+
+/* Store what was changed through a vCPU's view: false with the reply already an error. */
+static bool store_registers(struct session *s, unsigned int vcpu)
+{
+	int err = s->target->ops->flush(s->target, vcpu);
+
+	if (err)
+		fail_errno(s, err, "the host refuses the value");
+	return !err;
+}
+
+bool write_register(struct session *s, unsigned int vcpu, const struct reg_desc *r,
+		    const void *value)
+{
+	struct cpu_view *v = view_of(s, vcpu);
+	int err = v ? reg_set(v, r, value) : -ESRCH;
+
+	if (err)
+		fail_register(s, err, r);
+	return !err && store_registers(s, vcpu);
+}
 
 static void read_all(struct session *s, struct scan *args)
 {

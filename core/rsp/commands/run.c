@@ -7,11 +7,7 @@
 #include <string.h>
 
 #include "core/regs.h"
-#include "core/rsp/access.h"
 #include "core/rsp/command_table.h"
-#include "core/rsp/register_write.h"
-#include "core/rsp/reply.h"
-#include "core/rsp/thread_id.h"
 
 /* ---- resuming ---------------------------------------------------------------------------- */
 

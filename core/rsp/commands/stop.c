@@ -4,9 +4,6 @@
  * of the protocol, "qThreadStopInfo".
  */
 #include "core/rsp/command_table.h"
-#include "core/rsp/reply.h"
-#include "core/rsp/stop_reply.h"
-#include "core/rsp/thread_id.h"
 
 static void last_stop(struct session *s, struct scan *args)
 {

@@ -2,10 +2,7 @@
 /* Threads: one for each vCPU, all of process 1. GDB manual, "Packets", "General Query Packets". */
 #include <errno.h>
 
-#include "core/rsp/access.h"
 #include "core/rsp/command_table.h"
-#include "core/rsp/reply.h"
-#include "core/rsp/thread_id.h"
 
 /* Bytes that a list of threads leaves free: two of the longest ids. */
 enum { LIST_MARGIN = 32 };

@@ -4,7 +4,6 @@
 
 #include "core/regs.h"
 #include "core/rsp/command_table.h"
-#include "core/rsp/reply.h"
 
 /* The part of s->scratch that is asked for: m says that there is more, l that there is not. */
 static void put_part(struct session *s, uint64_t offset, uint64_t len)
