@@ -3,25 +3,16 @@
 
 #include <limits.h>
 
-static struct timespec now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t;
-}
-
 long long time_ms(void)
 {
-	struct timespec t = now();
-
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+	return time_us() / 1000;
 }
 
 long long time_us(void)
 {
-	struct timespec t = now();
+	struct timespec t;
 
+	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
 }
 
@@ -48,15 +39,9 @@ int time_shorter(int a_ms, int b_ms)
 
 struct timespec time_in_ms(long ms)
 {
-	struct timespec t = now();
+	long long us = time_us() + ms * 1000LL;
 
-	t.tv_sec += ms / 1000;
-	t.tv_nsec += ms % 1000 * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_nsec -= 1000000000;
-		t.tv_sec++;
-	}
-	return t;
+	return (struct timespec){ us / 1000000, us % 1000000 * 1000 };
 }
 
 int time_cond_init(pthread_cond_t *cond)
