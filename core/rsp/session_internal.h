@@ -25,10 +25,9 @@ struct thread_id {
 struct vcpu_list {
 	unsigned int n, cap;
 	unsigned int *index;
-	struct resume_action *action;
-	bool *claimed;		   /* an action names it */
-	struct resume_action rest; /* for those that are not in the list */
-	bool rest_claimed;
+	struct resume_action
+		*action; /* the one behind the last is for vCPUs that are not in the list */
+	bool *claimed;	 /* an action of the debugger's is there */
 };
 
 struct session {

@@ -14,9 +14,9 @@ static int grow(struct vcpu_list *l, unsigned int n)
 	free(l->index);
 	free(l->action);
 	free(l->claimed);
-	l->index = calloc(n, sizeof(*l->index));
-	l->action = calloc(n, sizeof(*l->action));
-	l->claimed = calloc(n, sizeof(*l->claimed));
+	l->index = calloc(n + 1, sizeof(*l->index));
+	l->action = calloc(n + 1, sizeof(*l->action));
+	l->claimed = calloc(n + 1, sizeof(*l->claimed));
 	l->cap = l->index && l->action && l->claimed ? n : 0;
 	return l->cap ? 0 : -ENOMEM;
 }

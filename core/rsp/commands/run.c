@@ -22,15 +22,13 @@ static bool start_actions(struct session *s)
 		fail_errno(s, err, "threads");
 		return false;
 	}
-	for (unsigned int i = 0; i < s->vcpus.n; i++) {
+	for (unsigned int i = 0; i <= s->vcpus.n; i++) {
 		s->vcpus.action[i] = (struct resume_action){
 			.vcpu = s->vcpus.index[i],
 			.kind = RESUME_HOLD,
 		};
 		s->vcpus.claimed[i] = false;
 	}
-	s->vcpus.rest = (struct resume_action){ .kind = RESUME_HOLD };
-	s->vcpus.rest_claimed = false;
 	return true;
 }
 
@@ -41,23 +39,20 @@ static void add_action(struct session *s, const struct thread_id *id,
 	struct vcpu_list *l = &s->vcpus;
 	unsigned int vcpu = id->kind == THREAD_ONE ? id->vcpu : s->general;
 
-	for (unsigned int i = 0; i < l->n; i++) {
-		if (l->claimed[i] || (id->kind != THREAD_ALL && l->index[i] != vcpu))
+	for (unsigned int i = 0; i <= l->n; i++) {
+		if (l->claimed[i] || (id->kind != THREAD_ALL && (i == l->n || l->index[i] != vcpu)))
 			continue;
 		l->action[i] = *action;
 		l->action[i].vcpu = l->index[i];
 		l->claimed[i] = true;
-	}
-	if (id->kind == THREAD_ALL && !l->rest_claimed) {
-		l->rest = *action;
-		l->rest_claimed = true;
 	}
 }
 
 static bool resume(struct session *s)
 {
 	struct target *t = s->target;
-	int err = t->ops->resume(t, s->vcpus.action, s->vcpus.n, &s->vcpus.rest);
+	struct vcpu_list *l = &s->vcpus;
+	int err = t->ops->resume(t, l->action, l->n, &l->action[l->n]);
 
 	if (err) {
 		fail_errno(s, err, "resume");
