@@ -131,7 +131,6 @@ struct cpu {
 	const struct tdesc *(*describe)(struct cpu_view *v);
 
 	uint64_t (*pc)(const void *state); /* bank 0 is valid */
-	void (*set_pc)(void *state, uint64_t pc);
 
 	/*
 	 * Where the instruction at this PC is in the address space of translate: what struct trap

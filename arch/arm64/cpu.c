@@ -28,11 +28,6 @@ static uint64_t pc(const void *state)
 	return ((const struct arm64_state *)state)->pc;
 }
 
-static void set_pc(void *state, uint64_t pc)
-{
-	((struct arm64_state *)state)->pc = pc;
-}
-
 static void mode(struct cpu_view *v, char *buf, size_t len)
 {
 	const struct arm64_state *s = arm64_state(v);
@@ -56,7 +51,6 @@ const struct cpu arm64_cpu = {
 	.watch_before = true,
 	.describe = describe,
 	.pc = pc,
-	.set_pc = set_pc,
 	.write_reg = arm64_write_reg,
 	.translate = arm64_translate,
 	.hw_split = arm64_hw_split,

@@ -19,11 +19,6 @@ static uint64_t pc(const void *state)
 	return ((const struct x86_state *)state)->rip;
 }
 
-static void set_pc(void *state, uint64_t pc)
-{
-	((struct x86_state *)state)->rip = pc;
-}
-
 static int code_addr(struct cpu_view *v, uint64_t offset, uint64_t *addr)
 {
 	int ret = v->need(v, X86_BANK_SREGS);
@@ -63,7 +58,6 @@ const struct cpu x86_cpu = {
 	.brk_kind = 1,
 	.describe = x86_describe,
 	.pc = pc,
-	.set_pc = set_pc,
 	.code_addr = code_addr,
 	.write_reg = x86_write_reg,
 	.translate = x86_translate,

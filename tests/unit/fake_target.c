@@ -106,11 +106,6 @@ static uint64_t get_pc(const void *state)
 	return ((const struct fake_state *)state)->pc;
 }
 
-static void set_pc(void *state, uint64_t pc)
-{
-	((struct fake_state *)state)->pc = pc;
-}
-
 static int write_reg(struct cpu_view *v, const struct reg_desc *r, const void *value)
 {
 	uint64_t x;
@@ -137,7 +132,6 @@ static const struct cpu fake_cpu = {
 	.nbanks = 3,
 	.describe = describe,
 	.pc = get_pc,
-	.set_pc = set_pc,
 	.write_reg = write_reg,
 	.mode = mode,
 };

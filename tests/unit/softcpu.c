@@ -213,11 +213,6 @@ static uint64_t get_pc(const void *state)
 	return ((const struct soft_regs *)state)->pc;
 }
 
-static void set_pc(void *state, uint64_t pc)
-{
-	((struct soft_regs *)state)->pc = pc;
-}
-
 static int translate(struct cpu_view *v, uint64_t va, struct xlat *out)
 {
 	struct soft_regs *r = regs_of(v);
@@ -456,7 +451,6 @@ const struct cpu soft8_cpu = {
 	.brk_kind = 1,
 	.describe = describe,
 	.pc = get_pc,
-	.set_pc = set_pc,
 	.translate = translate,
 	.hw_split = hw_split8,
 	.step_begin = step_begin,
@@ -475,7 +469,6 @@ const struct cpu soft32_cpu = {
 	.watch_before = true,
 	.describe = describe,
 	.pc = get_pc,
-	.set_pc = set_pc,
 	.translate = translate,
 	.hw_split = hw_split,
 	.step_begin = step_begin,
