@@ -104,15 +104,6 @@ static void accept_at(struct server *s, struct server_endpoint *at)
 
 /* ---- the loop ---------------------------------------------------------------------------- */
 
-static void add_pfd(struct server *s, size_t *slot, int fd, short events)
-{
-	*slot = 0;
-	if (fd < 0)
-		return;
-	*slot = s->npfds++;
-	s->pfds[*slot] = (struct pollfd){ .fd = fd, .events = events };
-}
-
 /* Fill pfds. Returns how long to wait at most, -1: for ever. */
 static int prepare(struct server *s)
 {
@@ -124,11 +115,13 @@ static int prepare(struct server *s)
 	s->pfds[WAKEUP_SLOT] = (struct pollfd){ .fd = s->wakeup, .events = POLLIN };
 	s->npfds = WAKEUP_SLOT + 1;
 	for (i = 0; i < s->nendpoints; i++) {
-		const struct vmgdb_endpoint *ep = s->endpoints[i].ep;
+		struct server_endpoint *at = &s->endpoints[i];
 
-		add_pfd(s, &s->endpoints[i].slot, ep->pfd.fd, ep->pfd.events);
-		if (ep->retry_ms)
-			timeout = time_shorter(timeout, ep->retry_ms);
+		at->slot = at->ep->pfd.fd < 0 ? 0 : s->npfds++;
+		if (at->slot)
+			s->pfds[at->slot] = at->ep->pfd;
+		if (at->ep->retry_ms)
+			timeout = time_shorter(timeout, at->ep->retry_ms);
 	}
 	for (c = s->connections; c; c = c->next)
 		timeout = time_shorter(timeout, connection_poll(c, s->pfds, &s->npfds));
