@@ -25,14 +25,4 @@ struct bp_info {
 	bool conditional;  /* conditions or commands came with it */
 };
 
-/* A few bytes of guest-physical memory, with inserted breakpoints hidden. */
-enum { BP_PIECES_MAX = 32, BP_PIECE_SIZE = 16 };
-
-struct bp_piece {
-	uint64_t gpa;
-	unsigned int len; /* at most BP_PIECE_SIZE */
-	bool ok;	  /* bytes could be read */
-	uint8_t bytes[BP_PIECE_SIZE];
-};
-
 #endif

@@ -165,6 +165,16 @@ bool breakpoints_watching(struct breakpoints *b, enum hw_kind kind, uint64_t add
 size_t breakpoints_read(struct breakpoints *b, uint64_t gpa, void *buf, size_t len);
 int breakpoints_write(struct breakpoints *b, uint64_t gpa, const void *buf, size_t len);
 
+/* A few bytes of guest-physical memory, with inserted breakpoints hidden. */
+enum { BP_PIECES_MAX = 32, BP_PIECE_SIZE = 16 };
+
+struct bp_piece {
+	uint64_t gpa;
+	unsigned int len; /* at most BP_PIECE_SIZE */
+	bool ok;	  /* bytes could be read */
+	uint8_t bytes[BP_PIECE_SIZE];
+};
+
 /* Many small pieces for the price of one: each that could be read is ok. */
 void breakpoints_read_pieces(struct breakpoints *b, struct bp_piece *pieces, unsigned int n);
 

@@ -277,8 +277,6 @@ void vcpu_set_pc_status(struct vmgdb_vcpu *v, enum pc_status status);
 
 /* What stands at this PC (vcpu_check.c). */
 enum pc_content vcpu_content(struct vmgdb_vcpu *v, uint64_t addr);
-/* Is an exception, an interrupt or a wake-up to come before the instruction at the PC? */
-bool vcpu_is_elsewhere(struct vmgdb_vcpu *v);
 /* It is at, or has hit, this: report it, or pass it by its conditions. True: reported. */
 bool vcpu_hit_location(struct vmgdb_vcpu *v, uint64_t addr);
 bool vcpu_hit_slot(struct vmgdb_vcpu *v, const struct bp_slot *slot);

@@ -13,7 +13,8 @@ static const struct bp_slot *exec_slot(const struct vmgdb_vcpu *v, uint64_t addr
 	return NULL;
 }
 
-bool vcpu_is_elsewhere(struct vmgdb_vcpu *v)
+/* Is an exception, an interrupt or a wake-up to come before the instruction at the PC? */
+static bool is_elsewhere(struct vmgdb_vcpu *v)
 {
 	const struct cpu *cpu = v->view.cpu;
 
@@ -30,7 +31,7 @@ enum pc_content vcpu_content(struct vmgdb_vcpu *v, uint64_t addr)
 		at = AT_LOCATION;
 	else if (exec_slot(v, addr))
 		at = AT_SLOT;
-	return at != AT_NOTHING && vcpu_is_elsewhere(v) ? AT_NOTHING : at;
+	return at != AT_NOTHING && is_elsewhere(v) ? AT_NOTHING : at;
 }
 
 /* ---- hits -------------------------------------------------------------------------------- */

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "core/engine/vcpu_debug.h"
 
-#include <stddef.h>
-
 #define TO(NEXT, PC, ACTIONS)                                                 \
 	{                                                                     \
 		.possible = true, .next = NEXT, .pc = PC, .actions = ACTIONS, \
@@ -90,17 +88,6 @@ static const char *const event_names[] = {
 	[EV_FATAL] = "fatal",
 };
 
-static const char *const change_names[] = {
-	[PC_KEEP] = "keep",
-	[PC_FORGET] = "forget",
-	[PC_PASS] = "pass",
-	[PC_MOVED] = "forget if moved",
-};
-
-static const char *const action_names[] = {
-	"put back", "lift", "begin step", "arm", "kick", "clear kick", "reinject", "report", "park",
-};
-
 const char *run_state_name(enum run_state s)
 {
 	return state_names[s];
@@ -109,19 +96,4 @@ const char *run_state_name(enum run_state s)
 const char *vcpu_event_name(enum vcpu_event e)
 {
 	return event_names[e];
-}
-
-const char *pc_change_name(enum pc_change c)
-{
-	return change_names[c];
-}
-
-const char *vcpu_action_name(unsigned int actions, unsigned int i)
-{
-	unsigned int bit;
-
-	for (bit = 0; bit < sizeof(action_names) / sizeof(action_names[0]); bit++)
-		if (actions & 1u << bit && !i--)
-			return action_names[bit];
-	return NULL;
 }

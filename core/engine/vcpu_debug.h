@@ -109,8 +109,5 @@ static inline bool run_is_step(enum run_state s)
 /* Names, for docs and messages; static. */
 const char *run_state_name(enum run_state s);
 const char *vcpu_event_name(enum vcpu_event e);
-const char *pc_change_name(enum pc_change c);
-/* The i-th action of a set, by ascending bit; NULL after the last. */
-const char *vcpu_action_name(unsigned int actions, unsigned int i);
 
 #endif
