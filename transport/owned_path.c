@@ -49,6 +49,7 @@ int owned_name_take(struct owned_name *o, const char *path)
 		return 0;
 	err = -errno;
 	release(o);
+	unlink(path);
 	return err;
 }
 

@@ -11,7 +11,7 @@ struct owned_name {
 	char *base; /* the name in the directory; NULL: owns nothing */
 };
 
-/* Own what has just been made at path. Returns 0 or -errno. */
+/* Own what has just been made at path. Returns 0, or -errno: then it is removed at once. */
 int owned_name_take(struct owned_name *o, const char *path);
 
 /* Remove it, unless another has taken its place, and own nothing. */

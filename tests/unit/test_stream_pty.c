@@ -376,6 +376,14 @@ Test(pty, link_stale, .description = "a link to a pty that no longer exists is r
 	vmgdb_endpoint_close(ep);
 }
 
+Test(pty, shortage, .description = "out of descriptors, no link is left behind")
+{
+	char spec[80];
+
+	snprintf(spec, sizeof(spec), "pty:%s", path);
+	open_short_of_descriptors(spec);
+}
+
 Test(pty, link_reused, .description = "a link to the number that this pty got is replaced")
 {
 	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -53,18 +52,6 @@ int listen(int fd, int backlog)
 	return (int)syscall(SYS_listen, fd, backlog);
 }
 
-static int entries(const char *dir)
-{
-	DIR *d = opendir(dir);
-	int n = 0;
-
-	cr_assert_not_null(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n - 2;
-}
-
 Test(unix_socket, listens_first,
      .description = "the socket file appears only once the socket listens, and is the only file")
 {
@@ -77,11 +64,11 @@ Test(unix_socket, listens_first,
 	cr_expect_geq(listened, 1);
 	/* listen() may be called again on a socket that listens */
 	cr_expect_eq(seen_early, listened - 1);
-	cr_expect_eq(entries(dir), 1);
+	cr_expect_eq(count_entries(dir), 1);
 	open_refused(-EADDRINUSE, "unix:%s", path);
-	cr_expect_eq(entries(dir), 1, "a refused one leaves nothing");
+	cr_expect_eq(count_entries(dir), 1, "a refused one leaves nothing");
 	vmgdb_endpoint_close(ep);
-	cr_expect_eq(entries(dir), 0);
+	cr_expect_eq(count_entries(dir), 0);
 }
 
 Test(unix_socket, long_path, .description = "a path of 107 bytes, the longest")
@@ -96,7 +83,7 @@ Test(unix_socket, long_path, .description = "a path of 107 bytes, the longest")
 	cr_expect_str_eq(ep->attach, file);
 	close(dial_unix(file));
 	vmgdb_endpoint_close(ep);
-	cr_expect_eq(entries(dir), 0);
+	cr_expect_eq(count_entries(dir), 0);
 }
 
 Test(unix_socket, exchange, .description = "1 MiB of random bytes each way arrives unchanged")
@@ -153,6 +140,18 @@ Test(unix_socket, stale, .description = "a socket file that no process listens o
 	close(fd);
 	s->ops->close(s);
 	vmgdb_endpoint_close(ep);
+}
+
+Test(unix_socket, shortage, .description = "out of descriptors, no socket file is left behind")
+{
+	char spec[200], log[80];
+
+	snprintf(spec, sizeof(spec), "unix:%s", path);
+	open_short_of_descriptors(spec);
+	snprintf(log, sizeof(log), "%s/log", temp_dir());
+	snprintf(spec, sizeof(spec), "unix:%s,log=%s", path, log);
+	open_short_of_descriptors(spec);
+	cr_expect_eq(unlink(log), 0);
 }
 
 Test(unix_socket, live,

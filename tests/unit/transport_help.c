@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -286,16 +287,55 @@ void exchange(struct stream *s, int fd)
 	free(out.bytes);
 }
 
-int count_fds(void)
+int count_entries(const char *folder)
 {
-	DIR *d = opendir("/proc/self/fd");
+	DIR *d = opendir(folder);
 	int n = 0;
 
 	cr_assert_not_null(d);
 	while (readdir(d))
 		n++;
 	closedir(d);
-	return n;
+	return n - 2;
+}
+
+int count_fds(void)
+{
+	return count_entries("/proc/self/fd");
+}
+
+/* As vmgdb_endpoint_open(), while descriptors from limit on can't be opened. */
+static int open_with_limit(int limit, const char *spec, struct vmgdb_endpoint **ep, char *err,
+			   size_t errlen)
+{
+	struct rlimit before, low;
+	int ret;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	low.rlim_cur = (rlim_t)limit;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+	ret = vmgdb_endpoint_open(spec, VMGDB_STUB, ep, err, errlen);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	return ret;
+}
+
+void open_short_of_descriptors(const char *spec)
+{
+	int names = count_entries(temp_dir()), fds = count_fds(), limit, failures = 0;
+	struct vmgdb_endpoint *ep = NULL;
+	char err[256];
+
+	for (limit = 0; open_with_limit(limit, spec, &ep, err, sizeof(err)) != 0; limit++) {
+		cr_assert_lt(limit, 1000, "%s", err);
+		cr_expect(strstr(err, ": Too many open files"), "%s", err);
+		cr_expect_eq(count_fds(), fds);
+		cr_expect_leq(count_entries(temp_dir()), names, "limit %d: %s", limit, err);
+		failures++;
+	}
+	cr_expect_gt(failures, 3);
+	vmgdb_endpoint_close(ep);
+	cr_expect_eq(count_fds(), fds);
 }
 
 int dial_unix(const char *path)

@@ -41,8 +41,17 @@ void say_hello(struct stream *s, int fd);
  * which is made non-blocking. */
 void exchange(struct stream *s, int fd);
 
+/* How many names a folder has. */
+int count_entries(const char *folder);
+
 /* Open descriptors of this process. */
 int count_fds(void);
+
+/*
+ * Open spec, on the VMM's side, with room for one descriptor more each time, until that succeeds, and
+ * close it. Each failure must give its reason, and leave no name in temp_dir() and no descriptor.
+ */
+void open_short_of_descriptors(const char *spec);
 
 /* Milliseconds of a monotonic clock. */
 long long now_ms(void);
