@@ -74,15 +74,12 @@ static int start(struct dialer *d)
 static int connected(struct dialer *d)
 {
 	struct pollfd p = { .fd = d->fd, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int err = 0;
 
 	if (poll(&p, 1, 0) <= 0) {
 		wait_for(d, POLLOUT);
 		return -EAGAIN;
 	}
-	getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	return -err;
+	return -socket_option(d->fd, SO_ERROR);
 }
 
 static int go_on_with_handshake(struct dialer *d)

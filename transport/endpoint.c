@@ -8,17 +8,17 @@
 
 #include "transport/parser.h"
 
-/* A kind that can only be dialled needs no "dial" to be. */
 static int open_kind(const struct endpoint_spec *s, const struct transport *kind,
 		     struct vmgdb_endpoint **out)
 {
-	endpoint_opener *opener = s->dial || !kind->listen ? kind->dial : kind->listen;
+	endpoint_opener *opener = s->dial ? kind->dial : kind->listen;
 
-	if (s->role == VMGDB_ACCEPT && !kind->listen)
-		return spec_error(s, -EINVAL, "'%s' can only be dialled", kind->kind);
-	if (!opener)
+	if (opener)
+		return opener(s, out);
+	if (s->dial)
 		return spec_error(s, -EINVAL, "'%s' can't be dialled", kind->kind);
-	return opener(s, out);
+	return spec_error(s, -EINVAL, "'%s' can only be dialled, by the debugger's side",
+			  kind->kind);
 }
 
 /*

@@ -14,6 +14,14 @@ int socket_open(int family)
 	return fd < 0 ? -errno : fd;
 }
 
+int socket_option(int fd, int name)
+{
+	socklen_t len = sizeof(int);
+	int value = 0;
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -errno : value;
+}
+
 void socket_prepare(const struct socket_family *family, int fd)
 {
 	if (family->prepare)

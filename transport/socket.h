@@ -43,6 +43,9 @@ extern const struct socket_family tcp_family, unix_family, vsock_family;
 /* A non-blocking stream socket, or -errno. */
 int socket_open(int family);
 
+/* The value of an int option of level SOL_SOCKET, or -errno. */
+int socket_option(int fd, int name);
+
 /* family->prepare, if there is one. */
 void socket_prepare(const struct socket_family *family, int fd);
 

@@ -4,12 +4,7 @@
 
 const struct socket_family *socket_family_of(int fd)
 {
-	socklen_t len = sizeof(int);
-	int domain;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0)
-		return NULL;
-	switch (domain) {
+	switch (socket_option(fd, SO_DOMAIN)) {
 	case AF_INET:
 	case AF_INET6: return &tcp_family;
 	case AF_UNIX: return &unix_family;

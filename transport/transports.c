@@ -68,7 +68,7 @@ const struct transport transports[] = {
 	},
 	{
 		.kind = "fd",
-		.help = "fd:N\tan inherited descriptor, connected or listening",
+		.help = "fd:N\tan inherited stream socket, connected or listening, or terminal",
 		.number = "descriptor",
 		.number_max = INT32_MAX,
 		.takes = TAKES_TAKEOVER,
@@ -86,12 +86,11 @@ const struct transport transports[] = {
 	{
 		.kind = "uds-vsock",
 		.help = "uds-vsock:PATH:PORT\ta guest's vsock port by way of its VMM's unix socket "
-			"(Firecracker, cloud-hypervisor); can only be dialled",
+			"(Firecracker, cloud-hypervisor); for the debugger's side",
 		.name = "path",
 		.name_max = 107,
 		.number = "port",
 		.number_max = UINT32_MAX - 1,
-		.takes = TAKES_DIAL,
 		.dial = uds_vsock_dial,
 	},
 	{},

@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -110,11 +113,78 @@ Test(fd, stopped_listening,
 	vmgdb_endpoint_close(ep);
 }
 
-Test(fd, listening_udp, .description = "a bad descriptor is refused by number")
+Test(fd, not_open, .description = "a number that no descriptor has is refused")
 {
 	const char *err = open_refused(-EBADF, "fd:987");
 
 	cr_expect_str_eq(err, "endpoint 'fd:987': descriptor 987: Bad file descriptor");
+}
+
+/* fd is refused for what it is, and stays open as it was; then it is closed. */
+static void expect_misfit(int fd, const char *what)
+{
+	char expected[160];
+
+	cr_assert(fd >= 0, "%s: %s", what, strerror(errno));
+	snprintf(expected, sizeof(expected), "endpoint 'fd:%d': descriptor %d is %s", fd, fd, what);
+	cr_expect_str_eq(open_refused(-EINVAL, "fd:%d", fd), expected);
+	cr_expect_eq(fcntl(fd, F_GETFD), 0);
+	close(fd);
+}
+
+Test(fd, no_stream_file,
+     .description = "a file without a peer is refused, and the error says what it is")
+{
+	int p[2];
+
+	expect_misfit(open("/dev/null", O_RDWR), "a device other than a terminal");
+	expect_misfit(memfd_create("x", 0), "a regular file");
+	expect_misfit(open("/", O_RDONLY), "a directory");
+	expect_misfit(open("/", O_PATH), "a directory");
+	expect_misfit(epoll_create1(0), "neither a socket nor a terminal");
+	expect_misfit(eventfd(0, 0), "neither a socket nor a terminal");
+	cr_assert_eq(pipe(p), 0);
+	expect_misfit(p[0], "one end of a pipe");
+	expect_misfit(p[1], "one end of a pipe");
+}
+
+Test(fd, no_stream_socket,
+     .description = "a socket that carries no byte stream to a peer is refused")
+{
+	static const char type[] = "a socket that is not of type SOCK_STREAM";
+	static const char peer[] = "a socket that neither is connected nor listens";
+	int sv[2];
+
+	expect_misfit(socket(AF_INET, SOCK_DGRAM, 0), type);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, sv), 0);
+	expect_misfit(sv[0], type);
+	close(sv[1]);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	expect_misfit(sv[0], type);
+	close(sv[1]);
+	expect_misfit(socket(AF_NETLINK, SOCK_RAW, 0), type);
+	expect_misfit(socket(AF_INET, SOCK_STREAM, 0), peer);
+	expect_misfit(socket(AF_UNIX, SOCK_STREAM, 0), peer);
+}
+
+Test(fd, terminal,
+     .description = "both ends of a pty are accepted, but not one that is open one way")
+{
+	static const char one_way[] = "a terminal that is not open for reading and writing";
+	int before = count_fds(), m = posix_openpt(O_RDWR | O_NOCTTY);
+	struct vmgdb_endpoint *ep;
+	struct stream *s;
+
+	cr_assert(m >= 0 && unlockpt(m) == 0);
+	expect_misfit(open(ptsname(m), O_RDONLY | O_NOCTTY), one_way);
+	expect_misfit(open(ptsname(m), O_WRONLY | O_NOCTTY), one_way);
+	ep = open_endpoint(VMGDB_STUB, "fd:%d", open(ptsname(m), O_RDWR | O_NOCTTY));
+	s = accept_one(ep);
+	s->ops->close(s);
+	vmgdb_endpoint_close(ep);
+	ep = open_endpoint(VMGDB_STUB, "fd:%d", m);
+	vmgdb_endpoint_close(ep);
+	cr_expect_eq(count_fds(), before);
 }
 
 /* Standard input and output become pipes; *to and *from are their other ends. */

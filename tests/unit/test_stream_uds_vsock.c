@@ -161,22 +161,3 @@ Test(uds_vsock, no_server, .description = "without a VMM the endpoint can't be r
 	cr_expect_eq(accept_within(none, 5000, &s), -ENOENT);
 	vmgdb_endpoint_close(none);
 }
-
-Test(uds_vsock, stub, .description = "a stub, which can only dial here, retries")
-{
-	struct vmgdb_endpoint *d = open_endpoint(VMGDB_STUB, "uds-vsock:%s:7", path);
-	struct stream *s;
-	int i, fd = -1;
-
-	for (i = 0; i < 3; i++) {
-		cr_assert_eq(accept_within(d, i ? 700 : 50, &s), -EAGAIN);
-		fd = accept(listener, NULL, NULL);
-		if (i < 2)
-			close(fd);
-	}
-	put(fd, "OK 1\n");
-	s = accept_one(d);
-	s->ops->close(s);
-	close(fd);
-	vmgdb_endpoint_close(d);
-}
