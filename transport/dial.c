@@ -150,7 +150,7 @@ static const struct endpoint_ops dialer_ops = {
 };
 
 int socket_dial(const struct endpoint_spec *s, const struct socket_family *family,
-		const union socket_address *to, socklen_t tolen, struct dialer **out)
+		const union socket_address *to, socklen_t tolen, struct vmgdb_endpoint **out)
 {
 	struct dialer *d = endpoint_new(s, sizeof(*d), &dialer_ops);
 
@@ -167,6 +167,6 @@ int socket_dial(const struct endpoint_spec *s, const struct socket_family *famil
 	d->delay = SHORTEST_MS;
 	family->name(to, d->ep.name, sizeof(d->ep.name));
 	d->ep.retry_ms = FIRST_MS;
-	*out = d;
+	*out = &d->ep;
 	return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The table of options, and what each does. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ struct option {
 	unsigned int takes; /* only kinds with this bit; 0: all */
 	bool stub_only;	    /* means something on the VMM's side alone */
 	int (*set)(struct endpoint_spec *s, const struct transport *kind, char *value);
+	size_t flag; /* of the policy, to be set to true, where set is NULL */
 };
 
 static int set_dial(struct endpoint_spec *s, const struct transport *kind, char *value)
@@ -21,34 +23,6 @@ static int set_dial(struct endpoint_spec *s, const struct transport *kind, char 
 	if (s->role == VMGDB_ACCEPT)
 		return spec_error(s, -EINVAL, "option 'dial': this side waits to be dialled");
 	s->dial = true;
-	return 0;
-}
-
-static int set_wait(struct endpoint_spec *s, const struct transport *kind, char *value)
-{
-	(void)kind, (void)value;
-	s->policy.wait = true;
-	return 0;
-}
-
-static int set_takeover(struct endpoint_spec *s, const struct transport *kind, char *value)
-{
-	(void)kind, (void)value;
-	s->policy.takeover = true;
-	return 0;
-}
-
-static int set_ro(struct endpoint_spec *s, const struct transport *kind, char *value)
-{
-	(void)kind, (void)value;
-	s->policy.ro = true;
-	return 0;
-}
-
-static int set_ack(struct endpoint_spec *s, const struct transport *kind, char *value)
-{
-	(void)kind, (void)value;
-	s->policy.ack = true;
 	return 0;
 }
 
@@ -170,7 +144,7 @@ static const struct option options[] = {
 		.name = "wait",
 		.help = "wait\thold the VM until a debugger comes",
 		.stub_only = true,
-		.set = set_wait,
+		.flag = offsetof(struct stream_policy, wait),
 	},
 	{
 		.name = "on-disconnect",
@@ -186,19 +160,19 @@ static const struct option options[] = {
 			"attached (unix: same uid, or root; tcp: from loopback; vsock: same CID)",
 		.takes = TAKES_TAKEOVER,
 		.stub_only = true,
-		.set = set_takeover,
+		.flag = offsetof(struct stream_policy, takeover),
 	},
 	{
 		.name = "ro",
 		.help = "ro\tread only: no writes, and no run control but continue",
 		.stub_only = true,
-		.set = set_ro,
+		.flag = offsetof(struct stream_policy, ro),
 	},
 	{
 		.name = "ack",
 		.help = "ack\tkeep acknowledgements, also on a reliable link",
 		.stub_only = true,
-		.set = set_ack,
+		.flag = offsetof(struct stream_policy, ack),
 	},
 	{
 		.name = "log",
@@ -242,5 +216,8 @@ int option_parse(struct endpoint_spec *s, const struct transport *kind, char *te
 		return spec_error(s, -EINVAL, "option '%s' takes no value", text);
 	if (o->value && (!value || *value == '\0'))
 		return spec_error(s, -EINVAL, "option '%s': no %s after '='", text, o->value);
-	return o->set(s, kind, value);
+	if (o->set)
+		return o->set(s, kind, value);
+	*(bool *)((char *)&s->policy + o->flag) = true;
+	return 0;
 }

@@ -7,6 +7,16 @@
 
 #include "transport/fdstream.h"
 
+bool allow_list_has(const struct allow_list *allow, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < allow->count; i++)
+		if (allow->ids[i] == id)
+			return true;
+	return allow->any;
+}
+
 int socket_open(int family)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -40,6 +40,9 @@ struct socket_family {
 
 extern const struct socket_family tcp_family, unix_family, vsock_family;
 
+/* Whether an allow= that was given names the id, or any. */
+bool allow_list_has(const struct allow_list *allow, uint32_t id);
+
 /* A non-blocking stream socket, or -errno. */
 int socket_open(int family);
 
@@ -90,8 +93,9 @@ struct dialer {
 	size_t got;
 };
 
+/* Its endpoint is the first member of a struct dialer, for a handshake to be set. */
 int socket_dial(const struct endpoint_spec *s, const struct socket_family *family,
-		const union socket_address *to, socklen_t tolen, struct dialer **out);
+		const union socket_address *to, socklen_t tolen, struct vmgdb_endpoint **out);
 
 /* The unix socket address of path, which fits. */
 void unix_address(const char *path, union socket_address *a);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The parser: KIND[:ARGUMENT][,OPTION]... */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,21 +71,12 @@ static int parse_argument(struct endpoint_spec *s, const struct transport *kind,
 
 static int unknown_kind(const struct endpoint_spec *s, const char *text)
 {
-	char list[128] = "";
-	size_t len = 0;
-	size_t i;
+	char list[128];
+	size_t len = 0, i;
 
-	for (i = 0; transports[i].kind; i++) {
-		size_t n = strlen(transports[i].kind);
-
-		if (len + n + 3 > sizeof(list))
-			break;
-		memcpy(list + len, transports[i].kind, n);
-		memcpy(list + len + n, ", ", 3);
-		len += n + 2;
-	}
-	if (len > 1)
-		list[len - 2] = '\0';
+	for (i = 0; transports[i].kind && len < sizeof(list); i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "",
+					transports[i].kind);
 	return spec_error(s, -EINVAL, "unknown kind '%.40s' (known: %s)", text, list);
 }
 

@@ -173,16 +173,11 @@ int tcp_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 int tcp_dial(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 {
 	union socket_address a;
-	struct dialer *d;
 	socklen_t len;
 	int ret;
 
 	if (s->number == 0)
 		return spec_error(s, -EINVAL, "port '0' can't be dialled");
 	ret = parse_address(s, &a, &len);
-	if (ret == 0)
-		ret = socket_dial(s, &tcp_family, &a, len, &d);
-	if (ret == 0)
-		*out = &d->ep;
-	return ret;
+	return ret ? ret : socket_dial(s, &tcp_family, &a, len, out);
 }

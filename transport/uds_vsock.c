@@ -74,12 +74,12 @@ int uds_vsock_dial(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 	int ret;
 
 	unix_address(s->name, &a);
-	ret = socket_dial(s, &unix_family, &a, sizeof(a.un), &d);
+	ret = socket_dial(s, &unix_family, &a, sizeof(a.un), out);
 	if (ret)
 		return ret;
+	d = (struct dialer *)*out;
 	d->handshake = handshake;
 	d->port = s->number;
 	snprintf(d->ep.name, sizeof(d->ep.name), "uds-vsock:%.107s:%u", s->name, s->number);
-	*out = &d->ep;
 	return 0;
 }

@@ -33,18 +33,6 @@ static void unix_attach(const union socket_address *a, char *buf, size_t len)
 	snprintf(buf, len, "%s", a->un.sun_path);
 }
 
-static bool uid_allowed(const struct allow_list *allow, uid_t uid)
-{
-	size_t i;
-
-	if (!allow->given)
-		return uid == 0 || uid == geteuid();
-	for (i = 0; i < allow->count; i++)
-		if (allow->ids[i] == uid)
-			return true;
-	return allow->any;
-}
-
 static bool unix_admit(int fd, const struct allow_list *allow, struct socket_peer *peer)
 {
 	struct ucred cred = { .uid = (uid_t)-1 };
@@ -57,7 +45,8 @@ static bool unix_admit(int fd, const struct allow_list *allow, struct socket_pee
 	}
 	peer->id = (struct peer_id){ PEER_UID, cred.uid };
 	snprintf(peer->name, sizeof(peer->name), "uid %u pid %d", cred.uid, cred.pid);
-	return uid_allowed(allow, cred.uid);
+	return allow->given ? allow_list_has(allow, cred.uid)
+			    : cred.uid == 0 || cred.uid == geteuid();
 }
 
 const struct socket_family unix_family = {
@@ -99,8 +88,7 @@ static int temporary_name(const char *path, unsigned int try, union socket_addre
 
 	if (room < 0)
 		return -ENAMETOOLONG;
-	memset(a, 0, sizeof(*a));
-	a->un.sun_family = AF_UNIX;
+	unix_address("", a);
 	snprintf(a->un.sun_path, sizeof(a->un.sun_path), "%.*s.%.*s.%05x", dir, path, room,
 		 path + dir, ((unsigned int)getpid() * TRIES + try) & 0xfffff);
 	return 0;
@@ -202,12 +190,7 @@ int unix_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 int unix_dial(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 {
 	union socket_address a;
-	struct dialer *d;
-	int ret;
 
 	unix_address(s->name, &a);
-	ret = socket_dial(s, &unix_family, &a, sizeof(a.un), &d);
-	if (ret == 0)
-		*out = &d->ep;
-	return ret;
+	return socket_dial(s, &unix_family, &a, sizeof(a.un), out);
 }

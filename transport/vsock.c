@@ -66,18 +66,6 @@ static void vsock_attach(const union socket_address *a, char *buf, size_t len)
 	snprintf(buf, len, "| vmgdb-connect vsock:%u:%u", cid, a->vm.svm_port);
 }
 
-static bool cid_allowed(const struct allow_list *allow, uint32_t cid)
-{
-	size_t i;
-
-	if (!allow->given)
-		return cid == VMADDR_CID_HOST || cid == VMADDR_CID_LOCAL;
-	for (i = 0; i < allow->count; i++)
-		if (allow->ids[i] == cid)
-			return true;
-	return allow->any;
-}
-
 static bool vsock_admit(int fd, const struct allow_list *allow, struct socket_peer *peer)
 {
 	union socket_address a = { .vm.svm_cid = VMADDR_CID_ANY };
@@ -86,7 +74,8 @@ static bool vsock_admit(int fd, const struct allow_list *allow, struct socket_pe
 	getpeername(fd, &a.any, &alen);
 	peer->id = (struct peer_id){ PEER_CID, a.vm.svm_cid };
 	snprintf(peer->name, sizeof(peer->name), "cid %u port %u", a.vm.svm_cid, a.vm.svm_port);
-	return cid_allowed(allow, a.vm.svm_cid);
+	return allow->given ? allow_list_has(allow, a.vm.svm_cid)
+			    : a.vm.svm_cid == VMADDR_CID_HOST || a.vm.svm_cid == VMADDR_CID_LOCAL;
 }
 
 static const char *vsock_hint(const union socket_address *a, int err)
@@ -175,7 +164,6 @@ int vsock_listen(const struct endpoint_spec *spec, struct vmgdb_endpoint **out)
 int vsock_dial(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 {
 	union socket_address a;
-	struct dialer *d;
 	int ret;
 
 	ret = parse_address(s, s->role == VMGDB_STUB ? "host" : "local", &a);
@@ -185,8 +173,5 @@ int vsock_dial(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 		return spec_error(s, -EINVAL, "CID 'any' can't be dialled");
 	if (s->number == 0)
 		return spec_error(s, -EINVAL, "port '0' can't be dialled");
-	ret = socket_dial(s, &vsock_family, &a, sizeof(a.vm), &d);
-	if (ret == 0)
-		*out = &d->ep;
-	return ret;
+	return socket_dial(s, &vsock_family, &a, sizeof(a.vm), out);
 }
