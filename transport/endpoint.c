@@ -8,17 +8,16 @@
 
 #include "transport/parser.h"
 
-static int open_kind(const struct endpoint_spec *s, const struct transport *kind,
-		     struct vmgdb_endpoint **out)
+static int open_kind(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 {
-	endpoint_opener *opener = s->dial ? kind->dial : kind->listen;
+	endpoint_opener *opener = s->dial ? s->kind->dial : s->kind->listen;
 
 	if (opener)
 		return opener(s, out);
 	if (s->dial)
-		return spec_error(s, -EINVAL, "'%s' can't be dialled", kind->kind);
+		return spec_error(s, -EINVAL, "'%s' can't be dialled", s->kind->kind);
 	return spec_error(s, -EINVAL, "'%s' can only be dialled, by the debugger's side",
-			  kind->kind);
+			  s->kind->kind);
 }
 
 /*
@@ -37,11 +36,10 @@ static int open_transcript(const struct endpoint_spec *s, struct vmgdb_endpoint 
 		       : 0;
 }
 
-static int open_endpoint(const struct endpoint_spec *s, const struct transport *kind,
-			 struct vmgdb_endpoint **out)
+static int open_endpoint(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 {
 	struct vmgdb_endpoint *ep;
-	int ret = open_kind(s, kind, &ep);
+	int ret = open_kind(s, &ep);
 
 	if (ret)
 		return ret;
@@ -64,15 +62,14 @@ int vmgdb_endpoint_open(const char *spec, enum vmgdb_role role, struct vmgdb_end
 		.err = err,
 		.errlen = errlen,
 	};
-	const struct transport *kind;
 	int ret;
 
 	*out = NULL;
 	if (errlen > 0)
 		err[0] = '\0';
-	ret = spec_parse(&s, &kind);
+	ret = spec_parse(&s);
 	if (ret == 0)
-		ret = open_endpoint(&s, kind, out);
+		ret = open_endpoint(&s, out);
 	if (ret == -ENOMEM)
 		spec_error(&s, ret, "out of memory");
 	free(s.policy.log);

@@ -104,15 +104,20 @@ static int fdstream_finish(struct stream *s)
 	return shutdown(s->wfd, SHUT_WR) < 0 ? -errno : 0;
 }
 
+void fd_close_both(int rfd, int wfd)
+{
+	close(rfd);
+	if (wfd != rfd)
+		close(wfd);
+}
+
 static void fdstream_close(struct stream *s)
 {
 	struct fdstream *f = (struct fdstream *)s;
 
 	if (f->closed)
 		f->closed(f->ep);
-	close(s->rfd);
-	if (s->wfd != s->rfd)
-		close(s->wfd);
+	fd_close_both(s->rfd, s->wfd);
 	free(f);
 }
 

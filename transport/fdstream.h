@@ -15,6 +15,9 @@ enum fd_type fd_type(int fd);
 ssize_t fd_read(int fd, enum fd_type type, void *buf, size_t len);
 ssize_t fd_write(int fd, enum fd_type type, const void *buf, size_t len);
 
+/* Close both, which may be the same. */
+void fd_close_both(int rfd, int wfd);
+
 /*
  * A new stream that owns rfd and wfd, which may be the same. closed, unless NULL, is called with ep
  * as the stream is closed, before its descriptors are. NULL: no memory, the descriptors are still

@@ -77,9 +77,7 @@ static void inherited_close(struct vmgdb_endpoint *ep)
 		int rfd = h->rfd, wfd = h->wfd;
 
 		put_flags_back(ep);
-		close(rfd);
-		if (wfd != rfd)
-			close(wfd);
+		fd_close_both(rfd, wfd);
 	}
 	endpoint_free(ep);
 }
@@ -101,9 +99,7 @@ int inherited_open(const struct endpoint_spec *s, int rfd, int wfd, struct vmgdb
 	int ret;
 
 	if (!h) {
-		close(rfd);
-		if (wfd != rfd)
-			close(wfd);
+		fd_close_both(rfd, wfd);
 		return -ENOMEM;
 	}
 	h->rfd = rfd;

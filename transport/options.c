@@ -13,13 +13,13 @@ struct option {
 	const char *value;  /* what to call it; NULL: it has none */
 	unsigned int takes; /* only kinds with this bit; 0: all */
 	bool stub_only;	    /* means something on the VMM's side alone */
-	int (*set)(struct endpoint_spec *s, const struct transport *kind, char *value);
+	int (*set)(struct endpoint_spec *s, char *value);
 	size_t flag; /* of the policy, to be set to true, where set is NULL */
 };
 
-static int set_dial(struct endpoint_spec *s, const struct transport *kind, char *value)
+static int set_dial(struct endpoint_spec *s, char *value)
 {
-	(void)kind, (void)value;
+	(void)value;
 	if (s->role == VMGDB_ACCEPT)
 		return spec_error(s, -EINVAL, "option 'dial': this side waits to be dialled");
 	s->dial = true;
@@ -32,7 +32,7 @@ static int bad_value(const struct endpoint_spec *s, const char *option, const ch
 	return spec_error(s, -EINVAL, "option '%s': '%.40s' is not %s", option, value, wanted);
 }
 
-static int allow_id(struct endpoint_spec *s, const struct transport *kind, const char *text)
+static int allow_id(struct endpoint_spec *s, const char *text)
 {
 	struct allow_list *a = &s->allow;
 
@@ -42,13 +42,13 @@ static int allow_id(struct endpoint_spec *s, const struct transport *kind, const
 	}
 	if (a->count == SPEC_ALLOW_MAX)
 		return spec_error(s, -EINVAL, "option 'allow': more than %d ids", SPEC_ALLOW_MAX);
-	if (!kind->parse_id(text, &a->ids[a->count]))
+	if (!s->kind->parse_id(text, &a->ids[a->count]))
 		return bad_value(s, "allow", text, "an id of a peer, nor 'any'");
 	a->count++;
 	return 0;
 }
 
-static int set_allow(struct endpoint_spec *s, const struct transport *kind, char *value)
+static int set_allow(struct endpoint_spec *s, char *value)
 {
 	int ret = 0;
 
@@ -58,13 +58,13 @@ static int set_allow(struct endpoint_spec *s, const struct transport *kind, char
 
 		if (next)
 			*next++ = '\0';
-		ret = allow_id(s, kind, value);
+		ret = allow_id(s, value);
 		value = next;
 	}
 	return ret;
 }
 
-static int set_on_disconnect(struct endpoint_spec *s, const struct transport *kind, char *value)
+static int set_on_disconnect(struct endpoint_spec *s, char *value)
 {
 	static const char *const names[] = {
 		[DISCONNECT_RESUME] = "resume",
@@ -73,7 +73,6 @@ static int set_on_disconnect(struct endpoint_spec *s, const struct transport *ki
 	};
 	unsigned int i;
 
-	(void)kind;
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(value, names[i]) == 0) {
 			s->policy.on_disconnect = (enum disconnect_policy)i;
@@ -83,28 +82,25 @@ static int set_on_disconnect(struct endpoint_spec *s, const struct transport *ki
 	return bad_value(s, "on-disconnect", value, "resume, stay or kill");
 }
 
-static int set_log(struct endpoint_spec *s, const struct transport *kind, char *value)
+static int set_log(struct endpoint_spec *s, char *value)
 {
-	(void)kind;
 	free(s->policy.log);
 	s->policy.log = strdup(value);
 	return s->policy.log ? 0 : -ENOMEM;
 }
 
-static int set_baud(struct endpoint_spec *s, const struct transport *kind, char *value)
+static int set_baud(struct endpoint_spec *s, char *value)
 {
 	uint32_t baud;
 
-	(void)kind;
 	if (!parse_number(value, 100000000, &baud) || baud == 0)
 		return bad_value(s, "baud", value, "a speed in bits a second");
 	s->baud = baud;
 	return 0;
 }
 
-static int set_flow(struct endpoint_spec *s, const struct transport *kind, char *value)
+static int set_flow(struct endpoint_spec *s, char *value)
 {
-	(void)kind;
 	s->hw_flow = strcmp(value, "hw") == 0;
 	if (s->hw_flow || strcmp(value, "none") == 0)
 		return 0;
@@ -198,7 +194,7 @@ static const struct option *find_option(const char *name)
 	return NULL;
 }
 
-int option_parse(struct endpoint_spec *s, const struct transport *kind, char *text)
+int option_parse(struct endpoint_spec *s, char *text)
 {
 	char *value = strchr(text, '=');
 	const struct option *o;
@@ -208,8 +204,8 @@ int option_parse(struct endpoint_spec *s, const struct transport *kind, char *te
 	o = find_option(text);
 	if (!o)
 		return spec_error(s, -EINVAL, "unknown option '%.40s'", text);
-	if (o->takes & ~kind->takes)
-		return spec_error(s, -EINVAL, "option '%s' does not fit '%s'", text, kind->kind);
+	if (o->takes & ~s->kind->takes)
+		return spec_error(s, -EINVAL, "option '%s' does not fit '%s'", text, s->kind->kind);
 	if (o->stub_only && s->role != VMGDB_STUB)
 		return spec_error(s, -EINVAL, "option '%s' is for the VMM's side", text);
 	if (!o->value && value)
@@ -217,7 +213,7 @@ int option_parse(struct endpoint_spec *s, const struct transport *kind, char *te
 	if (o->value && (!value || *value == '\0'))
 		return spec_error(s, -EINVAL, "option '%s': no %s after '='", text, o->value);
 	if (o->set)
-		return o->set(s, kind, value);
+		return o->set(s, value);
 	*(bool *)((char *)&s->policy + o->flag) = true;
 	return 0;
 }

@@ -13,8 +13,9 @@ static int syntax_length(const struct transport *kind)
 	return (int)strcspn(kind->help, "\t");
 }
 
-static int parse_name(struct endpoint_spec *s, const struct transport *kind, const char *text)
+static int parse_name(struct endpoint_spec *s, const char *text)
 {
+	const struct transport *kind = s->kind;
 	size_t len = strlen(text);
 
 	if (len == 0 && !kind->name_may_be_empty)
@@ -26,9 +27,10 @@ static int parse_name(struct endpoint_spec *s, const struct transport *kind, con
 	return 0;
 }
 
-static int parse_argument_number(struct endpoint_spec *s, const struct transport *kind,
-				 const char *text)
+static int parse_argument_number(struct endpoint_spec *s, const char *text)
 {
+	const struct transport *kind = s->kind;
+
 	if (parse_number(text, kind->number_max, &s->number))
 		return 0;
 	return spec_error(s, -EINVAL, "%s '%.40s' is not a number from 0 to %u", kind->number, text,
@@ -36,8 +38,9 @@ static int parse_argument_number(struct endpoint_spec *s, const struct transport
 }
 
 /* NAME:NUMBER, split at the last colon: a path or an IPv6 address may have others. */
-static int parse_pair(struct endpoint_spec *s, const struct transport *kind, char *text)
+static int parse_pair(struct endpoint_spec *s, char *text)
 {
+	const struct transport *kind = s->kind;
 	char *colon = strrchr(text, ':');
 	int ret;
 
@@ -45,15 +48,16 @@ static int parse_pair(struct endpoint_spec *s, const struct transport *kind, cha
 		return spec_error(s, -EINVAL, "no %s after '%.40s' (%.*s)", kind->number, text,
 				  syntax_length(kind), kind->help);
 	if (!colon)
-		return parse_argument_number(s, kind, text);
+		return parse_argument_number(s, text);
 	*colon = '\0';
-	ret = parse_name(s, kind, text);
-	return ret ? ret : parse_argument_number(s, kind, colon + 1);
+	ret = parse_name(s, text);
+	return ret ? ret : parse_argument_number(s, colon + 1);
 }
 
 /* text: what follows the kind's colon, or NULL. */
-static int parse_argument(struct endpoint_spec *s, const struct transport *kind, char *text)
+static int parse_argument(struct endpoint_spec *s, char *text)
 {
+	const struct transport *kind = s->kind;
 	const char *missing = kind->number ? kind->number : kind->name;
 
 	if (!missing)
@@ -65,8 +69,8 @@ static int parse_argument(struct endpoint_spec *s, const struct transport *kind,
 		return spec_error(s, -EINVAL, "no %s (%.*s)", missing, syntax_length(kind),
 				  kind->help);
 	if (!kind->number)
-		return parse_name(s, kind, text);
-	return kind->name ? parse_pair(s, kind, text) : parse_argument_number(s, kind, text);
+		return parse_name(s, text);
+	return kind->name ? parse_pair(s, text) : parse_argument_number(s, text);
 }
 
 static int unknown_kind(const struct endpoint_spec *s, const char *text)
@@ -80,55 +84,48 @@ static int unknown_kind(const struct endpoint_spec *s, const char *text)
 	return spec_error(s, -EINVAL, "unknown kind '%.40s' (known: %s)", text, list);
 }
 
-static int parse_kind(struct endpoint_spec *s, char *text, const struct transport **kind)
+static int parse_kind(struct endpoint_spec *s, char *text)
 {
 	char *colon = strchr(text, ':');
-	const struct transport *t;
 
-	if (!colon && *text >= '0' && *text <= '9') {
-		*kind = &transports[0];
-		return parse_argument_number(s, *kind, text);
-	}
+	s->kind = transports;
+	if (!colon && *text >= '0' && *text <= '9')
+		return parse_argument_number(s, text);
 	if (colon)
-		*colon = '\0';
-	for (t = transports; t->kind; t++)
-		if (strcmp(t->kind, text) == 0)
-			break;
-	if (!t->kind)
-		return unknown_kind(s, text);
-	*kind = t;
-	return parse_argument(s, t, colon ? colon + 1 : NULL);
+		*colon++ = '\0';
+	while (s->kind->kind && strcmp(s->kind->kind, text) != 0)
+		s->kind++;
+	return s->kind->kind ? parse_argument(s, colon) : unknown_kind(s, text);
 }
 
-static int parse_text(struct endpoint_spec *s, char *text, const struct transport **kind)
+static int parse_text(struct endpoint_spec *s, char *text)
 {
 	char *option = strchr(text, ',');
 	int ret;
 
 	if (option)
 		*option++ = '\0';
-	ret = parse_kind(s, text, kind);
-	if (ret == 0)
-		s->policy.on_disconnect = (*kind)->on_disconnect;
+	ret = parse_kind(s, text);
+	s->policy.on_disconnect = s->kind->on_disconnect;
 	while (ret == 0 && option) {
 		char *next = strchr(option, ',');
 
 		if (next)
 			*next++ = '\0';
-		ret = option_parse(s, *kind, option);
+		ret = option_parse(s, option);
 		option = next;
 	}
 	return ret;
 }
 
-int spec_parse(struct endpoint_spec *s, const struct transport **kind)
+int spec_parse(struct endpoint_spec *s)
 {
 	char *text = strdup(s->text);
 	int ret;
 
 	if (!text)
 		return -ENOMEM;
-	ret = parse_text(s, text, kind);
+	ret = parse_text(s, text);
 	free(text);
 	return ret;
 }

@@ -20,9 +20,12 @@ struct allow_list {
 	uint32_t ids[SPEC_ALLOW_MAX];
 };
 
+struct transport;
+
 /* Lives as long as vmgdb_endpoint_open() runs. */
 struct endpoint_spec {
 	const char *text;
+	const struct transport *kind;
 	enum vmgdb_role role;
 	bool dial;		      /* connect out; otherwise listen */
 	char name[SPEC_NAME_MAX + 1]; /* HOST, CID, PATH, LINK, DEVICE or NAME; empty: not given */

@@ -64,13 +64,12 @@ static void expect_good(const struct good *g)
 		.err = err,
 		.errlen = sizeof(err),
 	};
-	const struct transport *kind;
 
-	if (spec_parse(&s, &kind) != 0) {
+	if (spec_parse(&s) != 0) {
 		cr_expect(false, "%s: %s", g->text, err);
 		return;
 	}
-	cr_expect_str_eq(kind->kind, g->kind, "%s", g->text);
+	cr_expect_str_eq(s.kind->kind, g->kind, "%s", g->text);
 	cr_expect_str_eq(s.name, g->name, "%s", g->text);
 	cr_expect_eq(s.number, g->number, "%s", g->text);
 	cr_expect_eq(s.dial, g->dial, "%s", g->text);
