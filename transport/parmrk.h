@@ -8,12 +8,12 @@
 
 #include <stddef.h>
 
-enum unmark_state { UNMARK_PLAIN, UNMARK_FF, UNMARK_FF_00 };
+enum parmrk_state { PARMRK_DATA, PARMRK_FF, PARMRK_FF_00 };
 
 /*
  * Take the marks out of buf, in place; a BREAK becomes 0x03, the protocol's interrupt. *state goes
- * from one call to the next, UNMARK_PLAIN at first. Returns how many bytes are left; perhaps none.
+ * from one call to the next, PARMRK_DATA at first. Returns how many bytes are left; perhaps none.
  */
-size_t unmark(enum unmark_state *state, unsigned char *buf, size_t len);
+size_t parmrk_decode(enum parmrk_state *state, unsigned char *buf, size_t len);
 
 #endif

@@ -28,7 +28,7 @@ struct serial {
 	speed_t speed;
 	struct retry retry;
 	struct termios before;
-	enum unmark_state state;
+	enum parmrk_state parmrk;
 	char device[SPEC_NAME_MAX + 1];
 };
 
@@ -141,7 +141,7 @@ static ssize_t serial_read(struct line *line, void *buf, size_t len)
 		n = fd_read(line->fd, FD_OTHER, buf, len);
 		if (n <= 0)
 			return n;
-		n = (ssize_t)unmark(&l->state, buf, (size_t)n);
+		n = (ssize_t)parmrk_decode(&l->parmrk, buf, (size_t)n);
 	} while (n == 0);
 	return n;
 }
@@ -169,7 +169,7 @@ static int serial_absent(struct line *line, short revents)
 
 static void serial_begin(struct line *line)
 {
-	((struct serial *)line)->state = UNMARK_PLAIN;
+	((struct serial *)line)->parmrk = PARMRK_DATA;
 }
 
 static void serial_close(struct vmgdb_endpoint *ep)

@@ -30,9 +30,9 @@ static int open_line(void)
 Test(unmark, plain, .description = "bytes without marks stay as they are, NULs too")
 {
 	unsigned char buf[] = { 'a', 0, 'b', 0, 0 };
-	enum unmark_state state = UNMARK_PLAIN;
+	enum parmrk_state state = PARMRK_DATA;
 
-	cr_expect_eq(unmark(&state, buf, sizeof(buf)), sizeof(buf));
+	cr_expect_eq(parmrk_decode(&state, buf, sizeof(buf)), sizeof(buf));
 	cr_expect_arr_eq(buf, ((unsigned char[]){ 'a', 0, 'b', 0, 0 }), sizeof(buf));
 }
 
@@ -43,14 +43,14 @@ Test(unmark, marks, .description = "0377 0377 is 0377, 0377 0 0 is an interrupt,
 	size_t cut;
 
 	for (cut = 0; cut <= sizeof(in); cut++) {
-		enum unmark_state state = UNMARK_PLAIN;
+		enum parmrk_state state = PARMRK_DATA;
 		unsigned char buf[sizeof(in)];
 		size_t n;
 
 		memcpy(buf, in, cut);
-		n = unmark(&state, buf, cut);
+		n = parmrk_decode(&state, buf, cut);
 		memcpy(buf + n, in + cut, sizeof(in) - cut);
-		n += unmark(&state, buf + n, sizeof(in) - cut);
+		n += parmrk_decode(&state, buf + n, sizeof(in) - cut);
 		cr_expect_eq(n, sizeof(expected));
 		cr_expect_arr_eq(buf, expected, sizeof(expected));
 	}
@@ -60,9 +60,9 @@ Test(unmark, framing,
      .description = "a byte marked as damaged is passed on: the checksum detects it")
 {
 	unsigned char buf[] = { 0xff, 0, 'x', 'y' };
-	enum unmark_state state = UNMARK_PLAIN;
+	enum parmrk_state state = PARMRK_DATA;
 
-	cr_expect_eq(unmark(&state, buf, sizeof(buf)), 2);
+	cr_expect_eq(parmrk_decode(&state, buf, sizeof(buf)), 2);
 	cr_expect_arr_eq(buf, "xy", 2);
 }
 
