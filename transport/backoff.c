@@ -3,16 +3,16 @@
 
 #include "core/lib/time.h"
 
-void retry_in(struct retry *r, struct vmgdb_endpoint *ep, int ms)
+void backoff_start(struct backoff *b, struct vmgdb_endpoint *ep, int ms)
 {
-	r->at = time_ms() + ms;
+	b->at = time_ms() + ms;
 	ep->pfd.fd = -1;
 	ep->retry_ms = ms;
 }
 
-bool retry_early(const struct retry *r, struct vmgdb_endpoint *ep)
+bool backoff_pending(const struct backoff *b, struct vmgdb_endpoint *ep)
 {
-	int left = time_left_ms(time_ms(), r->at);
+	int left = time_left_ms(time_ms(), b->at);
 
 	if (!left)
 		return false;

@@ -10,14 +10,14 @@
 
 #include "transport/stream.h"
 
-struct retry {
+struct backoff {
 	long long at; /* ms of the monotonic clock */
 };
 
 /* Nothing is polled: accept() tries again in ms milliseconds. */
-void retry_in(struct retry *r, struct vmgdb_endpoint *ep, int ms);
+void backoff_start(struct backoff *b, struct vmgdb_endpoint *ep, int ms);
 
 /* Whether that time has not come yet; then ep->retry_ms is what is left of it. */
-bool retry_early(const struct retry *r, struct vmgdb_endpoint *ep);
+bool backoff_pending(const struct backoff *b, struct vmgdb_endpoint *ep);
 
 #endif

@@ -14,15 +14,15 @@ struct listener {
 	const struct socket_family *family;
 	int fd;
 	struct allow_list allow;
-	struct owned_name file;
-	struct retry retry;
+	struct owned_path file;
+	struct backoff backoff;
 };
 
 /* Nobody can be accepted for now, while the socket stays readable: it is not polled for a while. */
 static int pause_listening(struct listener *l, int err)
 {
 	l->ep.shortage = err;
-	retry_in(&l->retry, &l->ep, SHORTAGE_MS);
+	backoff_start(&l->backoff, &l->ep, SHORTAGE_MS);
 	return -EAGAIN;
 }
 
@@ -45,7 +45,7 @@ static int listener_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	struct socket_peer peer;
 	int fd;
 
-	if (retry_early(&l->retry, ep))
+	if (backoff_pending(&l->backoff, ep))
 		return -EAGAIN;
 	ep->pfd.fd = l->fd;
 	ep->retry_ms = 0;
@@ -65,7 +65,7 @@ static void listener_close(struct vmgdb_endpoint *ep)
 {
 	struct listener *l = (struct listener *)ep;
 
-	owned_name_remove(&l->file);
+	owned_path_remove(&l->file);
 	close(l->fd);
 	endpoint_free(ep);
 }
@@ -92,14 +92,14 @@ static int start_listening(struct listener *l)
 }
 
 int socket_listen(const struct endpoint_spec *s, const struct socket_family *family, int fd,
-		  struct owned_name *file, struct vmgdb_endpoint **out)
+		  struct owned_path *file, struct vmgdb_endpoint **out)
 {
 	struct listener *l = endpoint_new(s, sizeof(*l), &listener_ops);
 	int ret;
 
 	if (!l) {
 		if (file)
-			owned_name_remove(file);
+			owned_path_remove(file);
 		close(fd);
 		return -ENOMEM;
 	}

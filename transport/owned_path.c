@@ -22,7 +22,7 @@ static int open_directory(const char *path, const char *base)
 	return fd;
 }
 
-static void release(struct owned_name *o)
+static void release(struct owned_path *o)
 {
 	if (o->file >= 0)
 		close(o->file);
@@ -32,7 +32,7 @@ static void release(struct owned_name *o)
 	o->base = NULL;
 }
 
-int owned_name_take(struct owned_name *o, const char *path)
+int owned_path_take(struct owned_path *o, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
@@ -53,7 +53,7 @@ int owned_name_take(struct owned_name *o, const char *path)
 	return err;
 }
 
-static int still_ours(const struct owned_name *o)
+static int still_ours(const struct owned_path *o)
 {
 	struct stat now, made;
 
@@ -61,7 +61,7 @@ static int still_ours(const struct owned_name *o)
 	       fstat(o->file, &made) == 0 && now.st_dev == made.st_dev && now.st_ino == made.st_ino;
 }
 
-void owned_name_remove(struct owned_name *o)
+void owned_path_remove(struct owned_path *o)
 {
 	if (!o->base)
 		return;

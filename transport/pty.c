@@ -33,7 +33,7 @@ struct pty {
 	unsigned int holders;
 	bool left;	/* since the stream began nobody had the slave open for a moment */
 	bool came_back; /* and then somebody did */
-	struct owned_name link;
+	struct owned_path link;
 	char slave[32];
 };
 
@@ -162,7 +162,7 @@ static void pty_close(struct vmgdb_endpoint *ep)
 	struct pty *p = (struct pty *)ep;
 
 	drain(p);
-	owned_name_remove(&p->link);
+	owned_path_remove(&p->link);
 	if (p->inotify >= 0)
 		close(p->inotify);
 	if (p->edge >= 0)
@@ -226,7 +226,7 @@ static int make_link(const struct endpoint_spec *s, struct pty *p)
 		ret = symlink(p->slave, s->name) < 0 ? -errno : 0;
 	}
 	if (ret == 0)
-		ret = owned_name_take(&p->link, s->name);
+		ret = owned_path_take(&p->link, s->name);
 	return ret ? spec_failed(s, ret, "can't make the link '%s'", s->name) : 0;
 }
 

@@ -26,7 +26,7 @@ struct serial {
 	bool final;	  /* a device that has gone is not waited for */
 	bool hw_flow;
 	speed_t speed;
-	struct retry retry;
+	struct backoff backoff;
 	struct termios before;
 	enum parmrk_state parmrk;
 	char device[SPEC_NAME_MAX + 1];
@@ -82,7 +82,7 @@ static void serial_wait(struct line *line)
 	struct serial *l = (struct serial *)line;
 
 	if (line->fd < 0) {
-		retry_in(&l->retry, &line->ep, REOPEN_MS);
+		backoff_start(&l->backoff, &line->ep, REOPEN_MS);
 		return;
 	}
 	line->ep.pfd.fd = line->fd;
@@ -151,7 +151,7 @@ static int serial_prepare(struct line *line)
 	struct serial *l = (struct serial *)line;
 	int ret;
 
-	if (retry_early(&l->retry, &line->ep))
+	if (backoff_pending(&l->backoff, &line->ep))
 		return -EAGAIN;
 	ret = line->fd < 0 ? open_line(l) : 0;
 	return ret && !l->final ? -EAGAIN : ret;

@@ -66,7 +66,7 @@ const struct socket_family *socket_family_of(int fd);
  * failure; so is file (NULL: none), which is removed at the end. Returns 0 or -errno with s->err.
  */
 int socket_listen(const struct endpoint_spec *s, const struct socket_family *family, int fd,
-		  struct owned_name *file, struct vmgdb_endpoint **out);
+		  struct owned_path *file, struct vmgdb_endpoint **out);
 
 /* An endpoint that connects to an address: see dial.c. */
 struct dialer {
@@ -79,7 +79,7 @@ struct dialer {
 	bool busy; /* its stream lives */
 	bool once; /* a failure is for the caller to act on; otherwise try again */
 	int delay; /* before the next try, in ms */
-	struct retry retry;
+	struct backoff backoff;
 
 	/*
 	 * What is to be said on a connection before it is a stream; NULL: nothing. Returns 0 when it

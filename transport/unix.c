@@ -166,7 +166,7 @@ static void name_listener(struct vmgdb_endpoint *ep, const union socket_address 
 
 int unix_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 {
-	struct owned_name file = { 0 };
+	struct owned_path file = { 0 };
 	union socket_address a;
 	int fd, ret;
 
@@ -176,7 +176,7 @@ int unix_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 		return spec_failed(s, fd, "can't make a socket");
 	ret = make_socket_file(fd, &a);
 	if (ret == 0)
-		ret = owned_name_take(&file, s->name);
+		ret = owned_path_take(&file, s->name);
 	if (ret) {
 		close(fd);
 		return bind_failed(s, ret);

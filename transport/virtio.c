@@ -30,7 +30,7 @@ struct virtio {
 	bool drained;	  /* the stream was read up to the last peer's end */
 	unsigned int
 		edges; /* changes since the last stream ended; the first is that its peer has left */
-	struct retry retry;
+	struct backoff backoff;
 	int edge;
 };
 
@@ -100,7 +100,7 @@ static void virtio_begin(struct line *l)
 static int look_again(struct virtio *v, int ms)
 {
 	v->clean = false;
-	retry_in(&v->retry, &v->line.ep, ms);
+	backoff_start(&v->backoff, &v->line.ep, ms);
 	v->line.ep.pfd.fd = v->edge;
 	return -EAGAIN;
 }
@@ -136,7 +136,7 @@ static int virtio_absent(struct line *l, short revents)
 		v->doubtful = true;
 		return look_again(v, DOUBT_MS);
 	}
-	if (retry_early(&v->retry, &v->line.ep))
+	if (backoff_pending(&v->backoff, &v->line.ep))
 		return -EAGAIN;
 	v->line.ep.retry_ms = 0;
 	v->doubtful = false;

@@ -27,7 +27,7 @@ static int open_line(void)
 	return m;
 }
 
-Test(unmark, plain, .description = "bytes without marks stay as they are, NULs too")
+Test(parmrk, plain, .description = "bytes without marks stay as they are, NULs too")
 {
 	unsigned char buf[] = { 'a', 0, 'b', 0, 0 };
 	enum parmrk_state state = PARMRK_DATA;
@@ -36,7 +36,7 @@ Test(unmark, plain, .description = "bytes without marks stay as they are, NULs t
 	cr_expect_arr_eq(buf, ((unsigned char[]){ 'a', 0, 'b', 0, 0 }), sizeof(buf));
 }
 
-Test(unmark, marks, .description = "0377 0377 is 0377, 0377 0 0 is an interrupt, cut anywhere")
+Test(parmrk, marks, .description = "0377 0377 is 0377, 0377 0 0 is an interrupt, cut anywhere")
 {
 	static const unsigned char in[] = { 'a', 0xff, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0, 'b' };
 	static const unsigned char expected[] = { 'a', 0xff, 0x03, 0xff, 0, 0, 'b' };
@@ -56,7 +56,7 @@ Test(unmark, marks, .description = "0377 0377 is 0377, 0377 0 0 is an interrupt,
 	}
 }
 
-Test(unmark, framing,
+Test(parmrk, framing,
      .description = "a byte marked as damaged is passed on: the checksum detects it")
 {
 	unsigned char buf[] = { 0xff, 0, 'x', 'y' };
