@@ -156,7 +156,8 @@ def stdio_raw(t):
         process.send_signal(signal.SIGINT)
         equal(process.wait(10), 130)
         err.seek(0)
-        expect("demo: 1 ticks", err.read())
+        # a message of vmgdb-run's own may come in the middle of the guest's line
+        expect("demo: 1 ticks", re.sub("vmgdb-run: .*\n", "", err.read()))
 
 
 @case("local")
