@@ -1,45 +1,34 @@
 // SPDX-License-Identifier: MIT
 #include "core/server/admission.h"
 
-#include <ctype.h>
-#include <string.h>
+#include "core/rsp/packet.h"
 
 /* ---- the first packet -------------------------------------------------------------------- */
 
-static int hex_digit(uint8_t c)
+/*
+ * The first event of what a client has sent, behind acks and interrupts: before its first packet it is no
+ * debugger. PACKET_NONE: it has not come, or not all of it. The data is dropped.
+ */
+static enum packet_event first_event(const struct connection *c)
 {
-	return isdigit(c) ? c - '0' : isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
+	struct packet_decoder d;
+	enum packet_event event;
+	uint8_t nothing;
+	size_t n, at = c->fed;
+
+	packet_decoder_init(&d, &nothing, 0);
+	do {
+		event = packet_decode(&d, c->buf + at, c->in - at, &n);
+		at += n;
+	} while (event == PACKET_ACK || event == PACKET_NAK || event == PACKET_INTERRUPT);
+	return event;
 }
 
-enum first_packet {
-	FIRST_PARTIAL, /* it has not come, or not all of it */
-	FIRST_WHOLE,
-	FIRST_NONE, /* something else came: the session sees to that */
-};
-
-/* A packet from behind its $ on (GDB manual, "Overview"): with FIRST_WHOLE its checksum fits. */
-static enum first_packet check_packet(const uint8_t *p, size_t len)
+static bool has_packet(const struct connection *c)
 {
-	uint8_t sum = 0;
-	size_t i;
+	enum packet_event event = first_event(c);
 
-	for (i = 0; i < len && p[i] != '#'; i++)
-		sum += p[i];
-	if (i + 2 >= len)
-		return FIRST_PARTIAL;
-	return hex_digit(p[i + 1]) * 16 + hex_digit(p[i + 2]) == sum ? FIRST_WHOLE : FIRST_NONE;
-}
-
-/* What a new client has sent, behind acks and interrupts: before its first packet it is no debugger. */
-static enum first_packet first_packet(const struct connection *c)
-{
-	const uint8_t *p = c->buf + c->fed, *end = c->buf + c->in;
-
-	while (p < end && memchr("+-\003", *p, 3))
-		p++;
-	if (p == end)
-		return FIRST_PARTIAL;
-	return *p == '$' ? check_packet(p + 1, (size_t)(end - p - 1)) : FIRST_NONE;
+	return event == PACKET_DATA || event == PACKET_TOO_LONG;
 }
 
 /* ---- limits ------------------------------------------------------------------------------ */
@@ -69,8 +58,7 @@ static int readiness(const struct connection *c)
 {
 	if (c->at->ep->once || connection_is_attached(c))
 		return 0;
-	if (c->state == CONNECTION_SILENT ||
-	    (c->state == CONNECTION_OPEN && first_packet(c) != FIRST_WHOLE))
+	if (c->state == CONNECTION_SILENT || (c->state == CONNECTION_OPEN && !has_packet(c)))
 		return 2;
 	return time_cached_ms(c->at->clock) - c->since >= SLOW_MS;
 }
@@ -186,11 +174,10 @@ static void take_over(struct connection *c, struct connection *other)
 /* Takes the VM over as soon as the client has sent a packet. As admission_waits(). */
 static bool waits_for_takeover(struct connection *c, struct connection *other)
 {
-	switch (first_packet(c)) {
-	case FIRST_PARTIAL: return c->in < READ_SIZE;
-	case FIRST_WHOLE: take_over(c, other); break;
-	case FIRST_NONE: break;
-	}
+	if (first_event(c) == PACKET_NONE)
+		return c->in < READ_SIZE;
+	if (has_packet(c))
+		take_over(c, other);
 	return false;
 }
 
