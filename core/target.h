@@ -147,9 +147,6 @@ struct target_ops {
 	/* The next stop to be reported: true and *out once every vCPU is parked. */
 	bool (*poll)(struct target *t, struct stop *out);
 
-	/* Milliseconds after which poll() is to be called though nobody gave notice; -1: none. */
-	int (*poll_ms)(struct target *t);
-
 	/*
 	 * attach: a debugger has sent its first packet; stops the target and waits until it has:
 	 * 0; -EBUSY: another debugger holds it; -ETIMEDOUT: a vCPU does not stop; -ESHUTDOWN: the

@@ -146,7 +146,7 @@ static bool stop_to_detach(struct engine *e)
 		return false;
 	atomic_store(&e->state, ENGINE_STOPPED);
 	e->hold_taken = true;
-	e->stop_logged = ret; /* a vCPU that does not stop */
+	e->late_logged = ret; /* a vCPU that does not stop */
 	return true;
 }
 
@@ -178,7 +178,7 @@ void engine_detach(struct target *t, enum detach_how how)
 	alive = stop_to_detach(e);
 	pthread_mutex_unlock(&e->lock);
 	if (alive) {
-		if (e->stop_logged)
+		if (e->late_logged)
 			engine_log(
 				e, VMGDB_LOG_ERROR,
 				"a vCPU does not stop; its breakpoints are removed all the same");

@@ -44,6 +44,12 @@ void engine_shutdown(struct engine *e);
 bool engine_is_held(struct engine *e);
 
 /*
+ * Kick those again that are to park, or to leave, and do not come, and say so in the log after a second.
+ * Returns in how many milliseconds to call this again, or -1: nobody is awaited. Any thread, no lock held.
+ */
+int engine_chase_late_vcpus(struct engine *e);
+
+/*
  * While a debugger steps, waiting threads look for their turn so many microseconds long before they
  * sleep; 0, the default: they sleep at once. Before vCPUs run.
  */

@@ -310,11 +310,8 @@ bool engine_poll(struct target *t, struct stop *out)
 		return true;
 	if (!e->attached)
 		return false;
-	if (!take_stop(e)) {
-		if (engine_state(e) == ENGINE_STOPPING)
-			chase_late_vcpus(e);
+	if (!take_stop(e))
 		return false;
-	}
 	expire_reads(e);
 	breakpoints_withdraw(e->bps);
 	take_report(e, out);

@@ -117,8 +117,8 @@ struct engine {
 	bool down;			      /* engine_shutdown() */
 	bool exited, exit_reported;
 	int exit_status;
-	long long stop_since, kicked_at; /* ENGINE_STOPPING, in ms */
-	bool stop_logged;
+	long long parking_since, kicked_at; /* of vCPUs that are to park, in ms */
+	bool late_logged;		    /* ... and those that are late are in the log */
 
 	struct spin spin;    /* the server thread's, for a step to end */
 	atomic_bool awaited; /* ... which it waits for: no notice is needed */
@@ -191,7 +191,10 @@ void wake_all(struct engine *e);
 /* Without the lock: this vCPU has stepped alone, if it did; the others may go. */
 void release_exclusive(struct vmgdb_vcpu *v);
 
-/* All vCPUs but this one (or NULL) are to park. From ENGINE_IDLE and ENGINE_RUNNING. */
+/* All vCPUs but this one (or NULL) are to park: close their gates, and kick them. */
+void park_all(struct engine *e, const struct vmgdb_vcpu *but);
+
+/* The same for a stop, from ENGINE_IDLE and ENGINE_RUNNING. */
 void request_stop(struct engine *e, const struct vmgdb_vcpu *but);
 
 /* Kick a vCPU, whose gate is closed; its own thread, and those that have the lock. */
@@ -205,8 +208,10 @@ void kick_unparked(const struct engine *e, const struct vmgdb_vcpu *but);
 /* Wait until all are parked, kicking again: 0; -ETIMEDOUT; -ESHUTDOWN: the VM has ended. */
 int wait_all_parked(struct engine *e);
 
-/* Without the lock: kick again those that are late, and say so after a second. */
-void chase_late_vcpus(struct engine *e);
+/* Are there vCPUs that are to park and have not? Whoever waits for them chases them: a kick may be lost. */
+bool is_parking(const struct engine *e);
+/* Wait for the condition, but no longer than until the next chase. */
+void wait_to_chase(struct engine *e, pthread_cond_t *cond);
 
 /* All that were to park have. Also without the lock. */
 bool all_have_stopped(const struct engine *e);
@@ -323,7 +328,6 @@ int engine_resume(struct target *t, const struct resume_action *actions, unsigne
 		  const struct resume_action *rest);
 void engine_interrupt(struct target *t);
 bool engine_poll(struct target *t, struct stop *out);
-int engine_poll_ms(struct target *t);
 int engine_attach(struct target *t, struct stop *stop);
 void engine_detach(struct target *t, enum detach_how how);
 void engine_renew(struct target *t);

@@ -97,33 +97,58 @@ void kick_unparked(const struct engine *e, const struct vmgdb_vcpu *but)
 	for_each_vcpu(e, v) if (v != but && vcpu_run_state(v) != RUN_PARKED) vcpu_kick(v);
 }
 
-void request_stop(struct engine *e, const struct vmgdb_vcpu *but)
+void park_all(struct engine *e, const struct vmgdb_vcpu *but)
 {
 	struct vmgdb_vcpu *v;
 
-	if (engine_state(e) != ENGINE_RUNNING && engine_state(e) != ENGINE_IDLE)
-		return;
-	atomic_store(&e->state, ENGINE_STOPPING);
-	e->stop_since = e->kicked_at = time_ms();
-	e->stop_logged = false;
+	e->parking_since = e->kicked_at = time_ms();
+	e->late_logged = false;
 	for_each_vcpu(e, v) atomic_store(&v->gate, GATE_CLOSED);
 	kick_unparked(e, but);
 }
 
+void request_stop(struct engine *e, const struct vmgdb_vcpu *but)
+{
+	if (engine_state(e) != ENGINE_RUNNING && engine_state(e) != ENGINE_IDLE)
+		return;
+	atomic_store(&e->state, ENGINE_STOPPING);
+	park_all(e, but);
+}
+
+/* The vCPU that others are to park for, and need not park itself; NULL: none. */
+static const struct vmgdb_vcpu *excepted(const struct engine *e)
+{
+	return engine_state(e) == ENGINE_RUNNING ? atomic_load(&e->exclusive) : NULL;
+}
+
+bool is_parking(const struct engine *e)
+{
+	const struct vmgdb_vcpu *but = excepted(e);
+
+	switch (engine_state(e)) {
+	case ENGINE_STOPPING: return atomic_load(&e->unparked);
+	case ENGINE_RUNNING: return but && !others_parked(e, but);
+	case ENGINE_ENDED:
+		return e->down && atomic_load(&e->unparked) &&
+		       time_ms() - e->parking_since < STOP_LIMIT_MS;
+	default: return false;
+	}
+}
+
 static bool kick_is_due(struct engine *e, long long now)
 {
-	if (engine_state(e) != ENGINE_STOPPING || !atomic_load(&e->unparked) ||
-	    now - e->kicked_at < KICK_AGAIN_MS)
-		return false;
-	e->kicked_at = now;
-	return true;
+	bool due = now - e->kicked_at >= KICK_AGAIN_MS;
+
+	if (due)
+		e->kicked_at = now;
+	return due;
 }
 
 static bool log_is_due(struct engine *e, long long now)
 {
-	bool due = atomic_load(&e->unparked) && !e->stop_logged && now - e->stop_since >= LATE_MS;
+	bool due = !e->late_logged && now - e->parking_since >= LATE_MS;
 
-	e->stop_logged |= due;
+	e->late_logged |= due;
 	return due;
 }
 
@@ -141,34 +166,44 @@ static void log_late(const struct engine *e)
 		v->index, seen[atomic_load(&v->seen)]);
 }
 
-void chase_late_vcpus(struct engine *e)
+int engine_chase_late_vcpus(struct engine *e)
 {
-	long long now = time_ms();
-	bool log;
+	bool parking, log = false;
+	long long now;
 
 	pthread_mutex_lock(&e->lock);
-	if (kick_is_due(e, now))
-		kick_unparked(e, NULL);
-	log = log_is_due(e, now);
+	parking = is_parking(e);
+	if (parking) {
+		now = time_ms();
+		if (kick_is_due(e, now))
+			kick_unparked(e, excepted(e));
+		log = log_is_due(e, now);
+	}
 	pthread_mutex_unlock(&e->lock);
 	if (log)
 		log_late(e);
+	return parking ? KICK_AGAIN_MS : -1;
+}
+
+void wait_to_chase(struct engine *e, pthread_cond_t *cond)
+{
+	const struct timespec t = time_in_ms(KICK_AGAIN_MS);
+
+	pthread_cond_timedwait(cond, &e->lock, &t);
 }
 
 int wait_all_parked(struct engine *e)
 {
 	long long until = time_ms() + STOP_LIMIT_MS;
-	struct timespec t;
 
 	while (atomic_load(&e->unparked)) {
 		if (engine_state(e) == ENGINE_ENDED)
 			return -ESHUTDOWN;
 		if (time_ms() >= until)
 			return -ETIMEDOUT;
-		t = time_in_ms(KICK_AGAIN_MS);
-		pthread_cond_timedwait(&e->quiet, &e->lock, &t);
+		wait_to_chase(e, &e->quiet);
 		pthread_mutex_unlock(&e->lock);
-		chase_late_vcpus(e);
+		engine_chase_late_vcpus(e);
 		pthread_mutex_lock(&e->lock);
 	}
 	return engine_state(e) == ENGINE_ENDED ? -ESHUTDOWN : 0;
@@ -199,11 +234,6 @@ bool engine_await_step(struct engine *e)
 bool engine_is_stepped(const struct engine *e)
 {
 	return atomic_load(&e->step_only);
-}
-
-int engine_poll_ms(struct target *t)
-{
-	return engine_state(engine_of(t)) == ENGINE_STOPPING ? KICK_AGAIN_MS : -1;
 }
 
 void engine_notify(struct engine *e)

@@ -210,7 +210,6 @@ const struct target_ops engine_target_ops = {
 	.resume = engine_resume,
 	.interrupt = engine_interrupt,
 	.poll = engine_poll,
-	.poll_ms = engine_poll_ms,
 	.attach = engine_attach,
 	.detach = engine_detach,
 	.renew = engine_renew,

@@ -95,15 +95,34 @@ static void unlock(void *engine)
 }
 
 /* The VMM may cancel the thread here: then it ends without the lock. */
-static void sleep_until_allowed(struct vmgdb_vcpu *v)
+static void wait_for_wake(struct vmgdb_vcpu *v, bool chases)
 {
 	struct engine *e = v->engine;
 
-	pthread_mutex_lock(&e->lock);
 	pthread_cleanup_push(unlock, e);
-	while (permission(v) == MUST_WAIT)
+	if (chases)
+		wait_to_chase(e, &v->wake);
+	else
 		pthread_cond_wait(&v->wake, &e->lock);
-	pthread_cleanup_pop(true);
+	pthread_cleanup_pop(false);
+}
+
+static void sleep_until_allowed(struct vmgdb_vcpu *v)
+{
+	struct engine *e = v->engine;
+	bool chases;
+
+	pthread_mutex_lock(&e->lock);
+	while (permission(v) == MUST_WAIT) {
+		chases = is_parking(e);
+		wait_for_wake(v, chases);
+		if (!chases)
+			continue;
+		pthread_mutex_unlock(&e->lock);
+		engine_chase_late_vcpus(e);
+		pthread_mutex_lock(&e->lock);
+	}
+	pthread_mutex_unlock(&e->lock);
 }
 
 /* Park until something has changed. */
@@ -156,11 +175,8 @@ static bool take_exclusive(struct vmgdb_vcpu *v)
 
 	pthread_mutex_lock(&e->lock);
 	if (!atomic_load(&e->exclusive) && engine_state(e) == ENGINE_RUNNING) {
-		struct vmgdb_vcpu *o;
-
 		atomic_store(&e->exclusive, v);
-		for_each_vcpu(e, o) atomic_store(&o->gate, GATE_CLOSED);
-		kick_unparked(e, v);
+		park_all(e, v);
 	}
 	ok = permission(v) == MAY_GO && atomic_load(&e->exclusive) == v;
 	pthread_mutex_unlock(&e->lock);

@@ -206,7 +206,7 @@ int engine_remove_memory(struct engine *e, uint64_t gpa)
 /* ---- the end ------------------------------------------------------------------------------- */
 
 /* Under the lock. */
-static void close_gates(struct engine *e)
+static void end(struct engine *e)
 {
 	struct vmgdb_vcpu *v;
 
@@ -220,7 +220,7 @@ void engine_exited(struct engine *e, int status)
 	pthread_mutex_lock(&e->lock);
 	e->exited = true;
 	e->exit_status = status;
-	close_gates(e);
+	end(e);
 	pthread_mutex_unlock(&e->lock);
 	engine_notify(e);
 }
@@ -229,8 +229,9 @@ void engine_shutdown(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
 	e->down = true;
-	close_gates(e);
+	end(e);
 	wake_all(e);
-	kick_unparked(e, NULL);
+	park_all(e, NULL);
 	pthread_mutex_unlock(&e->lock);
+	engine_notify(e); /* the server thread chases those that do not leave */
 }

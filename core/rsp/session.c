@@ -377,8 +377,3 @@ bool session_only_asked(const struct session *s)
 {
 	return s->only_asked;
 }
-
-bool session_running(const struct session *s)
-{
-	return s->running;
-}

@@ -83,9 +83,6 @@ bool session_holds(const struct session *s);
 /* Whether the debugger has only read: it has changed nothing in the target, and let nothing run. */
 bool session_only_asked(const struct session *s);
 
-/* Whether the debugger has let the target run and waits for it to stop. */
-bool session_running(const struct session *s);
-
 /*
  * Show text to the person at the debugger. The protocol allows that only while the debugger waits
  * for a stop (GDB manual, "Stop Reply Packets", O): at other times, and when the output is full, it

@@ -263,14 +263,6 @@ void connection_serve(struct connection *c)
 
 /* ---- waiting ----------------------------------------------------------------------------- */
 
-/* As target_ops.poll_ms(), for a debugger that waits for a stop. */
-static int target_poll_ms(const struct connection *c)
-{
-	struct target *t = engine_target(c->at->engine);
-
-	return session_running(c->session) ? t->ops->poll_ms(t) : -1;
-}
-
 /* Bytes that wait without a deadline wait for more of them. */
 static int waiting_ms(const struct connection *c)
 {
@@ -289,7 +281,7 @@ static int timeout_ms(const struct connection *c)
 		return waiting_ms(c);
 	if (c->in && !c->blocked && !has_output(c))
 		return 0;
-	return time_shorter(resend_in(c), target_poll_ms(c));
+	return resend_in(c);
 }
 
 /* Nothing is read while there are replies that the peer does not take: its own back-pressure. */

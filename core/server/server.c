@@ -107,7 +107,7 @@ static void accept_at(struct server *s, struct server_endpoint *at)
 /* Fill pfds. Returns how long to wait at most, -1: for ever. */
 static int prepare(struct server *s)
 {
-	int timeout = s->again ? 0 : -1;
+	int timeout = s->again ? 0 : engine_chase_late_vcpus(s->engine);
 	struct connection *c;
 	size_t i;
 

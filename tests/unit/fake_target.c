@@ -406,12 +406,6 @@ static void set_description(struct target *t, const struct tdesc *d)
 	held(t)->description = d;
 }
 
-static int poll_ms(struct target *t)
-{
-	(void)t;
-	return -1;
-}
-
 static int kill_vm(struct target *t)
 {
 	fake(t)->kills++;
@@ -439,7 +433,6 @@ static const struct target_ops fake_ops = {
 	.has_vcpu = has_vcpu,
 	.breakpoint = breakpoint,
 	.set_description = set_description,
-	.poll_ms = poll_ms,
 	.attach = attach,
 	.detach = detach,
 	.renew = renew,

@@ -271,13 +271,13 @@ void softvm_release(struct softvm *vm)
 /* How long to sleep: until the time is up, or poll() is to be called anyhow. */
 static int sleep_ms(struct softvm *vm, int64_t until)
 {
-	int64_t left = until - time_ms(), again = vm->t->ops->poll_ms(vm->t);
+	int64_t left = until - time_ms(), again = engine_chase_late_vcpus(&vm->engine);
 
 	left = left < 0 ? 0 : left;
 	return (int)(again >= 0 && again < left ? again : left);
 }
 
-/* As the server: looks when it is given notice, and after poll_ms. */
+/* As the server: looks when it is given notice, and chases those that are late. */
 bool softvm_wait(struct softvm *vm, struct stop *out, int ms)
 {
 	int64_t until = time_ms() + ms;

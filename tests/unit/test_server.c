@@ -771,27 +771,17 @@ Test(server, signals, .description = "the server's thread takes no signal of the
 	end(&b);
 }
 
-static int every_10_ms(struct target *t)
-{
-	(void)t;
-	return 10;
-}
-
 static void no_notice(void *opaque)
 {
 	(void)opaque;
 }
 
-Test(server, poll_ms, .timeout = 60,
-     .description = "a stop that nobody gives notice of is found when the target asks to be polled")
+Test(server, late_stop, .timeout = 60,
+     .description = "a stop that comes late is found without notice, while vCPUs are chased for it")
 {
-	struct target_ops ops;
 	struct bench b;
 
 	boot(&b);
-	ops = *b.vm.engine.target.ops;
-	ops.poll_ms = every_10_ms;
-	b.vm.engine.target.ops = &ops;
 	b.vm.engine.notify = no_notice;
 	b.vm.on_exit = dawdle;
 	add(&b, open_endpoint(VMGDB_STUB, "tcp:0"));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/rsp/session_internal.h"
 #include "tests/unit/fake_target.h"
 #include "tests/unit/rsp.h"
 
@@ -33,7 +34,7 @@ static void open_running(const struct session_config *config)
 {
 	open_greeted(config);
 	cr_assert_str_eq(rsp_call(&rsp, "vCont;c"), "(none)");
-	cr_assert(session_running(rsp.session) && fake.running);
+	cr_assert(rsp.session->running && fake.running);
 	rsp_clear(&rsp);
 }
 
@@ -174,7 +175,7 @@ Test(session, no_vcpus, .description = "a VM without vCPUs: each packet gets one
 		rsp_call(&rsp, packets[i]);
 		cr_expect_eq(rsp.packets, 1, "%s", packets[i]);
 	}
-	cr_expect(!session_running(rsp.session));
+	cr_expect(!rsp.session->running);
 	done();
 }
 
@@ -312,7 +313,7 @@ Test(session, interrupt, .description = "0x03 stops the VM, and the stop is repo
 	cr_expect_eq(fake.interrupts, 1);
 	cr_expect_eq(strncmp(output(), "$T02", 4), 0);
 	cr_expect_str_eq(output(), "");
-	cr_expect(!session_running(rsp.session));
+	cr_expect(!rsp.session->running);
 	done();
 }
 
@@ -470,7 +471,7 @@ Test(session, ended_stopped,
 	open_greeted(&reliable);
 	fake_stop(&fake, (struct stop){ .kind = STOP_EXITED, .status = 4 });
 	cr_expect_str_eq(rsp_call(&rsp, "vCont;c"), "W04;process:1");
-	cr_expect(!session_running(rsp.session));
+	cr_expect(!rsp.session->running);
 	expect_refused("E.the VM has ended", "W04;process:1");
 	done();
 	open_greeted(&reliable);
@@ -499,7 +500,7 @@ static void expect_new_client(const char *packet, const char *reply)
 	cr_expect_eq(strncmp(rsp_call(&rsp, packet), reply, strlen(reply)), 0, "%s: %s", packet,
 		     rsp.reply);
 	cr_expect_eq(rsp.packets, 1, "%s: no stop reply first", packet);
-	cr_expect(fake.interrupts == 1 && !session_running(rsp.session));
+	cr_expect(fake.interrupts == 1 && !rsp.session->running);
 	cr_expect_str_eq(rsp_call(&rsp, "qC"), "QC1", "what the last one announced is forgotten");
 	done();
 }
@@ -641,7 +642,7 @@ Test(session, console_no_room,
 	fake.text_at_stop = text;
 	fake_stop(&fake, (struct stop){ .kind = STOP_STEP });
 	session_poll(rsp.session);
-	cr_expect(session_running(rsp.session), "the peer has not read the text yet");
+	cr_expect(rsp.session->running, "the peer has not read the text yet");
 	cr_expect(!fake.running);
 	session_output(rsp.session, &n);
 	cr_expect_lt(n, 1 << 20);
@@ -669,7 +670,7 @@ Test(session, console_deaf,
 	cr_expect_lt(n, 1 << 20);
 	rsp_pump(&rsp);
 	cr_expect_eq(strncmp(rsp.reply, "T05", 3), 0);
-	cr_expect(!session_running(rsp.session));
+	cr_expect(!rsp.session->running);
 	done();
 }
 
@@ -807,7 +808,7 @@ static size_t mutate(char *out)
 static void expect_one_reply(const char *packet, size_t n)
 {
 	rsp_call_bytes(&rsp, packet, n);
-	if (session_running(rsp.session)) {
+	if (rsp.session->running) {
 		cr_assert_eq(rsp.packets, 0, "%.*s: reply and resume", (int)n, packet);
 		fake_stop(&fake, (struct stop){ .kind = (enum stop_kind)(rand() % 6), .vcpu = 1 });
 		rsp_pump(&rsp);

@@ -427,6 +427,68 @@ VMS_TEST(torn_down_in_step_over, "one that is taken down in the middle of a step
 	end_under(&m, &d);
 }
 
+/* ---- kicks that are lost ---------------------------------------------------------------------- */
+
+/* vCPU 0 is with the VMM, vCPU 1 in the guest, which it does not leave by itself, and this is its next kick. */
+static void run_to_lost_kick(struct machine *m, struct debugger *d)
+{
+	static const struct soft_insn spin[] = { JMP(-1), JMP(-1), JMP(-1), JMP(-1) };
+
+	memcpy(m->mem + loop_of(1), spin, sizeof(spin));
+	m->hang = true;
+	put(d, "vCont;c");
+	while (!atomic_load(&m->hangs))
+		poll(NULL, 0, 1);
+	cr_assert(runs(m, 1));
+	m->cpus[1].cpu.lose_kicks = 1;
+}
+
+VMS_TEST(hit_with_lost_kick, "a hit is reported though the other vCPU's kick is lost")
+{
+	static struct machine m;
+	struct debugger d;
+
+	boot_joined(&m, "", 2, &d);
+	set_break(&d, loop_of(0) + 12);
+	run_to_lost_kick(&m, &d);
+	m.hang = false;
+	expect_hit(&d, 0);
+	cr_expect_eq(m.cpus[1].cpu.lose_kicks, 0);
+	end_under(&m, &d);
+}
+
+VMS_TEST(step_over_with_lost_kick,
+	 "a vCPU that steps over a breakpoint gets on though the other one's kick is lost")
+{
+	static struct machine m;
+	struct debugger d;
+	char packet[64];
+
+	boot_joined(&m, "", 2, &d);
+	/* monitor set guest-slots on */
+	cr_assert_str_eq(ask(&d, "qRcmd,7365742067756573742d736c6f7473206f6e"), "OK");
+	/* its condition is never true */
+	snprintf(packet, sizeof(packet), "Z0,%llx,1;X3,220027",
+		 (unsigned long long)loop_of(0) + 12);
+	cr_assert_str_eq(ask(&d, packet), "OK");
+	run_to_lost_kick(&m, &d);
+	m.hang = false;
+	cr_expect(runs(&m, 0));
+	cr_expect_eq(m.cpus[1].cpu.lose_kicks, 0);
+	end_under(&m, &d);
+}
+
+VMS_TEST(torn_down_with_lost_kick, "a vCPU whose kick is lost leaves a VM that is taken down")
+{
+	static struct machine m;
+	struct debugger d;
+
+	boot_joined(&m, "", 2, &d);
+	run_to_lost_kick(&m, &d);
+	end_under(&m, &d);
+	cr_expect_eq(m.cpus[1].cpu.lose_kicks, 0);
+}
+
 /* ---- held for a debugger ----------------------------------------------------------------- */
 
 VMS_TEST(held_for_one_that_asks,
