@@ -249,12 +249,18 @@ int vcpu_code(struct vmgdb_vcpu *v, uint64_t *addr);
 /* As vcpu_ops.halted: it reaches the instruction at its PC only when it was woken, or NULL. */
 const char *vcpu_halted(const struct vmgdb_vcpu *v);
 
-/* Virtual memory through this vCPU's tables. read: up to the first hole, how many bytes. write: all or
- * nothing, 0 or -EFAULT. */
 int vcpu_translate(struct vmgdb_vcpu *v, uint64_t va, uint64_t *gpa);
+/* The vCPU itself if it maps the address, else the first other one that does: the kernel's memory is there
+ * for the debugger also while the vCPU is in tables without the kernel. With the hold. */
+struct vmgdb_vcpu *vcpu_that_maps(struct vmgdb_vcpu *v, uint64_t addr);
 /* The location that is inserted at this address, or NULL. */
 struct bp_location *vcpu_location(struct vmgdb_vcpu *v, uint64_t addr);
-size_t vcpu_read(struct vmgdb_vcpu *v, uint64_t addr, void *buf, size_t len);
+/*
+ * Virtual memory as this vCPU sees it, or, with `any', which needs the hold, each page as vcpu_that_maps()
+ * finds it; a write always does. read: up to the first hole, how many bytes. write: all or nothing, 0 or
+ * -EFAULT.
+ */
+size_t vcpu_read(struct vmgdb_vcpu *v, bool any, uint64_t addr, void *buf, size_t len);
 int vcpu_write(struct vmgdb_vcpu *v, uint64_t addr, const void *buf, size_t len);
 
 /* ---- reports: vcpu_report.c, by the vCPU's own thread ---------------------------------------------- */

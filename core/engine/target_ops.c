@@ -64,19 +64,6 @@ static const char *op_halted(struct target *t, unsigned int vcpu)
 
 /* ---- memory ------------------------------------------------------------------------------ */
 
-/* The vCPU itself if it maps the address, else the first other one that does: the kernel's memory is
- * there for the debugger, too, while the vCPU is in tables without the kernel. */
-static struct vmgdb_vcpu *vcpu_that_maps(struct vmgdb_vcpu *v, uint64_t addr)
-{
-	struct vmgdb_vcpu *o;
-	uint64_t gpa;
-
-	if (!vcpu_translate(v, addr, &gpa))
-		return v;
-	for_each_vcpu(v->engine, o) if (o != v && !vcpu_translate(o, addr, &gpa)) return o;
-	return v;
-}
-
 static ssize_t op_read(struct target *t, unsigned int vcpu, uint64_t addr, void *buf, size_t len)
 {
 	struct vmgdb_vcpu *v = held_vcpu(t, vcpu);
@@ -84,7 +71,7 @@ static ssize_t op_read(struct target *t, unsigned int vcpu, uint64_t addr, void 
 
 	if (!v)
 		return no_access(t);
-	n = vcpu_read(vcpu_that_maps(v, addr), addr, buf, len);
+	n = vcpu_read(v, true, addr, buf, len);
 	return n || !len ? (ssize_t)n : -EFAULT;
 }
 
@@ -95,7 +82,7 @@ static int op_write(struct target *t, unsigned int vcpu, uint64_t addr, const vo
 
 	if (!v)
 		return no_access(t);
-	ret = vcpu_write(vcpu_that_maps(v, addr), addr, buf, len);
+	ret = vcpu_write(v, addr, buf, len);
 	expire_reads(engine_of(t));
 	return ret;
 }

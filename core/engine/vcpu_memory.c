@@ -25,14 +25,29 @@ struct bp_location *vcpu_location(struct vmgdb_vcpu *v, uint64_t addr)
 	return breakpoints_location(b, gpa);
 }
 
-/* The part of [va, va + len) that is in the first page: where it is, and how much of it. The address
- * space ends at 2^64. */
-static int first_page(struct vmgdb_vcpu *v, uint64_t va, size_t len, uint64_t *gpa, size_t *n)
+struct vmgdb_vcpu *vcpu_that_maps(struct vmgdb_vcpu *v, uint64_t addr)
 {
+	struct vmgdb_vcpu *o;
+	uint64_t gpa;
+
+	if (!vcpu_translate(v, addr, &gpa))
+		return v;
+	for_each_vcpu(v->engine, o) if (o != v && !vcpu_translate(o, addr, &gpa)) return o;
+	return v;
+}
+
+/* The part of [va, va + len) that is in the first page: where it is, and how much of it. The address
+ * space ends at 2^64. any: as vcpu_read(). */
+static int first_page(struct vmgdb_vcpu *v, bool any, uint64_t va, size_t len, uint64_t *gpa,
+		      size_t *n)
+{
+	const struct cpu *cpu = v->view.cpu;
 	struct xlat x;
-	int ret = v->view.cpu->translate(&v->view, va, &x);
+	int ret = cpu->translate(&v->view, va, &x);
 	uint64_t left;
 
+	if (ret && any)
+		ret = cpu->translate(&vcpu_that_maps(v, va)->view, va, &x);
 	if (ret)
 		return ret;
 	left = x.page - (x.gpa & (x.page - 1));
@@ -47,13 +62,13 @@ static size_t below_end(uint64_t addr, size_t len)
 	return addr && len > -addr ? -addr : len;
 }
 
-size_t vcpu_read(struct vmgdb_vcpu *v, uint64_t addr, void *buf, size_t len)
+size_t vcpu_read(struct vmgdb_vcpu *v, bool any, uint64_t addr, void *buf, size_t len)
 {
 	size_t done = 0, n, got;
 	uint64_t gpa;
 
 	len = below_end(addr, len);
-	while (done < len && !first_page(v, addr + done, len - done, &gpa, &n)) {
+	while (done < len && !first_page(v, any, addr + done, len - done, &gpa, &n)) {
 		got = breakpoints_read(v->engine->bps, gpa, (uint8_t *)buf + done, n);
 		done += got;
 		if (got < n)
@@ -71,7 +86,7 @@ static int write_pages(struct vmgdb_vcpu *v, uint64_t addr, const uint8_t *bytes
 	int ret = 0;
 
 	for (*done = 0; *done < len; *done += n) {
-		ret = first_page(v, addr + *done, len - *done, &gpa, &n);
+		ret = first_page(v, true, addr + *done, len - *done, &gpa, &n);
 		if (!ret)
 			ret = breakpoints_write(v->engine->bps, gpa, bytes + *done, n);
 		if (ret)
@@ -87,7 +102,7 @@ static int write_or_undo(struct vmgdb_vcpu *v, uint64_t addr, const void *bytes,
 	size_t done;
 	int ret = old ? 0 : -ENOMEM;
 
-	if (!ret && vcpu_read(v, addr, old, len) < len)
+	if (!ret && vcpu_read(v, true, addr, old, len) < len)
 		ret = -EFAULT;
 	if (!ret) {
 		ret = write_pages(v, addr, bytes, len, &done);
@@ -105,7 +120,7 @@ int vcpu_write(struct vmgdb_vcpu *v, uint64_t addr, const void *buf, size_t len)
 
 	if (!len)
 		return 0;
-	if (below_end(addr, len) < len || first_page(v, addr, len, &gpa, &n))
+	if (below_end(addr, len) < len || first_page(v, true, addr, len, &gpa, &n))
 		return -EFAULT;
 	if (n < len)
 		return write_or_undo(v, addr, buf, len);

@@ -48,7 +48,7 @@ static int reg(void *opaque, unsigned int number, uint64_t *value)
 
 static int mem(void *opaque, uint64_t addr, void *buf, size_t len)
 {
-	return vcpu_read(opaque, addr, buf, len) == len ? 0 : -EFAULT;
+	return vcpu_read(opaque, false, addr, buf, len) == len ? 0 : -EFAULT;
 }
 
 static void print(void *opaque, const char *text, size_t len)

@@ -481,6 +481,24 @@ SOFT_TEST(engine_breakpoints, mapped_by_another,
 	softvm_fini(vm);
 }
 
+SOFT_TEST(engine_breakpoints, pages_of_others,
+	  "memory is found page by page: one that only another vCPU maps, behind one that both do")
+{
+	const uint64_t at = 0x1000 + SOFT_PAGE - 4;
+	uint8_t bytes[8] = { 1, 2, 3, 4, 5, 6, 7, 8 }, got[8] = { 0 };
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_paging(vm);
+	softvm_unmap(vm, 0x1000 + SOFT_PAGE);
+	vm->cpus[1].cpu.regs.ptb = 0;
+	softvm_begin(vm);
+	cr_expect_eq(vm->t->ops->write(vm->t, 0, at, bytes, 8), 0);
+	cr_expect_eq(memcmp(vm->mem + at, bytes, 8), 0);
+	cr_expect_eq(vm->t->ops->read(vm->t, 0, at, got, 8), 8);
+	cr_expect_eq(memcmp(got, bytes, 8), 0);
+	softvm_fini(vm);
+}
+
 static int (*soft_walk)(struct cpu_view *v, uint64_t va, struct xlat *out);
 
 /* The last page of the address space is mapped to DATA, and so is the first. */
