@@ -32,15 +32,18 @@ static uint64_t ip_mask(const struct x86_state *s)
 	}
 }
 
-/* Carry out one: 0, or -errno and nothing has changed: the instruction is left to the processor. */
-typedef int exec_fn(struct cpu_view *v, const struct x86_insn *in, uint64_t next);
+/*
+ * Carry out one, with RIP after it: 0, or -errno and nothing has changed: the instruction is left to the
+ * processor.
+ */
+typedef int exec_fn(struct cpu_view *v, const struct x86_insn *in);
 
 static bool may_change_if(const struct x86_state *s)
 {
 	return !x86_vm86(s) && x86_cpl(s) <= (s->rflags & X86_FL_IOPL) >> 12;
 }
 
-static int exec_cli(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
+static int exec_cli(struct cpu_view *v, const struct x86_insn *in)
 {
 	struct x86_state *s = v->state;
 
@@ -48,12 +51,11 @@ static int exec_cli(struct cpu_view *v, const struct x86_insn *in, uint64_t next
 	if (!may_change_if(s))
 		return -EPERM;
 	s->rflags &= ~(uint64_t)X86_FL_IF;
-	s->rip = next;
 	return 0;
 }
 
 /* The shadow is there only if interrupts were off. */
-static int exec_sti(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
+static int exec_sti(struct cpu_view *v, const struct x86_insn *in)
 {
 	struct x86_state *s = v->state;
 
@@ -63,11 +65,10 @@ static int exec_sti(struct cpu_view *v, const struct x86_insn *in, uint64_t next
 	if (!(s->rflags & X86_FL_IF))
 		s->events.sti_shadow = true;
 	s->rflags |= X86_FL_IF;
-	s->rip = next;
 	return 0;
 }
 
-static int exec_pushf(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
+static int exec_pushf(struct cpu_view *v, const struct x86_insn *in)
 {
 	struct x86_state *s = v->state;
 	unsigned int size = in->operand / 8;
@@ -77,11 +78,10 @@ static int exec_pushf(struct cpu_view *v, const struct x86_insn *in, uint64_t ne
 	if (ret)
 		return ret;
 	x86_stack_move(s, -(int64_t)size);
-	s->rip = next;
 	return 0;
 }
 
-static int exec_popf(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
+static int exec_popf(struct cpu_view *v, const struct x86_insn *in)
 {
 	struct x86_state *s = v->state;
 	uint64_t image, mask = FLAGS_POPF;
@@ -97,11 +97,10 @@ static int exec_popf(struct cpu_view *v, const struct x86_insn *in, uint64_t nex
 		mask &= UINT16_MAX;
 	s->rflags = (s->rflags & ~mask) | (image & mask);
 	x86_stack_move(s, in->operand / 8);
-	s->rip = next;
 	return 0;
 }
 
-static int load_ss(struct cpu_view *v, uint64_t selector, uint64_t next)
+static int load_ss(struct cpu_view *v, uint64_t selector)
 {
 	struct x86_state *s = v->state;
 	int ret = x86_load_seg(v, X86_SS, selector & UINT16_MAX);
@@ -109,19 +108,18 @@ static int load_ss(struct cpu_view *v, uint64_t selector, uint64_t next)
 	if (ret)
 		return ret;
 	s->events.mov_ss_shadow = true;
-	s->rip = next;
 	return 0;
 }
 
 /* The linear address of a memory operand, or -errno where a segment may be in the way. */
-static int operand_at(const struct x86_state *s, const struct x86_mem *m, uint64_t next,
-		      unsigned int size, uint64_t *va)
+static int operand_at(const struct x86_state *s, const struct x86_mem *m, unsigned int size,
+		      uint64_t *va)
 {
 	const struct x86_seg *seg = &s->seg[m->segment];
 	uint64_t offset = m->disp;
 
 	if (m->base != X86_MEM_NONE)
-		offset += m->base == X86_MEM_RIP ? next : s->gpr[m->base];
+		offset += m->base == X86_MEM_RIP ? s->rip : s->gpr[m->base];
 	if (m->index != X86_MEM_NONE)
 		offset += s->gpr[m->index] << m->shift;
 	if (m->width < 64)
@@ -136,7 +134,7 @@ static int operand_at(const struct x86_state *s, const struct x86_mem *m, uint64
 	return 0;
 }
 
-static int exec_mov_ss(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
+static int exec_mov_ss(struct cpu_view *v, const struct x86_insn *in)
 {
 	const struct x86_state *s = v->state;
 	uint16_t selector = s->gpr[in->rm];
@@ -144,18 +142,18 @@ static int exec_mov_ss(struct cpu_view *v, const struct x86_insn *in, uint64_t n
 	int ret;
 
 	if (!in->in_memory)
-		return load_ss(v, selector, next);
-	ret = operand_at(s, &in->mem, next, sizeof(selector), &va);
+		return load_ss(v, selector);
+	ret = operand_at(s, &in->mem, sizeof(selector), &va);
 	if (!ret)
 		ret = x86_may_access(v, va, sizeof(selector), PROT_R);
 	if (ret)
 		return ret;
 	if (x86_read_virt(v, va, &selector, sizeof(selector)) != sizeof(selector))
 		return -EFAULT;
-	return load_ss(v, selector, next);
+	return load_ss(v, selector);
 }
 
-static int exec_pop_ss(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
+static int exec_pop_ss(struct cpu_view *v, const struct x86_insn *in)
 {
 	struct x86_state *s = v->state;
 	uint64_t selector, sp = s->gpr[X86_RSP];
@@ -164,39 +162,30 @@ static int exec_pop_ss(struct cpu_view *v, const struct x86_insn *in, uint64_t n
 	if (ret)
 		return ret;
 	x86_stack_move(s, in->operand / 8); /* by the size of the old segment */
-	ret = load_ss(v, selector, next);
+	ret = load_ss(v, selector);
 	if (ret)
 		s->gpr[X86_RSP] = sp;
 	return ret;
 }
 
-static int exec_int(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
+static int exec_int(struct cpu_view *v, const struct x86_insn *in)
 {
-	return x86_soft_int(v, in->vector, next);
-}
-
-static int exec_int3(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
-{
-	(void)in;
-	return x86_soft_int(v, X86_VEC_BP, next);
+	return x86_soft_int(v, in->op == X86_OP_INT3 ? X86_VEC_BP : in->vector);
 }
 
 /* #DB with no cause in DR6, at any privilege level (SDM vol. 2, INT1). */
-static int exec_int1(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
+static int exec_int1(struct cpu_view *v, const struct x86_insn *in)
 {
 	(void)in;
-	return x86_debug_exception(v, 0, next);
+	return x86_debug_exception(v, 0);
 }
 
-static int exec_into(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
+static int exec_into(struct cpu_view *v, const struct x86_insn *in)
 {
-	struct x86_state *s = v->state;
+	const struct x86_state *s = v->state;
 
 	(void)in;
-	if (s->rflags & X86_FL_OF)
-		return x86_soft_int(v, X86_VEC_OF, next);
-	s->rip = next;
-	return 0;
+	return s->rflags & X86_FL_OF ? x86_soft_int(v, X86_VEC_OF) : 0;
 }
 
 static struct x86_seg flat(uint32_t selector, uint8_t type, unsigned int dpl, bool code64)
@@ -222,7 +211,7 @@ static bool fast_call(struct cpu_view *v)
 	       !v->need(v, X86_BANK_MSRS);
 }
 
-static int exec_syscall(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
+static int exec_syscall(struct cpu_view *v, const struct x86_insn *in)
 {
 	struct x86_state *s = v->state;
 	uint32_t selector;
@@ -231,7 +220,7 @@ static int exec_syscall(struct cpu_view *v, const struct x86_insn *in, uint64_t 
 	if (!fast_call(v))
 		return -EPERM;
 	selector = s->msr.star >> 32 & 0xfffc;
-	s->gpr[X86_RCX] = next;
+	s->gpr[X86_RCX] = s->rip;
 	s->gpr[X86_R8 + 3] = s->rflags & ~(uint64_t)X86_FL_RF;
 	s->rflags = (s->rflags & ~s->msr.fmask) | X86_FL_ONE;
 	s->seg[X86_CS] = flat(selector, 11, 0, true);
@@ -240,13 +229,12 @@ static int exec_syscall(struct cpu_view *v, const struct x86_insn *in, uint64_t 
 	return 0;
 }
 
-static int exec_sysret(struct cpu_view *v, const struct x86_insn *in, uint64_t next)
+static int exec_sysret(struct cpu_view *v, const struct x86_insn *in)
 {
 	struct x86_state *s = v->state;
 	bool to64 = in->operand == 64;
 	uint32_t selector;
 
-	(void)next;
 	if (!fast_call(v) || x86_cpl(s) || (to64 && !x86_canonical(s, s->gpr[X86_RCX])))
 		return -EPERM;
 	selector = s->msr.star >> 48;
@@ -260,7 +248,7 @@ static int exec_sysret(struct cpu_view *v, const struct x86_insn *in, uint64_t n
 static exec_fn *const execs[] = {
 	[X86_OP_CLI] = exec_cli,   [X86_OP_STI] = exec_sti,	    [X86_OP_PUSHF] = exec_pushf,
 	[X86_OP_POPF] = exec_popf, [X86_OP_MOV_SS] = exec_mov_ss,   [X86_OP_POP_SS] = exec_pop_ss,
-	[X86_OP_INT] = exec_int,   [X86_OP_INT3] = exec_int3,	    [X86_OP_INT1] = exec_int1,
+	[X86_OP_INT] = exec_int,   [X86_OP_INT3] = exec_int,	    [X86_OP_INT1] = exec_int1,
 	[X86_OP_INTO] = exec_into, [X86_OP_SYSCALL] = exec_syscall, [X86_OP_SYSRET] = exec_sysret,
 	[X86_OP_FPU] = NULL,
 };
@@ -270,12 +258,15 @@ bool x86_execute(struct cpu_view *v, const struct x86_insn *in)
 {
 	struct x86_state *s = v->state;
 	struct x86_events was;
+	uint64_t rip = s->rip;
 
 	if (!execs[in->op] || in->lock || v->need(v, X86_BANK_EVENTS))
 		return false;
 	was = s->events;
 	s->events = (struct x86_events){ 0 };
-	if (execs[in->op](v, in, (s->rip + in->len) & ip_mask(s))) {
+	s->rip = (rip + in->len) & ip_mask(s);
+	if (execs[in->op](v, in)) {
+		s->rip = rip;
 		s->events = was;
 		return false;
 	}

@@ -113,11 +113,11 @@ static void push(struct frame *f, uint64_t value)
 	f->word[f->n++] = value;
 }
 
-static void push_return(struct frame *f, const struct x86_state *s, uint64_t next)
+static void push_return(struct frame *f, const struct x86_state *s)
 {
 	push(f, s->rflags & ~(uint64_t)X86_FL_RF);
 	push(f, s->seg[X86_CS].selector);
-	push(f, next);
+	push(f, s->rip);
 }
 
 static int target_code(struct cpu_view *v, const struct x86_gate *g, struct frame *f,
@@ -254,8 +254,7 @@ static void enter_handler(struct cpu_view *v, const struct x86_gate *g, const st
 	v->dirty(v, X86_BANK_SREGS);
 }
 
-/* Through that gate, with `next` as the return address. */
-static int deliver(struct cpu_view *v, const struct x86_gate *g, uint64_t next)
+static int deliver(struct cpu_view *v, const struct x86_gate *g)
 {
 	const struct x86_state *s = v->state;
 	struct frame f = { .n = 0 };
@@ -267,7 +266,7 @@ static int deliver(struct cpu_view *v, const struct x86_gate *g, uint64_t next)
 		ret = protected_frame(v, g, &f);
 	if (ret)
 		return ret;
-	push_return(&f, s, next);
+	push_return(&f, s);
 	ret = write_frame(v, &f);
 	if (!ret)
 		enter_handler(v, g, &f);
@@ -283,17 +282,17 @@ static int find_gate(struct cpu_view *v, unsigned int vector, struct x86_gate *g
 	return x86_read_gate(v, vector, g);
 }
 
-int x86_soft_int(struct cpu_view *v, unsigned int vector, uint64_t next)
+int x86_soft_int(struct cpu_view *v, unsigned int vector)
 {
 	struct x86_gate g;
 	int ret = find_gate(v, vector, &g);
 
 	if (!ret && g.dpl < x86_cpl(v->state))
 		ret = -EINVAL;
-	return ret ? ret : deliver(v, &g, next);
+	return ret ? ret : deliver(v, &g);
 }
 
-int x86_debug_exception(struct cpu_view *v, uint64_t causes, uint64_t next)
+int x86_debug_exception(struct cpu_view *v, uint64_t causes)
 {
 	struct x86_state *s = v->state;
 	struct x86_gate g;
@@ -302,7 +301,7 @@ int x86_debug_exception(struct cpu_view *v, uint64_t causes, uint64_t next)
 	if (!ret)
 		ret = find_gate(v, X86_VEC_DB, &g);
 	if (!ret)
-		ret = deliver(v, &g, next);
+		ret = deliver(v, &g);
 	if (ret)
 		return ret;
 	s->debug.dr6 |= causes;

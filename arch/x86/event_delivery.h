@@ -27,17 +27,14 @@ bool x86_gate_keeps_if(const struct x86_gate *g);
 int x86_tss_stack(struct cpu_view *v, unsigned int cpl, uint64_t *sp);
 
 /*
- * Carry out INT n: flags, CS and `next' as the return address are pushed, and the vCPU is at the
- * handler. -errno: the processor would fault, or it is a case that is not carried out here (virtual-
- * 8086 mode, task gates, shadow stacks); nothing has changed then.
+ * Carry out INT n: flags, CS and RIP are pushed, and the vCPU is at the handler. -errno: the processor
+ * would fault, or it is a case that is not carried out here (virtual-8086 mode, task gates, shadow
+ * stacks); nothing has changed then.
  */
-int x86_soft_int(struct cpu_view *v, unsigned int vector, uint64_t next);
+int x86_soft_int(struct cpu_view *v, unsigned int vector);
 
-/*
- * Carry out #DB, with `next' as the return address; causes are for DR6. -errno as above, or the debug
- * registers can't be read.
- */
-int x86_debug_exception(struct cpu_view *v, uint64_t causes, uint64_t next);
+/* The same of #DB; causes are for DR6. -errno also when the debug registers can't be read. */
+int x86_debug_exception(struct cpu_view *v, uint64_t causes);
 
 /*
  * The vCPU is at the first instruction of a handler that an exception without an error code, raised at

@@ -40,7 +40,7 @@ bool x86_deliver_guest_break(struct cpu_view *v)
 	for (i = 0; i < SLOTS; i++)
 		if (exec >> i & 1 && s->debug.dr[i] == at)
 			hit |= 1u << i;
-	return hit && !x86_debug_exception(v, hit, s->rip);
+	return hit && !x86_debug_exception(v, hit);
 }
 
 bool x86_deliver_guest_trap(struct cpu_view *v, bool stepped)
@@ -50,7 +50,7 @@ bool x86_deliver_guest_trap(struct cpu_view *v, bool stepped)
 
 	if (!v->need(v, X86_BANK_DEBUG))
 		causes |= s->debug.hit & slots(&s->debug, false);
-	return causes && !x86_debug_exception(v, causes, s->rip);
+	return causes && !x86_debug_exception(v, causes);
 }
 
 bool x86_guest_watches(struct cpu_view *v)

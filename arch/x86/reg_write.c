@@ -17,16 +17,15 @@
 enum { PHYS_BITS_MAX = 52, FLAGS_SETTABLE = 0x3f7fd5 };
 
 /* Checks a value for one register, and may adjust it; 0, or -errno and nothing has changed. */
-typedef int check_fn(struct cpu_view *v, const struct reg_desc *r, uint64_t *value);
+typedef int check_fn(struct cpu_view *v, uint64_t *value);
 
 /* ---- addresses --------------------------------------------------------------------------- */
 
-static int check_address(struct cpu_view *v, const struct reg_desc *r, uint64_t *value)
+static int check_address(struct cpu_view *v, uint64_t *value)
 {
 	const struct x86_state *s = v->state;
 	int ret = v->need(v, X86_BANK_SREGS);
 
-	(void)r;
 	if (ret)
 		return ret;
 	if (x86_long_mode(s))
@@ -35,21 +34,20 @@ static int check_address(struct cpu_view *v, const struct reg_desc *r, uint64_t 
 }
 
 /* An MSR holds a 64-bit address in every mode. */
-static int check_msr_address(struct cpu_view *v, const struct reg_desc *r, uint64_t *value)
+static int check_msr_address(struct cpu_view *v, uint64_t *value)
 {
 	int ret = v->need(v, X86_BANK_SREGS);
 
-	(void)r;
 	if (ret)
 		return ret;
 	return x86_canonical(v->state, *value) ? 0 : -EINVAL;
 }
 
 /* Outside 64-bit mode it is within the code segment, which keeps to 32 bits. */
-static int check_rip(struct cpu_view *v, const struct reg_desc *r, uint64_t *value)
+static int check_rip(struct cpu_view *v, uint64_t *value)
 {
 	const struct x86_state *s = v->state;
-	int ret = check_address(v, r, value);
+	int ret = check_address(v, value);
 
 	if (ret)
 		return ret;
@@ -59,11 +57,10 @@ static int check_rip(struct cpu_view *v, const struct reg_desc *r, uint64_t *val
 /* ---- flags and control registers ----------------------------------------------------------- */
 
 /* A change of VM would need other hidden parts in every segment register. */
-static int check_eflags(struct cpu_view *v, const struct reg_desc *r, uint64_t *value)
+static int check_eflags(struct cpu_view *v, uint64_t *value)
 {
 	const struct x86_state *s = v->state;
 
-	(void)r;
 	*value |= X86_FL_ONE;
 	if (*value & ~(uint64_t)(FLAGS_SETTABLE | X86_FL_ONE))
 		return -EINVAL;
@@ -94,13 +91,12 @@ static bool may_change_pe(const struct x86_state *s)
 	return !x86_cpl(s) && !(s->rflags & X86_FL_VM);
 }
 
-static int check_cr0(struct cpu_view *v, const struct reg_desc *r, uint64_t *value)
+static int check_cr0(struct cpu_view *v, uint64_t *value)
 {
 	struct x86_state *s = v->state;
 	uint64_t efer = s->efer & ~(uint64_t)X86_EFER_LMA;
 	int ret = v->need(v, X86_BANK_GPR);
 
-	(void)r;
 	if (ret)
 		return ret;
 	*value |= X86_CR0_ET;
@@ -116,13 +112,12 @@ static int check_cr0(struct cpu_view *v, const struct reg_desc *r, uint64_t *val
 	return 0;
 }
 
-static int check_cr3(struct cpu_view *v, const struct reg_desc *r, uint64_t *value)
+static int check_cr3(struct cpu_view *v, uint64_t *value)
 {
 	const struct x86_state *s = v->state;
 	unsigned int width = v->need(v, X86_BANK_CPUID) ? 0 : s->cpuid.phys_bits;
 	uint64_t address = *value;
 
-	(void)r;
 	if (!x86_long_mode(s))
 		return *value >> 32 ? -EINVAL : 0;
 	if (s->cpuid.f7_1_eax & X86_CPUID_7_1_EAX_LAM)
@@ -171,13 +166,12 @@ static uint64_t present(struct cpu_view *v, const struct feature_bit *f, size_t 
 	return mask;
 }
 
-static int check_cr4(struct cpu_view *v, const struct reg_desc *r, uint64_t *value)
+static int check_cr4(struct cpu_view *v, uint64_t *value)
 {
 	const struct x86_state *s = v->state;
 	uint64_t have = X86_CR4_ALWAYS | present(v, cr4_bits, ARRAY_LEN(cr4_bits));
 	uint64_t changed = *value ^ s->cr4;
 
-	(void)r;
 	if (*value & changed & ~have)
 		return -EINVAL;
 	if (x86_long_mode(s) && changed & X86_CR4_LA57)
@@ -187,12 +181,11 @@ static int check_cr4(struct cpu_view *v, const struct reg_desc *r, uint64_t *val
 	return consistent(s, s->cr0, *value, s->efer) ? 0 : -EINVAL;
 }
 
-static int check_efer(struct cpu_view *v, const struct reg_desc *r, uint64_t *value)
+static int check_efer(struct cpu_view *v, uint64_t *value)
 {
 	const struct x86_state *s = v->state;
 	uint64_t changed = *value ^ s->efer;
 
-	(void)r;
 	if (*value & changed & ~present(v, efer_bits, ARRAY_LEN(efer_bits)))
 		return -EINVAL;
 	if (s->cr0 & X86_CR0_PG && changed & X86_EFER_LME)
@@ -202,21 +195,11 @@ static int check_efer(struct cpu_view *v, const struct reg_desc *r, uint64_t *va
 
 /* ---- the rest ------------------------------------------------------------------------------ */
 
-static int check_mxcsr(struct cpu_view *v, const struct reg_desc *r, uint64_t *value)
+static int check_mxcsr(struct cpu_view *v, uint64_t *value)
 {
 	const struct x86_state *s = v->state;
 
-	(void)r;
 	return *value & ~(uint64_t)s->fpu.mxcsr_mask ? -EINVAL : 0;
-}
-
-/* The segment is loaded whole; what is stored afterwards is the same selector. */
-static int check_selector(struct cpu_view *v, const struct reg_desc *r, uint64_t *value)
-{
-	enum x86_sreg n = (r->offset - AT(seg)) / sizeof(struct x86_seg);
-	int ret = v->need(v, X86_BANK_GPR);
-
-	return ret ? ret : x86_load_seg(v, n, *value);
 }
 
 struct rule {
@@ -228,12 +211,6 @@ struct rule {
 static const struct rule rules[] = {
 	{ AT(rip), 0, check_rip },
 	{ AT(rflags), 0, check_eflags },
-	{ AT(seg[X86_ES].selector), 0, check_selector },
-	{ AT(seg[X86_CS].selector), 0, check_selector },
-	{ AT(seg[X86_SS].selector), 0, check_selector },
-	{ AT(seg[X86_DS].selector), 0, check_selector },
-	{ AT(seg[X86_FS].selector), 0, check_selector },
-	{ AT(seg[X86_GS].selector), 0, check_selector },
 	{ AT(seg[X86_FS].base), 0, check_address },
 	{ AT(seg[X86_GS].base), 0, check_address },
 	{ AT(gdt.base), 0, check_address },
@@ -271,26 +248,49 @@ static const struct rule *rule_for(const struct reg_desc *r)
 	return NULL;
 }
 
-int x86_write_reg(struct cpu_view *v, const struct reg_desc *r, const void *value)
+/* The segment register that has this selector; X86_SREGS: it is none that can be loaded. */
+static enum x86_sreg segment_of(const struct reg_desc *r)
 {
-	uint8_t *place = (uint8_t *)v->state + r->offset;
-	size_t size = (r->bits + 7u) / 8;
-	const struct rule *rule;
-	uint64_t n = 0;
-	int ret = v->need(v, r->bank);
+	enum x86_sreg n;
 
-	if (ret || !memcmp(place, value, size))
-		return ret;
-	rule = rule_for(r);
+	for (n = X86_ES; n <= X86_GS; n++)
+		if (r->offset == AT(seg[n].selector))
+			return n;
+	return X86_SREGS;
+}
+
+static int write_checked(struct cpu_view *v, const struct reg_desc *r, const void *value,
+			 size_t size)
+{
+	const struct rule *rule = rule_for(r);
+	uint64_t n = 0;
+	int ret;
+
 	if (!rule)
 		return -EOPNOTSUPP;
 	memcpy(&n, value, size);
 	if (rule->most && n > rule->most)
 		return -EINVAL;
-	ret = rule->check ? rule->check(v, r, &n) : 0;
+	ret = rule->check ? rule->check(v, &n) : 0;
 	if (ret)
 		return ret;
-	memcpy(place, &n, size);
+	memcpy((char *)v->state + r->offset, &n, size);
 	v->dirty(v, r->bank);
 	return 0;
+}
+
+int x86_write_reg(struct cpu_view *v, const struct reg_desc *r, const void *value)
+{
+	const enum x86_sreg segment = segment_of(r);
+	size_t size = (r->bits + 7u) / 8;
+	uint32_t selector;
+	int ret = v->need(v, r->bank);
+
+	if (ret || !memcmp((char *)v->state + r->offset, value, size))
+		return ret;
+	if (segment == X86_SREGS)
+		return write_checked(v, r, value, size);
+	memcpy(&selector, value, sizeof(selector));
+	ret = v->need(v, X86_BANK_GPR);
+	return ret ? ret : x86_load_seg(v, segment, selector);
 }
