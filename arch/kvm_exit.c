@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "arch/kvm_exit.h"
-
-#include <linux/kvm.h>
+#include "arch/kvm_vcpu.h"
 
 void kvm_trap(struct trap *t, unsigned int kind, const char *text)
 {

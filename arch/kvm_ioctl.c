@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "arch/kvm_ioctl.h"
+#include "arch/kvm_vcpu.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -29,10 +28,37 @@ void kvm_capabilities(const int *caps, int *values, unsigned int n)
 		close(fd);
 }
 
-int kvm_mp_state(int vcpu_fd)
+int kvm_set_guest_debug(struct kvm_vcpu *k, struct kvm_guest_debug *d)
 {
-	struct kvm_mp_state mp;
-	int ret = kvm_call(vcpu_fd, KVM_GET_MP_STATE, &mp);
+	int ret = kvm_call(k->fd, KVM_SET_GUEST_DEBUG, d);
 
+	if (!ret)
+		k->armed = *d;
+	return ret;
+}
+
+/*
+ * Asked more than once a stop, but another vCPU may wake up one that is halted, or start one that is
+ * off, while this one is parked.
+ */
+int kvm_mp_state(struct kvm_vcpu *k)
+{
+	struct kvm_mp_state mp = { KVM_MP_STATE_RUNNABLE };
+	int ret = k->runnable ? 0 : kvm_call(k->fd, KVM_GET_MP_STATE, &mp);
+
+	k->runnable = !ret && mp.mp_state == KVM_MP_STATE_RUNNABLE;
 	return ret ? ret : (int)mp.mp_state;
+}
+
+const char *kvm_halted(void *ctx)
+{
+	switch (kvm_mp_state(ctx)) {
+	case KVM_MP_STATE_HALTED: return "halted";
+	case KVM_MP_STATE_UNINITIALIZED:
+	case KVM_MP_STATE_INIT_RECEIVED:
+	case KVM_MP_STATE_SIPI_RECEIVED:
+	case KVM_MP_STATE_AP_RESET_HOLD:
+	case KVM_MP_STATE_STOPPED: return "off";
+	default: return NULL;
+	}
 }

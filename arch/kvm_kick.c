@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE /* gettid, tgkill */
-#include "arch/kvm_kick.h"
+#include "arch/kvm_vcpu.h"
 
-#include <linux/kvm.h>
 #include <signal.h>
 #include <unistd.h>
 
-void kvm_kick_learn_thread(struct kvm_kick *k)
+void kvm_kick_learn_thread(struct kvm_vcpu *k)
 {
 	if (atomic_load_explicit(&k->tid, memory_order_relaxed) &&
 	    pthread_equal(k->thread, pthread_self()))
@@ -18,7 +17,7 @@ void kvm_kick_learn_thread(struct kvm_kick *k)
 /* By thread id: to signal a thread that has ended does no harm then. */
 void kvm_kick(void *ctx)
 {
-	struct kvm_kick *k = ctx;
+	struct kvm_vcpu *k = ctx;
 	int tid = atomic_load(&k->tid);
 
 	if (!__atomic_exchange_n(&k->run->immediate_exit, 1, __ATOMIC_SEQ_CST))
@@ -33,7 +32,7 @@ void kvm_kick(void *ctx)
  */
 void kvm_kick_clear(void *ctx)
 {
-	struct kvm_kick *k = ctx;
+	struct kvm_vcpu *k = ctx;
 
 	if (atomic_exchange(&k->ours, false))
 		__atomic_exchange_n(&k->run->immediate_exit, 0, __ATOMIC_SEQ_CST);

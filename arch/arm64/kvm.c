@@ -22,7 +22,7 @@ const struct vcpu_ops arm64_kvm_ops = {
 	.classify = arm64_kvm_classify,
 	.reinject = arm64_kvm_reinject,
 	.sync_icache = sync_icache,
-	.halted = arm64_kvm_halted,
+	.halted = kvm_halted,
 	.release = arm64_kvm_release,
 };
 

@@ -50,8 +50,8 @@ static int guest_debug(const struct arm64_kvm *k, const struct debug_control *co
  */
 static void forget_exit(struct arm64_kvm *k)
 {
-	if (k->completing || k->run->exit_reason != KVM_EXIT_MMIO)
-		k->run->exit_reason = KVM_EXIT_INTR;
+	if (k->completing || k->vcpu.run->exit_reason != KVM_EXIT_MMIO)
+		k->vcpu.run->exit_reason = KVM_EXIT_INTR;
 	k->completing = false;
 }
 
@@ -63,14 +63,11 @@ int arm64_kvm_arm(void *ctx, const struct debug_control *control)
 
 	if (ret)
 		return ret;
-	kvm_kick_learn_thread(&k->kick);
+	kvm_kick_learn_thread(&k->vcpu);
 	forget_exit(k);
 	arm64_kvm_forget(k);
-	k->control = *control;
-	if (!memcmp(&d, &k->armed, sizeof(d)))
+	k->vcpu.control = *control;
+	if (!memcmp(&d, &k->vcpu.armed, sizeof(d)))
 		return 0;
-	ret = kvm_call(k->fd, KVM_SET_GUEST_DEBUG, &d);
-	if (!ret)
-		k->armed = d;
-	return ret;
+	return kvm_set_guest_debug(&k->vcpu, &d);
 }

@@ -3,7 +3,6 @@
 #include "arch/arm64/debug_regs.h"
 #include "arch/arm64/event_delivery.h"
 #include "arch/arm64/kvm_vcpu.h"
-#include "arch/kvm_exit.h"
 
 #define ESR_WNR (1U << 6)
 
@@ -12,7 +11,7 @@ bool arm64_kvm_needs_completion(void *ctx)
 {
 	struct arm64_kvm *k = ctx;
 
-	if (k->completing || k->run->exit_reason != KVM_EXIT_MMIO)
+	if (k->completing || k->vcpu.run->exit_reason != KVM_EXIT_MMIO)
 		return false;
 	k->completing = true;
 	arm64_kvm_forget(k);
@@ -32,7 +31,7 @@ static uint32_t exec_slots(const struct debug_control *control, uint64_t pc)
 
 static void classify_debug(struct arm64_kvm *k, struct trap *t)
 {
-	const struct kvm_debug_exit_arch *d = &k->run->debug.arch;
+	const struct kvm_debug_exit_arch *d = &k->vcpu.run->debug.arch;
 
 	t->syndrome[ARM64_SYNDROME_ESR] = d->hsr;
 	t->syndrome[ARM64_SYNDROME_FAR] = d->far;
@@ -46,12 +45,12 @@ static void classify_debug(struct arm64_kvm *k, struct trap *t)
 	case ARM64_EC_STEP: t->kind = TRAP_STEP; break;
 	case ARM64_EC_BREAKPOINT:
 		t->kind = TRAP_EXEC;
-		t->slots = exec_slots(&k->control, t->pc);
+		t->slots = exec_slots(&k->vcpu.control, t->pc);
 		break;
 	case ARM64_EC_WATCHPOINT:
 		t->kind = TRAP_WATCH;
-		t->slots =
-			arm64_watch_slots(k->control.hw, k->control.nhw, d->far, d->hsr & ESR_WNR);
+		t->slots = arm64_watch_slots(k->vcpu.control.hw, k->vcpu.control.nhw, d->far,
+					     d->hsr & ESR_WNR);
 		break;
 	default: kvm_trap(t, TRAP_FATAL, "KVM reported a debug exit of an unknown class");
 	}
@@ -61,9 +60,9 @@ static void classify_debug(struct arm64_kvm *k, struct trap *t)
 static void classify_completed(struct arm64_kvm *k, struct trap *t)
 {
 	k->completing = false;
-	k->run->exit_reason = KVM_EXIT_INTR;
+	k->vcpu.run->exit_reason = KVM_EXIT_INTR;
 	t->kind = TRAP_INTERRUPTED;
-	if (k->control.step && !arm64_kvm_get_pc(k, &t->pc))
+	if (k->vcpu.control.step && !arm64_kvm_get_pc(k, &t->pc))
 		t->kind |= TRAP_STEP;
 }
 
@@ -72,17 +71,17 @@ void arm64_kvm_classify(void *ctx, struct trap *t)
 {
 	struct arm64_kvm *k = ctx;
 
-	kvm_kick_learn_thread(&k->kick);
+	kvm_kick_learn_thread(&k->vcpu);
 	arm64_kvm_forget(k);
 	*t = (struct trap){ 0 };
-	k->has_run = true;
+	k->vcpu.has_run = true;
 	if (k->completing) {
 		classify_completed(k, t);
 		return;
 	}
-	switch (k->run->exit_reason) {
+	switch (k->vcpu.run->exit_reason) {
 	case KVM_EXIT_DEBUG: classify_debug(k, t); break;
-	case KVM_EXIT_SYSTEM_EVENT: kvm_classify_event(k->run, t); break;
+	case KVM_EXIT_SYSTEM_EVENT: kvm_classify_event(k->vcpu.run, t); break;
 	case KVM_EXIT_INTR: t->kind = TRAP_INTERRUPTED; break;
 	case KVM_EXIT_FAIL_ENTRY:
 		kvm_trap(t, TRAP_FATAL, "KVM could not enter the guest on this processor");

@@ -46,7 +46,7 @@ static int one_reg(const struct arm64_kvm *k, unsigned long request, uint64_t id
 {
 	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)value };
 
-	return kvm_call(k->fd, request, &reg);
+	return kvm_call(k->vcpu.fd, request, &reg);
 }
 
 /* KVM has the encodings of the virtual timer's count and its compare value swapped, for ever. */
@@ -85,7 +85,7 @@ static struct kvm_reg_list *reg_list(const struct arm64_kvm *k)
 {
 	struct kvm_reg_list probe = { .n = 0 }, *list;
 
-	if (ioctl(k->fd, KVM_GET_REG_LIST, &probe) && errno != E2BIG)
+	if (ioctl(k->vcpu.fd, KVM_GET_REG_LIST, &probe) && errno != E2BIG)
 		return NULL;
 	list = calloc(1, sizeof(*list) + probe.n * sizeof(list->reg[0]));
 	if (!list) {
@@ -93,7 +93,7 @@ static struct kvm_reg_list *reg_list(const struct arm64_kvm *k)
 		return NULL;
 	}
 	list->n = probe.n;
-	if (!ioctl(k->fd, KVM_GET_REG_LIST, list))
+	if (!ioctl(k->vcpu.fd, KVM_GET_REG_LIST, list))
 		return list;
 	free(list);
 	return NULL;
@@ -306,7 +306,7 @@ static int fetch_sysreg(struct arm64_kvm *k, unsigned int place, struct arm64_st
 	ret = sysreg_at(k, place, &enc);
 	if (!ret)
 		ret = arm64_kvm_get_sysreg(k, enc, &s->sys[place]);
-	if (!ret && is_id(place) && k->has_run) {
+	if (!ret && is_id(place) && k->vcpu.has_run) {
 		k->seen.sys[place] = s->sys[place];
 		k->seen_ids |= 1U << place;
 	}
@@ -334,25 +334,4 @@ int arm64_kvm_store(void *ctx, unsigned int bank, const void *state)
 		return store_spans(ctx, bank, s);
 	ret = sysreg_at(ctx, bank - ARM64_BANK_SYS, &enc);
 	return ret ? ret : arm64_kvm_set_sysreg(ctx, enc, s->sys[bank - ARM64_BANK_SYS]);
-}
-
-/* ---- does it run? ------------------------------------------------------------------------ */
-
-void arm64_kvm_forget(struct arm64_kvm *k)
-{
-	k->seen_banks = 0;
-	k->runnable = k->pc_seen = false;
-}
-
-/* Asked more than once a stop. A vCPU that is off may be powered on by another one meanwhile. */
-const char *arm64_kvm_halted(void *ctx)
-{
-	struct arm64_kvm *k = ctx;
-	int state;
-
-	if (k->runnable)
-		return NULL;
-	state = kvm_mp_state(k->fd);
-	k->runnable = state == KVM_MP_STATE_RUNNABLE;
-	return state == KVM_MP_STATE_STOPPED ? "off" : NULL;
 }

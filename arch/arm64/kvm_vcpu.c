@@ -39,9 +39,7 @@ int arm64_kvm_create(int vcpu_fd, struct kvm_run *run, int kick_signal, struct a
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return -ENOMEM;
-	k->kick = (struct kvm_kick){ .run = run, .signal = kick_signal };
-	k->fd = vcpu_fd;
-	k->run = run;
+	k->vcpu = (struct kvm_vcpu){ .run = run, .fd = vcpu_fd, .signal = kick_signal };
 	find_caps(k);
 	*caps = k->caps;
 	*out = k;
@@ -54,4 +52,10 @@ void arm64_kvm_release(void *ctx)
 
 	free(k->layout);
 	free(k);
+}
+
+void arm64_kvm_forget(struct arm64_kvm *k)
+{
+	k->seen_banks = 0;
+	k->vcpu.runnable = k->pc_seen = false;
 }

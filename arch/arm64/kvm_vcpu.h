@@ -7,28 +7,14 @@
 #ifndef VMGDB_ARCH_ARM64_KVM_VCPU_H
 #define VMGDB_ARCH_ARM64_KVM_VCPU_H
 
-#include <linux/kvm.h>
-
 #include "arch/arm64/regs.h"
-#include "arch/arm64/state.h"
-#include "arch/kvm_ioctl.h"
-#include "arch/kvm_kick.h"
-#include "core/accel.h"
+#include "arch/kvm_vcpu.h"
 
 struct arm64_kvm {
-	struct kvm_kick kick; /* first member */
-	int fd;		      /* the VMM's, as is the mapping */
-	struct kvm_run *run;
+	struct kvm_vcpu vcpu; /* first member */
 	struct vcpu_caps caps;
 
-	/* How it is armed. */
-	struct kvm_guest_debug armed; /* as KVM has it from here; zero: nothing was set */
-	struct debug_control control; /* as it was asked for */
-
-	/* What is known of the vCPU and its last exit. */
 	bool completing; /* the next entry only completes the access of the last exit */
-	bool has_run;	 /* identification registers are fixed from the first KVM_RUN on */
-	bool runnable;	 /* it is not off: known, until the next entry */
 
 	/* Between fetch and store. */
 	struct arm64_state seen; /* what KVM has: only what differs is stored */
@@ -41,6 +27,9 @@ struct arm64_kvm {
 
 /* ---- kvm_vcpu.c -------------------------------------------------------------------------- */
 
+/* It ran, or is about to: what was known of it holds no more. */
+void arm64_kvm_forget(struct arm64_kvm *k);
+
 /* As vcpu_ops.release. */
 void arm64_kvm_release(void *ctx);
 
@@ -51,13 +40,9 @@ int arm64_kvm_arm(void *ctx, const struct debug_control *control);
 
 /* ---- kvm_regs.c -------------------------------------------------------------------------- */
 
-/* It ran, or is about to: what was known of it holds no more. */
-void arm64_kvm_forget(struct arm64_kvm *k);
-
-/* As vcpu_ops.fetch, store and halted. */
+/* As vcpu_ops.fetch and store. */
 int arm64_kvm_fetch(void *ctx, unsigned int bank, void *state);
 int arm64_kvm_store(void *ctx, unsigned int bank, const void *state);
-const char *arm64_kvm_halted(void *ctx);
 
 int arm64_kvm_get_pc(struct arm64_kvm *k, uint64_t *pc);
 

@@ -33,7 +33,7 @@ const struct vcpu_ops x86_kvm_ops = {
 	.needs_completion = x86_kvm_needs_completion,
 	.classify = x86_kvm_classify,
 	.reinject = x86_kvm_reinject,
-	.halted = x86_kvm_halted,
+	.halted = kvm_halted,
 	.unsupported_trap = unsupported_trap,
 	.release = x86_kvm_release,
 };

@@ -27,31 +27,22 @@ static int guest_debug(const struct x86_kvm *k, const struct debug_control *cont
 	return ret;
 }
 
-static int set_guest_debug(struct x86_kvm *k, struct kvm_guest_debug *d)
-{
-	int ret = kvm_call(k->fd, KVM_SET_GUEST_DEBUG, d);
-
-	if (!ret)
-		k->armed = *d;
-	return ret;
-}
-
 int x86_kvm_disarm(struct x86_kvm *k)
 {
 	struct kvm_guest_debug off = { 0 };
 
-	return memcmp(&off, &k->armed, sizeof(off)) ? set_guest_debug(k, &off) : 0;
+	return memcmp(&off, &k->vcpu.armed, sizeof(off)) ? kvm_set_guest_debug(&k->vcpu, &off) : 0;
 }
 
 /* Have registers come along with exits, or not; what the VMM wants along stays as it is. */
 static void sync_with_exits(struct x86_kvm *k, bool on)
 {
-	uint64_t missing = on && k->sync_regs ? X86_KVM_SYNC & ~k->run->kvm_valid_regs : 0;
+	uint64_t missing = on && k->sync_regs ? X86_KVM_SYNC & ~k->vcpu.run->kvm_valid_regs : 0;
 
 	if (!on)
-		k->run->kvm_valid_regs &= ~(uint64_t)k->sync_added;
+		k->vcpu.run->kvm_valid_regs &= ~(uint64_t)k->sync_added;
 	k->sync_added = on ? k->sync_added | missing : 0;
-	k->run->kvm_valid_regs |= missing;
+	k->vcpu.run->kvm_valid_regs |= missing;
 }
 
 /*
@@ -67,12 +58,12 @@ int x86_kvm_arm(void *ctx, const struct debug_control *control)
 
 	if (ret)
 		return ret;
-	kvm_kick_learn_thread(&k->kick);
+	kvm_kick_learn_thread(&k->vcpu);
 	x86_kvm_forget(k);
-	k->run->exit_reason = KVM_EXIT_INTR;
-	k->control = *control;
+	k->vcpu.run->exit_reason = KVM_EXIT_INTR;
+	k->vcpu.control = *control;
 	sync_with_exits(k, d.control);
-	if (!control->step && !memcmp(&d, &k->armed, sizeof(d)))
+	if (!control->step && !memcmp(&d, &k->vcpu.armed, sizeof(d)))
 		return 0;
-	return set_guest_debug(k, &d);
+	return kvm_set_guest_debug(&k->vcpu, &d);
 }

@@ -2,7 +2,6 @@
 /* What an exit means: KVM API 5, "The kvm_run structure". */
 #include "arch/x86/debug_regs.h"
 #include "arch/x86/kvm_vcpu.h"
-#include "arch/kvm_exit.h"
 
 enum { INT3 = 0xcc };
 
@@ -25,7 +24,7 @@ bool x86_kvm_needs_completion(void *ctx)
 {
 	struct x86_kvm *k = ctx;
 
-	switch (k->run->exit_reason) {
+	switch (k->vcpu.run->exit_reason) {
 	case KVM_EXIT_IO:
 	case KVM_EXIT_MMIO:
 	case KVM_EXIT_HYPERCALL:
@@ -35,8 +34,8 @@ bool x86_kvm_needs_completion(void *ctx)
 	case KVM_EXIT_XEN: break;
 	default: return false;
 	}
-	k->wrote = k->control.step && is_write(k->run);
-	k->run->exit_reason = KVM_EXIT_INTR;
+	k->wrote = k->vcpu.control.step && is_write(k->vcpu.run);
+	k->vcpu.run->exit_reason = KVM_EXIT_INTR;
 	return true;
 }
 
@@ -55,9 +54,9 @@ static unsigned int slot_traps(const struct debug_control *control, uint32_t slo
 /* Slots of the debugger's keep the guest's own debug registers from hitting. */
 static void classify_db(struct x86_kvm *k, uint64_t dr6, struct trap *t)
 {
-	t->slots = x86_hit_slots(k->control.hw, k->control.nhw, dr6, t->pc);
-	t->kind = slot_traps(&k->control, t->slots);
-	if (!k->control.nhw)
+	t->slots = x86_hit_slots(k->vcpu.control.hw, k->vcpu.control.nhw, dr6, t->pc);
+	t->kind = slot_traps(&k->vcpu.control, t->slots);
+	if (!k->vcpu.control.nhw)
 		k->guest_hits = dr6 & X86_DR6_HITS;
 	if (dr6 & X86_DR6_BS || !t->kind)
 		t->kind |= TRAP_STEP;
@@ -66,7 +65,7 @@ static void classify_db(struct x86_kvm *k, uint64_t dr6, struct trap *t)
 /* A vCPU that has stepped HLT is halted; one at a breakpoint is not. */
 static void classify_debug(struct x86_kvm *k, struct trap *t)
 {
-	const struct kvm_debug_exit_arch *d = &k->run->debug.arch;
+	const struct kvm_debug_exit_arch *d = &k->vcpu.run->debug.arch;
 
 	t->pc = d->pc;
 	t->syndrome[X86_SYNDROME_EXCEPTION] = d->exception;
@@ -76,7 +75,7 @@ static void classify_debug(struct x86_kvm *k, struct trap *t)
 	else
 		classify_db(k, d->dr6, t);
 	if (!(t->kind & TRAP_STEP))
-		k->runnable = true;
+		k->vcpu.runnable = true;
 }
 
 /* ---- exits from which the vCPU can't go on --------------------------------------------------- */
@@ -109,13 +108,13 @@ static const char *internal_error(uint32_t suberror)
 /* KVM may have queued a #UD for the INT3 that it could not emulate: the guest is not to get that. */
 static void classify_internal(struct x86_kvm *k, struct trap *t)
 {
-	if (is_emulated_int3(k->run) && !x86_kvm_code_addr(k, &t->pc) &&
+	if (is_emulated_int3(k->vcpu.run) && !x86_kvm_code_addr(k, &t->pc) &&
 	    !x86_kvm_drop_exception(k)) {
 		t->kind = TRAP_BRK;
 		t->syndrome[X86_SYNDROME_EXCEPTION] = X86_EMULATED_INT3;
-		k->runnable = true;
+		k->vcpu.runnable = true;
 	} else {
-		kvm_trap(t, TRAP_FATAL, internal_error(k->run->internal.suberror));
+		kvm_trap(t, TRAP_FATAL, internal_error(k->vcpu.run->internal.suberror));
 	}
 }
 
@@ -134,26 +133,26 @@ void x86_kvm_classify(void *ctx, struct trap *t)
 	struct x86_kvm *k = ctx;
 	bool wrote = k->wrote;
 
-	kvm_kick_learn_thread(&k->kick);
+	kvm_kick_learn_thread(&k->vcpu);
 	x86_kvm_forget(k);
 	*t = (struct trap){ 0 };
 	k->wrote = false;
-	k->has_run = true;
+	k->vcpu.has_run = true;
 	k->guest_hits = 0;
-	switch (k->run->exit_reason) {
+	switch (k->vcpu.run->exit_reason) {
 	case KVM_EXIT_DEBUG:
-		k->synced = X86_KVM_SYNC & k->run->kvm_valid_regs;
+		k->synced = X86_KVM_SYNC & k->vcpu.run->kvm_valid_regs;
 		classify_debug(k, t);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
-		k->synced = X86_KVM_SYNC & k->run->kvm_valid_regs;
+		k->synced = X86_KVM_SYNC & k->vcpu.run->kvm_valid_regs;
 		classify_internal(k, t);
 		break;
 	case KVM_EXIT_SHUTDOWN: kvm_trap(t, TRAP_FATAL, "triple fault"); break;
 	case KVM_EXIT_FAIL_ENTRY:
 		kvm_trap(t, TRAP_FATAL, "the processor refuses to enter the guest");
 		break;
-	case KVM_EXIT_SYSTEM_EVENT: kvm_classify_event(k->run, t); break;
+	case KVM_EXIT_SYSTEM_EVENT: kvm_classify_event(k->vcpu.run, t); break;
 	case KVM_EXIT_INTR: classify_interrupted(k, wrote, t); break;
 	default: break;
 	}

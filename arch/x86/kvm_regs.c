@@ -12,7 +12,7 @@
 
 static int call(const struct x86_kvm *k, unsigned long request, void *arg)
 {
-	return kvm_call(k->fd, request, arg);
+	return kvm_call(k->vcpu.fd, request, arg);
 }
 
 /* Once only: who asks again has a reason to believe that it has changed. */
@@ -22,29 +22,6 @@ static bool take_synced(struct x86_kvm *k, uint32_t what)
 
 	k->synced &= ~what;
 	return have;
-}
-
-/* ---- does it run? ------------------------------------------------------------------------------ */
-
-/*
- * Asked more than once a stop, but another vCPU may wake up one that is halted, or start one that is
- * off, while this one is parked.
- */
-static int mp_state(struct x86_kvm *k)
-{
-	int state = k->runnable ? KVM_MP_STATE_RUNNABLE : kvm_mp_state(k->fd);
-
-	k->runnable = state == KVM_MP_STATE_RUNNABLE;
-	return state;
-}
-
-const char *x86_kvm_halted(void *ctx)
-{
-	int state = mp_state(ctx);
-
-	if (state < 0 || state == KVM_MP_STATE_RUNNABLE)
-		return NULL;
-	return state == KVM_MP_STATE_HALTED ? "halted" : "off";
 }
 
 /* ---- general registers --------------------------------------------------------------------- */
@@ -63,7 +40,7 @@ static int fetch_gpr(struct x86_kvm *k, struct x86_state *s)
 	int ret = 0;
 
 	if (take_synced(k, KVM_SYNC_X86_REGS))
-		regs = k->run->s.regs.regs;
+		regs = k->vcpu.run->s.regs.regs;
 	else
 		ret = call(k, KVM_GET_REGS, &regs);
 	if (ret)
@@ -85,7 +62,7 @@ static int end_halt(struct x86_kvm *k, uint64_t rip)
 
 	if (k->rip_known && k->rip == rip)
 		return 0;
-	if (mp_state(k) == KVM_MP_STATE_HALTED)
+	if (kvm_mp_state(&k->vcpu) == KVM_MP_STATE_HALTED)
 		ret = call(k, KVM_SET_MP_STATE, &runnable);
 	if (ret)
 		return ret;
@@ -166,7 +143,7 @@ static int fetch_sregs(struct x86_kvm *k, struct x86_state *s)
 	int i, ret = 0;
 
 	if (take_synced(k, KVM_SYNC_X86_SREGS))
-		k->sregs = k->run->s.regs.sregs;
+		k->sregs = k->vcpu.run->s.regs.sregs;
 	else
 		ret = call(k, KVM_GET_SREGS, &k->sregs);
 	if (ret)
@@ -267,7 +244,7 @@ static int fetch_cpuid(struct x86_kvm *k, struct x86_state *s)
 	k->cpuid = (struct x86_cpuid){ 0 };
 	for (i = 0; !ret && i < c->nent; i++)
 		cpuid_entry(&k->cpuid, &c->entries[i]);
-	k->cpuid_known = !ret && k->has_run;
+	k->cpuid_known = !ret && k->vcpu.has_run;
 	s->cpuid = k->cpuid;
 	free(c);
 	return ret;
@@ -324,7 +301,7 @@ static int msr_call(const struct x86_kvm *k, unsigned long request, union msr_li
 	int n;
 
 	list->head.nmsrs = ARRAY_LEN(msrs);
-	n = ioctl(k->fd, request, list);
+	n = ioctl(k->vcpu.fd, request, list);
 	if (n < 0)
 		return -errno;
 	return n == (int)ARRAY_LEN(msrs) ? 0 : -EINVAL;
@@ -392,7 +369,7 @@ static int fetch_events(struct x86_kvm *k, struct x86_state *s)
 	int ret = 0;
 
 	if (take_synced(k, KVM_SYNC_X86_EVENTS))
-		e = k->run->s.regs.events;
+		e = k->vcpu.run->s.regs.events;
 	else
 		ret = x86_kvm_get_events(k, &e);
 	if (ret)

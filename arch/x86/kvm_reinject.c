@@ -13,25 +13,25 @@ enum { CPUID_1_ECX_VMX = 1 << 5 };
 static int add_causes(const struct x86_kvm *k, uint64_t dr6)
 {
 	struct kvm_debugregs regs;
-	int ret = kvm_call(k->fd, KVM_GET_DEBUGREGS, &regs);
+	int ret = kvm_call(k->vcpu.fd, KVM_GET_DEBUGREGS, &regs);
 
 	if (ret)
 		return ret;
 	regs.dr6 |= dr6 & DR6_CAUSES;
-	return kvm_call(k->fd, KVM_SET_DEBUGREGS, &regs);
+	return kvm_call(k->vcpu.fd, KVM_SET_DEBUGREGS, &regs);
 }
 
 /* Past an instruction of one byte: the exception saves the address after it. */
 static int skip_insn(struct x86_kvm *k)
 {
 	struct kvm_regs regs;
-	int ret = kvm_call(k->fd, KVM_GET_REGS, &regs);
+	int ret = kvm_call(k->vcpu.fd, KVM_GET_REGS, &regs);
 
 	if (ret)
 		return ret;
 	k->rip_known = false;
 	regs.rip++;
-	return kvm_call(k->fd, KVM_SET_REGS, &regs);
+	return kvm_call(k->vcpu.fd, KVM_SET_REGS, &regs);
 }
 
 /*

@@ -40,9 +40,7 @@ int x86_kvm_create(int vcpu_fd, struct kvm_run *run, int kick_signal, struct x86
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return -ENOMEM;
-	k->kick = (struct kvm_kick){ .run = run, .signal = kick_signal };
-	k->fd = vcpu_fd;
-	k->run = run;
+	k->vcpu = (struct kvm_vcpu){ .run = run, .fd = vcpu_fd, .signal = kick_signal };
 	k->xsave = calloc(1, find_features(k));
 	if (!k->xsave) {
 		free(k);
@@ -67,6 +65,6 @@ void x86_kvm_release(void *ctx)
 void x86_kvm_forget(struct x86_kvm *k)
 {
 	k->synced = 0;
-	k->runnable = false;
+	k->vcpu.runnable = false;
 	k->rip_known = false;
 }

@@ -7,41 +7,27 @@
 #ifndef VMGDB_ARCH_X86_KVM_VCPU_H
 #define VMGDB_ARCH_X86_KVM_VCPU_H
 
-#include <linux/kvm.h>
-
-#include "arch/kvm_ioctl.h"
-#include "arch/kvm_kick.h"
+#include "arch/kvm_vcpu.h"
 #include "arch/x86/state.h"
-#include "core/accel.h"
 
 /* What comes along with an exit: what every stop and every step needs. */
 #define X86_KVM_SYNC (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
 struct x86_kvm {
-	struct kvm_kick kick; /* first member */
-	int fd;		      /* the VMM's, as is the mapping */
-	struct kvm_run *run;
+	struct kvm_vcpu vcpu; /* first member */
 
 	/* What this KVM has. */
 	uint32_t debug_flags; /* that KVM_SET_GUEST_DEBUG knows */
 	bool sync_regs;	      /* registers may come along with an exit, in run->s.regs */
+	uint32_t sync_added;  /* what was set here in run->kvm_valid_regs */
 	bool xsave2;
 	bool traps_known;	  /* kvm_probe.c has tried */
 	unsigned int unsupported; /* traps that never come, as a mask of enum trap_kind */
 
-	/* How it is armed. */
-	struct kvm_guest_debug armed; /* as KVM has it from here; zero: nothing was set */
-	struct debug_control control; /* as it was asked for */
-	uint32_t sync_added;	      /* what was set here in run->kvm_valid_regs */
-
 	/* What is known of the last exit, until the next entry. */
 	uint32_t synced;     /* what of run->s.regs came along with it and was not used yet */
 	uint64_t guest_hits; /* the guest's own debug registers that hit in it, a bit each */
-	bool wrote;   /* it was a write of a step: nothing of the step is left but to complete it */
-	bool has_run; /* CPUID is fixed from the first KVM_RUN on */
-
-	/* What is known of the vCPU, until the next entry. */
-	bool runnable;	/* neither halted nor off */
+	bool wrote; /* it was a write of a step: nothing of the step is left but to complete it */
 	bool rip_known; /* `rip' is what KVM has */
 	uint64_t rip;
 
@@ -70,10 +56,9 @@ int x86_kvm_disarm(struct x86_kvm *k);
 
 /* ---- kvm_regs.c ------------------------------------------------------------------------------ */
 
-/* As vcpu_ops.fetch, store and halted. */
+/* As vcpu_ops.fetch and store. */
 int x86_kvm_fetch(void *ctx, unsigned int bank, void *state);
 int x86_kvm_store(void *ctx, unsigned int bank, const void *state);
-const char *x86_kvm_halted(void *ctx);
 
 /* Where the instruction at RIP is, as struct trap.pc: 0 or -errno. */
 int x86_kvm_code_addr(struct x86_kvm *k, uint64_t *addr);

@@ -7,10 +7,10 @@
 
 #include <criterion/criterion.h>
 
-#include "arch/kvm_kick.h"
+#include "arch/kvm_vcpu.h"
 
 static struct kvm_run run;
-static struct kvm_kick k;
+static struct kvm_vcpu k;
 static atomic_uint signals;
 
 static void on_signal(int sig)
@@ -22,7 +22,7 @@ static void on_signal(int sig)
 static void setup(void)
 {
 	signal(SIGRTMIN, on_signal);
-	k = (struct kvm_kick){ .run = &run, .signal = SIGRTMIN };
+	k = (struct kvm_vcpu){ .run = &run, .signal = SIGRTMIN };
 }
 
 TestSuite(kvm_kick, .init = setup, .timeout = 60);

@@ -77,7 +77,7 @@ static const char *without_enable(struct vm *m)
 
 	CHECK(!ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &dbg), "it is refused");
 	dbg.control |= KVM_GUESTDBG_ENABLE;
-	m->k->armed = dbg; /* the layer takes this control as the armed one */
+	m->k->vcpu.armed = dbg; /* the layer takes this control as the armed one */
 	vm_start(m, s_power_off, PSTATE_DAIF);
 	CHECK(!vm_run(m, &only_step, &t) && t.kind == TRAP_EVENT, "kind %u", t.kind);
 	return NULL;
