@@ -5,9 +5,7 @@
 
 #include "arch/arm64/debug_regs.h"
 #include "arch/arm64/guest_debug.h"
-#include "arch/arm64/reg_write.h"
 #include "arch/arm64/regs.h"
-#include "arch/arm64/step.h"
 #include "arch/arm64/view.h"
 #include "arch/arm64/walk.h"
 

@@ -7,4 +7,11 @@
 
 extern const struct cpu arm64_cpu;
 
+/* reg_write.c: as struct cpu.write_reg. */
+int arm64_write_reg(struct cpu_view *v, const struct reg_desc *r, const void *value);
+
+/* step.c: as struct cpu.step_begin and step_end. */
+int arm64_step_begin(struct cpu_view *v, struct step_plan *p);
+int arm64_step_end(struct cpu_view *v, struct step_plan *p, bool trapped);
+
 #endif

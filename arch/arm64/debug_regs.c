@@ -3,7 +3,9 @@
 
 #include <errno.h>
 
-enum { DOUBLEWORD = 8, INSN_SIZE = 4 };
+#include "arch/arm64/insn.h"
+
+enum { DOUBLEWORD = 8 };
 
 #define MASK_MAX (1ULL << 31)
 
@@ -41,7 +43,7 @@ static int split_data(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_
 static int split_exec(uint64_t addr, uint64_t len, struct hw_slot *out, unsigned int max,
 		      const char **why)
 {
-	if (addr % INSN_SIZE || len != INSN_SIZE) {
+	if (addr % ARM64_INSN_SIZE || len != ARM64_INSN_SIZE) {
 		*why = "a hardware breakpoint is on one instruction: 4 bytes, aligned";
 		return -EINVAL;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Hardware breakpoints and watchpoints. Arm ARM D2.8 to D2.10, DBGBCR<n>_EL1, DBGWCR<n>_EL1. */
-#ifndef VMGDB_ARCH_ARM64_HW_H
-#define VMGDB_ARCH_ARM64_HW_H
+#ifndef VMGDB_ARCH_ARM64_DEBUG_REGS_H
+#define VMGDB_ARCH_ARM64_DEBUG_REGS_H
 
 #include "core/cpu.h"
 

@@ -4,8 +4,6 @@
 #include "arch/arm64/event_delivery.h"
 #include "arch/arm64/view.h"
 
-enum { INSN_SIZE = 4 };
-
 #define SCTLR_NTWI (1ULL << 16)
 #define SCTLR_NTWE (1ULL << 18)
 
@@ -24,7 +22,7 @@ static void skip(struct cpu_view *v)
 {
 	struct arm64_state *s = arm64_state(v);
 
-	s->pc += INSN_SIZE;
+	s->pc += ARM64_INSN_SIZE;
 	s->pstate &= ~(uint64_t)PSTATE_BTYPE;
 	v->dirty(v, ARM64_BANK_CORE);
 }

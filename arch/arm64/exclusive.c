@@ -5,7 +5,7 @@
 #include "arch/arm64/view.h"
 #include "arch/arm64/walk.h"
 
-enum { INSN_SIZE = 4, EXCLUSIVE_MAX = 16 };
+enum { EXCLUSIVE_MAX = 16 };
 
 /* From a load-exclusive to its store and the branch after it that tries again. */
 struct sequence {
@@ -23,7 +23,7 @@ static void find_retry(struct cpu_view *v, struct sequence *q)
 		return;
 	target = q->end + in.offset;
 	if (target >= q->start && target < q->end)
-		q->end += INSN_SIZE;
+		q->end += ARM64_INSN_SIZE;
 }
 
 static bool find_sequence(struct cpu_view *v, uint64_t start, struct sequence *q)
@@ -31,7 +31,7 @@ static bool find_sequence(struct cpu_view *v, uint64_t start, struct sequence *q
 	struct arm64_insn in;
 	unsigned int i;
 
-	*q = (struct sequence){ .start = start, .end = start + INSN_SIZE };
+	*q = (struct sequence){ .start = start, .end = start + ARM64_INSN_SIZE };
 	for (i = 0; i < EXCLUSIVE_MAX; i++) {
 		if (!arm64_decode_at(v, q->end, &in))
 			return false;
@@ -39,7 +39,7 @@ static bool find_sequence(struct cpu_view *v, uint64_t start, struct sequence *q
 			q->branches[q->nbranches++] = q->end + in.offset;
 		else if (in.op != ARM64_OP_OTHER && in.op != ARM64_OP_STORE_EXCLUSIVE)
 			return false;
-		q->end += INSN_SIZE;
+		q->end += ARM64_INSN_SIZE;
 		if (in.op == ARM64_OP_STORE_EXCLUSIVE) {
 			find_retry(v, q);
 			return true;

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { ARM64_INSN_SIZE = 4 };
+
 enum arm64_op {
 	ARM64_OP_OTHER,
 	ARM64_OP_WFI,		 /* also WFIT */

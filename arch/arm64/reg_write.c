@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "arch/arm64/reg_write.h"
+#include "arch/arm64/cpu.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: MIT
-#include "arch/arm64/step.h"
-
+/*
+ * Stepping rules. KVM steps one instruction but does not hold back interrupts, so PSTATE.I and F are
+ * set for the step, and restored after it so that the guest never sees them:
+ *
+ * - an instruction that writes DAIF, or returns from an exception, leaves what it would have left;
+ * - one that reads DAIF is given what it would have read;
+ * - after an exception to EL1 they are restored in SPSR_EL1, and the step ends at the vector.
+ *
+ * Instructions that the processor must not run for a step are carried out (emulate.h), and an exclusive
+ * sequence is one step (exclusive.h).
+ */
+#include "arch/arm64/cpu.h"
 #include "arch/arm64/emulate.h"
 #include "arch/arm64/event_delivery.h"
 #include "arch/arm64/exclusive.h"
 #include "arch/arm64/guest_debug.h"
 #include "arch/arm64/view.h"
 #include "arch/arm64/walk.h"
-
-enum { INSN_SIZE = 4 };
 
 /* step_plan.kind: what becomes of PSTATE.I and F */
 enum {
@@ -137,7 +145,7 @@ int arm64_step_begin(struct cpu_view *v, struct step_plan *p)
 	p->kind = STEP_KEEPS;
 	p->pc = s->pc;
 	p->saved[BEFORE] = s->pstate;
-	p->saved[END] = s->pc + INSN_SIZE;
+	p->saved[END] = s->pc + ARM64_INSN_SIZE;
 	p->saved[GUEST_STEP] = arm64_guest_step(v);
 	if (p->halted)
 		return 0;

@@ -254,25 +254,14 @@ int arm64_translate(struct cpu_view *v, uint64_t va, struct xlat *out)
 	return r.disabled || !in_range(&r, va) ? -EFAULT : walk(v, &r, va, out);
 }
 
-int arm64_fetch_insn(struct cpu_view *v, uint64_t va, uint32_t *insn)
-{
-	struct xlat x;
-	int ret = va & 3 ? -EFAULT : arm64_translate(v, va, &x);
-
-	if (ret)
-		return ret;
-	if (v->read_phys(v, x.gpa, insn, sizeof(*insn)) != (ssize_t)sizeof(*insn))
-		return -EFAULT;
-	*insn = le32toh(*insn);
-	return 0;
-}
-
 bool arm64_decode_at(struct cpu_view *v, uint64_t va, struct arm64_insn *in)
 {
 	uint32_t word;
+	struct xlat x;
 
-	if (arm64_fetch_insn(v, va, &word))
+	if (va % ARM64_INSN_SIZE || arm64_translate(v, va, &x) ||
+	    v->read_phys(v, x.gpa, &word, sizeof(word)) != (ssize_t)sizeof(word))
 		return false;
-	*in = arm64_decode(word);
+	*in = arm64_decode(le32toh(word));
 	return true;
 }

@@ -12,9 +12,7 @@
  */
 int arm64_translate(struct cpu_view *v, uint64_t va, struct xlat *out);
 
-/* The instruction at a virtual address: 0, or -errno when it can't be read. */
-int arm64_fetch_insn(struct cpu_view *v, uint64_t va, uint32_t *insn);
-/* The same, decoded. False: it can't be read. */
+/* The instruction at a virtual address. False: it can't be read. */
 bool arm64_decode_at(struct cpu_view *v, uint64_t va, struct arm64_insn *in);
 
 #endif

@@ -6,10 +6,8 @@
 #include "arch/x86/debug_regs.h"
 #include "arch/x86/event_delivery.h"
 #include "arch/x86/guest_debug.h"
-#include "arch/x86/reg_write.h"
 #include "arch/x86/regs.h"
 #include "arch/x86/state.h"
-#include "arch/x86/step.h"
 #include "arch/x86/walk.h"
 
 static const uint8_t int3[] = { 0xcc };

@@ -7,4 +7,11 @@
 
 extern const struct cpu x86_cpu;
 
+/* reg_write.c: as struct cpu.write_reg. */
+int x86_write_reg(struct cpu_view *v, const struct reg_desc *r, const void *value);
+
+/* step.c: as struct cpu.step_begin and step_end. */
+int x86_step_begin(struct cpu_view *v, struct step_plan *p);
+int x86_step_end(struct cpu_view *v, struct step_plan *p, bool trapped);
+
 #endif

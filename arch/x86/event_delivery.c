@@ -7,7 +7,6 @@
 
 #include "arch/x86/segment.h"
 #include "arch/x86/stack.h"
-#include "arch/x86/state.h"
 #include "arch/x86/walk.h"
 
 enum { GATE_INT = 14, GATE_TRAP = 15, GATE_REAL = 0 };

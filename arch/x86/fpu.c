@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "arch/x86/state.h"
-
 /* Bytes from the start of the area. AVX is where CPUID 0DH.2 has put it on every processor. */
 enum {
 	FCW = 0,

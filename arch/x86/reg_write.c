@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "arch/x86/reg_write.h"
+#include "arch/x86/cpu.h"
 
 /*
  * What a register may be set to: what the processor would refuse is refused here, so that storing

@@ -290,31 +290,29 @@ static const struct reg_feature *const features32[] = { &core32, &sse32, &system
 		.nfeatures = ARRAY_LEN(list) - !(avx)             \
 	}
 
-static const struct tdesc tdescs[][2] = {
-	[X86_TDESC_REAL] = { TDESC("i8086", "none", features32, false),
-			     TDESC("i8086", "none", features32, true) },
-	[X86_TDESC_32] = { TDESC("i386", NULL, features32, false),
-			   TDESC("i386", NULL, features32, true) },
-	[X86_TDESC_64] = { TDESC("i386:x86-64", NULL, features64, false),
-			   TDESC("i386:x86-64", NULL, features64, true) },
-};
+enum mode { MODE_REAL, MODE_32, MODE_64 };
 
-const struct tdesc *x86_tdesc(enum x86_tdesc mode, bool avx)
-{
-	return &tdescs[mode][avx];
-}
+/* Without AVX, and with it. */
+static const struct tdesc tdescs[][2] = {
+	[MODE_REAL] = { TDESC("i8086", "none", features32, false),
+			TDESC("i8086", "none", features32, true) },
+	[MODE_32] = { TDESC("i386", NULL, features32, false),
+		      TDESC("i386", NULL, features32, true) },
+	[MODE_64] = { TDESC("i386:x86-64", NULL, features64, false),
+		      TDESC("i386:x86-64", NULL, features64, true) },
+};
 
 /*
  * Compatibility mode gets the 64-bit description: its kernel is a 64-bit one, and the debugger asks for
  * the description once, perhaps while a 32-bit process is running.
  */
-static enum x86_tdesc mode_of(struct cpu_view *v)
+static enum mode mode_of(struct cpu_view *v)
 {
 	const struct x86_state *s = v->state;
 
 	if (v->need(v, X86_BANK_SREGS) || x86_long_mode(s))
-		return X86_TDESC_64;
-	return x86_real_mode(s) ? X86_TDESC_REAL : X86_TDESC_32;
+		return MODE_64;
+	return x86_real_mode(s) ? MODE_REAL : MODE_32;
 }
 
 const struct tdesc *x86_describe(struct cpu_view *v)
@@ -322,5 +320,5 @@ const struct tdesc *x86_describe(struct cpu_view *v)
 	const struct x86_state *s = v->state;
 	bool avx = !v->need(v, X86_BANK_CPUID) && s->cpuid.f1_ecx & X86_CPUID_1_ECX_AVX;
 
-	return x86_tdesc(mode_of(v), avx);
+	return &tdescs[mode_of(v)][avx];
 }

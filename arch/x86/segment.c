@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "arch/x86/state.h"
 #include "arch/x86/walk.h"
 
 enum { TYPE_ACCESSED = 1, TYPE_WRITE = 2, TYPE_READ = 2, TYPE_CONFORMING = 4, TYPE_CODE = 8 };

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "arch/x86/state.h"
 #include "arch/x86/walk.h"
 
 /* How much of RSP counts: all of it, 32 bits or 16, by the size of the stack segment. */

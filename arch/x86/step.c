@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "arch/x86/step.h"
-
+/*
+ * Stepping rules. The processor steps by TF, which shows: it is pushed with the flags, popped with
+ * them, lost at a handler's first instruction, late by one after STI and MOV SS. So what pushes, pops
+ * or switches flags is carried out here where that is exact, interrupts are kept out by IF where the
+ * backend can't do it, and execution slots stand where exceptions go. SDM vol. 3, 17.3.1.
+ */
+#include "arch/x86/cpu.h"
 #include "arch/x86/emulate.h"
 #include "arch/x86/event_delivery.h"
 #include "arch/x86/guest_debug.h"

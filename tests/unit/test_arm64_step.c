@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "arch/arm64/insn.h"
-#include "arch/arm64/step.h"
+#include "arch/arm64/cpu.h"
 #include "tests/unit/arm64_cpu.h"
 
 /* ---- decoding: the words are the assembler's --------------------------------------------- */

@@ -2,7 +2,7 @@
 /* Steps over each instruction that waits: WFI, WFE and those with a timeout. */
 #include <criterion/criterion.h>
 
-#include "arch/arm64/step.h"
+#include "arch/arm64/cpu.h"
 #include "tests/unit/arm64_cpu.h"
 
 enum { CODE = 0x8000, VBAR = 0x40800 };

@@ -372,13 +372,13 @@ Test(arm64_walk_detail, unreadable, .description = "a register that can't be rea
 Test(arm64_walk_detail, fetch,
      .description = "an instruction fetch goes through the tables, aligned PCs only")
 {
-	uint32_t word;
+	struct arm64_insn in;
 
-	*(uint32_t *)arm64_test_mem(&t, 0x5008) = 0xd503201f;
-	cr_expect_eq(arm64_fetch_insn(&t.view, 0x1008, &word), 0);
-	cr_expect_eq(word, 0xd503201f);
-	cr_expect_eq(arm64_fetch_insn(&t.view, 0x1009, &word), -EFAULT);
-	cr_expect_eq(arm64_fetch_insn(&t.view, 0x2000, &word), -EFAULT);
+	*(uint32_t *)arm64_test_mem(&t, 0x5008) = 0xd503207f;
+	cr_expect(arm64_decode_at(&t.view, 0x1008, &in));
+	cr_expect_eq(in.op, ARM64_OP_WFI);
+	cr_expect_not(arm64_decode_at(&t.view, 0x1009, &in));
+	cr_expect_not(arm64_decode_at(&t.view, 0x2000, &in));
 }
 
 /* ---- a second walk ----------------------------------------------------------------------- */

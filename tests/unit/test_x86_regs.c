@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 
 #include "arch/x86/fpu.h"
-#include "arch/x86/reg_write.h"
+#include "arch/x86/cpu.h"
 #include "arch/x86/regs.h"
 #include "arch/x86/segment.h"
 #include "core/regs.h"
@@ -50,6 +50,19 @@ static const struct reg_desc *find(const struct tdesc *d, const char *name)
 		if (!strcmp(r->name, name))
 			return r;
 	return NULL;
+}
+
+/* The description of such a guest, with AVX or without. */
+static const struct tdesc *tdesc_of(enum x86_guest mode, bool avx)
+{
+	const struct tdesc *d;
+	struct x86_pure guest;
+
+	x86_pure_init(&guest, mode);
+	guest.state.cpuid.f1_ecx = avx ? 1u << 28 : 0;
+	d = x86_describe(&guest.view);
+	x86_pure_free(&guest);
+	return d;
 }
 
 static uint64_t get(const char *name)
@@ -115,11 +128,11 @@ static void check_table(const struct tdesc *d)
 
 Test(regs, table, .description = "no two registers share a name, an offset or a DWARF number")
 {
-	enum x86_tdesc mode;
+	enum x86_guest mode;
 
-	for (mode = X86_TDESC_REAL; mode <= X86_TDESC_64; mode++) {
-		check_table(x86_tdesc(mode, false));
-		check_table(x86_tdesc(mode, true));
+	for (mode = X86_GUEST_REAL; mode <= X86_GUEST_64; mode++) {
+		check_table(tdesc_of(mode, false));
+		check_table(tdesc_of(mode, true));
 	}
 }
 
@@ -144,10 +157,10 @@ static void check_names(const struct tdesc *d, const char *names)
 
 Test(regs, gdb_names, .description = "the core features have the registers that gdb requires")
 {
-	check_names(x86_tdesc(X86_TDESC_64, true),
+	check_names(tdesc_of(X86_GUEST_64, true),
 		    "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip" X87_NAMES
 		    " xmm0");
-	check_names(x86_tdesc(X86_TDESC_32, true),
+	check_names(tdesc_of(X86_GUEST_32, true),
 		    "eax ecx edx ebx esp ebp esi edi eip" X87_NAMES " xmm0");
 }
 
@@ -158,14 +171,14 @@ Test(regs, required, .description = "each description has the registers that use
 	size_t i;
 
 	for (i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
-		cr_expect_not_null(find(x86_tdesc(X86_TDESC_64, false), both[i]), "%s", both[i]);
-		cr_expect_not_null(find(x86_tdesc(X86_TDESC_32, false), both[i]), "%s", both[i]);
+		cr_expect_not_null(find(tdesc_of(X86_GUEST_64, false), both[i]), "%s", both[i]);
+		cr_expect_not_null(find(tdesc_of(X86_GUEST_32, false), both[i]), "%s", both[i]);
 	}
-	cr_expect_not_null(find(x86_tdesc(X86_TDESC_64, false), "k_gs_base"));
-	cr_expect_not_null(find(x86_tdesc(X86_TDESC_64, true), "ymm15h"));
-	cr_expect_null(find(x86_tdesc(X86_TDESC_64, false), "ymm0h"));
-	cr_expect_not_null(find(x86_tdesc(X86_TDESC_32, true), "ymm7h"));
-	cr_expect_null(find(x86_tdesc(X86_TDESC_32, true), "ymm8h"));
+	cr_expect_not_null(find(tdesc_of(X86_GUEST_64, false), "k_gs_base"));
+	cr_expect_not_null(find(tdesc_of(X86_GUEST_64, true), "ymm15h"));
+	cr_expect_null(find(tdesc_of(X86_GUEST_64, false), "ymm0h"));
+	cr_expect_not_null(find(tdesc_of(X86_GUEST_32, true), "ymm7h"));
+	cr_expect_null(find(tdesc_of(X86_GUEST_32, true), "ymm8h"));
 }
 
 Test(regs64, describe, .description = "64-bit and compatibility mode get the 64-bit description")
@@ -226,11 +239,11 @@ Test(regs, unreadable, .description = "a register that can't be read is an error
 
 	setup_64();
 	p.broken = 1u << X86_BANK_SREGS | 1u << X86_BANK_FPU;
-	cr_expect_eq(x86_write_reg(&p.view, find(x86_tdesc(X86_TDESC_64, true), "cr3"), &value),
+	cr_expect_eq(x86_write_reg(&p.view, find(tdesc_of(X86_GUEST_64, true), "cr3"), &value),
 		     -EIO);
-	cr_expect_eq(x86_write_reg(&p.view, find(x86_tdesc(X86_TDESC_64, true), "st0"), &value),
+	cr_expect_eq(x86_write_reg(&p.view, find(tdesc_of(X86_GUEST_64, true), "st0"), &value),
 		     -EIO);
-	cr_expect_eq(x86_write_reg(&p.view, find(x86_tdesc(X86_TDESC_64, true), "rip"), &value),
+	cr_expect_eq(x86_write_reg(&p.view, find(tdesc_of(X86_GUEST_64, true), "rip"), &value),
 		     -EIO);
 	fini();
 }

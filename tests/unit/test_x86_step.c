@@ -12,7 +12,7 @@
 #include "arch/x86/guest_debug.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/segment.h"
-#include "arch/x86/step.h"
+#include "arch/x86/cpu.h"
 #include "tests/unit/x86_vm.h"
 
 /* ---- the decoder ------------------------------------------------------------------------------- */

@@ -247,10 +247,10 @@ static bool at_until(const struct step_plan *p, const struct trap *t)
  */
 static bool at_end(struct vm *m)
 {
-	uint32_t insn;
+	struct arm64_insn in;
 
-	return !arm64_fetch_insn(&m->view, vm_state(m, ARM64_BANK_CORE)->pc, &insn) &&
-	       insn == (0xd4200000 | END_BRK << 5);
+	return arm64_decode_at(&m->view, vm_state(m, ARM64_BANK_CORE)->pc, &in) &&
+	       in.op == ARM64_OP_BRK && in.imm == END_BRK;
 }
 
 int vm_step(struct vm *m, struct trap *t)
