@@ -6,7 +6,6 @@
 #include "arch/x86/debug_regs.h"
 #include "arch/x86/event_delivery.h"
 #include "arch/x86/guest_debug.h"
-#include "arch/x86/regs.h"
 #include "arch/x86/state.h"
 #include "arch/x86/walk.h"
 

@@ -7,6 +7,9 @@
 
 extern const struct cpu x86_cpu;
 
+/* regs.c: as struct cpu.describe. If the bank with the mode can't be read: the 64-bit description. */
+const struct tdesc *x86_describe(struct cpu_view *v);
+
 /* reg_write.c: as struct cpu.write_reg. */
 int x86_write_reg(struct cpu_view *v, const struct reg_desc *r, const void *value);
 

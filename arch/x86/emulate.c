@@ -146,11 +146,9 @@ static int exec_mov_ss(struct cpu_view *v, const struct x86_insn *in)
 	ret = operand_at(s, &in->mem, sizeof(selector), &va);
 	if (!ret)
 		ret = x86_may_access(v, va, sizeof(selector), PROT_R);
-	if (ret)
-		return ret;
-	if (x86_read_virt(v, va, &selector, sizeof(selector)) != sizeof(selector))
-		return -EFAULT;
-	return load_ss(v, selector);
+	if (!ret)
+		ret = x86_read_virt(v, va, &selector, sizeof(selector));
+	return ret ? ret : load_ss(v, selector);
 }
 
 static int exec_pop_ss(struct cpu_view *v, const struct x86_insn *in)
@@ -188,21 +186,6 @@ static int exec_into(struct cpu_view *v, const struct x86_insn *in)
 	return s->rflags & X86_FL_OF ? x86_soft_int(v, X86_VEC_OF) : 0;
 }
 
-static struct x86_seg flat(uint32_t selector, uint8_t type, unsigned int dpl, bool code64)
-{
-	return (struct x86_seg){
-		.limit = UINT32_MAX,
-		.selector = selector,
-		.type = type,
-		.s = 1,
-		.dpl = dpl,
-		.present = 1,
-		.l = code64,
-		.db = !code64,
-		.g = 1,
-	};
-}
-
 static bool fast_call(struct cpu_view *v)
 {
 	const struct x86_state *s = v->state;
@@ -223,8 +206,8 @@ static int exec_syscall(struct cpu_view *v, const struct x86_insn *in)
 	s->gpr[X86_RCX] = s->rip;
 	s->gpr[X86_R8 + 3] = s->rflags & ~(uint64_t)X86_FL_RF;
 	s->rflags = (s->rflags & ~s->msr.fmask) | X86_FL_ONE;
-	s->seg[X86_CS] = flat(selector, 11, 0, true);
-	s->seg[X86_SS] = flat(selector + 8, 3, 0, false);
+	s->seg[X86_CS] = x86_flat_seg(selector, 11, 0, true);
+	s->seg[X86_SS] = x86_flat_seg(selector + 8, 3, 0, false);
 	s->rip = s->msr.lstar;
 	return 0;
 }
@@ -240,8 +223,8 @@ static int exec_sysret(struct cpu_view *v, const struct x86_insn *in)
 	selector = s->msr.star >> 48;
 	s->rip = to64 ? s->gpr[X86_RCX] : (uint32_t)s->gpr[X86_RCX];
 	s->rflags = (s->gpr[X86_R8 + 3] & FLAGS_SYSRET) | X86_FL_ONE;
-	s->seg[X86_CS] = flat((selector + (to64 ? 16 : 0)) | 3, 11, 3, to64);
-	s->seg[X86_SS] = flat((selector + 8) | 3, 3, 3, false);
+	s->seg[X86_CS] = x86_flat_seg((selector + (to64 ? 16 : 0)) | 3, 11, 3, to64);
+	s->seg[X86_SS] = x86_flat_seg((selector + 8) | 3, 3, 3, false);
 	return 0;
 }
 

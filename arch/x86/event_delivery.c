@@ -10,13 +10,6 @@
 #include "arch/x86/walk.h"
 
 enum { GATE_INT = 14, GATE_TRAP = 15, GATE_REAL = 0 };
-enum { TYPE_CONFORMING = 4, TYPE_CODE = 8 };
-enum { SEL_RPL = 3 };
-
-static unsigned int bits(uint64_t value, unsigned int hi, unsigned int lo)
-{
-	return value >> lo & ((1ULL << (hi - lo + 1)) - 1);
-}
 
 bool x86_delivers(struct cpu_view *v)
 {
@@ -34,7 +27,7 @@ static int read_table(struct cpu_view *v, unsigned int vector, void *buf, size_t
 
 	if (at + size - 1 > s->idt.limit)
 		return -EINVAL;
-	return x86_read_virt(v, s->idt.base + at, buf, size) == (ssize_t)size ? 0 : -EFAULT;
+	return x86_read_virt(v, s->idt.base + at, buf, size);
 }
 
 static int real_gate(struct cpu_view *v, unsigned int vector, struct x86_gate *g)
@@ -73,14 +66,14 @@ static int protected_gate(struct cpu_view *v, unsigned int vector, struct x86_ga
 	if (ret)
 		return ret;
 	*g = (struct x86_gate){
-		.offset = bits(entry[0], 15, 0) | (uint64_t)bits(entry[0], 63, 48) << 16 |
+		.offset = x86_bits(entry[0], 15, 0) | (uint64_t)x86_bits(entry[0], 63, 48) << 16 |
 			  entry[1] << 32,
-		.selector = bits(entry[0], 31, 16),
-		.ist = wide ? bits(entry[0], 34, 32) : 0,
-		.type = bits(entry[0], 44, 40), /* with the S bit, which is clear in a gate */
-		.dpl = bits(entry[0], 46, 45),
+		.selector = x86_bits(entry[0], 31, 16),
+		.ist = wide ? x86_bits(entry[0], 34, 32) : 0,
+		.type = x86_bits(entry[0], 44, 40), /* with the S bit, which is clear in a gate */
+		.dpl = x86_bits(entry[0], 46, 45),
 	};
-	if (!bits(entry[0], 47, 47) || (g->type != GATE_INT && g->type != GATE_TRAP))
+	if (!x86_bits(entry[0], 47, 47) || (g->type != GATE_INT && g->type != GATE_TRAP))
 		return -EINVAL;
 	return gate_linear(v, g);
 }
@@ -127,14 +120,14 @@ static int target_code(struct cpu_view *v, const struct x86_gate *g, struct fram
 
 	if (ret)
 		return ret;
-	if (!f->cs.s || !f->cs.present || !(f->cs.type & TYPE_CODE) || f->cs.dpl > x86_cpl(s))
+	if (!f->cs.s || !f->cs.present || !(f->cs.type & X86_TYPE_CODE) || f->cs.dpl > x86_cpl(s))
 		return -EINVAL;
 	if (x86_long_mode(s) ? !f->cs.l || f->cs.db : !f->cs.db)
 		return -EINVAL;
 	if (!x86_long_mode(s))
 		f->cs.l = 0;
-	*cpl = f->cs.type & TYPE_CONFORMING ? x86_cpl(s) : f->cs.dpl;
-	f->cs.selector = (g->selector & ~(uint32_t)SEL_RPL) | *cpl;
+	*cpl = f->cs.type & X86_TYPE_CONFORMING ? x86_cpl(s) : f->cs.dpl;
+	f->cs.selector = (g->selector & ~(uint32_t)X86_SEL_RPL) | *cpl;
 	return 0;
 }
 
@@ -144,7 +137,7 @@ static int read_tss(struct cpu_view *v, uint32_t at, void *buf, size_t size)
 
 	if (at + size - 1 > tr->limit)
 		return -EINVAL;
-	return x86_read_virt(v, tr->base + at, buf, size) == (ssize_t)size ? 0 : -EFAULT;
+	return x86_read_virt(v, tr->base + at, buf, size);
 }
 
 int x86_tss_stack(struct cpu_view *v, unsigned int cpl, uint64_t *sp)
@@ -316,7 +309,7 @@ static int user_segment(struct cpu_view *v, uint64_t selector, struct x86_seg *s
 
 	if (ret)
 		return ret;
-	return seg->s && seg->present && (selector & SEL_RPL) == 3 ? 0 : -EINVAL;
+	return seg->s && seg->present && (selector & X86_SEL_RPL) == 3 ? 0 : -EINVAL;
 }
 
 int x86_undo_exception(struct cpu_view *v)
@@ -329,7 +322,7 @@ int x86_undo_exception(struct cpu_view *v)
 	if (x86_real_mode(s) || x86_cpl(s) == 3)
 		return -EINVAL;
 	for (i = 0; i < 5; i++)
-		if (x86_read_virt(v, x86_stack_at(s, i * size), &word[i], size) != (ssize_t)size)
+		if (x86_read_virt(v, x86_stack_at(s, i * size), &word[i], size))
 			return -EFAULT;
 	if (user_segment(v, word[1], &cs) || user_segment(v, word[4], &ss))
 		return -EINVAL;

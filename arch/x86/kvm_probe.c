@@ -14,6 +14,7 @@
 
 #include "arch/x86/kvm.h"
 #include "arch/x86/kvm_vcpu.h"
+#include "arch/x86/segment.h"
 
 enum { SIZE = 4096, STACK = 0x700, DATA = 0x800, GDT = 0x900, IDT = 0xa00, TSS = 0xfffbd000 };
 enum { AT_NOP = 7, AT_INT3 = 8, AT_HLT = 9 };
@@ -94,15 +95,8 @@ static void flat(struct x86_state *s)
 	int i;
 
 	for (i = X86_ES; i <= X86_GS; i++)
-		s->seg[i] = (struct x86_seg){
-			.limit = UINT32_MAX,
-			.selector = i == X86_CS ? CODE_SEL : DATA_SEL,
-			.type = i == X86_CS ? 11 : 3,
-			.s = 1,
-			.present = 1,
-			.db = 1,
-			.g = 1,
-		};
+		s->seg[i] = x86_flat_seg(DATA_SEL, 3, 0, false);
+	s->seg[X86_CS] = x86_flat_seg(CODE_SEL, 11, 0, false);
 	s->gdt = (struct x86_dtable){ GDT, sizeof(gdt) - 1 };
 	s->idt = (struct x86_dtable){ IDT, sizeof(idt) - 1 };
 	s->cr0 = X86_CR0_PE | X86_CR0_ET;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "arch/x86/regs.h"
+#include "arch/x86/cpu.h"
 
 /*
  * The register table: what gdb and lldb see, and where each value is in the state. Names,

@@ -5,8 +5,22 @@
 
 #include "arch/x86/walk.h"
 
-enum { TYPE_ACCESSED = 1, TYPE_WRITE = 2, TYPE_READ = 2, TYPE_CONFORMING = 4, TYPE_CODE = 8 };
-enum { SEL_RPL = 3, SEL_TI = 4 };
+enum { TYPE_ACCESSED = 1, TYPE_WRITE = 2, TYPE_READ = 2, SEL_TI = 4 };
+
+struct x86_seg x86_flat_seg(uint32_t selector, uint8_t type, unsigned int dpl, bool code64)
+{
+	return (struct x86_seg){
+		.limit = UINT32_MAX,
+		.selector = selector,
+		.type = type,
+		.s = 1,
+		.dpl = dpl,
+		.present = 1,
+		.l = code64,
+		.db = !code64,
+		.g = 1,
+	};
+}
 
 /* Real mode keeps limits and rights as they are: "unreal" mode relies on that. */
 static void load_real(struct x86_seg *seg, uint32_t selector)
@@ -34,7 +48,7 @@ static int load_null(const struct x86_state *s, enum x86_sreg n, struct x86_seg 
 
 	if (n == X86_CS)
 		return -EINVAL;
-	if (n == X86_SS && (!x86_64bit(s) || cpl == 3 || (sel & SEL_RPL) != cpl))
+	if (n == X86_SS && (!x86_64bit(s) || cpl == 3 || (sel & X86_SEL_RPL) != cpl))
 		return -EINVAL;
 	*seg = (struct x86_seg){ .selector = sel, .dpl = n == X86_SS ? cpl : 0, .unusable = true };
 	return 0;
@@ -44,7 +58,7 @@ static int read_descriptor(struct cpu_view *v, uint32_t sel, uint64_t *desc)
 {
 	const struct x86_state *s = v->state;
 	const struct x86_seg *ldt = &s->seg[X86_LDTR];
-	uint64_t at = sel & ~(uint32_t)(SEL_RPL | SEL_TI);
+	uint64_t at = sel & ~(uint32_t)(X86_SEL_RPL | SEL_TI);
 	bool local = sel & SEL_TI;
 
 	if (local && (ldt->unusable || !ldt->present))
@@ -52,28 +66,23 @@ static int read_descriptor(struct cpu_view *v, uint32_t sel, uint64_t *desc)
 	if (at + 7 > (local ? ldt->limit : s->gdt.limit))
 		return -EINVAL;
 	at += local ? ldt->base : s->gdt.base;
-	return x86_read_virt(v, at, desc, sizeof(*desc)) == sizeof(*desc) ? 0 : -EFAULT;
-}
-
-static unsigned int bits(uint64_t desc, unsigned int hi, unsigned int lo)
-{
-	return desc >> lo & ((1ULL << (hi - lo + 1)) - 1);
+	return x86_read_virt(v, at, desc, sizeof(*desc));
 }
 
 static struct x86_seg unpack(uint32_t sel, uint64_t desc)
 {
 	struct x86_seg seg = {
 		.selector = sel,
-		.base = bits(desc, 39, 16) | bits(desc, 63, 56) << 24,
-		.limit = bits(desc, 15, 0) | bits(desc, 51, 48) << 16,
-		.type = bits(desc, 43, 40) | TYPE_ACCESSED,
-		.s = bits(desc, 44, 44),
-		.dpl = bits(desc, 46, 45),
-		.present = bits(desc, 47, 47),
-		.avl = bits(desc, 52, 52),
-		.l = bits(desc, 53, 53),
-		.db = bits(desc, 54, 54),
-		.g = bits(desc, 55, 55),
+		.base = x86_bits(desc, 39, 16) | x86_bits(desc, 63, 56) << 24,
+		.limit = x86_bits(desc, 15, 0) | x86_bits(desc, 51, 48) << 16,
+		.type = x86_bits(desc, 43, 40) | TYPE_ACCESSED,
+		.s = x86_bits(desc, 44, 44),
+		.dpl = x86_bits(desc, 46, 45),
+		.present = x86_bits(desc, 47, 47),
+		.avl = x86_bits(desc, 52, 52),
+		.l = x86_bits(desc, 53, 53),
+		.db = x86_bits(desc, 54, 54),
+		.g = x86_bits(desc, 55, 55),
 	};
 
 	if (seg.g)
@@ -86,9 +95,9 @@ static bool fits_cs(const struct x86_state *s, struct x86_seg *seg)
 {
 	unsigned int cpl = x86_cpl(s);
 
-	if (!(seg->type & TYPE_CODE) || (seg->selector & SEL_RPL) != cpl)
+	if (!(seg->type & X86_TYPE_CODE) || (seg->selector & X86_SEL_RPL) != cpl)
 		return false;
-	if (seg->type & TYPE_CONFORMING ? seg->dpl > cpl : seg->dpl != cpl)
+	if (seg->type & X86_TYPE_CONFORMING ? seg->dpl > cpl : seg->dpl != cpl)
 		return false;
 	if (!x86_long_mode(s))
 		seg->l = 0;
@@ -99,18 +108,18 @@ static bool fits_ss(const struct x86_state *s, const struct x86_seg *seg)
 {
 	unsigned int cpl = x86_cpl(s);
 
-	if (seg->type & TYPE_CODE || !(seg->type & TYPE_WRITE))
+	if (seg->type & X86_TYPE_CODE || !(seg->type & TYPE_WRITE))
 		return false;
-	return (seg->selector & SEL_RPL) == cpl && seg->dpl == cpl;
+	return (seg->selector & X86_SEL_RPL) == cpl && seg->dpl == cpl;
 }
 
 static bool fits_data(const struct x86_state *s, const struct x86_seg *seg)
 {
-	unsigned int rpl = seg->selector & SEL_RPL, cpl = x86_cpl(s);
+	unsigned int rpl = seg->selector & X86_SEL_RPL, cpl = x86_cpl(s);
 
-	if (seg->type & TYPE_CODE && !(seg->type & TYPE_READ))
+	if (seg->type & X86_TYPE_CODE && !(seg->type & TYPE_READ))
 		return false;
-	if (seg->type & TYPE_CODE && seg->type & TYPE_CONFORMING)
+	if (seg->type & X86_TYPE_CODE && seg->type & X86_TYPE_CONFORMING)
 		return true;
 	return seg->dpl >= (rpl > cpl ? rpl : cpl);
 }
@@ -131,7 +140,7 @@ int x86_read_seg(struct cpu_view *v, uint32_t selector, struct x86_seg *seg)
 	uint64_t desc;
 	int ret = -EINVAL;
 
-	if (selector & ~(uint32_t)SEL_RPL)
+	if (selector & ~(uint32_t)X86_SEL_RPL)
 		ret = read_descriptor(v, selector, &desc);
 	if (!ret)
 		*seg = unpack(selector, desc);
@@ -143,7 +152,7 @@ static int load_protected(struct cpu_view *v, enum x86_sreg n, struct x86_seg *s
 	const struct x86_state *s = v->state;
 	int ret;
 
-	if (!(sel & ~(uint32_t)SEL_RPL))
+	if (!(sel & ~(uint32_t)X86_SEL_RPL))
 		return load_null(s, n, seg, sel);
 	ret = x86_read_seg(v, sel, seg);
 	if (ret)

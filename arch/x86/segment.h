@@ -6,6 +6,17 @@
 #include "arch/x86/state.h"
 #include "core/cpu.h"
 
+enum { X86_TYPE_CONFORMING = 4, X86_TYPE_CODE = 8, X86_SEL_RPL = 3 };
+
+/* The bits hi to lo of a descriptor. */
+static inline unsigned int x86_bits(uint64_t desc, unsigned int hi, unsigned int lo)
+{
+	return desc >> lo & ((1ULL << (hi - lo + 1)) - 1);
+}
+
+/* From 0 to 4 GiB; type and privilege level as in a descriptor. */
+struct x86_seg x86_flat_seg(uint32_t selector, uint8_t type, unsigned int dpl, bool code64);
+
 /*
  * Load a segment register as MOV or a far jump would. SREGS and GPR are valid. -EINVAL: the processor
  * would fault; -EFAULT: the descriptor can't be read.

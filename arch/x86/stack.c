@@ -33,9 +33,7 @@ int x86_stack_peek(struct cpu_view *v, unsigned int size, uint64_t *value)
 	int ret = x86_may_access(v, va, size, PROT_R);
 
 	*value = 0;
-	if (ret)
-		return ret;
-	return x86_read_virt(v, va, value, size) == (ssize_t)size ? 0 : -EFAULT;
+	return ret ? ret : x86_read_virt(v, va, value, size);
 }
 
 int x86_stack_poke(struct cpu_view *v, unsigned int size, uint64_t value)

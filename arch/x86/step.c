@@ -38,14 +38,20 @@ static bool may_halt(enum x86_op op)
 	return op == X86_OP_HLT || op == X86_OP_MOV_SS || op == X86_OP_POP_SS || op == X86_OP_STI;
 }
 
-/* False: it can't be read or decoded, and is left to the processor, which will fault on it. */
+/*
+ * False: it can't be read or decoded, and is left to the processor, which will fault on it. What follows
+ * it may be in a page that is not there.
+ */
 static bool fetch(struct cpu_view *v, struct x86_insn *in)
 {
 	const struct x86_state *s = v->state;
+	uint64_t at = x86_code_addr(s, s->rip);
 	uint8_t bytes[X86_INSN_MAX];
-	ssize_t n = x86_read_virt(v, x86_code_addr(s, s->rip), bytes, sizeof(bytes));
+	size_t n = sizeof(bytes), in_page = X86_PAGE_SIZE - at % X86_PAGE_SIZE;
 
-	if (n > 0 && x86_decode(in, bytes, n, x86_insn_width(s)))
+	if (x86_read_virt(v, at, bytes, n))
+		n = in_page < n && !x86_read_virt(v, at, bytes, in_page) ? in_page : 0;
+	if (n && x86_decode(in, bytes, n, x86_insn_width(s)))
 		return true;
 	*in = (struct x86_insn){ .op = X86_OP_OTHER };
 	return false;
@@ -159,7 +165,7 @@ static bool plan_iret(struct cpu_view *v, struct step_plan *p, const struct x86_
 	uint64_t image[3] = { 0 }, linear;
 
 	for (i = 0; i < 3; i++)
-		if (x86_read_virt(v, x86_stack_at(s, i * size), &image[i], size) != (ssize_t)size)
+		if (x86_read_virt(v, x86_stack_at(s, i * size), &image[i], size))
 			return false;
 	if (x86_vm86(s) || image[2] & X86_FL_VM)
 		return false;
@@ -270,10 +276,9 @@ static bool is_frame(struct cpu_view *v, const struct step_plan *p, uint64_t at,
 {
 	uint64_t ip = 0, cs = 0, sp = p->saved[SAVED_SP];
 
-	if (x86_read_virt(v, at, &ip, size) != (ssize_t)size ||
-	    x86_read_virt(v, at + size, &cs, size) != (ssize_t)size)
+	if (x86_read_virt(v, at, &ip, size) || x86_read_virt(v, at + size, &cs, size))
 		return false;
-	if (size == 8 && x86_read_virt(v, at + 3 * size, &sp, size) != (ssize_t)size)
+	if (size == 8 && x86_read_virt(v, at + 3 * size, &sp, size))
 		return false;
 	return ip - p->pc <= X86_INSN_MAX && (cs & UINT16_MAX) == cs_of(p) &&
 	       sp == p->saved[SAVED_SP];
@@ -285,8 +290,7 @@ static bool restore_flags_at(struct cpu_view *v, const struct step_plan *p, uint
 	const uint64_t changed = X86_FL_TF | (p->kind & STEP_MASKED ? X86_FL_IF : 0);
 	uint64_t flags = 0;
 
-	if (!is_frame(v, p, at, size) ||
-	    x86_read_virt(v, at + 2 * size, &flags, size) != (ssize_t)size)
+	if (!is_frame(v, p, at, size) || x86_read_virt(v, at + 2 * size, &flags, size))
 		return false;
 	flags = (flags & ~changed) | (p->saved[SAVED_FLAGS] & changed);
 	return !x86_write_virt(v, at + 2 * size, &flags, size);

@@ -15,7 +15,7 @@
 #define PTE_NX	     (1ULL << 63)
 #define BITS(hi, lo) ((~0ULL >> (63 - (hi))) & (~0ULL << (lo)))
 
-enum { PAGE_SHIFT = 12, PAGE_SIZE = 1 << PAGE_SHIFT, WRITE_MAX = 64 };
+enum { PAGE_SHIFT = 12, WRITE_MAX = 64 };
 enum { PHYS_BITS_MAX = 52, PSE36_BITS_MAX = 40 };
 
 enum paging { PAGING_32 = 2, PAGING_PAE = 3, PAGING_4 = 4, PAGING_5 = 5 };
@@ -199,7 +199,7 @@ int x86_translate(struct cpu_view *v, uint64_t va, struct xlat *out)
 static int next_piece(struct cpu_view *v, uint64_t va, size_t len, bool write, uint64_t *gpa,
 		      size_t *n)
 {
-	size_t room = PAGE_SIZE - (va & (PAGE_SIZE - 1));
+	size_t room = X86_PAGE_SIZE - va % X86_PAGE_SIZE;
 	struct xlat x;
 	int ret = translate(v, va, write, &x);
 
@@ -208,22 +208,20 @@ static int next_piece(struct cpu_view *v, uint64_t va, size_t len, bool write, u
 	return ret;
 }
 
-ssize_t x86_read_virt(struct cpu_view *v, uint64_t va, void *buf, size_t len)
+int x86_read_virt(struct cpu_view *v, uint64_t va, void *buf, size_t len)
 {
 	size_t done, n;
 	uint64_t gpa;
-	ssize_t got;
 	int ret;
 
 	for (done = 0; done < len; done += n) {
 		ret = next_piece(v, va + done, len - done, false, &gpa, &n);
 		if (ret)
-			return done ? (ssize_t)done : ret;
-		got = v->read_phys(v, gpa, (uint8_t *)buf + done, n);
-		if (got != (ssize_t)n)
-			return got > 0 ? (ssize_t)(done + got) : done ? (ssize_t)done : -EFAULT;
+			return ret;
+		if (v->read_phys(v, gpa, (uint8_t *)buf + done, n) != (ssize_t)n)
+			return -EFAULT;
 	}
-	return done;
+	return 0;
 }
 
 /* How far a write got is in *done, so that the caller can undo one that fails in the middle. */
@@ -250,8 +248,9 @@ int x86_write_virt(struct cpu_view *v, uint64_t va, const void *buf, size_t len)
 
 	if (!v->write_phys || len > sizeof(old))
 		return -EINVAL;
-	if (x86_read_virt(v, va, old, len) != (ssize_t)len)
-		return -EFAULT;
+	ret = x86_read_virt(v, va, old, len);
+	if (ret)
+		return ret;
 	ret = write_pieces(v, va, buf, len, &done);
 	if (ret)
 		write_pieces(v, va, old, done, &undone);

@@ -5,11 +5,13 @@
 
 #include "core/cpu.h"
 
+enum { X86_PAGE_SIZE = 4096 };
+
 /* As struct cpu.translate. */
 int x86_translate(struct cpu_view *v, uint64_t va, struct xlat *out);
 
-/* Read guest-virtual memory: how many bytes up to the first hole, or -errno when not one. */
-ssize_t x86_read_virt(struct cpu_view *v, uint64_t va, void *buf, size_t len);
+/* Read guest-virtual memory: 0, or -errno when not all of it can be read. */
+int x86_read_virt(struct cpu_view *v, uint64_t va, void *buf, size_t len);
 
 /* Write it, whatever the rights of its pages: all of it, or -errno and none. */
 int x86_write_virt(struct cpu_view *v, uint64_t va, const void *buf, size_t len);

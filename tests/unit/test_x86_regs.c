@@ -7,7 +7,6 @@
 
 #include "arch/x86/fpu.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/regs.h"
 #include "arch/x86/segment.h"
 #include "core/regs.h"
 #include "tests/unit/x86_vm.h"

@@ -219,6 +219,16 @@ static void put_stack(uint64_t value, unsigned int size)
 	memcpy(p.mem + p.state.gpr[X86_RSP], &value, size);
 }
 
+Test(step64, page_end, .description = "an instruction is read that ends where the memory does")
+{
+	p.state.rip = X86_MEM_SIZE - 1;
+	p.mem[X86_MEM_SIZE - 1] = 0xfa; /* CLI */
+	p.state.rflags |= X86_FL_IF;
+	begin("", 0, false);
+	cr_expect(plan.emulated);
+	cr_expect_not(p.state.rflags & X86_FL_IF);
+}
+
 Test(step64, cli_sti, .description = "cli and sti change IF; sti sets the interrupt shadow, once")
 {
 	executes("\xfb", 1);
