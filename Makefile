@@ -35,8 +35,8 @@ OTHER_ARCH := $(filter-out $(ARCH),x86 arm64)
 CORE_SRC := $(wildcard core/*.c core/*/*.c core/*/*/*.c)
 LIB_SRC := $(CORE_SRC) $(wildcard transport/*.c arch/*.c arch/$(ARCH)/*.c)
 PURE_SRC := $(filter-out $(wildcard arch/$(OTHER_ARCH)/kvm*.c),$(wildcard arch/$(OTHER_ARCH)/*.c))
-RUN_SRC := $(wildcard host-tools/vmgdb-run/*.c host-tools/vmgdb-run/$(ARCH)/*.c)
-CONNECT_SRC := $(wildcard host-tools/vmgdb-connect/*.c)
+RUN_SRC := $(wildcard host-tools/*.c host-tools/vmgdb-run/*.c host-tools/vmgdb-run/$(ARCH)/*.c)
+CONNECT_SRC := $(wildcard host-tools/*.c host-tools/vmgdb-connect/*.c)
 # What it shares with the library, where these symbols are hidden
 CONNECT_LIB_SRC := core/rsp/packet.c core/lib/buf.c core/lib/hex.c core/lib/time.c
 C_FILES := $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)

@@ -31,13 +31,13 @@ rules()
 	rule 'arm64 knows no x86' 'arch/arm64/*' "$inc\"arch/x86/"
 	rule 'KVM is known to kvm files alone' 'arch/!(kvm*) arch/*/!(kvm*)' "$inc<linux/kvm"
 	rule 'vmgdb-run uses the public headers alone' \
-		'host-tools/vmgdb-run/* host-tools/vmgdb-run/*/* host-tools/vmgdb-run/*/*/*' \
+		'host-tools/* host-tools/vmgdb-run/* host-tools/vmgdb-run/*/* host-tools/vmgdb-run/*/*/*' \
 		"$inc\"(core|transport|arch)/"
 	rule 'vmgdb-connect uses the codec, the streams and the public headers' \
 		'host-tools/vmgdb-connect/*' "$inc(<linux/kvm|\"(core|transport|arch)/)" \
 		"$inc\"(core/lib/[^/\"]+|core/rsp/packet\.h|transport/stream\.h)\""
 	rule 'includes are written from the top' \
-		'core/** transport/* arch/** host-tools/*/* host-tools/*/*/*' \
+		'core/** transport/* arch/** host-tools/* host-tools/*/* host-tools/*/*/*' \
 		"$inc\"([^/\"]+|\.\.?/[^\"]*)\""
 	rule 'the library neither ends nor prints' 'core/** transport/* arch/**' \
 		"$call(_?exit|abort|assert|v?f?printf|f?puts|putchar|perror|v?errx?|v?warnx?|v?syslog|system)[[:space:]]*\("

@@ -14,7 +14,7 @@ import sys
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs/transports.md"
-SOURCES = ("transport/*.c", "core/**/*.c", "host-tools/vmgdb-connect/*.c")
+SOURCES = ("transport/*.c", "core/**/*.c", "host-tools/*.c", "host-tools/vmgdb-connect/*.c")
 LITERALS = re.compile(r'"(?:[^"\\\n]|\\.)*"(?:\s*(?:PRI\w+\s*)?"(?:[^"\\\n]|\\.)*")*')
 DIRECTIVE = re.compile(r"'?%[-#0-9.*]*(?:hh|h|ll|l|z)?[a-zA-Z]'?")
 # What is only an example, and where the system's text or a hint is put behind another

@@ -14,7 +14,7 @@ $(O)/tests/test_%: $(O)/obj/tests/unit/test_%.o $(call obj,$(UNIT_HELP_SRC) $(LI
 # What of vmgdb-run needs no KVM
 $(O)/tests/test_run_console: $(call obj,host-tools/vmgdb-run/console.c)
 $(O)/tests/test_run_load: $(call obj,host-tools/vmgdb-run/load_elf.c)
-$(O)/tests/test_run_options: $(call obj,host-tools/vmgdb-run/options.c)
+$(O)/tests/test_run_options: $(call obj,host-tools/command_line.c host-tools/vmgdb-run/options.c)
 
 .PHONY: unit
 unit: $(UNIT)

@@ -3,31 +3,25 @@
 #include "host-tools/vmgdb-connect/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <vmgdb/endpoint.h>
-
-enum { OPT_FIRST = 256 };
-
-struct row {
-	const char *name, *arg, *what;
-	size_t offset; /* in struct options: a const char * with an arg, a bool without */
-};
+#include "host-tools/command_line.h"
 
 #define AT(member) offsetof(struct options, member)
 
-static const struct row rows[] = {
-	{ "listen", "SPEC", "serve debuggers that connect there, one after the other", AT(listen) },
-	{ "pty", "LINK", "the same, on a pty that LINK leads to", AT(pty) },
-	{ "accept", NULL, "wait for the VM to dial here, instead of dialling it", AT(accept) },
-	{ "probe", NULL, "show which stub answers there, and leave", AT(probe) },
+static const struct command_option rows[] = {
+	{ "listen", "SPEC", "serve debuggers that connect there, one after the other", AT(listen),
+	  NULL },
+	{ "pty", "LINK", "the same, on a pty that LINK leads to", AT(pty), NULL },
+	{ "accept", NULL, "wait for the VM to dial here, instead of dialling it", AT(accept),
+	  NULL },
+	{ "probe", NULL, "show which stub answers there, and leave", AT(probe), NULL },
 	{ "reconnect", NULL, "try again, for as long as it takes, when the VM can't be reached",
-	  AT(reconnect) },
-	{ "verbose", NULL, "report who connects and leaves", AT(verbose) },
-	{ "help", NULL, "this text; also -h", AT(help) },
-	{ "version", NULL, "the version of this program", AT(version) },
+	  AT(reconnect), NULL },
+	{ "verbose", NULL, "report who connects and leaves", AT(verbose), NULL },
+	{ "help", NULL, "this text; also -h", AT(help), NULL },
+	{ "version", NULL, "the version of this program", AT(version), NULL },
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
@@ -61,27 +55,6 @@ static const char *stub_option_in(const char *spec)
 	return option;
 }
 
-static void long_options(struct option *out)
-{
-	int i;
-
-	for (i = 0; i < ROWS; i++)
-		out[i] = (struct option){ .name = rows[i].name,
-					  .has_arg = rows[i].arg ? required_argument : no_argument,
-					  .val = OPT_FIRST + i };
-	out[ROWS] = (struct option){ 0 };
-}
-
-static void set(struct options *o, const struct row *row, const char *value)
-{
-	char *member = (char *)o + row->offset;
-
-	if (row->arg)
-		memcpy(member, &value, sizeof(value));
-	else
-		memcpy(member, &(bool){ true }, sizeof(bool));
-}
-
 /* What follows "--" is the debugger's command. Returns how many arguments stand before it. */
 static int split(struct options *o, int argc, char **argv)
 {
@@ -111,83 +84,40 @@ static const char *contradiction(const struct options *o)
 	return NULL;
 }
 
-static int check(const struct options *o, char *err, size_t errlen)
+static int check(const struct command_line *c)
 {
+	const struct options *o = c->options;
 	const char *wrong = contradiction(o), *local = o->listen ? o->listen : o->pty;
 
-	if (wrong) {
-		snprintf(err, errlen, "%s", wrong);
-		return -EINVAL;
-	}
+	if (wrong)
+		return command_line_error(c, "%s", wrong);
 	wrong = stub_option_in(local);
-	if (wrong) {
-		snprintf(err, errlen, "%s: option '%s' is for the VMM's side", local, wrong);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int parse_all(struct options *o, int argc, char **argv, char *err, size_t errlen)
-{
-	struct option options[ROWS + 1];
-	int c;
-
-	long_options(options);
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (c == 'h') {
-			o->help = true;
-			continue;
-		}
-		if (c < OPT_FIRST) {
-			snprintf(err, errlen, "%s: %s; see --help", argv[optind - 1],
-				 c == ':' ? "needs a value" : "no such option");
-			return -EINVAL;
-		}
-		set(o, &rows[c - OPT_FIRST], optarg);
-	}
-	if (optind + 1 < argc) {
-		snprintf(err, errlen, "%s: one VM at a time; a debugger to start follows '--'",
-			 argv[optind + 1]);
-		return -EINVAL;
-	}
-	o->vm = optind < argc ? argv[optind] : NULL;
+	if (wrong)
+		return command_line_error(c, "%s: option '%s' is for the VMM's side", local, wrong);
 	return 0;
 }
 
 int options_parse(struct options *o, int argc, char **argv, char *err, size_t errlen)
 {
+	const struct command_line c = { rows, ROWS, o, err, errlen };
+	int first;
+
 	*o = (struct options){ 0 };
 	argc = split(o, argc, argv);
-	if (parse_all(o, argc, argv, err, errlen) < 0)
-		return -EINVAL;
-	return o->help || o->version ? 0 : check(o, err, errlen);
+	first = command_line_parse(&c, argc, argv);
+	if (first < 0)
+		return first;
+	if (first + 1 < argc)
+		return command_line_error(&c,
+					  "%s: one VM at a time; a debugger to start follows '--'",
+					  argv[first + 1]);
+	o->vm = first < argc ? argv[first] : NULL;
+	return o->help || o->version ? 0 : check(&c);
 }
 
-static void help_options(void)
+static bool is_for_stubs(const char *line)
 {
-	char syntax[32];
-	int i;
-
-	for (i = 0; i < ROWS; i++) {
-		snprintf(syntax, sizeof(syntax), "--%s %s", rows[i].name,
-			 rows[i].arg ? rows[i].arg : "");
-		printf("  %-16s %s\n", syntax, rows[i].what);
-	}
-}
-
-static void help_endpoints(void)
-{
-	const char *line;
-	unsigned int i;
-
-	for (i = 0; (line = vmgdb_endpoint_help(i)); i++) {
-		int syntax = (int)strcspn(line, "\t");
-
-		if (stub_option(line))
-			continue;
-		printf("  %-38.*s %s\n", syntax, line, line + syntax + 1);
-	}
+	return stub_option(line);
 }
 
 void options_help(void)
@@ -195,9 +125,9 @@ void options_help(void)
 	puts("Usage: vmgdb-connect [OPTION]... VM [-- DEBUGGER [ARG]...]\n"
 	     "Bring a debugger to a virtual machine that it can't reach by itself.\n\n"
 	     "Options:");
-	help_options();
+	command_line_help(rows, ROWS);
 	puts("\nVM, and the SPEC of --listen:");
-	help_endpoints();
+	command_line_help_endpoints(is_for_stubs);
 	puts("Without a CID, vsock dials the loopback address (local, 1) and listens at any.");
 	puts("\nExamples:\n"
 	     "  gdb vmlinux -ex 'target remote | vmgdb-connect vsock:42:1234'\n"
