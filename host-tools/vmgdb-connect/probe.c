@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdbool.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,13 +35,18 @@ struct probe {
 };
 
 /* Print what the stub said: a guest may have chosen the bytes, and stdout may be a terminal. */
-static void line(const char *what, const char *text)
-{
-	char clean[256];
+static void line(const char *what, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-	snprintf(clean, sizeof(clean), "%s", text);
-	message_clean(clean);
-	printf("  %-14s %s\n", what, clean);
+static void line(const char *what, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	message_clean(text);
+	printf("  %-14s %s\n", what, text);
 }
 
 static ssize_t ask(struct probe *p, const char *text)
@@ -135,7 +140,7 @@ static void show_stub(struct probe *p)
 		ask_monitor_version(p, version, sizeof(version));
 		name = version[0] ? version : "does not say its name";
 	}
-	line("stub", name);
+	line("stub", "%s", name);
 }
 
 /* ---- which processor ---------------------------------------------------------------------- */
@@ -179,7 +184,7 @@ static void show_architecture(struct probe *p)
 		name += sizeof(tag) - 1;
 		name[strcspn(name, "<\n")] = '\0';
 	}
-	line("architecture", name ? name : "not described");
+	line("architecture", "%s", name ? name : "not described");
 }
 
 /* ---- vCPUs -------------------------------------------------------------------------------- */
@@ -202,7 +207,7 @@ static void fetch_threads(struct probe *p)
 
 static void show_threads(struct probe *p)
 {
-	char packet[64], text[128], count[32];
+	char packet[64], text[128];
 	char *id, *rest = p->document;
 	unsigned int n = 0;
 
@@ -213,8 +218,7 @@ static void show_threads(struct probe *p)
 	}
 	for (id = p->document; id; id = strchr(id + 1, ','))
 		n++;
-	snprintf(count, sizeof(count), "%u", n);
-	line("vCPUs", count);
+	line("vCPUs", "%u", n);
 	for (n = 0; n < THREADS_SHOWN && (id = strsep(&rest, ",")); n++) {
 		text[0] = '\0';
 		snprintf(packet, sizeof(packet), "qThreadExtraInfo,%.40s", id);
@@ -269,7 +273,7 @@ static const char *stop_reason(char *items)
 /* GDB manual, "Stop Reply Packets": Snn, or Tnn and what else is known; Wnn and Xnn at the end. */
 static void show_stop(struct probe *p)
 {
-	char *reply = p->rsp.reply, text[160], status[64];
+	char *reply = p->rsp.reply, status[64];
 	const char *reason = NULL;
 	uint8_t number;
 
@@ -278,16 +282,14 @@ static void show_stop(struct probe *p)
 		return;
 	}
 	if (reply[0] == 'W' || reply[0] == 'X') {
-		snprintf(status, sizeof(status), "the VM has ended, %s %u",
-			 reply[0] == 'W' ? "status" : "signal", number);
-		line("state", status);
+		line("state", "the VM has ended, %s %u", reply[0] == 'W' ? "status" : "signal",
+		     number);
 		return;
 	}
 	describe_signal(number, status, sizeof(status));
 	if (reply[0] == 'T')
 		reason = stop_reason(reply + 3);
-	snprintf(text, sizeof(text), "%s%s%s", status, reason ? ", " : "", reason ? reason : "");
-	line("stopped", text);
+	line("stopped", "%s%s%s", status, reason ? ", " : "", reason ? reason : "");
 }
 
 /* ---- how far away ------------------------------------------------------------------------- */
@@ -302,7 +304,6 @@ static int compare(const void *a, const void *b)
 static void show_round_trip(struct probe *p)
 {
 	long long us[ROUNDS];
-	char text[64];
 	int i;
 
 	for (i = 0; i < ROUNDS; i++) {
@@ -313,8 +314,7 @@ static void show_round_trip(struct probe *p)
 		us[i] = time_us() - start;
 	}
 	qsort(us, ROUNDS, sizeof(us[0]), compare);
-	snprintf(text, sizeof(text), "%lld us (median of %d)", us[ROUNDS / 2], ROUNDS);
-	line("round trip", text);
+	line("round trip", "%lld us (median of %d)", us[ROUNDS / 2], ROUNDS);
 }
 
 /* ---- all of it ---------------------------------------------------------------------------- */

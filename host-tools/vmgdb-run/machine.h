@@ -32,7 +32,7 @@ int machine_create_vcpu(struct vcpu *vcpu);
 int machine_boot(struct vm *vm, const struct image *image);
 
 /*
- * Serve an exit that is this architecture's: port I/O, MMIO, system events, failures. Own thread.
+ * Serve an exit that is this architecture's: port I/O, MMIO, failures. Own thread.
  * False: not known here.
  */
 bool machine_exit(struct vcpu *vcpu);

@@ -167,16 +167,6 @@ static int boot(struct vm *vm, const struct options *o)
 	return ret;
 }
 
-/* A debugger on stdin and stdout leaves stderr to the guest. */
-static bool stdio_taken(const struct options *o)
-{
-	for (unsigned int i = 0; i < o->ngdb; i++) {
-		if (strncmp(o->gdb[i], "stdio", 5) == 0)
-			return true;
-	}
-	return false;
-}
-
 static bool outlives_stdio(const struct options *o)
 {
 	return endpoint_has(o, "stdio", ",on-disconnect=resume") ||
@@ -192,16 +182,15 @@ static void console_command(void *opaque, char key)
 			"other keys, also Ctrl-C, go to the guest");
 }
 
+/* A debugger on stdin and stdout leaves stderr to the guest. */
 static int open_console(struct vm *vm, const struct options *o, struct terminal *term)
 {
-	bool taken = stdio_taken(o);
-
-	if (taken)
+	if (o->stdio)
 		term->fd = -1;
 	else
 		terminal_open(term, STDIN_FILENO);
 	vm->console =
-		console_create(term->fd, taken ? STDERR_FILENO : STDOUT_FILENO, console_irq, vm);
+		console_create(term->fd, o->stdio ? STDERR_FILENO : STDOUT_FILENO, console_irq, vm);
 	if (!vm->console)
 		return vm_fail(vm, errno, "the console");
 	if (term->has_jobs)
@@ -261,7 +250,7 @@ int main(int argc, char **argv)
 		options_help();
 		return fflush(stdout) == 0 ? 0 : 1;
 	}
-	if (stdio_taken(&o) && (closed == STDIN_FILENO || closed == STDOUT_FILENO)) {
+	if (o.stdio && (closed == STDIN_FILENO || closed == STDOUT_FILENO)) {
 		message("--gdb stdio: standard %s: %s", closed == STDIN_FILENO ? "input" : "output",
 			strerror(EBADF));
 		return 1;

@@ -51,6 +51,12 @@ static int set_mem(const struct command_line *c, const char *value)
 	return number(c, "--mem", value, MEM_MIN, MEM_MAX, &o->mem_mib);
 }
 
+/* Whether a spec is stdio, with options or without. */
+static bool is_stdio(const char *spec)
+{
+	return strncmp(spec, "stdio", 5) == 0 && (spec[5] == ',' || spec[5] == '\0');
+}
+
 static int add_gdb(const struct command_line *c, const char *value)
 {
 	struct options *o = c->options;
@@ -58,6 +64,9 @@ static int add_gdb(const struct command_line *c, const char *value)
 	if (o->ngdb == GDB_SPECS_MAX)
 		return command_line_error(c, "--gdb %s: more than %d endpoints", value,
 					  GDB_SPECS_MAX);
+	if (is_stdio(value) && o->stdio)
+		return command_line_error(c, "--gdb stdio: only one of the endpoints can be stdio");
+	o->stdio |= is_stdio(value);
 	o->gdb[o->ngdb++] = value;
 	return 0;
 }
@@ -80,21 +89,9 @@ static const struct command_option rows[] = {
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
-/* Whether a spec is stdio, with options or without. */
-static bool is_stdio(const char *spec)
-{
-	return strncmp(spec, "stdio", 5) == 0 && (spec[5] == ',' || spec[5] == '\0');
-}
-
 static int check(const struct command_line *c)
 {
 	const struct options *o = c->options;
-	unsigned int stdios = 0;
-
-	for (unsigned int i = 0; i < o->ngdb; i++)
-		stdios += is_stdio(o->gdb[i]);
-	if (stdios > 1)
-		return command_line_error(c, "--gdb stdio: only one of the endpoints can be stdio");
 
 	if (o->guest && o->kernel)
 		return command_line_error(c, "--guest %s and --kernel %s: only one of them",

@@ -15,6 +15,7 @@ struct options {
 	uint64_t mem_mib;
 	const char *gdb[GDB_SPECS_MAX];
 	unsigned int ngdb;
+	bool stdio; /* one of gdb[] is standard input and output */
 	bool gdb_wait;
 	bool verbose;
 	bool help;

@@ -26,6 +26,17 @@ int vm_kick_signal(void)
 
 /* ---- vCPU threads ---- */
 
+static void system_event(struct vcpu *vcpu)
+{
+	uint32_t type = vcpu->run->system_event.type;
+
+	if (type == KVM_SYSTEM_EVENT_SHUTDOWN || type == KVM_SYSTEM_EVENT_RESET)
+		vm_end(vcpu->vm, 0, NULL);
+	else
+		vm_end(vcpu->vm, 1, "vCPU %u: system event %u at pc %#" PRIx64, vcpu->index, type,
+		       machine_pc(vcpu));
+}
+
 static void serve_exit(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -35,6 +46,7 @@ static void serve_exit(struct vcpu *vcpu)
 		return;
 	switch (run->exit_reason) {
 	case KVM_EXIT_INTR: break;
+	case KVM_EXIT_SYSTEM_EVENT: system_event(vcpu); break;
 	case KVM_EXIT_FAIL_ENTRY:
 		vm_end(vm, 1,
 		       "vCPU %u can't be run: KVM_EXIT_FAIL_ENTRY, reason %#llx, at pc %#" PRIx64,

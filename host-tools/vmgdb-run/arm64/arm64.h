@@ -22,8 +22,7 @@ struct machine {
 int arm64_gic_create(struct vm *vm);
 int arm64_gic_init(struct vm *vm);
 
-/* cpu.c: power a vCPU up with the features that this KVM has. Its affinity, as the device tree has it. */
-int arm64_cpu_setup(struct vcpu *vcpu);
+/* cpu.c: a vCPU's affinity, as the device tree has it. */
 int arm64_cpu_affinity(const struct vcpu *vcpu, uint64_t *affinity);
 
 /* fdt.c: write the device tree to DTB_ADDR. */

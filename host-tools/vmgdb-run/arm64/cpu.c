@@ -28,7 +28,7 @@ static void choose_features(const struct vcpu *vcpu, struct kvm_vcpu_init *init)
 			1U << KVM_ARM_VCPU_PTRAUTH_ADDRESS | 1U << KVM_ARM_VCPU_PTRAUTH_GENERIC;
 }
 
-int arm64_cpu_setup(struct vcpu *vcpu)
+int machine_create_vcpu(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	struct kvm_vcpu_init init = { 0 };

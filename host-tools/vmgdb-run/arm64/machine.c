@@ -47,11 +47,6 @@ void machine_destroy(struct vm *vm)
 	free(vm->machine);
 }
 
-int machine_create_vcpu(struct vcpu *vcpu)
-{
-	return arm64_cpu_setup(vcpu);
-}
-
 void machine_console_irq(struct vm *vm, bool level)
 {
 	struct kvm_irq_level line = {
@@ -88,17 +83,6 @@ static void mmio(struct vcpu *vcpu)
 			    run->mmio.data + i);
 }
 
-static void system_event(struct vcpu *vcpu)
-{
-	uint32_t type = vcpu->run->system_event.type;
-
-	if (type == KVM_SYSTEM_EVENT_SHUTDOWN || type == KVM_SYSTEM_EVENT_RESET)
-		vm_end(vcpu->vm, 0, NULL);
-	else
-		vm_end(vcpu->vm, 1, "vCPU %u: system event %u at pc %#" PRIx64, vcpu->index, type,
-		       machine_pc(vcpu));
-}
-
 /* An access by an instruction for which the processor gives no syndrome (ESR_EL2.ISV is 0). */
 static void nisv_access(struct vcpu *vcpu)
 {
@@ -110,7 +94,6 @@ bool machine_exit(struct vcpu *vcpu)
 {
 	switch (vcpu->run->exit_reason) {
 	case KVM_EXIT_MMIO: mmio(vcpu); return true;
-	case KVM_EXIT_SYSTEM_EVENT: system_event(vcpu); return true;
 	case KVM_EXIT_ARM_NISV: nisv_access(vcpu); return true;
 	default: return false;
 	}

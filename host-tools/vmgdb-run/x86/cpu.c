@@ -163,7 +163,7 @@ static int set_apic(struct vcpu *vcpu)
 	return 0;
 }
 
-int x86_cpu_setup(struct vcpu *vcpu)
+int machine_create_vcpu(struct vcpu *vcpu)
 {
 	int ret = set_cpuid(vcpu);
 

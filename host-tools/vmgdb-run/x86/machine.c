@@ -61,11 +61,6 @@ void machine_destroy(struct vm *vm)
 	(void)vm;
 }
 
-int machine_create_vcpu(struct vcpu *vcpu)
-{
-	return x86_cpu_setup(vcpu);
-}
-
 void machine_console_irq(struct vm *vm, bool level)
 {
 	struct kvm_irq_level line = { .irq = COM1_IRQ, .level = level };
@@ -78,17 +73,6 @@ static void mmio(struct kvm_run *run)
 {
 	if (!run->mmio.is_write)
 		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
-}
-
-static void system_event(struct vcpu *vcpu)
-{
-	uint32_t type = vcpu->run->system_event.type;
-
-	if (type == KVM_SYSTEM_EVENT_SHUTDOWN || type == KVM_SYSTEM_EVENT_RESET)
-		vm_end(vcpu->vm, 0, NULL);
-	else
-		vm_end(vcpu->vm, 1, "vCPU %u: system event %u at rip %#" PRIx64, vcpu->index, type,
-		       machine_pc(vcpu));
 }
 
 /* With AMD-V KVM has reset the vCPU before this exit. */
@@ -108,7 +92,6 @@ bool machine_exit(struct vcpu *vcpu)
 	case KVM_EXIT_IO: x86_port_io(vcpu); return true;
 	case KVM_EXIT_MMIO: mmio(vcpu->run); return true;
 	case KVM_EXIT_SHUTDOWN: triple_fault(vcpu); return true;
-	case KVM_EXIT_SYSTEM_EVENT: system_event(vcpu); return true;
 	case KVM_EXIT_INTERNAL_ERROR: return x86_internal_error(vcpu);
 	default: return false;
 	}

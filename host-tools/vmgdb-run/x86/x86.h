@@ -7,9 +7,6 @@
 
 enum { COM1_IRQ = 4 };
 
-/* cpu.c: CPUID, MSRs and local APIC pins of one vCPU, as firmware would leave them. */
-int x86_cpu_setup(struct vcpu *vcpu);
-
 /* ports.c: serve KVM_EXIT_IO. */
 void x86_port_io(struct vcpu *vcpu);
 
