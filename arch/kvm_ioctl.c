@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -35,6 +36,22 @@ int kvm_set_guest_debug(struct kvm_vcpu *k, struct kvm_guest_debug *d)
 	if (!ret)
 		k->armed = *d;
 	return ret;
+}
+
+int kvm_arm(struct kvm_vcpu *k, const struct debug_control *control, struct kvm_guest_debug *d,
+	    bool always)
+{
+	if (control->trap_brk)
+		d->control |= KVM_GUESTDBG_USE_SW_BP;
+	if (control->step)
+		d->control |= KVM_GUESTDBG_SINGLESTEP;
+	if (d->control)
+		d->control |= KVM_GUESTDBG_ENABLE;
+	kvm_kick_learn_thread(k);
+	k->control = *control;
+	if (!always && !memcmp(d, &k->armed, sizeof(*d)))
+		return 0;
+	return kvm_set_guest_debug(k, d);
 }
 
 /*

@@ -39,6 +39,13 @@ bool kvm_has_guest_debug(int vcpu_fd);
 int kvm_set_guest_debug(struct kvm_vcpu *k, struct kvm_guest_debug *d);
 
 /*
+ * The vCPU's thread arms it so, also when nothing has changed with `always`: d has what an architecture
+ * has of its own, flags for breakpoint instructions and steps are added here. 0 or -errno.
+ */
+int kvm_arm(struct kvm_vcpu *k, const struct debug_control *control, struct kvm_guest_debug *d,
+	    bool always);
+
+/*
  * KVM_CHECK_EXTENSION of n capabilities, asked of /dev/kvm as a vCPU's descriptor does not answer.
  * Where a VMM has no access to it any more each is -1.
  */

@@ -4,9 +4,8 @@
 #include <stdio.h>
 
 #include "arch/arm64/debug_regs.h"
-#include "arch/arm64/guest_debug.h"
+#include "arch/arm64/step.h"
 #include "arch/arm64/regs.h"
-#include "arch/arm64/view.h"
 #include "arch/arm64/walk.h"
 
 static const uint8_t brk_0[] = { 0x00, 0x00, 0x20, 0xd4 };

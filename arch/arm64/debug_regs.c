@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "arch/arm64/insn.h"
+#include "arch/hw_split.h"
 
 enum { DOUBLEWORD = 8 };
 
@@ -22,52 +23,19 @@ static uint64_t piece(uint64_t addr, uint64_t len)
 	return size;
 }
 
-static int split_data(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_slot *out,
-		      unsigned int max, const char **why)
-{
-	unsigned int n = 0;
-	uint64_t size;
-
-	for (; len; addr += size, len -= size) {
-		size = piece(addr, len);
-		if (n == max) {
-			*why = "the range needs more watchpoint registers than there are; "
-			       "`monitor set software-watch on' watches by single steps";
-			return -ENOSPC;
-		}
-		out[n++] = (struct hw_slot){ kind, addr, size };
-	}
-	return n;
-}
-
-static int split_exec(uint64_t addr, uint64_t len, struct hw_slot *out, unsigned int max,
-		      const char **why)
-{
-	if (addr % ARM64_INSN_SIZE || len != ARM64_INSN_SIZE) {
-		*why = "a hardware breakpoint is on one instruction: 4 bytes, aligned";
-		return -EINVAL;
-	}
-	if (!max) {
-		*why = "no hardware breakpoint register is left";
-		return -ENOSPC;
-	}
-	*out = (struct hw_slot){ HW_EXEC, addr, len };
-	return 1;
-}
-
 int arm64_hw_split(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_slot *out,
 		   unsigned int max, const char **why)
 {
-	const char *ignored = NULL;
-
-	why = why ? why : &ignored;
-	if (kind == HW_EXEC)
-		return split_exec(addr, len, out, max, why);
-	if (!len || addr + (len - 1) < addr) {
-		*why = "a watched range has at least one byte and does not wrap";
-		return -EINVAL;
-	}
-	return split_data(kind, addr, len, out, max, why);
+	if (kind != HW_EXEC)
+		return hw_split_data(kind, addr, len, out, max, why, piece);
+	if (addr % ARM64_INSN_SIZE || len != ARM64_INSN_SIZE)
+		return hw_refuse(-EINVAL,
+				 "a hardware breakpoint is on one instruction: 4 bytes, aligned",
+				 why);
+	if (!max)
+		return hw_refuse(-ENOSPC, "no debug register is free", why);
+	*out = (struct hw_slot){ HW_EXEC, addr, len };
+	return 1;
 }
 
 /* ---- registers --------------------------------------------------------------------------- */

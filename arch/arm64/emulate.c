@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "arch/arm64/emulate.h"
+#include "arch/arm64/step.h"
 
 #include "arch/arm64/event_delivery.h"
-#include "arch/arm64/view.h"
 
 #define SCTLR_NTWI (1ULL << 16)
 #define SCTLR_NTWE (1ULL << 18)

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 
-#include "arch/arm64/view.h"
-
 #define SCTLR_SPAN  (1ULL << 23)
 #define SCTLR_DSSBS (1ULL << 44)
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "arch/arm64/exclusive.h"
+#include "arch/arm64/step.h"
 
 #include "arch/arm64/event_delivery.h"
-#include "arch/arm64/view.h"
 #include "arch/arm64/walk.h"
 
 enum { EXCLUSIVE_MAX = 16 };

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "arch/arm64/guest_debug.h"
+#include "arch/arm64/step.h"
 
 #include "arch/arm64/event_delivery.h"
 #include "arch/arm64/regs.h"
-#include "arch/arm64/view.h"
 
 #define MDSCR_SS   (1ULL << 0)
 #define MDSCR_KDE  (1ULL << 13)
@@ -19,12 +18,12 @@ enum arm64_guest_step arm64_guest_step(struct cpu_view *v)
 	uint64_t mdscr, oslsr;
 
 	if ((el1 && s->pstate & PSTATE_D) || arm64_sys(v, ARM64_MDSCR, &mdscr))
-		return GUEST_STEP_OFF;
+		return ARM64_GUEST_STEP_OFF;
 	if (!(mdscr & MDSCR_SS) || (el1 && !(mdscr & MDSCR_KDE)))
-		return GUEST_STEP_OFF;
+		return ARM64_GUEST_STEP_OFF;
 	if (arm64_sys(v, ARM64_OSLSR, &oslsr) || oslsr & OSLSR_OSLK)
-		return GUEST_STEP_OFF;
-	return s->guest_ss ? GUEST_STEP_ACTIVE : GUEST_STEP_PENDING;
+		return ARM64_GUEST_STEP_OFF;
+	return s->guest_ss ? ARM64_GUEST_STEP_ACTIVE : ARM64_GUEST_STEP_PENDING;
 }
 
 bool arm64_take_guest_step(struct cpu_view *v, bool stepped)
@@ -39,17 +38,18 @@ void arm64_end_guest_step(struct cpu_view *v, enum arm64_guest_step before, bool
 {
 	struct arm64_state *s = arm64_state(v);
 
-	if (before == GUEST_STEP_ACTIVE) {
+	if (before == ARM64_GUEST_STEP_ACTIVE) {
 		s->guest_ss = false;
 		v->dirty(v, ARM64_BANK_CORE);
-		if (arm64_guest_step(v) == GUEST_STEP_PENDING)
+		if (arm64_guest_step(v) == ARM64_GUEST_STEP_PENDING)
 			arm64_take_guest_step(v, true);
 		return;
 	}
-	s->guest_ss = before == GUEST_STEP_OFF && armed && arm64_guest_step(v) != GUEST_STEP_OFF;
+	s->guest_ss = before == ARM64_GUEST_STEP_OFF && armed &&
+		      arm64_guest_step(v) != ARM64_GUEST_STEP_OFF;
 	if (s->guest_ss)
 		v->dirty(v, ARM64_BANK_CORE);
-	else if (arm64_guest_step(v) == GUEST_STEP_PENDING)
+	else if (arm64_guest_step(v) == ARM64_GUEST_STEP_PENDING)
 		arm64_take_guest_step(v, false);
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* arm64 vCPUs of KVM as the engine runs them: struct vcpu_ops, and the public call that adds one. */
-#include "arch/arm64/kvm.h"
 
 #include "arch/arm64/cpu.h"
 #include "arch/arm64/kvm_vcpu.h"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Arming a vCPU: KVM API 4.87, KVM_SET_GUEST_DEBUG. */
 #include <errno.h>
-#include <string.h>
 
 #include "arch/arm64/debug_regs.h"
 #include "arch/arm64/kvm_vcpu.h"
@@ -30,20 +29,6 @@ static int encode(const struct arm64_kvm *k, const struct debug_control *control
 	return 0;
 }
 
-static int guest_debug(const struct arm64_kvm *k, const struct debug_control *control,
-		       struct kvm_guest_debug *d)
-{
-	if (control->nhw)
-		d->control |= KVM_GUESTDBG_USE_HW;
-	if (control->trap_brk)
-		d->control |= KVM_GUESTDBG_USE_SW_BP;
-	if (control->step)
-		d->control |= KVM_GUESTDBG_SINGLESTEP;
-	if (d->control)
-		d->control |= KVM_GUESTDBG_ENABLE;
-	return encode(k, control, &d->arch);
-}
-
 /*
  * An entry that comes back at once leaves the exit reason as it is. KVM completes an access by that
  * reason: there it stays.
@@ -58,16 +43,12 @@ static void forget_exit(struct arm64_kvm *k)
 int arm64_kvm_arm(void *ctx, const struct debug_control *control)
 {
 	struct arm64_kvm *k = ctx;
-	struct kvm_guest_debug d = { 0 };
-	int ret = guest_debug(k, control, &d);
+	struct kvm_guest_debug d = { .control = control->nhw ? KVM_GUESTDBG_USE_HW : 0 };
+	int ret = encode(k, control, &d.arch);
 
 	if (ret)
 		return ret;
-	kvm_kick_learn_thread(&k->vcpu);
 	forget_exit(k);
 	arm64_kvm_forget(k);
-	k->vcpu.control = *control;
-	if (!memcmp(&d, &k->vcpu.armed, sizeof(d)))
-		return 0;
-	return kvm_set_guest_debug(&k->vcpu, &d);
+	return kvm_arm(&k->vcpu, control, &d, false);
 }

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "arch/arm64/kvm.h"
-
 /* How many pairs of a kind there are: never under 2 (Arm ARM, ID_AA64DFR0_EL1.BRPs and .WRPs). */
 static unsigned int pairs(const struct arm64_kvm *k, int capability, unsigned int dfr0_shift)
 {

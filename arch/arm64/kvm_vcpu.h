@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files kvm*.c share of one vCPU. Calls go one way:
+ * A vCPU of KVM, in the files kvm*.c: only these know KVM. Calls go one way:
  *
  *	kvm.c -> kvm_exit.c, kvm_reinject.c -> kvm_vcpu.c, kvm_debug.c -> kvm_regs.c
  */
@@ -25,10 +25,27 @@ struct arm64_kvm {
 	struct arm64_layout *layout; /* NULL until it is asked for */
 };
 
+/* ---- kvm.c ------------------------------------------------------------------------------- */
+
+extern const struct vcpu_ops arm64_kvm_ops;
+
 /* ---- kvm_vcpu.c -------------------------------------------------------------------------- */
 
 /* It ran, or is about to: what was known of it holds no more. */
 void arm64_kvm_forget(struct arm64_kvm *k);
+
+/*
+ * A backend for one vCPU: ctx for arm64_kvm_ops, whose release() frees it. The descriptor and the
+ * mapping stay the caller's, and so does any guest debugging of its own until a debugger arms the
+ * vCPU. The vCPU must be initialized (KVM_ARM_VCPU_INIT) before its registers are asked for, not for
+ * this call. Any thread.
+ *
+ * @kick_signal: has a handler that does nothing
+ *
+ * Returns 0; -ENOTSUP: this KVM has no guest debugging; -ENOMEM.
+ */
+int arm64_kvm_create(int vcpu_fd, struct kvm_run *run, int kick_signal, struct arm64_kvm **out,
+		     struct vcpu_caps *caps);
 
 /* As vcpu_ops.release. */
 void arm64_kvm_release(void *ctx);

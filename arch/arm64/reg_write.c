@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "arch/arm64/view.h"
+#include "arch/arm64/state.h"
 
 /* The modes of AArch64 at EL0 and EL1: KVM takes an AArch32 one too, and could not run it. */
 static bool mode_allowed(uint64_t pstate)

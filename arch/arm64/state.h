@@ -6,8 +6,7 @@
 #ifndef VMGDB_ARCH_ARM64_STATE_H
 #define VMGDB_ARCH_ARM64_STATE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "core/cpu.h"
 
 struct arm64_layout;
 
@@ -107,6 +106,21 @@ static inline unsigned int arm64_el(uint64_t pstate)
 static inline unsigned int arm64_sp_index(uint64_t pstate)
 {
 	return (pstate & PSTATE_MODE) == PSTATE_EL1H;
+}
+
+static inline struct arm64_state *arm64_state(const struct cpu_view *v)
+{
+	return v->state;
+}
+
+/* A system register's value: 0 or the error of reading it. */
+static inline int arm64_sys(struct cpu_view *v, enum arm64_sys reg, uint64_t *out)
+{
+	int ret = v->need(v, ARM64_BANK_SYS + reg);
+
+	if (!ret)
+		*out = arm64_state(v)->sys[reg];
+	return ret;
 }
 
 #endif

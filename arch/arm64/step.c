@@ -7,15 +7,12 @@
  * - one that reads DAIF is given what it would have read;
  * - after an exception to EL1 they are restored in SPSR_EL1, and the step ends at the vector.
  *
- * Instructions that the processor must not run for a step are carried out (emulate.h), and an exclusive
- * sequence is one step (exclusive.h).
+ * Instructions that the processor must not run for a step are carried out (emulate.c), and an exclusive
+ * sequence is one step (exclusive.c).
  */
 #include "arch/arm64/cpu.h"
-#include "arch/arm64/emulate.h"
+#include "arch/arm64/step.h"
 #include "arch/arm64/event_delivery.h"
-#include "arch/arm64/exclusive.h"
-#include "arch/arm64/guest_debug.h"
-#include "arch/arm64/view.h"
 #include "arch/arm64/walk.h"
 
 /* step_plan.kind: what becomes of PSTATE.I and F */
@@ -61,7 +58,8 @@ static void end_guest_step(struct cpu_view *v, const struct step_plan *p)
 /* What is carried out here, without running the vCPU: true. */
 static bool emulate(struct cpu_view *v, struct step_plan *p, const struct arm64_insn *in)
 {
-	p->emulated = p->saved[GUEST_STEP] == GUEST_STEP_PENDING && arm64_take_guest_step(v, false);
+	p->emulated =
+		p->saved[GUEST_STEP] == ARM64_GUEST_STEP_PENDING && arm64_take_guest_step(v, false);
 	if (p->emulated)
 		return true;
 	p->emulated = arm64_execute(v, in);
@@ -188,7 +186,7 @@ static void restore_saved(struct cpu_view *v, const struct step_plan *p)
 	assign_irqs(&s->spsr_el1, p->saved[BEFORE]);
 	s->spsr_el1 &= ~(uint64_t)PSTATE_SS;
 	v->dirty(v, ARM64_BANK_EL1);
-	if (p->saved[GUEST_STEP] != GUEST_STEP_ACTIVE)
+	if (p->saved[GUEST_STEP] != ARM64_GUEST_STEP_ACTIVE)
 		return;
 	if (s->elr_el1 ==
 	    p->pc) /* the instruction runs again, and the guest's trap comes after it */

@@ -4,7 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 
-#include "arch/arm64/view.h"
+#include "arch/arm64/state.h"
 
 enum { SHIFT_4K = 12, SHIFT_16K = 14, SHIFT_64K = 16, LAST_LEVEL = 3 };
 

@@ -5,7 +5,7 @@
 
 #include "arch/x86/debug_regs.h"
 #include "arch/x86/event_delivery.h"
-#include "arch/x86/guest_debug.h"
+#include "arch/x86/step.h"
 #include "arch/x86/state.h"
 #include "arch/x86/walk.h"
 

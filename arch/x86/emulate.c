@@ -3,7 +3,7 @@
  * Instructions that are carried out for a step instead of being stepped: they show TF, change it, or
  * put off the trap. SDM vol. 2 has what each does.
  */
-#include "arch/x86/emulate.h"
+#include "arch/x86/step.h"
 
 #include <errno.h>
 

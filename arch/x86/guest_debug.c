@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "arch/x86/guest_debug.h"
+#include "arch/x86/step.h"
 
 #include "arch/x86/event_delivery.h"
 #include "arch/x86/state.h"

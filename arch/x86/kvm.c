@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* x86 vCPUs of KVM as the engine runs them: struct vcpu_ops, and the public call that adds one. */
-#include "arch/x86/kvm.h"
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/kvm_vcpu.h"

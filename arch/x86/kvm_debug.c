@@ -16,14 +16,8 @@ static int guest_debug(const struct x86_kvm *k, const struct debug_control *cont
 		memcpy(d->arch.debugreg, dr, sizeof(dr));
 		d->control |= KVM_GUESTDBG_USE_HW_BP;
 	}
-	if (control->trap_brk)
-		d->control |= KVM_GUESTDBG_USE_SW_BP;
-	if (control->step)
-		d->control |= KVM_GUESTDBG_SINGLESTEP;
 	if (control->block_irq)
 		d->control |= KVM_GUESTDBG_BLOCKIRQ & k->debug_flags;
-	if (d->control)
-		d->control |= KVM_GUESTDBG_ENABLE;
 	return ret;
 }
 
@@ -58,12 +52,9 @@ int x86_kvm_arm(void *ctx, const struct debug_control *control)
 
 	if (ret)
 		return ret;
-	kvm_kick_learn_thread(&k->vcpu);
 	x86_kvm_forget(k);
 	k->vcpu.run->exit_reason = KVM_EXIT_INTR;
-	k->vcpu.control = *control;
+	ret = kvm_arm(&k->vcpu, control, &d, control->step);
 	sync_with_exits(k, d.control);
-	if (!control->step && !memcmp(&d, &k->vcpu.armed, sizeof(d)))
-		return 0;
-	return kvm_set_guest_debug(&k->vcpu, &d);
+	return ret;
 }

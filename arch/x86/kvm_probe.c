@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "arch/x86/kvm.h"
 #include "arch/x86/kvm_vcpu.h"
 #include "arch/x86/segment.h"
 

@@ -93,41 +93,14 @@ static int store_gpr(struct x86_kvm *k, const struct x86_state *s)
 
 /* ---- segments and control registers ---------------------------------------------------------- */
 
-static struct x86_seg seg_from(const struct kvm_segment *k)
-{
-	return (struct x86_seg){
-		.base = k->base,
-		.limit = k->limit,
-		.selector = k->selector,
-		.type = k->type,
-		.s = k->s,
-		.dpl = k->dpl,
-		.present = k->present,
-		.avl = k->avl,
-		.l = k->l,
-		.db = k->db,
-		.g = k->g,
-		.unusable = k->unusable,
-	};
-}
-
-static struct kvm_segment seg_to(const struct x86_seg *s)
-{
-	return (struct kvm_segment){
-		.base = s->base,
-		.limit = s->limit,
-		.selector = s->selector,
-		.type = s->type,
-		.s = s->s,
-		.dpl = s->dpl,
-		.present = s->present,
-		.avl = s->avl,
-		.l = s->l,
-		.db = s->db,
-		.g = s->g,
-		.unusable = s->unusable,
-	};
-}
+/* A segment in KVM's form from the state's, or the other way: the fields have the same names. */
+#define SEGMENT_OF(from)                                                                          \
+	{                                                                                         \
+		.base = (from).base, .limit = (from).limit, .selector = (from).selector,          \
+		.type = (from).type, .s = (from).s, .dpl = (from).dpl, .present = (from).present, \
+		.avl = (from).avl, .l = (from).l, .db = (from).db, .g = (from).g,                 \
+		.unusable = (from).unusable                                                       \
+	}
 
 /* Where struct kvm_sregs has each segment. */
 static const size_t seg_at[X86_SREGS] = {
@@ -150,7 +123,7 @@ static int fetch_sregs(struct x86_kvm *k, struct x86_state *s)
 		return ret;
 	for (i = 0; i < X86_SREGS; i++) {
 		memcpy(&seg, (const char *)&k->sregs + seg_at[i], sizeof(seg));
-		s->seg[i] = seg_from(&seg);
+		s->seg[i] = (struct x86_seg)SEGMENT_OF(seg);
 	}
 	s->gdt = (struct x86_dtable){ k->sregs.gdt.base, k->sregs.gdt.limit };
 	s->idt = (struct x86_dtable){ k->sregs.idt.base, k->sregs.idt.limit };
@@ -169,7 +142,7 @@ static int store_sregs(struct x86_kvm *k, const struct x86_state *s)
 	int i;
 
 	for (i = 0; i < X86_SREGS; i++) {
-		seg = seg_to(&s->seg[i]);
+		seg = (struct kvm_segment)SEGMENT_OF(s->seg[i]);
 		memcpy((char *)&k->sregs + seg_at[i], &seg, sizeof(seg));
 	}
 	k->sregs.gdt = (struct kvm_dtable){ .base = s->gdt.base, .limit = s->gdt.limit };

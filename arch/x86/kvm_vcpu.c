@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "arch/x86/debug_regs.h"
-#include "arch/x86/kvm.h"
 
 enum { XSAVE_ROOM = 16384 };
 

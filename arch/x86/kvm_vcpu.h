@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files kvm*.c share of one vCPU. Calls go one way:
+ * A vCPU of KVM, in the files kvm*.c: only these know KVM. Calls go one way:
  *
  *	kvm.c -> kvm_probe.c -> kvm_exit.c -> kvm_reinject.c -> kvm_regs.c -> kvm_debug.c -> kvm_vcpu.c
  */
@@ -38,10 +38,26 @@ struct x86_kvm {
 	uint8_t *xsave;
 };
 
+/* ---- kvm.c ------------------------------------------------------------------------------- */
+
+extern const struct vcpu_ops x86_kvm_ops;
+
 /* ---- kvm_vcpu.c ------------------------------------------------------------------------------ */
 
 /* It ran, or is about to: what was known of it holds no more. */
 void x86_kvm_forget(struct x86_kvm *k);
+
+/*
+ * A backend for one vCPU: ctx for x86_kvm_ops, whose release() frees it. The descriptor and the
+ * mapping stay the caller's, and so does any guest debugging of its own until a debugger arms the
+ * vCPU. Any thread.
+ *
+ * @kick_signal: has a handler that does nothing
+ *
+ * Returns 0; -ENOTSUP: this KVM has no guest debugging; -ENOMEM.
+ */
+int x86_kvm_create(int vcpu_fd, struct kvm_run *run, int kick_signal, struct x86_kvm **out,
+		   struct vcpu_caps *caps);
 
 /* As vcpu_ops.release. */
 void x86_kvm_release(void *ctx);

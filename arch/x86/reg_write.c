@@ -16,7 +16,10 @@
 
 enum { PHYS_BITS_MAX = 52, FLAGS_SETTABLE = 0x3f7fd5 };
 
-/* Checks a value for one register, and may adjust it; 0, or -errno and nothing has changed. */
+/*
+ * Checks a value for one register, and may adjust it; 0, or -errno and nothing has changed. SREGS and GPR
+ * are valid.
+ */
 typedef int check_fn(struct cpu_view *v, uint64_t *value);
 
 /* ---- addresses --------------------------------------------------------------------------- */
@@ -24,10 +27,7 @@ typedef int check_fn(struct cpu_view *v, uint64_t *value);
 static int check_address(struct cpu_view *v, uint64_t *value)
 {
 	const struct x86_state *s = v->state;
-	int ret = v->need(v, X86_BANK_SREGS);
 
-	if (ret)
-		return ret;
 	if (x86_long_mode(s))
 		return x86_canonical(s, *value) ? 0 : -EINVAL;
 	return *value >> 32 ? -EINVAL : 0;
@@ -36,10 +36,6 @@ static int check_address(struct cpu_view *v, uint64_t *value)
 /* An MSR holds a 64-bit address in every mode. */
 static int check_msr_address(struct cpu_view *v, uint64_t *value)
 {
-	int ret = v->need(v, X86_BANK_SREGS);
-
-	if (ret)
-		return ret;
 	return x86_canonical(v->state, *value) ? 0 : -EINVAL;
 }
 
@@ -47,11 +43,10 @@ static int check_msr_address(struct cpu_view *v, uint64_t *value)
 static int check_rip(struct cpu_view *v, uint64_t *value)
 {
 	const struct x86_state *s = v->state;
-	int ret = check_address(v, value);
 
-	if (ret)
-		return ret;
-	return !x86_64bit(s) && *value > s->seg[X86_CS].limit ? -EINVAL : 0;
+	if (!x86_64bit(s) && *value > s->seg[X86_CS].limit)
+		return -EINVAL;
+	return check_address(v, value);
 }
 
 /* ---- flags and control registers ----------------------------------------------------------- */
@@ -95,10 +90,7 @@ static int check_cr0(struct cpu_view *v, uint64_t *value)
 {
 	struct x86_state *s = v->state;
 	uint64_t efer = s->efer & ~(uint64_t)X86_EFER_LMA;
-	int ret = v->need(v, X86_BANK_GPR);
 
-	if (ret)
-		return ret;
 	*value |= X86_CR0_ET;
 	if (*value & ~(uint64_t)X86_CR0_SETTABLE)
 		return -EINVAL;
@@ -286,11 +278,14 @@ int x86_write_reg(struct cpu_view *v, const struct reg_desc *r, const void *valu
 	uint32_t selector;
 	int ret = v->need(v, r->bank);
 
+	if (!ret)
+		ret = v->need(v, X86_BANK_SREGS);
+	if (!ret)
+		ret = v->need(v, X86_BANK_GPR);
 	if (ret || !memcmp((char *)v->state + r->offset, value, size))
 		return ret;
 	if (segment == X86_SREGS)
 		return write_checked(v, r, value, size);
 	memcpy(&selector, value, sizeof(selector));
-	ret = v->need(v, X86_BANK_GPR);
-	return ret ? ret : x86_load_seg(v, segment, selector);
+	return x86_load_seg(v, segment, selector);
 }

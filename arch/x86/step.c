@@ -6,9 +6,8 @@
  * backend can't do it, and execution slots stand where exceptions go. SDM vol. 3, 17.3.1.
  */
 #include "arch/x86/cpu.h"
-#include "arch/x86/emulate.h"
+#include "arch/x86/step.h"
 #include "arch/x86/event_delivery.h"
-#include "arch/x86/guest_debug.h"
 #include "arch/x86/segment.h"
 #include "arch/x86/stack.h"
 #include "arch/x86/walk.h"

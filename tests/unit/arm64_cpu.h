@@ -4,7 +4,6 @@
 #define TESTS_UNIT_ARM64_CPU_H
 
 #include "arch/arm64/regs.h"
-#include "arch/arm64/view.h"
 
 enum { ARM64_CHUNKS = 64, ARM64_CHUNK_SIZE = 1 << 16 };
 

@@ -9,7 +9,7 @@
 #include <criterion/criterion.h>
 
 #include "arch/x86/event_delivery.h"
-#include "arch/x86/guest_debug.h"
+#include "arch/x86/step.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/segment.h"
 #include "arch/x86/cpu.h"

@@ -10,7 +10,7 @@
 #include "arch/x86/state.h"
 #include <linux/kvm.h>
 
-#include "arch/x86/kvm.h"
+#include "arch/x86/kvm_vcpu.h"
 
 enum x86_guest { X86_GUEST_REAL, X86_GUEST_32, X86_GUEST_64 };
 

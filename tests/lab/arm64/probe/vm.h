@@ -5,10 +5,9 @@
 
 #include <linux/kvm.h>
 
-#include "arch/arm64/kvm.h"
 #include "arch/arm64/kvm_vcpu.h"
 #include "arch/arm64/sysregs.h"
-#include "arch/arm64/view.h"
+#include "arch/arm64/state.h"
 
 /* Guest-physical memory, addresses and sizes in bytes. */
 enum {

@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "arch/x86/kvm.h"
+#include "arch/x86/kvm_vcpu.h"
 #include "arch/x86/state.h"
 #include "tests/lab/vms.h"
 #include "tests/lab/x86/probe/vm.h"
