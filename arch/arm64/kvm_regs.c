@@ -175,7 +175,7 @@ static int fetch_layout(struct arm64_kvm *k, struct arm64_state *s)
 static int fetch_pauth(const struct arm64_kvm *k, struct arm64_state *s)
 {
 	uint64_t tcr;
-	int ret = arm64_kvm_get_sysreg(k, arm64_fixed_sysreg(ARM64_TCR), &tcr);
+	int ret = arm64_kvm_get_sysreg(k, arm64_fixed_sysregs[ARM64_TCR], &tcr);
 
 	if (!ret)
 		s->pauth = arm64_pauth_masks(tcr);
@@ -190,7 +190,7 @@ static int sysreg_at(struct arm64_kvm *k, unsigned int place, uint16_t *enc)
 	int ret;
 
 	if (place < ARM64_NSYS_FIXED) {
-		*enc = arm64_fixed_sysreg(place);
+		*enc = arm64_fixed_sysregs[place];
 		return 0;
 	}
 	ret = need_layout(k);

@@ -323,7 +323,16 @@ static const struct reg_desc sys_core_regs[ARM64_NSYS_CORE] = {
 	SYSTEM("SPSR_EL1", spsr_el1, ARM64_BANK_EL1),
 };
 
-static const uint16_t fixed_sysregs[ARM64_NSYS_FIXED] = {
+static const struct reg_feature sys_core_feature = {
+	.name = "org.vmgdb.aarch64.system",
+	.annex = "aarch64-system.xml",
+	.apart = true,
+	.types = sys_types,
+	.regs = sys_core_regs,
+	.nregs = ARM64_NSYS_CORE,
+};
+
+const uint16_t arm64_fixed_sysregs[ARM64_NSYS_FIXED] = {
 	[ARM64_SCTLR] = SYSREG(3, 0, 1, 0, 0), [ARM64_TCR] = SYSREG(3, 0, 2, 0, 2),
 	[ARM64_TTBR0] = SYSREG(3, 0, 2, 0, 0), [ARM64_TTBR1] = SYSREG(3, 0, 2, 0, 1),
 	[ARM64_VBAR] = SYSREG(3, 0, 12, 0, 0), [ARM64_ESR] = SYSREG(3, 0, 5, 2, 0),
@@ -331,11 +340,6 @@ static const uint16_t fixed_sysregs[ARM64_NSYS_FIXED] = {
 	[ARM64_MMFR1] = SYSREG(3, 0, 0, 7, 1), [ARM64_MMFR2] = SYSREG(3, 0, 0, 7, 2),
 	[ARM64_MDSCR] = SYSREG(2, 0, 0, 2, 2), [ARM64_OSLSR] = SYSREG(2, 0, 1, 1, 4),
 };
-
-uint16_t arm64_fixed_sysreg(enum arm64_sys place)
-{
-	return fixed_sysregs[place];
-}
 
 /* The place of a register in arm64_state.sys[], a new one if need be; ARM64_SYS_MAX: none left. */
 static unsigned int place_of(struct arm64_layout *l, uint16_t enc)
@@ -377,26 +381,12 @@ static void build_system(struct arm64_layout *l, const uint16_t *encs, size_t ne
 		r->offset += place * sizeof(uint64_t);
 		r->flags |= arm64_sysreg_readonly(encs[i]) ? REG_READONLY : 0;
 	}
-	l->system = (struct reg_feature){
-		.name = "org.vmgdb.aarch64.system",
-		.annex = "aarch64-system.xml",
-		.apart = true,
-		.types = sys_types,
-		.regs = l->sys_regs,
-		.nregs = n,
-	};
+	l->system = sys_core_feature;
+	l->system.regs = l->sys_regs;
+	l->system.nregs = n;
 }
 
 /* ---- target descriptions ----------------------------------------------------------------- */
-
-static const struct reg_feature sys_core_feature = {
-	.name = "org.vmgdb.aarch64.system",
-	.annex = "aarch64-system.xml",
-	.apart = true,
-	.types = sys_types,
-	.regs = sys_core_regs,
-	.nregs = ARM64_NSYS_CORE,
-};
 
 static const struct reg_feature *const plain_features[] = {
 	&core_feature,
@@ -416,7 +406,7 @@ void arm64_layout_init(struct arm64_layout *l, unsigned int vq, bool pauth, cons
 	unsigned int n = 0;
 
 	*l = (struct arm64_layout){ .vq = vq, .nsys = ARM64_NSYS_FIXED };
-	memcpy(l->enc, fixed_sysregs, sizeof(fixed_sysregs));
+	memcpy(l->enc, arm64_fixed_sysregs, sizeof(arm64_fixed_sysregs));
 	build_system(l, encs, nencs);
 	if (vq)
 		build_sve(l);

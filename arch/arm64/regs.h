@@ -40,8 +40,8 @@ struct arm64_layout {
 void arm64_layout_init(struct arm64_layout *l, unsigned int vq, bool pauth, const uint16_t *encs,
 		       size_t nencs);
 
-/* The register that a place of arm64_state.sys[] holds whatever the layout. */
-uint16_t arm64_fixed_sysreg(enum arm64_sys place);
+/* The registers in the first places of arm64_state.sys[], whatever the layout. */
+extern const uint16_t arm64_fixed_sysregs[ARM64_NSYS_FIXED];
 
 /* The description of a vCPU of which no layout is known. */
 extern const struct tdesc arm64_plain_tdesc;

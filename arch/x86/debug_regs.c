@@ -68,14 +68,3 @@ int x86_hw_encode(const struct hw_slot *slots, unsigned int n, uint64_t dr[8])
 	dr[7] = dr7;
 	return 0;
 }
-
-uint32_t x86_hit_slots(const struct hw_slot *slots, unsigned int n, uint64_t dr6, uint64_t pc)
-{
-	uint32_t hit = 0;
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		if (dr6 >> i & 1 && (slots[i].kind != HW_EXEC || slots[i].addr == pc))
-			hit |= 1u << i;
-	return hit;
-}

@@ -17,10 +17,4 @@ int x86_hw_split(enum hw_kind kind, uint64_t addr, uint64_t len, struct hw_slot 
  */
 int x86_hw_encode(const struct hw_slot *slots, unsigned int n, uint64_t dr[8]);
 
-/*
- * Which slots a debug exception was for, a bit each. DR6 may have the bit of one whose condition is
- * not met (SDM vol. 3, 17.2.3): an execution slot has hit only at its address.
- */
-uint32_t x86_hit_slots(const struct hw_slot *slots, unsigned int n, uint64_t dr6, uint64_t pc);
-
 #endif

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* What an exit means: KVM API 5, "The kvm_run structure". */
-#include "arch/x86/debug_regs.h"
 #include "arch/x86/kvm_vcpu.h"
 
 enum { INT3 = 0xcc };
@@ -41,21 +40,27 @@ bool x86_kvm_needs_completion(void *ctx)
 
 /* ---- debug exits ----------------------------------------------------------------------------- */
 
-static unsigned int slot_traps(const struct debug_control *control, uint32_t slots)
+/*
+ * DR6 may have the bit of a slot whose condition is not met (SDM vol. 3, 17.2.3): an execution slot has
+ * hit only at its address.
+ */
+static void find_slots(const struct debug_control *control, uint64_t dr6, struct trap *t)
 {
-	unsigned int i, kinds = 0;
+	const struct hw_slot *s = control->hw;
+	unsigned int i;
 
-	for (i = 0; i < control->nhw; i++)
-		if (slots >> i & 1)
-			kinds |= control->hw[i].kind == HW_EXEC ? TRAP_EXEC : TRAP_WATCH;
-	return kinds;
+	for (i = 0; i < control->nhw; i++) {
+		if (!(dr6 >> i & 1) || (s[i].kind == HW_EXEC && s[i].addr != t->pc))
+			continue;
+		t->slots |= 1u << i;
+		t->kind |= s[i].kind == HW_EXEC ? TRAP_EXEC : TRAP_WATCH;
+	}
 }
 
 /* Slots of the debugger's keep the guest's own debug registers from hitting. */
 static void classify_db(struct x86_kvm *k, uint64_t dr6, struct trap *t)
 {
-	t->slots = x86_hit_slots(k->vcpu.control.hw, k->vcpu.control.nhw, dr6, t->pc);
-	t->kind = slot_traps(&k->vcpu.control, t->slots);
+	find_slots(&k->vcpu.control, dr6, t);
 	if (!k->vcpu.control.nhw)
 		k->guest_hits = dr6 & X86_DR6_HITS;
 	if (dr6 & X86_DR6_BS || !t->kind)

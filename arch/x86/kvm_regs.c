@@ -102,6 +102,12 @@ static int store_gpr(struct x86_kvm *k, const struct x86_state *s)
 		.unusable = (from).unusable                                                       \
 	}
 
+#define COPY_CONTROL_REGS(to, from)                                                    \
+	do {                                                                           \
+		(to).cr0 = (from).cr0, (to).cr2 = (from).cr2, (to).cr3 = (from).cr3;   \
+		(to).cr4 = (from).cr4, (to).cr8 = (from).cr8, (to).efer = (from).efer; \
+	} while (0)
+
 /* Where struct kvm_sregs has each segment. */
 static const size_t seg_at[X86_SREGS] = {
 	[X86_ES] = offsetof(struct kvm_sregs, es), [X86_CS] = offsetof(struct kvm_sregs, cs),
@@ -127,12 +133,7 @@ static int fetch_sregs(struct x86_kvm *k, struct x86_state *s)
 	}
 	s->gdt = (struct x86_dtable){ k->sregs.gdt.base, k->sregs.gdt.limit };
 	s->idt = (struct x86_dtable){ k->sregs.idt.base, k->sregs.idt.limit };
-	s->cr0 = k->sregs.cr0;
-	s->cr2 = k->sregs.cr2;
-	s->cr3 = k->sregs.cr3;
-	s->cr4 = k->sregs.cr4;
-	s->cr8 = k->sregs.cr8;
-	s->efer = k->sregs.efer;
+	COPY_CONTROL_REGS(*s, k->sregs);
 	return 0;
 }
 
@@ -147,12 +148,7 @@ static int store_sregs(struct x86_kvm *k, const struct x86_state *s)
 	}
 	k->sregs.gdt = (struct kvm_dtable){ .base = s->gdt.base, .limit = s->gdt.limit };
 	k->sregs.idt = (struct kvm_dtable){ .base = s->idt.base, .limit = s->idt.limit };
-	k->sregs.cr0 = s->cr0;
-	k->sregs.cr2 = s->cr2;
-	k->sregs.cr3 = s->cr3;
-	k->sregs.cr4 = s->cr4;
-	k->sregs.cr8 = s->cr8;
-	k->sregs.efer = s->efer;
+	COPY_CONTROL_REGS(k->sregs, *s);
 	return call(k, KVM_SET_SREGS, &k->sregs);
 }
 
@@ -324,11 +320,6 @@ static void find_delivery(const struct kvm_vcpu_events *e, struct x86_events *ou
 		out->delivering = false;
 }
 
-int x86_kvm_get_events(struct x86_kvm *k, struct kvm_vcpu_events *e)
-{
-	return call(k, KVM_GET_VCPU_EVENTS, e);
-}
-
 /* A VMM with KVM_CAP_EXCEPTION_PAYLOAD has pending exceptions apart from injected ones: both are set. */
 int x86_kvm_set_events(struct x86_kvm *k, struct kvm_vcpu_events *e, uint32_t valid)
 {
@@ -344,7 +335,7 @@ static int fetch_events(struct x86_kvm *k, struct x86_state *s)
 	if (take_synced(k, KVM_SYNC_X86_EVENTS))
 		e = k->vcpu.run->s.regs.events;
 	else
-		ret = x86_kvm_get_events(k, &e);
+		ret = call(k, KVM_GET_VCPU_EVENTS, &e);
 	if (ret)
 		return ret;
 	s->events.sti_shadow = e.interrupt.shadow & KVM_X86_SHADOW_INT_STI;
@@ -356,7 +347,7 @@ static int fetch_events(struct x86_kvm *k, struct x86_state *s)
 static int store_events(struct x86_kvm *k, const struct x86_state *s)
 {
 	struct kvm_vcpu_events e;
-	int ret = x86_kvm_get_events(k, &e);
+	int ret = call(k, KVM_GET_VCPU_EVENTS, &e);
 
 	if (ret)
 		return ret;

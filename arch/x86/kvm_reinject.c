@@ -7,7 +7,7 @@
 
 #define DR6_CAUSES (0xfull | 0xe000)
 
-enum { CPUID_1_ECX_VMX = 1 << 5 };
+enum { CPUID_1_ECX_VMX = 1 << 5, NO_VECTOR = -1 };
 
 /* The causes stay in DR6 until the guest clears them (SDM vol. 3, 17.2.3). */
 static int add_causes(const struct x86_kvm *k, uint64_t dr6)
@@ -45,17 +45,18 @@ static bool exits_on_int1(uint64_t dr6)
 	return !(dr6 & DR6_CAUSES) && __get_cpuid(1, &a, &b, &c, &d) && c & CPUID_1_ECX_VMX;
 }
 
-static int inject(struct x86_kvm *k, uint8_t vector)
+/* In place of any exception that KVM has queued; NO_VECTOR: none. */
+static int set_exception(struct x86_kvm *k, int vector)
 {
 	struct kvm_vcpu_events e;
-	int ret = x86_kvm_get_events(k, &e);
+	int ret = kvm_call(k->vcpu.fd, KVM_GET_VCPU_EVENTS, &e);
 
-	if (ret)
+	if (ret || (vector == NO_VECTOR && !e.exception.injected && !e.exception.pending))
 		return ret;
 	memset(&e.exception, 0, sizeof(e.exception));
 	e.exception_has_payload = 0;
-	e.exception.injected = 1;
-	e.exception.nr = vector;
+	e.exception.injected = vector != NO_VECTOR;
+	e.exception.nr = vector != NO_VECTOR ? vector : 0;
 	return x86_kvm_set_events(k, &e, 0);
 }
 
@@ -76,18 +77,11 @@ int x86_kvm_reinject(void *ctx, const struct trap *t)
 		ret = add_causes(k, t->syndrome[X86_SYNDROME_DR6]);
 	if (ret)
 		return ret;
-	return inject(k, t->kind & TRAP_BRK ? X86_VEC_BP : X86_VEC_DB);
+	return set_exception(k, t->kind & TRAP_BRK ? X86_VEC_BP : X86_VEC_DB);
 }
 
 int x86_kvm_drop_exception(struct x86_kvm *k)
 {
-	struct kvm_vcpu_events e;
-	int ret = x86_kvm_get_events(k, &e);
-
 	k->synced &= ~(uint32_t)KVM_SYNC_X86_EVENTS;
-	if (ret || (!e.exception.injected && !e.exception.pending))
-		return ret;
-	memset(&e.exception, 0, sizeof(e.exception));
-	e.exception_has_payload = 0;
-	return x86_kvm_set_events(k, &e, 0);
+	return set_exception(k, NO_VECTOR);
 }

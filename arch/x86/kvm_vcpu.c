@@ -16,17 +16,16 @@ enum { XSAVE_ROOM = 16384 };
 /* What this KVM can; how many bytes its XSAVE area needs. */
 static size_t find_features(struct x86_kvm *k)
 {
-	static const int caps[] = { KVM_CAP_SET_GUEST_DEBUG2, KVM_CAP_SYNC_REGS, KVM_CAP_XSAVE2 };
-	int flags, sync, xsave, values[3];
+	enum { FLAGS, SYNC, XSAVE, NCAPS };
+	static const int caps[NCAPS] = { KVM_CAP_SET_GUEST_DEBUG2, KVM_CAP_SYNC_REGS,
+					 KVM_CAP_XSAVE2 };
+	int has[NCAPS];
 
-	kvm_capabilities(caps, values, 3);
-	flags = values[0];
-	sync = values[1];
-	xsave = values[2];
-	k->debug_flags = flags > 0 ? (uint32_t)flags : DEBUG_FLAGS_BASE;
-	k->sync_regs = sync > 0 && !(~sync & X86_KVM_SYNC);
-	k->xsave2 = xsave > 0;
-	return xsave > XSAVE_ROOM ? xsave : XSAVE_ROOM;
+	kvm_capabilities(caps, has, NCAPS);
+	k->debug_flags = has[FLAGS] > 0 ? (uint32_t)has[FLAGS] : DEBUG_FLAGS_BASE;
+	k->sync_regs = has[SYNC] > 0 && !(~has[SYNC] & X86_KVM_SYNC);
+	k->xsave2 = has[XSAVE] > 0;
+	return has[XSAVE] > XSAVE_ROOM ? has[XSAVE] : XSAVE_ROOM;
 }
 
 int x86_kvm_create(int vcpu_fd, struct kvm_run *run, int kick_signal, struct x86_kvm **out,

@@ -79,7 +79,6 @@ int x86_kvm_store(void *ctx, unsigned int bank, const void *state);
 /* Where the instruction at RIP is, as struct trap.pc: 0 or -errno. */
 int x86_kvm_code_addr(struct x86_kvm *k, uint64_t *addr);
 
-int x86_kvm_get_events(struct x86_kvm *k, struct kvm_vcpu_events *e);
 /* Set what is set always (exceptions, injected interrupts and NMIs) and what the flags in `valid' name;
  * what is pending by now and not named stays as it is. */
 int x86_kvm_set_events(struct x86_kvm *k, struct kvm_vcpu_events *e, uint32_t valid);

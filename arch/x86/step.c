@@ -404,14 +404,8 @@ int x86_step_end(struct cpu_view *v, struct step_plan *p, bool trapped)
 {
 	const struct x86_state *s = v->state;
 	unsigned int vector;
-	int ret;
 
-	if (p->emulated)
-		return 0;
-	ret = v->need(v, X86_BANK_GPR);
-	if (!ret)
-		ret = v->need(v, X86_BANK_SREGS);
-	if (ret)
+	if (p->emulated || v->need(v, X86_BANK_GPR) || v->need(v, X86_BANK_SREGS))
 		return 0;
 	if (trapped && at_handler(v, p, &vector) && !undo_step_trap(v, p, vector)) {
 		enter_handler(v, p, vector);
