@@ -76,7 +76,7 @@ static int run_probe(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o;
+	struct options o = { 0 };
 	char err[4096];
 
 	if (options_parse(&o, argc, argv, err, sizeof(err)) < 0) {

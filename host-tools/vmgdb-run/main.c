@@ -18,7 +18,6 @@
 #include "host-tools/vmgdb-run/outlive.h"
 #include "host-tools/vmgdb-run/run.h"
 #include "host-tools/vmgdb-run/terminal.h"
-#include "host-tools/vmgdb-run/vm_create.h"
 #include <vmgdb/endpoint.h>
 
 static void log_line(void *opaque, enum vmgdb_log_level level, const char *line)

@@ -63,6 +63,13 @@ struct vm {
 	char error[512]; /* what went wrong, for a person; see vm_fail() */
 };
 
+/*
+ * Make a machine with ncpus vCPUs and mem_size bytes of memory, nothing loaded. mem_size is a
+ * multiple of the page size. Returns 0 or -errno with vm->error set; vm_destroy() either way.
+ */
+int vm_create(struct vm *vm, unsigned int ncpus, uint64_t mem_size);
+void vm_destroy(struct vm *vm);
+
 /* Put a message into vm->error, "TEXT: strerror(err)", or TEXT alone for err 0. Returns -err, or -EINVAL. */
 int vm_fail(struct vm *vm, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "host-tools/vmgdb-run/machine.h"
-#include "host-tools/vmgdb-run/vm_create.h"
 
 /* What to do about a /dev/kvm that can't be opened. */
 static const char *kvm_advice(int err)
