@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/rsp/session_internal.h"
 #include "tests/unit/fake_target.h"
 #include "tests/unit/rsp.h"
 
@@ -527,7 +528,7 @@ static void expect_no_jump(const char *error)
 	for (size_t i = 0; i < 4; i++) {
 		cr_expect_str_eq(rsp_call(&rsp, packets[i]), error, "%s: %s", packets[i],
 				 rsp.reply);
-		cr_expect(!session_running(rsp.session) && fake.resumes == 0);
+		cr_expect(!rsp.session->running && fake.resumes == 0);
 		cr_expect_eq(fake.vcpus[0].state.pc, 0x1000);
 	}
 }
