@@ -45,7 +45,8 @@ bool engine_is_held(struct engine *e);
 
 /*
  * Kick those again that are to park, or to leave, and do not come, and say so in the log after a second.
- * Returns in how many milliseconds to call this again, or -1: nobody is awaited. Any thread, no lock held.
+ * Returns in how many milliseconds to call this and poll() again, or -1: nobody is awaited. Any thread, no
+ * lock held.
  */
 int engine_chase_late_vcpus(struct engine *e);
 

@@ -168,10 +168,11 @@ static void log_late(const struct engine *e)
 
 int engine_chase_late_vcpus(struct engine *e)
 {
-	bool parking, log = false;
+	bool stopping, parking, log = false;
 	long long now;
 
 	pthread_mutex_lock(&e->lock);
+	stopping = engine_state(e) == ENGINE_STOPPING;
 	parking = is_parking(e);
 	if (parking) {
 		now = time_ms();
@@ -182,7 +183,7 @@ int engine_chase_late_vcpus(struct engine *e)
 	pthread_mutex_unlock(&e->lock);
 	if (log)
 		log_late(e);
-	return parking ? KICK_AGAIN_MS : -1;
+	return parking || stopping ? KICK_AGAIN_MS : -1;
 }
 
 void wait_to_chase(struct engine *e, pthread_cond_t *cond)
