@@ -318,7 +318,7 @@ static bool at_handler(struct cpu_view *v, const struct step_plan *p, unsigned i
 	unsigned int i;
 
 	for (i = 0; i < p->nuntil; i++)
-		if (p->until[i] == at && s->rip != p->pc) {
+		if (p->until[i] == at) {
 			*vector = p->saved[SAVED_REST] >> 8 * i & 0xff;
 			return *vector != VEC_NONE;
 		}

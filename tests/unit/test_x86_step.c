@@ -944,3 +944,23 @@ Test(step64, unreadable_code, .description = "code that can't be read is left to
 	p.broken = 1u << X86_BANK_GPR;
 	cr_expect_eq(x86_step_begin(&p.view, &plan), -EIO);
 }
+Test(step_real, handler_same_offset,
+     .description = "a handler at the offset of the instruction, in another segment, ends the step")
+{
+	const uint64_t handler = X86_HANDLERS + 16 * X86_VEC_UD;
+
+	p.state.rip = handler;
+	p.state.rflags |= X86_FL_IF;
+	memcpy(p.mem + X86_CODE + handler, "\x0f\x0b", 2);
+	plan = (struct step_plan){ .pc = handler, .room = 4 };
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	cr_assert_eq(plan.until[2], handler);
+	p.state.gpr[X86_RSP] -= 6;
+	memcpy(p.mem + p.state.gpr[X86_RSP],
+	       (uint16_t[]){ handler, X86_CODE >> 4, X86_FL_ONE | X86_FL_TF }, 6);
+	p.state.seg[X86_CS].selector = p.state.seg[X86_CS].base = 0;
+	end(true);
+	cr_expect_eq(stack(2, 2), X86_FL_ONE | X86_FL_IF, "flags %#lx", stack(2, 2));
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+}
+
