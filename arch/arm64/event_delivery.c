@@ -52,7 +52,7 @@ int arm64_take_exception(struct arm64_state *s, uint32_t syndrome)
 		return -EOPNOTSUPP;
 	s->sys[ARM64_ESR] = syndrome;
 	s->elr_el1 = s->pc;
-	s->spsr_el1 = s->pstate;
+	s->spsr_el1 = s->pstate | (s->guest_ss ? PSTATE_SS : 0); /* what is at PC is not executed */
 	s->guest_ss = false;
 	s->pc = s->sys[ARM64_VBAR] + arm64_vector(s->pstate);
 	s->pstate = pstate_at_vector(s);

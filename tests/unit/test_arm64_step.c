@@ -640,6 +640,18 @@ Test(arm64_step, exclusive_no_retry,
 	code(3, 0x35000062); /* cbnz forward */
 	t.state.pstate = PSTATE_EL0T;
 	begin(LDXR);
+Test(arm64_step, guest_step_brk,
+     .description = "a brk that the guest steps is not executed: its exception saves SS")
+{
+	steps_itself(true);
+	begin(BRK);
+	cr_expect(plan.emulated);
+	end(true);
+	cr_expect_eq(t.state.pc, VBAR + 0x200);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H | PSTATE_SS, "%#lx", t.state.spsr_el1);
+	cr_expect_not(t.state.guest_ss);
+}
+
 	cr_expect(ends_at(CODE + 12));
 	cr_expect(ends_at(VBAR + 0x400), "the vector is that of EL0");
 }
