@@ -64,8 +64,6 @@ static bool next_insn(struct cpu_view *v, struct step_plan *p, struct x86_insn *
 
 	if (first)
 		p->stays_runnable = fetch(v, in) && !may_halt(in->op);
-	else if (p->halted)
-		*in = (struct x86_insn){ .op = X86_OP_OTHER };
 	else
 		*in = (struct x86_insn){ .op = X86_OP_INT, .vector = s->events.vector };
 	return first;
