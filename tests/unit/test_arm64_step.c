@@ -310,6 +310,15 @@ Test(arm64_step, mrs_daif_banks, .description = "x28 and x29 are restored in the
 	cr_expect(arm64_test_dirty(&t, ARM64_BANK_FRAME));
 }
 
+Test(arm64_step, mrs_daif_xzr, .description = "mrs xzr, daif: there is no register to restore")
+{
+	t.state.sp = 0xff0 | PSTATE_IRQS;
+	begin(0xd53b423f);
+	retire();
+	cr_expect_eq(t.state.sp, 0xff0 | PSTATE_IRQS);
+	cr_expect_not(arm64_test_dirty(&t, ARM64_BANK_FRAME));
+}
+
 Test(arm64_step, eret, .description = "eret: PSTATE comes from SPSR_EL1, which does not change")
 {
 	const uint64_t spsr = PSTATE_EL0T | PSTATE_F;
@@ -387,6 +396,18 @@ Test(arm64_step, no_exception, .description = "a branch to a vector is no except
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
 }
 
+Test(arm64_step, user_at_vector,
+     .description = "a branch at EL0 to a vector's address is no exception: PC is still at EL0")
+{
+	t.state.pstate = PSTATE_EL0T | PSTATE_F;
+	t.state.spsr_el1 = PSTATE_EL0T | PSTATE_I;
+	begin(0xd61f0060);
+	t.state.pc = VBAR + 0x480;
+	end(true);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T | PSTATE_I);
+	cr_expect_eq(t.state.pstate, PSTATE_EL0T | PSTATE_F);
+}
+
 Test(arm64_step, other_exception,
      .description = "a branch to a vector with a state saved from another mode is no exception")
 {
@@ -397,6 +418,20 @@ Test(arm64_step, other_exception,
 	end(true);
 	cr_expect_eq(t.state.spsr_el1, PSTATE_EL0T | PSTATE_F);
 	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+}
+
+Test(arm64_step, halted,
+     .description = "a halted vCPU needs its interrupt: nothing is carried out, nothing is masked")
+{
+	code(0, BRK);
+	plan = (struct step_plan){ .halted = true };
+	cr_assert_eq(arm64_step_begin(&t.view, &plan), 0);
+	cr_expect_not(plan.emulated);
+	cr_expect_eq(t.state.pc, CODE);
+	cr_expect_eq(t.state.pstate, PSTATE_EL1H);
+	take_exception(VBAR + 0x280, CODE, true);
+	end(true);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H);
 }
 
 Test(arm64_step, aarch32,
@@ -551,6 +586,27 @@ Test(arm64_step, guest_step_unmasked,
 	has_guest_step(CODE + 4, ESR_STEP);
 }
 
+Test(arm64_step, guest_step_msr_daif,
+     .description = "msr daif takes nothing but the masks from its register: SS is none of them")
+{
+	steps_itself(false);
+	t.state.pstate |= PSTATE_D;
+	t.state.x[7] = PSTATE_SS;
+	begin(0xd51b4227);
+	t.state.pstate &= ~(uint64_t)PSTATE_D;
+	retire();
+	has_guest_step(CODE + 4, ESR_STEP);
+}
+
+Test(arm64_step, guest_step_to_self,
+     .description = "a branch to itself that the guest steps is followed by its step exception")
+{
+	steps_itself(true);
+	begin(0x14000000);
+	end(true);
+	has_guest_step(CODE, ESR_STEPPED);
+}
+
 Test(arm64_step, guest_step_eret,
      .description = "eret with SPSR.SS set executes one instruction before the step exception")
 {
@@ -582,6 +638,18 @@ Test(arm64_step, guest_step_fault,
 	take_exception(VBAR + 0x200, CODE + 4, false);
 	end(true);
 	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H);
+}
+
+Test(arm64_step, guest_step_brk,
+     .description = "a brk that the guest steps is not executed: its exception saves SS")
+{
+	steps_itself(true);
+	begin(BRK);
+	cr_expect(plan.emulated);
+	end(true);
+	cr_expect_eq(t.state.pc, VBAR + 0x200);
+	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H | PSTATE_SS, "%#lx", t.state.spsr_el1);
+	cr_expect_not(t.state.guest_ss);
 }
 
 /* ---- exclusive sequences ----------------------------------------------------------------- */
@@ -640,20 +708,11 @@ Test(arm64_step, exclusive_no_retry,
 	code(3, 0x35000062); /* cbnz forward */
 	t.state.pstate = PSTATE_EL0T;
 	begin(LDXR);
-Test(arm64_step, guest_step_brk,
-     .description = "a brk that the guest steps is not executed: its exception saves SS")
-{
-	steps_itself(true);
-	begin(BRK);
-	cr_expect(plan.emulated);
-	end(true);
-	cr_expect_eq(t.state.pc, VBAR + 0x200);
-	cr_expect_eq(t.state.spsr_el1, PSTATE_EL1H | PSTATE_SS, "%#lx", t.state.spsr_el1);
-	cr_expect_not(t.state.guest_ss);
-}
-
 	cr_expect(ends_at(CODE + 12));
 	cr_expect(ends_at(VBAR + 0x400), "the vector is that of EL0");
+	code(3, 0x17fffffd); /* b CODE: what would end there never gets there */
+	begin(LDXR);
+	cr_expect(ends_at(CODE + 12));
 }
 
 Test(arm64_step, exclusive_fault,

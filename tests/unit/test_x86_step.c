@@ -275,10 +275,12 @@ Test(step64, pushf, .description = "pushf saves the guest's own flags, without R
 Test(step64, pushf_unmapped, .description = "a push that would fault is left to the processor")
 {
 	p.state.gpr[X86_RSP] = 2 * X86_MEM_SIZE;
+	p.state.events.sti_shadow = true;
 	begin("\x9c", 1, true);
 	cr_expect_not(plan.emulated);
 	cr_expect_eq(p.state.gpr[X86_RSP], 2 * X86_MEM_SIZE);
 	cr_expect_eq(p.dirty, 0);
+	cr_expect(p.state.events.sti_shadow, "the shadow before it is the processor's to end");
 	p.view.write_phys = NULL;
 	p.state.gpr[X86_RSP] = X86_STACK;
 	begin("\x9c", 1, true);
@@ -621,6 +623,7 @@ Test(step64, masked, .description = "the rules clear IF for a step and restore i
 	begin("\x90", 1, false);
 	cr_expect_not(plan.emulated);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+	cr_expect(p.dirty & 1u << X86_BANK_GPR);
 	p.state.rip++;
 	end(true);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
@@ -690,6 +693,16 @@ Test(step64, iret, .description = "iret's IF stays as it was popped, and its TF 
 	p.state.rflags = X86_FL_ONE;
 	end(true);
 	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_TF);
+}
+
+Test(step64, sysenter, .description = "sysenter clears IF for good, and keeps TF")
+{
+	p.state.rflags |= X86_FL_IF;
+	begin("\x0f\x34", 2, false);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+	p.state.rip = X86_CODE + 0x100;
+	end(true);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
 }
 
 Test(step64, no_progress,
@@ -775,6 +788,71 @@ Test(step64, guest_tf_int, .description = "int clears TF before it could trap")
 	cr_expect_eq(p.state.debug.dr6, 0);
 }
 
+Test(step64, guest_tf_syscall,
+     .description = "syscall is followed by the #DB of the guest's TF unless its mask clears that")
+{
+	p.state.efer |= X86_EFER_SCE;
+	p.state.msr.star = 0x001b000800000000;
+	p.state.msr.lstar = X86_CODE + 0x100;
+	p.state.msr.fmask = X86_FL_TF;
+	p.state.rflags |= X86_FL_TF;
+	begin("\x0f\x05", 2, true);
+	cr_expect(plan.emulated);
+	cr_expect_eq(p.state.rip, X86_CODE + 0x100);
+	p.state.msr.fmask = 0;
+	p.state.rip = X86_CODE;
+	p.state.rflags |= X86_FL_TF;
+	begin("\x0f\x05", 2, true);
+	has_debug_exception(X86_CODE + 0x100, X86_FL_ONE | X86_FL_TF, DR6_BS);
+}
+
+Test(step64, guest_tf_hlt,
+     .description = "a halted vCPU gets the #DB of the guest's TF from the processor, as it wakes")
+{
+	p.state.rflags |= X86_FL_TF;
+	begin("\xf4", 1, true);
+	p.state.rip++;
+	end(true);
+	cr_expect_eq(p.state.rip, X86_CODE + 1);
+	cr_expect_eq(p.state.debug.dr6, 0);
+}
+
+static void user_traps_to_db(void)
+{
+	as_user();
+	begin_as("\x90", 1, (struct step_plan){ .block_irq = true, .room = 1 });
+	cr_assert_eq(plan.until[0], X86_HANDLERS + 16);
+	p.state.seg[X86_CS].selector = X86_SEL_CODE64;
+	p.state.seg[X86_CS].dpl = 0;
+	p.state.seg[X86_SS] = (struct x86_seg){ .unusable = true };
+	p.state.gpr[X86_RSP] = X86_STACK - 0x8000 - 40;
+	memcpy(p.mem + p.state.gpr[X86_RSP],
+	       (uint64_t[]){ X86_CODE + 1, X86_SEL_USER_CODE64, X86_FL_ONE | X86_FL_TF, X86_STACK,
+			     X86_SEL_USER_DATA },
+	       40);
+	p.state.rip = X86_HANDLERS + 16;
+	end(true);
+}
+
+Test(step64, step_trap_undone,
+     .description = "a #DB of the step that the host gave to a user of the guest is undone")
+{
+	user_traps_to_db();
+	cr_expect_eq(p.state.rip, X86_CODE + 1);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+	cr_expect_eq(p.state.gpr[X86_RSP], X86_STACK);
+	cr_expect_eq(x86_cpl(&p.state), 3);
+}
+
+Test(step64, guest_tf_of_user,
+     .description = "a #DB of the guest's own TF that the host gave to a user of the guest stays")
+{
+	p.state.rflags |= X86_FL_TF;
+	user_traps_to_db();
+	cr_expect_eq(p.state.rip, X86_HANDLERS + 16);
+	cr_expect_eq(stack(2, 8), X86_FL_ONE | X86_FL_TF);
+}
+
 Test(step64, guest_break,
      .description =
 	     "the guest's own hardware breakpoint comes before its instruction, unless RF is set")
@@ -804,6 +882,12 @@ Test(step64, guest_watch,
 	p.state.debug.hit = 3; /* KVM reports one that is not enabled, too */
 	end(true);
 	has_debug_exception(X86_CODE + 3, X86_FL_ONE, 1 << 0);
+	p.state.rip = X86_CODE;
+	p.state.debug.hit = 0;
+	begin("\x90", 1, true);
+	p.state.rip++;
+	end(true);
+	cr_expect_eq(p.state.rip, X86_CODE + 1, "nothing has hit");
 }
 
 Test(step64, uses_debug_regs,
@@ -912,12 +996,53 @@ Test(step64, interrupt_let_in,
 	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF);
 }
 
+Test(step_real, handler_same_offset,
+     .description = "a handler at the offset of the instruction, in another segment, ends the step")
+{
+	const uint64_t handler = X86_HANDLERS + 16 * X86_VEC_UD;
+
+	p.state.rip = handler;
+	p.state.rflags |= X86_FL_IF;
+	memcpy(p.mem + X86_CODE + handler, "\x0f\x0b", 2);
+	plan = (struct step_plan){ .pc = handler, .room = 4 };
+	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
+	cr_assert_eq(plan.until[2], handler);
+	p.state.gpr[X86_RSP] -= 6;
+	memcpy(p.mem + p.state.gpr[X86_RSP],
+	       (uint16_t[]){ handler, X86_CODE >> 4, X86_FL_ONE | X86_FL_TF }, 6);
+	p.state.seg[X86_CS].selector = p.state.seg[X86_CS].base = 0;
+	end(true);
+	cr_expect_eq(stack(2, 2), X86_FL_ONE | X86_FL_IF, "flags %#lx", stack(2, 2));
+	cr_expect_eq(p.state.rflags, X86_FL_ONE);
+}
+
 Test(step64, foreign_frames, .description = "the rules do not change frames of other steps")
 {
 	step_into_interrupt();
 	p.mem[X86_STACK - 40] ^= 0x40;
 	end(true);
 	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF | X86_FL_TF);
+	p.state.rip = X86_CODE;
+	p.state.gpr[X86_RSP] = X86_STACK;
+	step_into_interrupt();
+	p.mem[X86_STACK - 16] ^= 0x40; /* of a stack pointer elsewhere */
+	end(true);
+	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF | X86_FL_TF);
+}
+
+Test(step64, left_frame,
+     .description = "a frame that an earlier interrupt has left on the TSS's stack is of no step")
+{
+	as_user();
+	memcpy(p.mem + X86_STACK - 0x8000 - 40,
+	       (uint64_t[]){ X86_CODE, X86_SEL_USER_CODE64, X86_FL_ONE, X86_STACK,
+			     X86_SEL_USER_DATA },
+	       40);
+	p.state.rflags |= X86_FL_IF;
+	begin("\xeb\x40", 2, false);
+	p.state.rip = X86_CODE + 0x42;
+	end(true);
+	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
 }
 
 Test(step64, iret_unrestored,
@@ -944,23 +1069,3 @@ Test(step64, unreadable_code, .description = "code that can't be read is left to
 	p.broken = 1u << X86_BANK_GPR;
 	cr_expect_eq(x86_step_begin(&p.view, &plan), -EIO);
 }
-Test(step_real, handler_same_offset,
-     .description = "a handler at the offset of the instruction, in another segment, ends the step")
-{
-	const uint64_t handler = X86_HANDLERS + 16 * X86_VEC_UD;
-
-	p.state.rip = handler;
-	p.state.rflags |= X86_FL_IF;
-	memcpy(p.mem + X86_CODE + handler, "\x0f\x0b", 2);
-	plan = (struct step_plan){ .pc = handler, .room = 4 };
-	cr_assert_eq(x86_step_begin(&p.view, &plan), 0);
-	cr_assert_eq(plan.until[2], handler);
-	p.state.gpr[X86_RSP] -= 6;
-	memcpy(p.mem + p.state.gpr[X86_RSP],
-	       (uint16_t[]){ handler, X86_CODE >> 4, X86_FL_ONE | X86_FL_TF }, 6);
-	p.state.seg[X86_CS].selector = p.state.seg[X86_CS].base = 0;
-	end(true);
-	cr_expect_eq(stack(2, 2), X86_FL_ONE | X86_FL_IF, "flags %#lx", stack(2, 2));
-	cr_expect_eq(p.state.rflags, X86_FL_ONE);
-}
-
