@@ -2,16 +2,21 @@
 /* What stands at the PC of a vCPU, and whether a hit there is reported. */
 #include "core/engine/state.h"
 
-static const struct bp_slot *exec_slot(const struct vmgdb_vcpu *v, uint64_t addr)
+/* The slot behind s (NULL: the first one) that stops execution there, or NULL: several can. */
+static const struct bp_slot *next_exec_slot(const struct vmgdb_vcpu *v, uint64_t addr,
+					    const struct bp_slot *s)
 {
-	unsigned int i, n;
-	const struct bp_slot *s = breakpoints_slots(v->engine->bps, &n);
+	unsigned int n;
+	const struct bp_slot *all = breakpoints_slots(v->engine->bps, &n);
 
-	for (i = 0; i < n; i++)
-		if (s[i].slot.kind == HW_EXEC && s[i].slot.addr == addr)
-			return &s[i];
+	for (s = s ? s + 1 : all; s < all + n; s++)
+		if (s->slot.kind == HW_EXEC && s->slot.addr == addr)
+			return s;
 	return NULL;
 }
+
+#define for_each_exec_slot(V, ADDR, S) \
+	for ((S) = next_exec_slot(V, ADDR, NULL); (S) != NULL; (S) = next_exec_slot(V, ADDR, S))
 
 /* Is an exception, an interrupt or a wake-up to come before the instruction at the PC? */
 static bool is_elsewhere(struct vmgdb_vcpu *v)
@@ -29,7 +34,7 @@ enum pc_content vcpu_content(struct vmgdb_vcpu *v, uint64_t addr)
 		return at;
 	if (vcpu_location(v, addr))
 		at = AT_LOCATION;
-	else if (exec_slot(v, addr))
+	else if (next_exec_slot(v, addr, NULL))
 		at = AT_SLOT;
 	return at != AT_NOTHING && is_elsewhere(v) ? AT_NOTHING : at;
 }
@@ -85,21 +90,19 @@ bool vcpu_hit_slot(struct vmgdb_vcpu *v, const struct bp_slot *s)
 	return true;
 }
 
-/* A location that is passed is known as passed; so both have to be asked. */
+/* A breakpoint that is passed is known as passed; so all of them have to be asked. */
 bool vcpu_hit_here(struct vmgdb_vcpu *v, uint64_t addr)
 {
-	const struct bp_slot *s = exec_slot(v, addr);
+	const struct bp_slot *s;
 
-	if (s && vcpu_hit_slot(v, s))
-		return true;
+	for_each_exec_slot(v, addr, s) if (vcpu_hit_slot(v, s)) return true;
 	return vcpu_location(v, addr) && vcpu_hit_location(v, addr);
 }
 
 bool vcpu_stops_here(struct vmgdb_vcpu *v, uint64_t addr)
 {
-	const struct bp_slot *s = exec_slot(v, addr);
+	const struct bp_slot *s;
 
-	if (s && slot_is_reported(v, s))
-		return true;
+	for_each_exec_slot(v, addr, s) if (slot_is_reported(v, s)) return true;
 	return vcpu_location(v, addr) && location_is_reported(v, addr);
 }

@@ -324,6 +324,18 @@ SOFT_TEST(engine_step, exclusive, "an exclusive sequence is one step, and it suc
 	softvm_fini(vm);
 }
 
+SOFT_TEST(engine_step, exclusive_from_breakpoint,
+	  "a step of an exclusive sequence that begins at a breakpoint does not hit that again")
+{
+	exclusive_loop(vm, ops, 1);
+	softvm_begin(vm);
+	softvm_break(vm, LOOP);
+	continue_to(vm, STOP_SWBREAK, 0);
+	softvm_step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
+	softvm_fini(vm);
+}
+
 /* Ctrl-C when the sequence is through and the slot that ends the run has not fired yet. */
 static void interrupt_at_end(void *opaque, struct softcpu *c)
 {
@@ -733,6 +745,38 @@ SOFT_TEST(engine_step, range_breakpoint, "a breakpoint in a range ends it, but n
 SOFT_TEST_SLOTS(engine_step, range_slot, "the same with a hardware breakpoint")
 {
 	range_to(vm, ops, BP_HARDWARE);
+}
+
+static const uint8_t never[] = { 0x22, 0, 0x27 }; /* const8 0, end */
+
+/* A software breakpoint at the place of a hardware breakpoint whose condition is false. */
+static void range_to_two(struct softvm *vm, const struct vcpu_ops *ops, bool in_memory)
+{
+	const struct agent_code condition = { .code = never, .len = sizeof(never) };
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	vm->t->ops->set_option(vm->t, OPTION_GUEST_SLOTS, in_memory);
+	softvm_insert(vm, BP_HARDWARE, LOOP + 8, ops->cpu->brk_kind);
+	cr_assert_eq(vm->t->ops->conditions(vm->t, BP_HARDWARE, LOOP + 8, ops->cpu->brk_kind,
+					    &condition, 1),
+		     0);
+	softvm_break(vm, LOOP + 8);
+	range(vm, 0, LOOP, LOOP + 12, RESUME_HOLD);
+	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	softvm_fini(vm);
+}
+
+SOFT_TEST_SLOTS(engine_step, range_two,
+		"of two breakpoints at one place in a range the one in memory ends it")
+{
+	range_to_two(vm, ops, true);
+}
+
+SOFT_TEST_SLOTS(engine_step, range_two_slots, "the same where both have a slot")
+{
+	range_to_two(vm, ops, false);
 }
 
 SOFT_TEST(engine_step, range_others, "another vCPU's stop ends a range, and so does Ctrl-C")
