@@ -114,3 +114,20 @@ Test(bp_condition, of_breakpoints,
 	cr_expect_not_null(breakpoints_conditions(bp_vm.b, BP_HARDWARE, 0x200, 1));
 	bp_vm_fini();
 }
+
+Test(bp_condition, replaced,
+     .description = "conditions that are set again take the room of the ones before")
+{
+	static const uint8_t code[BP_PROGRAM_BYTES_MAX] = { 0x22, 0, 0x27 };
+	const struct agent_code condition = CONDITION(code);
+	size_t i;
+	int ret;
+
+	bp_vm_init(&bp_soft8_bare, 0);
+	bp_set(0x100);
+	for (i = 0; i <= BP_CONDITIONS_MAX / sizeof(code); i++) {
+		ret = breakpoints_set_conditions(bp_vm.b, BP_SOFTWARE, 0x100, 1, &condition, 1);
+		cr_assert_eq(ret, 0);
+	}
+	bp_vm_fini();
+}

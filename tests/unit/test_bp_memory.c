@@ -83,6 +83,26 @@ BP_TEST(bp_memory, read_only_later, "a breakpoint that can't be taken out any mo
 	cr_expect(bp_untouched());
 }
 
+BP_TEST(bp_memory, removed_read_only,
+	"one that is removed while it can't be taken out is not taken for another one's")
+{
+	bp_set(PAGE);
+	bp_set(PAGE + 8);
+	bp_set(2 * PAGE);
+	bp_sync_run();
+	protect(PAGE, PROT_READ);
+	breakpoints_withdraw(bp_vm.b);
+	bp_clear(PAGE);
+	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_STEP, false), 0);
+	protect(PAGE, PROT_READ | PROT_WRITE);
+	memcpy(bp_vm.host + PAGE, bp_vm.before + PAGE, 8); /* by the VMM */
+	bp_sync_run();
+	cr_expect(bp_notice_is(NULL));
+	cr_expect(bp_inserted_at(PAGE + 8) && bp_inserted_at(2 * PAGE));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
 BP_TEST(bp_memory, written_over_read_only,
 	"a write that fails, over a breakpoint that can't be taken out: it is hidden as before")
 {
@@ -145,6 +165,20 @@ BP_TEST(bp_memory, among_many,
 	cr_expect(bp_untouched());
 }
 
+BP_TEST(bp_memory, overwritten_in_part,
+	"what the guest wrote is kept, though it begins as a breakpoint instruction does")
+{
+	uint8_t insn[SOFT_INSN] = { *bp_vm.cpu->brk, 1, 2, 3 };
+
+	if (bp_vm.cpu->brk_size == 1)
+		return;
+	bp_set(PAGE);
+	bp_sync_run();
+	memcpy(bp_vm.host + PAGE, insn, sizeof(insn));
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect_eq(memcmp(bp_vm.host + PAGE, insn, sizeof(insn)), 0);
+}
+
 BP_TEST(bp_memory, one_reason_at_a_time,
 	"overwritten first, read-only later: each is reported as it is")
 {
@@ -163,6 +197,29 @@ BP_TEST(bp_memory, one_reason_at_a_time,
 			     "no debug register is free"));
 	cr_expect(bp_notice_is(NULL));
 	protect(PAGE, PROT_READ | PROT_WRITE);
+}
+
+BP_TEST(bp_memory, beside_no_access,
+	"a breakpoint right before a page that can't be accessed is inserted")
+{
+	bp_set(PAGE - 8);
+	bp_set(PAGE);
+	bp_sync_run();
+	breakpoints_withdraw(bp_vm.b);
+	protect(PAGE, PROT_NONE);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE - 8));
+	breakpoints_withdraw(bp_vm.b);
+	protect(PAGE, PROT_READ | PROT_WRITE);
+	cr_expect(bp_untouched());
+}
+
+BP_TEST(bp_memory, written, "the instruction cache is told of what the debugger writes")
+{
+	uint8_t bytes[8] = { 0 };
+
+	cr_expect_eq(breakpoints_write(bp_vm.b, 2 * PAGE, bytes, sizeof(bytes)), 0);
+	cr_expect_eq(bp_vm.synced, 1);
 }
 
 BP_TEST(bp_memory, cut_short,

@@ -259,3 +259,30 @@ SOFT_TEST(engine_conditions, without_lock, "conditions are run without the engin
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 7);
 	softvm_fini(vm);
 }
+
+static bool waits_to_step_over(void *opaque)
+{
+	struct softvm *vm = opaque;
+
+	return vm->hangs && vm->engine.exclusive == vm->cpus[0].vcpu;
+}
+
+SOFT_TEST_MEMORY(
+	engine_conditions, turn_given_back,
+	"a vCPU that waits to step over a passed breakpoint, and is halted when it is let go, "
+	"keeps nobody from running")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	CODE(vm, loop_of(1), I(NOP, 0, 0, 0), I(OUT, 0, 0, 0), JMP(-3));
+	vm->cpus[0].cpu.regs.r[0] = 6;
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 4);
+	set_code(vm, BP_SOFTWARE, LOOP + 4, false, r0_is_5, sizeof(r0_is_5));
+	vm->hang = true;
+	softvm_continue(vm);
+	softvm_until(waits_to_step_over, vm);
+	vm->cpus[0].cpu.halted = true;
+	vm->hang = false;
+	softvm_run_on(vm, 1, 100);
+	softvm_fini(vm);
+}

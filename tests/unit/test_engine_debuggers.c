@@ -334,3 +334,76 @@ SOFT_TEST(engine_debuggers, interrupt_names_one_that_runs,
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	softvm_fini(vm);
 }
+
+static bool gates_are_open(void *opaque)
+{
+	struct softvm *vm = opaque;
+
+	return vm->cpus[0].vcpu->gate == GATE_OPEN && vm->cpus[1].vcpu->gate == GATE_OPEN;
+}
+
+SOFT_TEST(engine_debuggers, gates_open, "without a debugger any more, no vCPU asks for permission")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 10);
+	softvm_detach(vm);
+	softvm_until(gates_are_open, vm);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(
+	engine_debuggers, refused_when_detached,
+	"registers or slots that the host refuses after a detach are no stop of the next debugger")
+{
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	vm->cpus[0].cpu.fail_store = vm->cpus[0].cpu.fail_arm = -EIO;
+	softvm_change(vm, 0, 0)->r[2] = 1;
+	softvm_detach(vm);
+	softvm_run_on(vm, 0, 10);
+	cr_expect_eq(vm->errors, 0);
+	vm->cpus[0].cpu.fail_store = vm->cpus[0].cpu.fail_arm = 0;
+	softvm_attach(vm);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 10);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	softvm_fini(vm);
+}
+
+/* vCPU 0, driven by the test's own thread, exits at that instruction. The debugger for whom its gate was
+ * closed has gone. */
+static void exit_without_debugger(struct softvm *vm, const struct vcpu_ops *ops, enum soft_op op)
+{
+	struct softvm_cpu *c = &vm->cpus[0];
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP, { op, 0, 0, 0 });
+	cr_assert_eq(vmgdb_vcpu_enter(c->vcpu), 0);
+	c->vcpu->gate = GATE_CLOSED;
+	c->cpu.control.trap_brk = true;
+	cr_assert_eq(softcpu_run(&c->cpu), 0);
+}
+
+SOFT_TEST(engine_debuggers, fatal_after_debugger,
+	  "an exit that can't be gone on from is the VMM's, though a debugger was about to come")
+{
+	exit_without_debugger(vm, ops, SOFT_FATAL);
+	cr_expect_not(vmgdb_vcpu_exit(vm->cpus[0].vcpu));
+	cr_expect_eq(vm->cpus[0].vcpu->pending.kind, STOP_NONE);
+	softvm_fini(vm);
+}
+
+SOFT_TEST_MEMORY(engine_debuggers, trap_after_debugger,
+		 "a debug exit that comes when the debugger has gone is made again without it")
+{
+	exit_without_debugger(vm, ops, SOFT_BRK);
+	cr_expect(vmgdb_vcpu_exit(vm->cpus[0].vcpu));
+	cr_expect_eq(vm->cpus[0].cpu.calls.reinject, 0);
+	cr_assert_eq(vmgdb_vcpu_enter(vm->cpus[0].vcpu), 0);
+	cr_expect_not(vm->cpus[0].cpu.control.trap_brk);
+	softvm_fini(vm);
+}

@@ -448,3 +448,119 @@ SOFT_TEST(engine_end, by_vmm_under_lock,
 	softvm_run_on(vm, 0, 10);
 	softvm_fini(vm);
 }
+
+static bool reset_at_port(struct softvm_cpu *c)
+{
+	if (c->cpu.exit != SOFT_EXIT_IO)
+		return true;
+	c->cpu.io_value = 7;
+	c->outs++;
+	vmgdb_vcpu_event_nowait(c->vcpu, "reset");
+	return false;
+}
+
+/* vCPU 0 asks for a reset at LOOP, by an instruction that takes another entry. */
+static void init_port(struct softvm *vm, const struct vcpu_ops *ops)
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP, I(IN, 0, 0, 0));
+	vm->on_exit = reset_at_port;
+	softvm_begin(vm);
+}
+
+SOFT_TEST(engine_end, nowait_completes,
+	  "the stop that such a VMM announces comes when the instruction at the port is complete")
+{
+	init_port(vm, ops);
+	continue_to(vm, STOP_EVENT, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 7);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_end, nowait_in_step, "the same in a step, which is not reported then")
+{
+	init_port(vm, ops);
+	softvm_resume_one(vm, 0, RESUME_STEP, RESUME_HOLD);
+	expect_stop(softvm_stopped(vm), STOP_EVENT, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	cr_expect_eq(vm->errors, 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_end, nowait_not_reported, "with stop-on-reset off it is no stop")
+{
+	init_port(vm, ops);
+	vm->t->ops->set_option(vm->t, OPTION_STOP_ON_RESET, false);
+	softvm_break(vm, LOOP + 8);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(vm->cpus[0].outs, 1);
+	softvm_fini(vm);
+}
+
+/* ---- vCPUs that the test's own thread drives ------------------------------------------------- */
+
+static void enter(struct softvm *vm)
+{
+	cr_assert_eq(vmgdb_vcpu_enter(vm->cpus[0].vcpu), 0);
+}
+
+SOFT_TEST(engine_end, exited_between_steps,
+	  "a vCPU that has stepped while memory is watched runs freely when the VM has ended")
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_attach(vm);
+	vm->t->ops->set_option(vm->t, OPTION_SOFTWARE_WATCH, true);
+	softvm_insert(vm, BP_WRITE, DATA + 0x100, 8);
+	softvm_continue(vm);
+	enter(vm);
+	cr_expect(vm->cpus[0].cpu.control.step);
+	cr_assert_eq(softcpu_run(&vm->cpus[0].cpu), 0);
+	cr_assert(vmgdb_vcpu_exit(vm->cpus[0].vcpu));
+	engine_exited(&vm->engine, 0);
+	enter(vm);
+	cr_expect_not(vm->cpus[0].cpu.control.step);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_end, left_is_parked,
+	  "a vCPU whose thread was told to leave is parked from then on")
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	enter(vm);
+	engine_shutdown(&vm->engine);
+	cr_expect_eq(vmgdb_vcpu_enter(vm->cpus[0].vcpu), -ESHUTDOWN);
+	cr_expect_eq(vcpu_run_state(vm->cpus[0].vcpu), RUN_PARKED);
+	cr_expect_eq(vm->engine.unparked, 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_end, exited_while_stopped, "vCPUs that were stopped when the VM ended stay parked")
+{
+	const struct resume_action all = { .kind = RESUME_CONTINUE };
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	engine_exited(&vm->engine, 0);
+	cr_expect_eq(vm->t->ops->resume(vm->t, NULL, 0, &all), -ESHUTDOWN);
+	cr_expect(softvm_stands(vm));
+	softvm_fini(vm);
+}
+
+static bool is_done(void *opaque)
+{
+	return atomic_load(&((struct softvm_cpu *)opaque)->done);
+}
+
+SOFT_TEST(engine_end, shutdown_while_held,
+	  "no vCPU's thread leaves for the end while the server's thread has the hold")
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	engine_shutdown(&vm->engine);
+	softvm_pass(20);
+	cr_expect_not(is_done(&vm->cpus[0]));
+	softvm_release(vm);
+	softvm_until(is_done, &vm->cpus[0]);
+	softvm_fini(vm);
+}

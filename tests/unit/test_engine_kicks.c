@@ -77,6 +77,24 @@ SOFT_TEST(engine_kicks, vmm_kick_without_debugger,
 	softvm_fini(vm);
 }
 
+SOFT_TEST(engine_kicks, vmm_kick_of_free,
+	  "the same of a vCPU that runs free under a debugger: the library does nothing for it")
+{
+	struct request r = { 0 };
+	unsigned int cleared;
+
+	init_requests(vm, ops, &r);
+	softvm_begin(vm);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 10);
+	cleared = vm->cpus[0].cpu.calls.clear_kick;
+	make_request(vm, &r);
+	softvm_until(is_seen, &r);
+	softvm_run_on(vm, 0, 10);
+	cr_expect_eq(vm->cpus[0].cpu.calls.clear_kick, cleared);
+	softvm_fini(vm);
+}
+
 /* vCPU 0 was interrupted, is with the VMM for that, and is kicked again meanwhile. */
 static void interrupt_twice(struct softvm *vm)
 {
@@ -128,6 +146,27 @@ SOFT_TEST(
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
 	softvm_detach(vm);
 	softvm_run_on(vm, 0, 100);
+	softvm_fini(vm);
+}
+
+static void classify_with_errno(void *ctx, struct trap *out)
+{
+	soft8_ops.classify(ctx, out);
+	errno = EBADF;
+}
+
+SOFT_TEST(engine_kicks, errno_kept, "after an exit errno is as KVM_RUN has left it for the VMM")
+{
+	struct vcpu_ops setting = *ops;
+
+	setting.classify = classify_with_errno;
+	softvm_init_loops(vm, &setting, 1, NULL);
+	softvm_attach(vm);
+	softvm_continue(vm);
+	cr_assert_eq(vmgdb_vcpu_enter(vm->cpus[0].vcpu), 0);
+	errno = EINTR;
+	vmgdb_vcpu_exit(vm->cpus[0].vcpu);
+	cr_expect_eq(errno, EINTR);
 	softvm_fini(vm);
 }
 

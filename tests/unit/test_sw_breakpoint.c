@@ -123,6 +123,8 @@ Test(sw, at_most_max, .description = "more breakpoints than may be set are refus
 	cr_expect_eq(breakpoints_insert(bp_vm.b, 0, BP_WRITE, 0x3000, 8, true, &why), -ENOSPC);
 	cr_expect_not_null(why);
 	bp_set(0x100000); /* is there */
+	cr_expect_eq(breakpoints_insert(bp_vm.b, 0, BP_WRITE, 0x2000, 8, true, &why), 0,
+		     "so is it");
 	for (i = 0; i < 98; i++)
 		bp_clear(0x100000 + i);
 	for (i = 0; i < 98; i++)
