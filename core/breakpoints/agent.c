@@ -202,8 +202,6 @@ static int run_swap(struct machine *m)
 
 static int run_goto(struct machine *m)
 {
-	if (m->operand >= m->len)
-		return -EINVAL;
 	if (!m->arg || pop(m))
 		m->pc = m->operand;
 	return 0;

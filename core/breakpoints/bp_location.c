@@ -170,8 +170,8 @@ static void patch_some(struct bp_locations *ls, size_t from, unsigned int n, boo
 }
 
 /*
- * Insert or remove [from, to), which begins where the inserted ones end. The lock is held for writing, as
- * for all that changes a location.
+ * Insert or remove [from, to), which is behind the inserted ones. The lock is held for writing, as for all
+ * that changes a location.
  */
 static void patch(struct bp_locations *ls, size_t from, size_t to, bool insert)
 {
@@ -254,7 +254,6 @@ static void forget(struct bp_locations *ls, struct bp_location *l)
 		swap_places(ls, l->place, --ls->ninserted);
 	hash_table_del(&ls->table, &l->node);
 	swap_places(ls, l->place, ls->table.count);
-	set_unwritable(ls, l, false);
 	if (ls->lifted == l)
 		ls->lifted = NULL;
 }
@@ -366,10 +365,8 @@ void breakpoints_put_back(struct breakpoints *b, struct bp_location *l)
 	struct bp_locations *ls = &b->sw.locations;
 
 	pthread_rwlock_wrlock(&ls->mem->lock);
-	if (ls->lifted == l && !is_inserted(ls, l)) {
-		swap_places(ls, l->place, ls->ninserted);
+	if (ls->lifted == l && !is_inserted(ls, l))
 		patch(ls, l->place, l->place + 1, true);
-	}
 	ls->lifted = NULL;
 	pthread_rwlock_unlock(&ls->mem->lock);
 }
@@ -420,14 +417,14 @@ size_t breakpoints_read(struct breakpoints *b, uint64_t gpa, void *buf, size_t l
 	return n;
 }
 
-/* A piece that can be read in one go: it is in one page of the host. */
+/* A piece that can be read in one go. */
 static bool find_piece(const struct bp_locations *ls, const struct bp_piece *p, struct iovec *at)
 {
 	size_t run;
 	uint8_t *hva = memory_hva(ls->mem, p->gpa, &run);
 
 	*at = (struct iovec){ hva, p->len };
-	return hva && run >= p->len && (uintptr_t)hva % PAGE + p->len <= PAGE;
+	return hva && run >= p->len;
 }
 
 void breakpoints_read_pieces(struct breakpoints *b, struct bp_piece *pieces, unsigned int n)

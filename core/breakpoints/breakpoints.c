@@ -268,11 +268,6 @@ void breakpoints_remove_all(struct breakpoints *b)
 
 /* ---- by vCPU threads --------------------------------------------------------------------- */
 
-bool breakpoints_active(const struct breakpoints *b)
-{
-	return b->hw.nlayout || atomic_load(&b->in_memory);
-}
-
 bool breakpoints_in_memory(const struct breakpoints *b)
 {
 	return atomic_load(&b->in_memory);

@@ -113,9 +113,7 @@ bool breakpoints_notice(struct breakpoints *b, char *buf, size_t len);
 
 /* ---- by vCPU threads --------------------------------------------------------------------- */
 
-/* Is anything inserted or laid out at all, as of the last sync or withdraw? Without a lock. */
-bool breakpoints_active(const struct breakpoints *b);
-/* Is anything inserted in guest memory, lifted or not? Without a lock. */
+/* Is anything inserted in guest memory, lifted or not, as of the last sync or withdraw? Without a lock. */
 bool breakpoints_in_memory(const struct breakpoints *b);
 
 /* The location inserted in the memory at gpa, or NULL; good until the vCPUs stop. */

@@ -58,7 +58,7 @@ static bool read_ranges(struct breakpoints *b, const struct soft_watchpoint *w, 
 	const struct soft_watch_range *r;
 
 	for (r = w->range; r < w->range + SOFT_WATCHPOINT_RANGES; buf += r->len, r++)
-		if (r->len && breakpoints_read(b, r->gpa, buf, r->len) < r->len)
+		if (breakpoints_read(b, r->gpa, buf, r->len) < r->len)
 			return false;
 	return true;
 }

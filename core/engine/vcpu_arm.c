@@ -83,7 +83,7 @@ static void add_breakpoints(struct vmgdb_vcpu *v, bool in_step)
 	for (i = 0; i < n; i++) {
 		if (without && is_off_the_way(v, &s[i].slot))
 			without--;
-		else if (!in_step || !is_stepped_off(v, &s[i].slot))
+		else if (!is_stepped_off(v, &s[i].slot))
 			add(v, &s[i].slot, i);
 	}
 }

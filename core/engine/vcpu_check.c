@@ -30,8 +30,6 @@ enum pc_content vcpu_content(struct vmgdb_vcpu *v, uint64_t addr)
 {
 	enum pc_content at = AT_NOTHING;
 
-	if (!breakpoints_active(v->engine->bps))
-		return at;
 	if (vcpu_location(v, addr))
 		at = AT_LOCATION;
 	else if (next_exec_slot(v, addr, NULL))

@@ -72,6 +72,5 @@ bool engine_changed_watchpoint(struct engine *e, struct stop *out)
 	const struct vmgdb_vcpu *writer = atomic_load(&e->writer);
 
 	*out = (struct stop){ .kind = STOP_WATCH, .watch = HW_WRITE };
-	return writer && !writer->pending.kind && breakpoints_by_steps(e->bps) &&
-	       breakpoints_changed(e->bps, &out->addr);
+	return writer && !writer->pending.kind && breakpoints_changed(e->bps, &out->addr);
 }

@@ -163,8 +163,7 @@ static bool needs_exclusive(const struct vmgdb_vcpu *v, enum vcpu_event ev)
 {
 	if (ev == EV_GO_ON && vcpu_run_state(v) == RUN_STEP_OVER)
 		return true;
-	return ev == EV_GO_OVER ||
-	       (ev != EV_GO_FREE && breakpoints_by_steps(v->engine->bps) && !vcpu_halted(v));
+	return ev == EV_GO_OVER || (breakpoints_by_steps(v->engine->bps) && !vcpu_halted(v));
 }
 
 /* False: not yet; the vCPU is to ask again. */

@@ -669,7 +669,7 @@ static void take_over(const char *spec)
 	expect_end(old);
 	cr_expect_eq(log_count("takes the VM over from"), 1, "%s", logged);
 	cr_expect(softvm_stands(&b.vm), "the VM stays stopped");
-	cr_expect_not(breakpoints_active(b.vm.engine.bps), "the breakpoint is gone");
+	cr_expect_not(breakpoints_in_memory(b.vm.engine.bps), "the breakpoint is gone");
 	close(old);
 	end(&b);
 }
