@@ -149,6 +149,7 @@ Test(agent, errors, .description = "a program that is wrong is refused, whatever
 		{ "memory that is not there", CODE("\x22\0\x17\x27"), -EFAULT },
 		{ "memory that ends", CODE("\x23\x1f\xfc\x1a\x27"), -EFAULT },
 		{ "register that can't be read", CODE("\x26\0\x09\x27"), -EFAULT },
+		{ "rot of two", CODE("\x22\0\x22\0\x33\x27"), -EINVAL },
 		{ "printf without its string", CODE("\x22\0\x22\0\x34\0\0\x05%d"), -EINVAL },
 		{ "printf without a NUL", CODE("\x22\0\x22\0\x34\0\0\x02ok\x27"), -EINVAL },
 		{ "printf with too few arguments", CODE("\x22\0\x22\0\x34\x01\0\x02x\0\x27"),
@@ -248,4 +249,37 @@ Test(agent, one_budget,
 		cr_expect_leq(w.accesses, AGENT_STEPS_MAX / AGENT_ACCESS_STEPS, "%s: %u",
 			      loops[i].what, w.accesses);
 	}
+}
+
+Test(agent, unformatted, .description = "printf takes arguments that its string has no use for")
+{
+	uint64_t value;
+	struct world w;
+
+	cr_assert_eq(run(CODE("\x22\x07\x22\x05\x22\0\x22\0\x34\x01\0\x02x\0\x27"), &value, &w), 0);
+	cr_expect_eq(value, 7);
+}
+
+Test(agent, last_step, .description = "a program may take as many steps as it has")
+{
+	static const uint8_t code[] = { 0x22, 1, 0x27 };
+	const struct agent_env env = { reg, mem, print, NULL };
+	struct agent_budget budget = { .steps = 2 };
+	uint64_t value;
+
+	cr_expect_eq(agent_run(code, sizeof(code), &env, &budget, &value), 0);
+	budget.steps = 1;
+	cr_expect_eq(agent_run(code, sizeof(code), &env, &budget, &value), -ELOOP);
+}
+
+Test(agent, print_budget, .description = "a program that prints more than it may fails with that")
+{
+	struct agent_budget budget = { .steps = 100, .print = 1 };
+	struct world w = { 0 };
+	const struct agent_env env = { reg, mem, print, &w };
+	static const uint8_t code[] = "\x22\0\x22\0\x34\0\0\x03xy\0\x27";
+	uint64_t value;
+
+	cr_expect_eq(agent_run(code, sizeof(code) - 1, &env, &budget, &value), -ELOOP);
+	cr_expect_str_eq(w.out, "x");
 }

@@ -3,6 +3,7 @@
  * debugger costs. */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <criterion/criterion.h>
 
@@ -224,6 +225,7 @@ SOFT_TEST(engine, refused_registers,
 	expect_stop(s, STOP_FATAL, 1);
 	cr_expect_not_null(s.text);
 	vm->cpus[1].cpu.fail_store = 0;
+	cr_expect_eq(softvm_regs(vm, 1)->r[2], 0, "as the vCPU has it");
 	vm->cpus[0].cpu.fail_arm = -EIO;
 	softvm_continue(vm);
 	s = softvm_stopped(vm);
@@ -233,6 +235,56 @@ SOFT_TEST(engine, refused_registers,
 	softvm_continue(vm);
 	softvm_run_on(vm, 0, 10);
 	softvm_run_on(vm, 1, 10);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine, tables_changed,
+	  "a vCPU that is held sees the page tables as another one has left them")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_paging(vm);
+	vm->mem[0x1900] = 9;
+	vm->cpus[0].cpu.regs.r[0] = 0x1900; /* the entry of 0x1800 from now on */
+	vm->cpus[0].cpu.regs.r[1] = TABLE + 0x1800 / SOFT_PAGE * 8;
+	softvm_begin(vm);
+	cr_expect_eq(softvm_read(vm, 1, 0x1800), 0);
+	softvm_step(vm, 0); /* r0++: it is mapped */
+	cr_expect_eq(softvm_read(vm, 1, 0x1800), 0);
+	softvm_step(vm, 0);
+	cr_expect_eq(softvm_read(vm, 1, 0x1800), 9);
+	softvm_fini(vm);
+}
+
+/* Virtual 0x500 to 0x700 are two pages of the guest's that lie apart. */
+static void init_apart(struct softvm *vm, const struct vcpu_ops *ops, uint64_t second)
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_paging(vm);
+	softvm_map(vm, 0x600, second);
+	memset(vm->mem + 0x5f8, 5, 8);
+	memset(vm->mem + 0x600, 6, 8);
+	memset(vm->mem + second, 7, 8);
+	softvm_attach(vm);
+}
+
+SOFT_TEST(engine, memory_across_pages, "what is read or written across pages is in each of them")
+{
+	init_apart(vm, ops, 0x900);
+	cr_expect_eq(softvm_read(vm, 0, 0x5fc), 0x0707070705050505);
+	cr_expect_eq(vm->t->ops->write(vm->t, 0, 0x5fc, "12345678", 8), 0);
+	cr_expect_eq(memcmp(vm->mem + 0x5fc, "1234\6\6\6\6", 8), 0);
+	cr_expect_eq(memcmp(vm->mem + 0x900, "5678\7\7\7\7", 8), 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine, write_undone,
+	  "a write that fails in its second page changes nothing in the first")
+{
+	init_apart(vm, ops, 0x1000);
+	cr_assert_eq(mprotect(vm->mem + 0x1000, 0x1000, PROT_READ), 0);
+	cr_expect_eq(vm->t->ops->write(vm->t, 0, 0x5fc, "12345678", 8), -EFAULT);
+	cr_expect_eq(softvm_read(vm, 0, 0x5fc), 0x0707070705050505);
+	cr_assert_eq(mprotect(vm->mem + 0x1000, 0x1000, PROT_READ | PROT_WRITE), 0);
 	softvm_fini(vm);
 }
 

@@ -309,3 +309,35 @@ SOFT_TEST(engine_at_once, fatal_both,
 	softvm_detach(vm);
 	part(vm);
 }
+
+static void set_pending(struct softvm *vm, unsigned int vcpu, enum stop_kind kind)
+{
+	const struct stop stop = {
+		.kind = kind, .watch = HW_WRITE, .addr = data_of(vcpu), .text = "reset"
+	};
+
+	vcpu_set_pending(vm->cpus[vcpu].vcpu, &stop);
+}
+
+SOFT_TEST(engine_at_once, event_kept,
+	  "the end of a VM stays pending, whatever the debugger changes")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	set_pending(vm, 1, STOP_EVENT);
+	softvm_go_to(vm, 1, loop_of(1) + 8);
+	continue_to(vm, STOP_EVENT, 1);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_at_once, held_kept,
+	  "a stop of a vCPU that is held stays pending while its watchpoint is away")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	set_pending(vm, 1, STOP_WATCH);
+	softvm_step(vm, 0);
+	softvm_insert(vm, BP_WRITE, data_of(1), 8);
+	continue_to(vm, STOP_WATCH, 1);
+	softvm_fini(vm);
+}

@@ -260,6 +260,39 @@ SOFT_TEST(engine_conditions, without_lock, "conditions are run without the engin
 	softvm_fini(vm);
 }
 
+SOFT_TEST_SLOTS(
+	engine_conditions, two_slots,
+	"of two debug registers that hit at once the one whose condition is true is reported")
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	softvm_insert(vm, BP_HARDWARE, LOOP + 8, ops->cpu->brk_kind);
+	set_code(vm, BP_HARDWARE, LOOP + 8, false, r0_is_5, sizeof(r0_is_5));
+	softvm_break(vm, LOOP + 8);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_conditions, tables_changed,
+	  "a condition reads memory where the guest has mapped it since the last time")
+{
+	static const uint8_t at_1800[] = { CONST16, 0x18, 0, REF8, END };
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_paging(vm);
+	vm->mem[0x1900] = 1;
+	CODE(vm, LOOP, I(ADDI, 0, 0, 2));
+	vm->cpus[0].cpu.regs.r[0] = 0x1901 - 4; /* the entry of 0x1800 in the second round */
+	vm->cpus[0].cpu.regs.r[1] = TABLE + 0x1800 / SOFT_PAGE * 8;
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
+	set_code(vm, BP_SOFTWARE, LOOP + 8, false, at_1800, sizeof(at_1800));
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_regs(vm, 0)->r[0], 0x1901);
+	softvm_fini(vm);
+}
+
 static bool waits_to_step_over(void *opaque)
 {
 	struct softvm *vm = opaque;

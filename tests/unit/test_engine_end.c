@@ -378,6 +378,7 @@ SOFT_TEST(
 	cr_expect_eq(softvm_hold(vm), -ESHUTDOWN);
 	softvm_stop(vm);
 	softvm_detach(vm);
+	cr_expect_eq(vm->t->ops->attach(vm->t, &s), -ESHUTDOWN);
 	softvm_fini(vm);
 }
 

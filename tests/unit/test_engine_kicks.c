@@ -356,6 +356,70 @@ SOFT_TEST(engine_kicks, thread_ended_alone,
 	softvm_fini(vm);
 }
 
+SOFT_TEST(
+	engine_kicks, thread_ended_again,
+	"a vCPU that is driven by another thread after its first one is parked when that ends, too")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_continue(vm);
+	softvm_run_on(vm, 1, 10);
+	end_thread(vm);
+	vm->cpus[1].ends = vm->cpus[1].done = false;
+	softvm_start_cpu(&vm->cpus[1]);
+	softvm_run_on(vm, 1, 10);
+	end_thread(vm);
+	softvm_interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	softvm_fini(vm);
+}
+
+static void *enter_both(void *opaque)
+{
+	struct softvm *vm = opaque;
+
+	cr_assert_eq(vmgdb_vcpu_enter(vm->cpus[0].vcpu), 0);
+	cr_assert_eq(vmgdb_vcpu_enter(vm->cpus[1].vcpu), 0);
+	return NULL;
+}
+
+SOFT_TEST(engine_kicks, thread_of_two,
+	  "a thread that has driven two vCPUs leaves both of them parked")
+{
+	pthread_t thread;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	cr_assert_eq(pthread_create(&thread, NULL, enter_both, vm), 0);
+	pthread_join(thread, NULL);
+	softvm_attach(vm);
+	softvm_fini(vm);
+}
+
+SOFT_TEST_MEMORY(
+	engine_kicks, thread_ended_aside,
+	"a thread that ends while another vCPU steps over a breakpoint lets nobody run beside that")
+{
+	unsigned long retired;
+
+	softvm_init_loops(vm, ops, 3, NULL);
+	CODE(vm, loop_of(1), I(NOP, 0, 0, 0), I(OUT, 0, 0, 0), JMP(-3));
+	vm->hang = true;
+	softvm_begin(vm);
+	softvm_break(vm, loop_of(1) + 4);
+	continue_to(vm, STOP_SWBREAK, 1);
+	softvm_continue(vm);
+	softvm_until_hangs(vm);
+	retired = vm->cpus[2].cpu.retired;
+	pthread_cancel(vm->cpus[0].thread);
+	pthread_join(vm->cpus[0].thread, NULL);
+	vm->cpus[0].running = false;
+	softvm_pass(20);
+	cr_expect_eq(vm->cpus[2].cpu.retired, retired);
+	vm->hang = false;
+	softvm_run_on(vm, 2, 10);
+	softvm_fini(vm);
+}
+
 /* The VMM cancels the thread of vCPU 1 (pthread_cancel(3)). */
 static void cancel_thread(struct softvm *vm)
 {

@@ -173,3 +173,99 @@ SOFT_TEST_SLOTS(
 	continue_to(vm, STOP_SWBREAK, 0);
 	softvm_fini(vm);
 }
+
+static void classify_unarmed(void *ctx, struct trap *out)
+{
+	soft8_ops.classify(ctx, out);
+	if (out->kind & TRAP_WATCH)
+		out->slots = 1 << 3;
+}
+
+SOFT_TEST_ON(engine_slots, unarmed,
+	     "a debug register that the processor reports, but that is not armed, is no breakpoint",
+	     &soft8_ops)
+{
+	struct vcpu_ops reporting = *ops;
+	struct stop s;
+
+	reporting.classify = classify_unarmed;
+	softvm_init_loops(vm, &reporting, 1, NULL);
+	softvm_begin(vm);
+	softvm_insert(vm, BP_WRITE, data_of(0), 8);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 20);
+	cr_expect_not(softvm_wait(vm, &s, 0));
+	softvm_fini(vm);
+}
+
+SOFT_TEST_ON(engine_slots, watch_before_then_step,
+	     "a step onto an access takes no watchpoint away from it, though one was hit before",
+	     &soft32_ops, &soft32_memory_ops)
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP, I(NOP, 0, 0, 0), I(ST, 0, 1, 0), I(ST, 0, 1, 0), JMP(-4));
+	softvm_begin(vm);
+	softvm_insert(vm, BP_WRITE, data_of(0), 8);
+	continue_to(vm, STOP_WATCH, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	softvm_step(vm, 0);
+	continue_to(vm, STOP_WATCH, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	softvm_fini(vm);
+}
+
+/* The next entry of vCPU 0, which the test's own thread drives, for a step. */
+static const struct debug_control *control_of_step(struct softvm *vm)
+{
+	softvm_resume_one(vm, 0, RESUME_STEP, RESUME_HOLD);
+	cr_assert_eq(vmgdb_vcpu_enter(vm->cpus[0].vcpu), 0);
+	return &vm->cpus[0].cpu.control;
+}
+
+static struct cpu guarding; /* soft8, whose steps end at four handlers as well */
+
+static int begin_guarded(struct cpu_view *v, struct step_plan *p)
+{
+	for (; p->nuntil < p->room; p->nuntil++)
+		p->until[p->nuntil] = 0x800 + p->nuntil * 16;
+	p->until_too = true;
+	return soft8_cpu.step_begin(v, p);
+}
+
+SOFT_TEST_ON(engine_slots, guarded,
+	     "a step that needs all debug registers takes them away from breakpoints elsewhere",
+	     &soft8_ops)
+{
+	struct vcpu_ops guards = *ops;
+	unsigned int i;
+
+	guarding = soft8_cpu;
+	guarding.step_begin = begin_guarded;
+	guards.cpu = &guarding;
+	softvm_init_loops(vm, &guards, 1, NULL);
+	softvm_attach(vm);
+	for (i = 0; i < 3; i++)
+		softvm_insert(vm, BP_HARDWARE, 0x200 + i * SOFT_INSN, ops->cpu->brk_kind);
+	cr_expect_eq(control_of_step(vm)->nhw, 4);
+	softvm_fini(vm);
+}
+
+SOFT_TEST_ON(engine_slots, run_beside_watchpoints,
+	     "a run to addresses takes no slot of a breakpoint where watchpoints have their own",
+	     &soft32_ops)
+{
+	const struct debug_control *c;
+	unsigned int i, n = 0;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP, I(LDX, 2, 1, 0), I(STX, 2, 1, 3));
+	softvm_attach(vm);
+	softvm_insert(vm, BP_HARDWARE, 0x40, ops->cpu->brk_kind);
+	softvm_insert(vm, BP_WRITE, data_of(0), 8);
+	softvm_insert(vm, BP_WRITE, data_of(1), 8);
+	c = control_of_step(vm);
+	for (i = 0; i < c->nhw; i++)
+		n += c->hw[i].addr == 0x40;
+	cr_expect_eq(n, 1, "%u slots", c->nhw);
+	softvm_fini(vm);
+}

@@ -336,6 +336,64 @@ SOFT_TEST(engine_step, exclusive_from_breakpoint,
 	softvm_fini(vm);
 }
 
+SOFT_TEST_SLOTS(engine_step, exclusive_to_breakpoint,
+		"a run through an exclusive sequence that begins under a breakpoint hits one in it")
+{
+	exclusive_loop(vm, ops, 1);
+	softvm_begin(vm);
+	vm->t->ops->set_option(vm->t, OPTION_GUEST_SLOTS, true);
+	softvm_break(vm, LOOP);
+	softvm_break(vm, LOOP + 4);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	cr_expect_eq(vm->cpus[0].cpu.calls.reinject, 0);
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, own_brk_not_trapped,
+	  "a guest's own breakpoint instruction is not intercepted while there is none in memory")
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP + 4, I(BRK, 0, 0, 0));
+	softvm_begin(vm);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 20);
+	cr_expect_eq(vm->cpus[0].cpu.calls.reinject, 0);
+	softvm_fini(vm);
+}
+
+/* A step ends in a debug exception of the guest's own. */
+static void classify_as_guests(void *ctx, struct trap *out)
+{
+	soft8_ops.classify(ctx, out);
+	if (out->kind & TRAP_STEP)
+		out->kind = TRAP_WATCH;
+}
+
+static int reinject_nothing(void *ctx, const struct trap *t)
+{
+	struct softcpu *c = ctx;
+
+	(void)t;
+	c->calls.reinject++;
+	return 0;
+}
+
+SOFT_TEST(engine_step, guests_watchpoint,
+	  "a step in which a watchpoint of the guest's own fires is complete with that")
+{
+	struct vcpu_ops guests = *ops;
+
+	guests.classify = classify_as_guests;
+	guests.reinject = reinject_nothing;
+	softvm_init_loops(vm, &guests, 1, NULL);
+	softvm_begin(vm);
+	softvm_step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 4);
+	cr_expect_eq(vm->cpus[0].cpu.calls.reinject, 1);
+	softvm_fini(vm);
+}
+
 /* Ctrl-C when the sequence is through and the slot that ends the run has not fired yet. */
 static void interrupt_at_end(void *opaque, struct softcpu *c)
 {
@@ -901,4 +959,17 @@ Test(engine_step, halted_for_ever,
 	softvm_interrupt(&vm);
 	expect_stop(softvm_stopped(&vm), STOP_INTERRUPT, 0);
 	softvm_fini(&vm);
+}
+
+SOFT_TEST(engine_step, two_step, "a step of two vCPUs at once is no single step")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_begin(vm);
+	softvm_resume_one(vm, 0, RESUME_STEP, RESUME_HOLD);
+	cr_expect(engine_is_stepped(&vm->engine));
+	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
+	softvm_resume(vm, RESUME_STEP);
+	cr_expect_not(engine_is_stepped(&vm->engine));
+	cr_expect_eq(softvm_stopped(vm).kind, STOP_STEP);
+	softvm_fini(vm);
 }

@@ -440,3 +440,18 @@ SOFT_TEST(
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 1, "in the same lap");
 	softvm_fini(vm);
 }
+
+SOFT_TEST(engine_watch, step_that_writes,
+	  "a step by name that changes watched memory is reported as that change, and once")
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	begin(vm);
+	watch(vm, data_of(0), 8);
+	softvm_step(vm, 0);
+	softvm_resume_one(vm, 0, RESUME_STEP, RESUME_HOLD);
+	expect_watch(vm, 0, data_of(0));
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 8);
+	softvm_step(vm, 0);
+	cr_expect_eq(softvm_pc(vm, 0), LOOP + 12);
+	softvm_fini(vm);
+}

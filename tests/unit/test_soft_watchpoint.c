@@ -170,3 +170,13 @@ BP_TEST(soft_watch, refused_with_reason, "what can't be watched so, and more tha
 		unwatch(0x100 + i * 8, 8);
 	cr_expect_eq(watch(0x1000, 8), 0, "removed ones make room");
 }
+
+BP_TEST(soft_watch, after_all_removed, "what the last debugger has watched is not there any more")
+{
+	cr_assert_eq(watch(0x100, 8), 0);
+	bp_sync_run();
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect_not(breakpoints_watching(bp_vm.b, HW_WRITE, 0x100));
+	cr_assert_eq(watch(0x100, 8), 0);
+	cr_expect(breakpoints_by_steps(bp_vm.b));
+}

@@ -19,10 +19,10 @@ BP_TEST(sw, inserted_at_sync, "memory changes when the VM runs, and not when a b
 {
 	bp_set(0x100);
 	cr_expect(bp_untouched());
-	cr_expect_not(breakpoints_active(bp_vm.b));
+	cr_expect_not(breakpoints_in_memory(bp_vm.b));
 	bp_sync_run();
 	cr_expect(bp_inserted_at(0x100));
-	cr_expect(breakpoints_active(bp_vm.b));
+	cr_expect(breakpoints_in_memory(bp_vm.b));
 	cr_expect_not_null(breakpoints_location(bp_vm.b, 0x100));
 	cr_expect_null(breakpoints_location(bp_vm.b, 0x104));
 	cr_expect(breakpoints_named(bp_vm.b, 0x100) && !breakpoints_named(bp_vm.b, 0x104));
@@ -30,7 +30,7 @@ BP_TEST(sw, inserted_at_sync, "memory changes when the VM runs, and not when a b
 	cr_expect_not(breakpoints_named(bp_vm.b, 0x100));
 	bp_sync_run();
 	cr_expect(bp_untouched());
-	cr_expect_not(breakpoints_active(bp_vm.b));
+	cr_expect_not(breakpoints_in_memory(bp_vm.b));
 }
 
 BP_TEST(sw, nothing_in_a_stopped_vm,
@@ -44,7 +44,7 @@ BP_TEST(sw, nothing_in_a_stopped_vm,
 	cr_expect(bp_inserted_at(0) && bp_inserted_at(999 * 8));
 	breakpoints_withdraw(bp_vm.b);
 	cr_expect(bp_untouched());
-	cr_expect_not(breakpoints_active(bp_vm.b));
+	cr_expect_not(breakpoints_in_memory(bp_vm.b));
 	cr_expect_null(breakpoints_location(bp_vm.b, 0));
 	bp_sync_run();
 	cr_expect(bp_inserted_at(0) && bp_inserted_at(999 * 8));
@@ -59,7 +59,7 @@ BP_TEST(sw, nothing_in_a_step, "for single steps nothing is inserted")
 	bp_sync_run();
 	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_STEP, false), 0);
 	cr_expect(bp_untouched());
-	cr_expect_not(breakpoints_active(bp_vm.b));
+	cr_expect_not(breakpoints_in_memory(bp_vm.b));
 	bp_sync_run();
 	cr_expect(bp_inserted_at(0x100));
 }
@@ -759,7 +759,7 @@ static void *read_memory(void *stop)
 		cr_assert(!n || !memcmp(buf, bp_vm.before + PAGE, n));
 		l = breakpoints_location(bp_vm.b, 0x100010);
 		cr_assert(!l || l == breakpoints_location(bp_vm.b, PAGE + 0x10));
-		cr_assert(breakpoints_active(bp_vm.b) && breakpoints_named(bp_vm.b, 0x10));
+		cr_assert(breakpoints_in_memory(bp_vm.b) && breakpoints_named(bp_vm.b, 0x10));
 	}
 	return NULL;
 }
@@ -874,4 +874,39 @@ BP_TEST(sw, random_walk, "set, removed, overwritten, written beneath at random: 
 	}
 	breakpoints_remove_all(bp_vm.b);
 	cr_expect(bp_untouched());
+}
+
+Test(sw, slot_lost_unwritable,
+     .description = "one that has waited in a slot and has none any more where it can't be written")
+{
+	const struct breakpoints_host host = { .cpu = &soft8_cpu, .caps = { .shared_slots = 1 } };
+	const char *why;
+
+	bp_vm_init(&host, 0);
+	bp_set(20 * PAGE);
+	bp_sync_run();
+	cr_expect(bp_notice_is(NULL), "it can hit where it is");
+	cr_assert_eq(breakpoints_insert(bp_vm.b, 0, BP_HARDWARE, 0x100, 1, false, &why), 0);
+	bp_vm.map[20] = 1;
+	cr_assert_eq(mprotect(bp_vm.host + PAGE, PAGE, PROT_READ), 0);
+	bp_sync_run();
+	cr_expect(
+		bp_notice_is("breakpoint at 0x14000 can't be hit: the memory can't be written, and "
+			     "no debug register is free"));
+	bp_vm_fini();
+}
+
+BP_TEST(sw, lost_not_tried,
+	"one whose memory has gone is not said to wait before it was tried once more")
+{
+	bp_set(PAGE);
+	bp_sync_run();
+	breakpoints_memory_gone(bp_vm.b, 0, BP_MEM);
+	cr_assert_eq(memory_remove(&bp_vm.mem, 0), 0);
+	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_STEP, false), 0);
+	cr_expect(bp_notice_is(NULL));
+	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, BP_MEM), 0);
+	bp_sync_run();
+	cr_expect(bp_notice_is(NULL));
+	cr_expect(bp_inserted_at(PAGE));
 }

@@ -1030,21 +1030,6 @@ Test(step64, foreign_frames, .description = "the rules do not change frames of o
 	cr_expect_eq(saved_flags(), X86_FL_ONE | X86_FL_IF | X86_FL_TF);
 }
 
-Test(step64, left_frame,
-     .description = "a frame that an earlier interrupt has left on the TSS's stack is of no step")
-{
-	as_user();
-	memcpy(p.mem + X86_STACK - 0x8000 - 40,
-	       (uint64_t[]){ X86_CODE, X86_SEL_USER_CODE64, X86_FL_ONE, X86_STACK,
-			     X86_SEL_USER_DATA },
-	       40);
-	p.state.rflags |= X86_FL_IF;
-	begin("\xeb\x40", 2, false);
-	p.state.rip = X86_CODE + 0x42;
-	end(true);
-	cr_expect_eq(p.state.rflags, X86_FL_ONE | X86_FL_IF);
-}
-
 Test(step64, iret_unrestored,
      .description = "a TF in a frame that can't be restored is not taken as the guest's")
 {
