@@ -80,14 +80,12 @@ static struct vmgdb_vcpu *first_to_show(const struct engine *e)
 
 static void begin(struct engine *e, struct stop *stop)
 {
-	const struct resume_action run = { .kind = RESUME_CONTINUE };
 	struct vmgdb_vcpu *v;
 
 	describe_host(e);
 	reset_options(e);
 	e->tdesc = NULL;
 	atomic_store(&e->writer, NULL);
-	for_each_vcpu(e, v) v->action = run;
 	v = first_to_show(e);
 	*stop = (struct stop){ .vcpu = v ? v->index : 0 };
 	e->current = stop->vcpu;

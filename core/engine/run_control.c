@@ -308,8 +308,6 @@ bool engine_poll(struct target *t, struct stop *out)
 
 	if (poll_exited(e, out))
 		return true;
-	if (!e->attached)
-		return false;
 	if (!take_stop(e))
 		return false;
 	expire_reads(e);
