@@ -204,6 +204,9 @@ SOFT_TEST(
 	set_code(vm, BP_SOFTWARE, LOOP + 8, false, first_is_5, sizeof(first_is_5));
 	continue_to(vm, STOP_SWBREAK, 0);
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 5);
+	softvm_detach(vm);
+	softvm_attach(vm);
+	cr_expect_null(vm->engine.tdesc, "the next debugger was given none yet");
 	softvm_fini(vm);
 }
 

@@ -335,6 +335,30 @@ SOFT_TEST(engine_debuggers, interrupt_names_one_that_runs,
 	softvm_fini(vm);
 }
 
+/* config.stopped and .resumed: what the VMM does there is done while nobody can leave. */
+static void expect_hold(void *opaque)
+{
+	const struct softvm *vm = opaque;
+
+	cr_expect(vm->engine.hold_taken);
+}
+
+SOFT_TEST(engine_debuggers, vmm_called_in_hold,
+	  "the VMM is told of a stop and of a resume while every vCPU is parked and stays so")
+{
+	softvm_init_loops(vm, ops, 2, NULL);
+	vm->engine.config.stopped = vm->engine.config.resumed = expect_hold;
+	softvm_start(vm);
+	softvm_attach(vm);
+	softvm_continue(vm);
+	softvm_run_on(vm, 0, 10);
+	softvm_interrupt(vm);
+	softvm_stopped(vm);
+	softvm_continue(vm);
+	softvm_detach(vm);
+	softvm_fini(vm);
+}
+
 static bool gates_are_open(void *opaque)
 {
 	struct softvm *vm = opaque;
@@ -405,5 +429,25 @@ SOFT_TEST_MEMORY(engine_debuggers, trap_after_debugger,
 	cr_expect_eq(vm->cpus[0].cpu.calls.reinject, 0);
 	cr_assert_eq(vmgdb_vcpu_enter(vm->cpus[0].vcpu), 0);
 	cr_expect_not(vm->cpus[0].cpu.control.trap_brk);
+	softvm_fini(vm);
+}
+
+SOFT_TEST_ON(
+	engine_debuggers, interrupted_elsewhere,
+	"a vCPU that was moved away from an access which is yet to come is reported where it is",
+	&soft32_ops)
+{
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP, I(ST, 0, 1, 0));
+	softvm_begin(vm);
+	softvm_insert(vm, BP_WRITE, data_of(0), 8);
+	softvm_go_to(vm, 0, LOOP + 12);
+	continue_to(vm, STOP_WATCH, 0);
+	softvm_go_to(vm, 0, LOOP + 8);
+	softvm_resume_one(vm, 0, RESUME_HOLD, RESUME_HOLD);
+	softvm_interrupt(vm);
+	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 0);
+	cr_expect_eq(vm->cpus[0].vcpu->pc, PC_REPORTED);
+	cr_expect_eq(vm->cpus[0].vcpu->pc_at, LOOP + 8);
 	softvm_fini(vm);
 }

@@ -565,3 +565,23 @@ SOFT_TEST(engine_end, shutdown_while_held,
 	softvm_until(is_done, &vm->cpus[0]);
 	softvm_fini(vm);
 }
+
+SOFT_TEST(engine_end, shutdown_after_stop,
+	  "once the server's thread has given the hold back they leave")
+{
+	struct stop s;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_start(vm);
+	cr_assert_eq(vm->t->ops->attach(vm->t, &s), 0);
+	cr_expect_not(vm->engine.hold_taken);
+	softvm_hold(vm);
+	softvm_continue(vm);
+	softvm_interrupt(vm);
+	while (!vm->t->ops->poll(vm->t, &s))
+		softvm_pass(1);
+	expect_stop(s, STOP_INTERRUPT, 0);
+	engine_shutdown(&vm->engine);
+	softvm_until(is_done, &vm->cpus[0]);
+	softvm_fini(vm);
+}

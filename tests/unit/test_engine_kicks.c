@@ -279,6 +279,7 @@ SOFT_TEST_ON(engine_kicks, late_since_before,
 	cr_expect_eq(vm->t->ops->attach(vm->t, &s), -ETIMEDOUT);
 	cr_expect(strstr(vm->warning, "vCPU 0 does not stop"), "%s", vm->warning);
 	cr_expect(strstr(vm->warning, "before the debugger came"), "%s", vm->warning);
+	softvm_run_on(vm, 1, 10);
 	vm->hang = false;
 	softvm_run_on(vm, 0, 10);
 	softvm_fini(vm);

@@ -958,6 +958,8 @@ Test(engine_step, halted_for_ever,
 	cr_expect_not(softvm_wait(&vm, &s, 20));
 	softvm_interrupt(&vm);
 	expect_stop(softvm_stopped(&vm), STOP_INTERRUPT, 0);
+	softvm_continue(&vm);
+	cr_expect_str_eq(softvm_console(&vm), "", "it may stay halted");
 	softvm_fini(&vm);
 }
 
