@@ -153,7 +153,6 @@ static void run_detached(struct engine *e, bool stay)
 	pthread_mutex_lock(&e->lock);
 	e->attached = e->hold_taken = false;
 	atomic_store(&e->step_only, false);
-	atomic_store(&e->exclusive, NULL);
 	if (engine_state(e) != ENGINE_ENDED) {
 		e->vm_held = stay;
 		atomic_store(&e->state, ENGINE_IDLE);

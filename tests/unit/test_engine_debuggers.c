@@ -451,3 +451,20 @@ SOFT_TEST_ON(
 	cr_expect_eq(vm->cpus[0].vcpu->pc_at, LOOP + 8);
 	softvm_fini(vm);
 }
+
+SOFT_TEST(engine_debuggers, renew_without_hold,
+	  "nothing of a debugger is forgotten while vCPUs may run")
+{
+	struct bp_info bp;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	softvm_break(vm, LOOP + 8);
+	softvm_release(vm);
+	vm->t->ops->renew(vm->t);
+	softvm_hold(vm);
+	continue_to(vm, STOP_SWBREAK, 0);
+	vm->t->ops->renew(vm->t);
+	cr_expect_eq(vm->t->ops->breakpoint(vm->t, 0, &bp), -ENOENT);
+	softvm_fini(vm);
+}
