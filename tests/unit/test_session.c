@@ -176,6 +176,9 @@ Test(session, no_vcpus, .description = "a VM without vCPUs: each packet gets one
 		cr_expect_eq(rsp.packets, 1, "%s", packets[i]);
 	}
 	cr_expect(!rsp.session->running);
+	fake.target.cpu = NULL;			/* the first vCPU would tell it */
+	rsp_call(&rsp, "qRcmd,76657273696f6e"); /* monitor version */
+	cr_expect(rsp.packets);
 	done();
 }
 

@@ -21,8 +21,10 @@ static void help(struct session *s, const char *args, struct buf *out);
 
 static void version(struct session *s, const char *args, struct buf *out)
 {
+	const struct cpu *cpu = s->target->cpu;
+
 	(void)args;
-	buf_fmt(out, "vmgdb, %s\n", s->target->cpu->name);
+	buf_fmt(out, "vmgdb, %s\n", cpu ? cpu->name : "no vCPU yet");
 }
 
 static const struct {
