@@ -47,8 +47,7 @@ static int attach(struct engine *e)
 	return ret;
 }
 
-/* The first vCPU stands for all of them, and for what this host can do. */
-static void describe_host(struct engine *e)
+void describe_host(struct engine *e)
 {
 	const struct vmgdb_vcpu *v = vcpu_first(e);
 	const char *(*why)(void *ctx, enum trap_kind kind);
@@ -82,7 +81,6 @@ static void begin(struct engine *e, struct stop *stop)
 {
 	struct vmgdb_vcpu *v;
 
-	describe_host(e);
 	reset_options(e);
 	e->tdesc = NULL;
 	atomic_store(&e->writer, NULL);

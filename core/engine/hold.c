@@ -16,9 +16,11 @@ int engine_hold(struct target *t)
 		ret = -EBUSY;
 	e->hold_taken = !ret;
 	pthread_mutex_unlock(&e->lock);
-	if (!ret)
-		expire_reads(e);
-	return ret;
+	if (ret)
+		return ret;
+	describe_host(e);
+	expire_reads(e);
+	return 0;
 }
 
 /* Whoever was to leave for the end of the VM has waited for this. */

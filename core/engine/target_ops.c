@@ -107,8 +107,6 @@ static int op_insert(struct target *t, unsigned int vcpu, enum bp_type type, uin
 
 	if (!e->hold_taken)
 		return -EBUSY;
-	if (!vcpu_first(e))
-		return -EOPNOTSUPP;
 	return breakpoints_insert(e->bps, vcpu, type, addr, kind, by_steps, why);
 }
 

@@ -166,3 +166,23 @@ SOFT_TEST(engine_added, twice, "an index that is taken, or another kind of CPU, 
 	softcpu_fini(&c);
 	softvm_fini(vm);
 }
+
+SOFT_TEST(engine_added, first_after_debugger,
+	  "a debugger that came before the first vCPU sets breakpoints once there is one")
+{
+	const char *why = NULL;
+
+	softvm_init(vm, ops, 0, NULL);
+	softvm_loops(vm);
+	softvm_attach(vm);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 0, BP_SOFTWARE, LOOP + 8, ops->cpu->brk_kind, &why),
+		     -EOPNOTSUPP);
+	softvm_add(vm, 2)->cpu.regs.pc = LOOP;
+	softvm_release(vm);
+	softvm_hold(vm);
+	softvm_break(vm, LOOP + 8); /* through vCPU 0, which is not there */
+	softvm_continue(vm);
+	softvm_start(vm);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 2);
+	softvm_fini(vm);
+}
