@@ -288,6 +288,18 @@ SOFT_TEST(engine, write_undone,
 	softvm_fini(vm);
 }
 
+SOFT_TEST(engine, physical_reads, "what the rules read of memory ends where that does")
+{
+	struct cpu_view *view;
+	uint8_t bytes[8];
+
+	softvm_init(vm, ops, 1, NULL);
+	view = &vm->cpus[0].vcpu->view;
+	cr_expect_eq(view->read_phys(view, SOFTVM_MEM - 4, bytes, sizeof(bytes)), 4);
+	cr_expect_eq(view->read_phys(view, SOFTVM_MEM, bytes, sizeof(bytes)), -EFAULT);
+	softvm_fini(vm);
+}
+
 /* ---- exits that are half done ------------------------------------------------------------ */
 
 static void half_done(struct softvm *vm, const struct vcpu_ops *ops, enum soft_op op,
