@@ -217,7 +217,7 @@ SOFT_TEST_ON(engine_slots, watch_before_then_step,
 /* The next entry of vCPU 0, which the test's own thread drives, for a step. */
 static const struct debug_control *control_of_step(struct softvm *vm)
 {
-	softvm_resume_one(vm, 0, RESUME_STEP, RESUME_HOLD);
+	softvm_resume_one(vm, 0, RESUME_STEP, RESUME_CONTINUE);
 	cr_assert_eq(vmgdb_vcpu_enter(vm->cpus[0].vcpu), 0);
 	return &vm->cpus[0].cpu.control;
 }
