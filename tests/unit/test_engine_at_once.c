@@ -313,7 +313,7 @@ SOFT_TEST(engine_at_once, fatal_both,
 static void set_pending(struct softvm *vm, unsigned int vcpu, enum stop_kind kind)
 {
 	const struct stop stop = {
-		.kind = kind, .watch = HW_WRITE, .addr = data_of(vcpu), .text = "reset"
+		.kind = kind, .watch = HW_WRITE, .addr = DATA + 0x400, .text = "reset"
 	};
 
 	vcpu_set_pending(vm->cpus[vcpu].vcpu, &stop);
@@ -337,7 +337,7 @@ SOFT_TEST(engine_at_once, held_kept,
 	softvm_begin(vm);
 	set_pending(vm, 1, STOP_WATCH);
 	softvm_step(vm, 0);
-	softvm_insert(vm, BP_WRITE, data_of(1), 8);
+	softvm_insert(vm, BP_WRITE, DATA + 0x400, 8);
 	continue_to(vm, STOP_WATCH, 1);
 	softvm_fini(vm);
 }

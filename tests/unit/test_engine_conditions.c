@@ -206,7 +206,7 @@ SOFT_TEST(
 	cr_expect_eq(softvm_regs(vm, 0)->r[0], 5);
 	softvm_detach(vm);
 	softvm_attach(vm);
-	cr_expect_null(vm->engine.tdesc, "the next debugger was given none yet");
+	cr_expect(!vm->engine.tdesc, "the next debugger was given none yet");
 	softvm_fini(vm);
 }
 

@@ -352,6 +352,8 @@ SOFT_TEST(engine_kicks, thread_ended_alone,
 	vm->hang = false;
 	softvm_until(is_done, &vm->cpus[1]);
 	softvm_run_on(vm, 0, 100);
+	if (softvm_memory_only(vm))
+		cr_expect(softvm_has_brk(vm, loop_of(1) + 4), "it is inserted for the others");
 	softvm_interrupt(vm);
 	expect_stop(softvm_stopped(vm), STOP_INTERRUPT, 1);
 	softvm_fini(vm);
@@ -417,7 +419,7 @@ SOFT_TEST_MEMORY(
 	softvm_pass(20);
 	cr_expect_eq(vm->cpus[2].cpu.retired, retired);
 	vm->hang = false;
-	softvm_run_on(vm, 2, 10);
+	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
 	softvm_fini(vm);
 }
 

@@ -965,12 +965,16 @@ Test(engine_step, halted_for_ever,
 
 SOFT_TEST(engine_step, two_step, "a step of two vCPUs at once is no single step")
 {
+	const struct resume_action both[] = { { .vcpu = 0, .kind = RESUME_STEP },
+					      { .vcpu = 1, .kind = RESUME_STEP } };
+	const struct resume_action rest = { .kind = RESUME_HOLD };
+
 	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_begin(vm);
 	softvm_resume_one(vm, 0, RESUME_STEP, RESUME_HOLD);
 	cr_expect(engine_is_stepped(&vm->engine));
 	expect_stop(softvm_stopped(vm), STOP_STEP, 0);
-	softvm_resume(vm, RESUME_STEP);
+	cr_assert_eq(vm->t->ops->resume(vm->t, both, 2, &rest), 0);
 	cr_expect_not(engine_is_stepped(&vm->engine));
 	cr_expect_eq(softvm_stopped(vm).kind, STOP_STEP);
 	softvm_fini(vm);
