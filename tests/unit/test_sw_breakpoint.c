@@ -901,8 +901,7 @@ BP_TEST(sw, lost_not_tried,
 {
 	bp_set(PAGE);
 	bp_sync_run();
-	breakpoints_memory_gone(bp_vm.b, 0, BP_MEM);
-	cr_assert_eq(memory_remove(&bp_vm.mem, 0), 0);
+	cr_assert_eq(breakpoints_remove_memory(bp_vm.b, 0), 0);
 	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_STEP, false), 0);
 	cr_expect(bp_notice_is(NULL));
 	cr_assert_eq(memory_add(&bp_vm.mem, 0, bp_vm.host, BP_MEM), 0);
