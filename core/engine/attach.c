@@ -47,27 +47,6 @@ static int attach(struct engine *e)
 	return ret;
 }
 
-void describe_host(struct engine *e)
-{
-	const struct vmgdb_vcpu *v = vcpu_first(e);
-	const char *(*why)(void *ctx, enum trap_kind kind);
-	struct breakpoints_host host;
-
-	if (!v || e->host_known)
-		return;
-	why = v->ops->unsupported_trap;
-	host = (struct breakpoints_host){
-		.cpu = v->ops->cpu,
-		.caps = v->caps,
-		.sync_icache = v->ops->sync_icache,
-		.no_brk = why ? why(v->ctx, TRAP_BRK) : NULL,
-		.no_exec = why ? why(v->ctx, TRAP_EXEC) : NULL,
-		.no_watch = why ? why(v->ctx, TRAP_WATCH) : NULL,
-	};
-	breakpoints_set_host(e->bps, &host);
-	e->host_known = true;
-}
-
 /* The first that is not halted is more likely to be of interest. */
 static struct vmgdb_vcpu *first_to_show(const struct engine *e)
 {

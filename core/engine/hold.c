@@ -4,6 +4,28 @@
 
 #include "core/engine/state.h"
 
+/* What this host can do, as the first vCPU says it, which stands for all. */
+static void describe_host(struct engine *e)
+{
+	const struct vmgdb_vcpu *v = vcpu_first(e);
+	const char *(*why)(void *ctx, enum trap_kind kind);
+	struct breakpoints_host host;
+
+	if (!v || e->host_known)
+		return;
+	why = v->ops->unsupported_trap;
+	host = (struct breakpoints_host){
+		.cpu = v->ops->cpu,
+		.caps = v->caps,
+		.sync_icache = v->ops->sync_icache,
+		.no_brk = why ? why(v->ctx, TRAP_BRK) : NULL,
+		.no_exec = why ? why(v->ctx, TRAP_EXEC) : NULL,
+		.no_watch = why ? why(v->ctx, TRAP_WATCH) : NULL,
+	};
+	breakpoints_set_host(e->bps, &host);
+	e->host_known = true;
+}
+
 int engine_hold(struct target *t)
 {
 	struct engine *e = engine_of(t);

@@ -337,8 +337,6 @@ bool engine_poll(struct target *t, struct stop *out);
 int engine_attach(struct target *t, struct stop *stop);
 void engine_detach(struct target *t, enum detach_how how);
 void engine_renew(struct target *t);
-/* What this host can do, as the first vCPU says it, which stands for all. Nothing before there is one. */
-void describe_host(struct engine *e);
 
 /* For breakpoints: through the vCPU that is named, else through any that maps the address. */
 int engine_translate(void *opaque, unsigned int vcpu, uint64_t va, uint64_t *gpa);
