@@ -351,6 +351,7 @@ SOFT_TEST(engine_debuggers, vmm_called_in_hold,
 	softvm_start(vm);
 	softvm_attach(vm);
 	softvm_continue(vm);
+	cr_expect_not(vm->engine.hold_taken);
 	softvm_run_on(vm, 0, 10);
 	softvm_interrupt(vm);
 	softvm_stopped(vm);
