@@ -68,7 +68,14 @@ struct xlat {
 	uint64_t
 		page; /* size of the page or block that maps it, a power of two; 2^63: paging off */
 	unsigned int prot;
+	/*
+	 * Names the tables that map it: equal in address spaces that share them, as all processes
+	 * do a kernel's, and different in others. XLAT_FLAT: paging is off.
+	 */
+	uint64_t tables;
 };
+
+#define XLAT_FLAT (~0ULL)
 
 /* ---- debug hardware ---------------------------------------------------------------------- */
 

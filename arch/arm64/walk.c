@@ -207,6 +207,7 @@ static int leaf(const struct range *r, uint64_t va, uint64_t desc, int level, ui
 		.gpa = pa | (va & low_bits(shift)),
 		.page = 1ULL << shift,
 		.prot = prot_of(desc, limits),
+		.tables = r->table,
 	};
 	return 0;
 }
@@ -245,7 +246,8 @@ int arm64_translate(struct cpu_view *v, uint64_t va, struct xlat *out)
 	if (ret)
 		return ret;
 	if (!(sctlr & SCTLR_M)) {
-		*out = (struct xlat){ va, 1ULL << 63, PROT_R | PROT_W | PROT_X | PROT_USER };
+		*out = (struct xlat){ va, 1ULL << 63, PROT_R | PROT_W | PROT_X | PROT_USER,
+				      XLAT_FLAT };
 		return 0;
 	}
 	ret = range_of(v, sctlr, field(va, 55, 1), &r);

@@ -126,6 +126,7 @@ static int walk(const struct walk *w, uint64_t va, struct xlat *out)
 	int ret;
 
 	out->prot = PROT_R | PROT_W | PROT_X | PROT_USER;
+	out->tables = base;
 	for (level = w->mode; level && !large; level--) {
 		shift = PAGE_SHIFT + bits * (level - 1);
 		at = base + (va >> shift & ((1u << bits) - 1)) * entry_size(w);
@@ -140,6 +141,8 @@ static int walk(const struct walk *w, uint64_t va, struct xlat *out)
 			return ret;
 		out->prot = restrict_prot(w, level, e, out->prot);
 		base = target(w, e, large, shift);
+		if (level == w->mode && !large) /* processes share the kernel's below the root */
+			out->tables = base;
 	}
 	out->page = 1ULL << shift;
 	out->gpa = base | (va & (out->page - 1));
@@ -151,7 +154,7 @@ static int flat(uint64_t va, struct xlat *out)
 {
 	if (va >> 32)
 		return -EFAULT;
-	*out = (struct xlat){ va, 1ULL << 63, PROT_R | PROT_W | PROT_X | PROT_USER };
+	*out = (struct xlat){ va, 1ULL << 63, PROT_R | PROT_W | PROT_X | PROT_USER, XLAT_FLAT };
 	return 0;
 }
 

@@ -28,10 +28,10 @@ enum { BREAKPOINTS_MAX = 100000 }; /* of all types together, unless the config s
 struct breakpoints_config {
 	struct memory *mem;
 	/*
-	 * Virtual to guest-physical through the tables of the vCPU with that index, else through
+	 * As struct cpu.translate, through the tables of the vCPU with that index, else through
 	 * any other's: 0 or -EFAULT. Called by the server thread, every vCPU parked.
 	 */
-	int (*translate)(void *opaque, unsigned int vcpu, uint64_t va, uint64_t *gpa);
+	int (*translate)(void *opaque, unsigned int vcpu, uint64_t va, struct xlat *out);
 	void *opaque;
 	size_t max; /* how many may be set; 0: BREAKPOINTS_MAX */
 };
@@ -68,8 +68,8 @@ int breakpoints_insert(struct breakpoints *b, unsigned int vcpu, enum bp_type ty
 
 /*
  * Remove one: no error if it is not there. Set again before the next sync a software breakpoint keeps the
- * location that it had, unless its address is mapped elsewhere now, and a watchpoint by steps what it has
- * seen. Conditions and commands are gone at once.
+ * location that it had, unless the tables that mapped it there map it elsewhere now; a watchpoint by steps
+ * does too, and keeps what it has seen. Conditions and commands are gone at once.
  */
 void breakpoints_remove(struct breakpoints *b, enum bp_type type, uint64_t addr, uint64_t kind);
 

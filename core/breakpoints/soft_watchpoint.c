@@ -42,13 +42,17 @@ static int find_ranges(const struct breakpoints *b, struct soft_watchpoint *w, u
 	const struct breakpoints_config *c = &b->config;
 	struct soft_watch_range *r = w->range;
 	size_t room = SOFT_WATCHPOINT_LEN_MAX - w->addr % SOFT_WATCHPOINT_LEN_MAX;
+	struct xlat x[SOFT_WATCHPOINT_RANGES];
 
 	r[0].len = w->len < room ? w->len : room;
 	r[1].len = w->len - r[0].len;
-	if (c->translate(c->opaque, vcpu, w->addr, &r[0].gpa))
+	if (c->translate(c->opaque, vcpu, w->addr, &x[0]))
 		return -EFAULT;
-	if (r[1].len && c->translate(c->opaque, vcpu, w->addr + room, &r[1].gpa))
+	if (r[1].len && c->translate(c->opaque, vcpu, w->addr + room, &x[1]))
 		return -EFAULT;
+	r[0].gpa = x[0].gpa;
+	r[1].gpa = r[1].len ? x[1].gpa : 0;
+	w->tables = x[0].tables;
 	return 0;
 }
 
@@ -91,7 +95,7 @@ static int look_up(struct breakpoints *b, unsigned int vcpu, struct soft_watchpo
 	return 0;
 }
 
-/* One that is watched already goes on, unless its address is elsewhere now. */
+/* One that is watched already goes on, unless the tables by which it was found map it elsewhere now. */
 int soft_watchpoints_insert(struct breakpoints *b, unsigned int vcpu, uint64_t addr, uint64_t len,
 			    const char **why)
 {
@@ -105,7 +109,7 @@ int soft_watchpoints_insert(struct breakpoints *b, unsigned int vcpu, uint64_t a
 	if (!there)
 		return ret ? ret : append(&b->soft, &w, why);
 	mark(&b->soft, there, false);
-	if (!ret && memcmp(there->range, w.range, sizeof(w.range)))
+	if (!ret && there->tables == w.tables && memcmp(there->range, w.range, sizeof(w.range)))
 		*there = w;
 	return 0;
 }

@@ -170,6 +170,7 @@ enum sw_state {
 struct sw_breakpoint {
 	struct hash_node node;		  /* first member; key: the virtual address */
 	struct bp_location *location;	  /* NULL: none */
+	uint64_t tables;		  /* by which it was located; as in struct xlat */
 	struct list user;		  /* in location->users */
 	struct list link;		  /* in sw_breakpoints.in[state] */
 	struct list recent;		  /* in sw_breakpoints.asked or .removed, or in neither */
@@ -259,6 +260,7 @@ struct soft_watch_range {
 
 struct soft_watchpoint {
 	uint64_t addr, len; /* as the debugger named it */
+	uint64_t tables;    /* by which it was found; as in struct xlat */
 	/* the second one may be in another page */
 	struct soft_watch_range range[SOFT_WATCHPOINT_RANGES];
 	bool removed;

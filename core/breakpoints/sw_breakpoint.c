@@ -91,8 +91,10 @@ static void leave_location(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 		bp_locations_put(&s->locations, l);
 }
 
-static void move_to(struct sw_breakpoints *s, struct sw_breakpoint *bp, struct bp_location *l)
+static void move_to(struct sw_breakpoints *s, struct sw_breakpoint *bp, struct bp_location *l,
+		    uint64_t tables)
 {
+	bp->tables = tables;
 	if (bp->location == l)
 		return;
 	leave_location(s, bp);
@@ -102,18 +104,23 @@ static void move_to(struct sw_breakpoints *s, struct sw_breakpoint *bp, struct b
 	l->nin_slots += bp->has_slot;
 }
 
-/* Through the tables of now. keep: one whose address is not mapped now keeps the location it has. */
+/*
+ * Through the tables of now. keep: one that has a location keeps it where these do not map its address,
+ * and where they are not the tables by which it was located but another process's.
+ */
 static void locate(struct sw_breakpoints *s, struct sw_breakpoint *bp, bool keep)
 {
 	const struct breakpoints_config *c = s->config;
 	struct bp_location *l;
-	uint64_t gpa;
-	int ret = c->translate(c->opaque, bp->vcpu, bp->node.key, &gpa);
+	struct xlat x;
+	int ret = c->translate(c->opaque, bp->vcpu, bp->node.key, &x);
 
+	if (!ret && keep && bp->location && x.tables != bp->tables)
+		return;
 	if (!ret)
-		ret = bp_locations_get(&s->locations, gpa, &l);
+		ret = bp_locations_get(&s->locations, x.gpa, &l);
 	if (!ret)
-		move_to(s, bp, l);
+		move_to(s, bp, l, x.tables);
 	else if (ret == -ENOMEM)
 		s->out_of_memory = true;
 	else if (!keep)

@@ -89,14 +89,17 @@ static int op_write(struct target *t, unsigned int vcpu, uint64_t addr, const vo
 
 /* ---- breakpoints ------------------------------------------------------------------------- */
 
-int engine_translate(void *opaque, unsigned int vcpu, uint64_t va, uint64_t *gpa)
+int engine_translate(void *opaque, unsigned int vcpu, uint64_t va, struct xlat *out)
 {
 	struct engine *e = opaque;
 	struct vmgdb_vcpu *v = vcpu_find(e, vcpu);
 
 	if (!v)
 		v = vcpu_first(e);
-	return v ? vcpu_translate(vcpu_that_maps(v, va), va, gpa) : -EFAULT;
+	if (!v)
+		return -EFAULT;
+	v = vcpu_that_maps(v, va);
+	return v->view.cpu->translate(&v->view, va, out);
 }
 
 static int op_insert(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,

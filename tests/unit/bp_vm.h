@@ -14,6 +14,7 @@ struct bp_vm {
 	const struct cpu *cpu;
 	uint8_t *host;		/* guest-physical 0 on */
 	uint8_t before[BP_MEM]; /* what the guest has there, for the test to keep */
+	uint64_t tables;	/* as in struct xlat */
 	int map[BP_VAS];	/* virtual page n is at physical page map[n] */
 	unsigned int translations, synced;
 };

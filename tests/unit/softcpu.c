@@ -221,7 +221,7 @@ static int translate(struct cpu_view *v, uint64_t va, struct xlat *out)
 
 	if (ret)
 		return ret;
-	*out = (struct xlat){ .gpa = va, .page = 1ULL << 63, .prot = PROT_R | PROT_W | PROT_X };
+	*out = (struct xlat){ va, 1ULL << 63, PROT_R | PROT_W | PROT_X, r->ptb };
 	if (!r->ptb)
 		return 0;
 	if (va / SOFT_PAGE >= SOFT_PTES)

@@ -650,19 +650,48 @@ static void on_trapped(void *opaque, struct softcpu *cpu, const struct trap *t)
 
 /* ---- breakpoints ------------------------------------------------------------------------- */
 
-/* Through the tables of now; keep: one whose address is not mapped keeps the place that it had. */
+/*
+ * Through the tables of now; keep: one whose address is not mapped, or is mapped by other tables, keeps the
+ * place that it had.
+ */
 static void locate(const struct model *m, struct model_bp *p, bool keep)
 {
-	uint64_t gpa;
+	uint64_t gpa, tables;
 	bool mapped = translate(m, p->vcpu, p->addr, &gpa);
-	unsigned int i;
+	unsigned int i, by = p->vcpu;
 
-	for (i = 0; i < m->vm->ncpus && !mapped; i++)
+	for (i = 0; i < m->vm->ncpus && !mapped; i++) {
 		mapped = translate(m, i, p->addr, &gpa);
-	if (mapped)
+		by = i;
+	}
+	tables = m->cpus[by].regs.ptb;
+	if (keep && mapped && p->located && !p->elsewhere && tables != p->tables)
+		return;
+	if (mapped) {
 		p->gpa = gpa;
+		p->tables = tables;
+	}
 	p->located = mapped || (p->located && keep);
-	p->elsewhere = !mapped && p->elsewhere;
+	p->elsewhere = (keep || !mapped) && p->elsewhere;
+}
+
+/* One that was removed in this stop and is set again goes on. */
+static void locate_new(struct model *m, struct model_bp *p)
+{
+	const struct model_bp *end = m->gone + m->ngone;
+	struct model_bp *g;
+
+	for (g = m->gone; g < end && g->addr != p->addr; g++)
+		;
+	if (g < end) {
+		p->located = g->located;
+		p->gpa = g->gpa;
+		p->tables = g->tables;
+		p->elsewhere = g->elsewhere;
+		p->overwritten = g->overwritten;
+		*g = m->gone[--m->ngone];
+	}
+	locate(m, p, true);
 }
 
 static bool was_removed_pending(const struct model *m, uint64_t addr)
@@ -690,7 +719,7 @@ void model_insert(struct model *m, const struct model_bp *p)
 		       p->silent ? ", silent" : "");
 	m->bps[m->nbps] = *p;
 	if (is_sw(p))
-		locate(m, &m->bps[m->nbps], false);
+		locate_new(m, &m->bps[m->nbps]);
 	if (p->soft)
 		watch_memory(m, &m->bps[m->nbps]);
 	m->nbps++;
@@ -714,6 +743,8 @@ void model_remove(struct model *m, unsigned int i)
 	m->unwatched |= p->soft;
 	if (p->soft && m->nremoved < MODEL_REMOVED_MAX)
 		m->removed[m->nremoved++] = p->addr;
+	if (is_sw(p) && m->ngone < MODEL_GONE_MAX)
+		m->gone[m->ngone++] = *p;
 	*p = m->bps[--m->nbps];
 }
 
@@ -781,6 +812,7 @@ static void sync(struct model *m, bool step_only, bool inserts)
 	for (i = 0; i < m->nbps && !step_only; i++)
 		m->bps[i].has_room = waiting <= room;
 	m->unwatched = false;
+	m->ngone = 0;
 }
 
 /* ---- stops and resumes ------------------------------------------------------------------- */
@@ -1183,6 +1215,7 @@ static void forget_debugger(struct model *m)
 
 	m->phase = MODEL_FREE;
 	m->nbps = 0;
+	m->ngone = 0;
 	for (i = 0; i < m->vm->ncpus; i++)
 		m->cpus[i].due = m->cpus[i].watch_due = m->cpus[i].reported = false;
 }

@@ -15,7 +15,7 @@
 
 #include "tests/unit/softvm.h"
 
-enum { MODEL_BPS = 16, MODEL_SOFT_MAX = 64, MODEL_REMOVED_MAX = 64 };
+enum { MODEL_BPS = 16, MODEL_SOFT_MAX = 64, MODEL_REMOVED_MAX = 64, MODEL_GONE_MAX = 16 };
 
 /* What the debugger has asked the engine for, and what was reported. */
 enum model_phase {
@@ -33,6 +33,7 @@ struct model_bp {
 	bool silent;	  /* has a condition that is always false */
 	bool located;	  /* software: its memory is known */
 	uint64_t gpa;	  /* ... and here */
+	uint64_t tables;  /* ... by these */
 	bool elsewhere;	  /* ... or perhaps at another place */
 	bool inserted;	  /* ... where a breakpoint instruction was before the last instruction */
 	bool overwritten; /* ... and the guest has written over it */
@@ -78,6 +79,9 @@ struct model {
 	enum model_phase phase;
 	struct model_bp bps[MODEL_BPS];
 	unsigned int nbps;
+	struct model_bp
+		gone[MODEL_GONE_MAX]; /* software breakpoints that were removed in this stop */
+	unsigned int ngone;
 	bool interrupted; /* the debugger has asked for a stop */
 	bool must_stop;	  /* a stop was pending at the resume: nobody may run */
 	bool step_only;	  /* the last resume was the single step of one vCPU */

@@ -256,6 +256,16 @@ Test(arm64_walk_detail, mmu_off, .description = "MMU off: addresses are physical
 	cr_assert_eq(x.gpa, 0x123456789);
 	cr_assert_eq(x.page, 1ULL << 63);
 	cr_assert_eq(x.prot, ALL | PROT_USER);
+	cr_assert_eq(x.tables, XLAT_FLAT);
+}
+
+Test(arm64_walk_detail, tables, .description = "tables are those of TTBR, whatever its ASID is")
+{
+	struct xlat x = { 0 };
+
+	t.state.sys[ARM64_TTBR0] |= 7ULL << 48;
+	cr_assert_eq(translate(0x1000, &x), 0);
+	cr_expect_eq(x.tables, ROOT);
 }
 
 Test(arm64_walk_detail, access_flag, .description = "a clear access flag does not hide a page")

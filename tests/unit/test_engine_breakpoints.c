@@ -451,6 +451,29 @@ SOFT_TEST(
 	softvm_fini(vm);
 }
 
+SOFT_TEST_MEMORY(engine_breakpoints, other_process_at_stop,
+		 "breakpoints set again in the tables of another process stay where they were")
+{
+	const uint64_t at = LOOP + 8, tables = 0x1c00, copy = 0x800, pte = copy | 1;
+	const unsigned int kind = ops->cpu->brk_kind;
+	const char *why = NULL;
+
+	softvm_init_loops(vm, ops, 2, NULL);
+	softvm_paging(vm);
+	memcpy(vm->mem + copy, vm->mem + LOOP, SOFT_PAGE);
+	memcpy(vm->mem + tables, vm->mem + TABLE, SOFT_PTES * sizeof(pte));
+	memcpy(vm->mem + tables + LOOP / SOFT_PAGE * sizeof(pte), &pte, sizeof(pte));
+	vm->cpus[1].cpu.regs.ptb = tables;
+	softvm_begin(vm);
+	softvm_break(vm, at);
+	continue_to(vm, STOP_SWBREAK, 0);
+	softvm_unbreak(vm, at);
+	cr_assert_eq(vm->t->ops->insert(vm->t, 1, BP_SOFTWARE, at, kind, &why), 0);
+	continue_to(vm, STOP_SWBREAK, 0);
+	cr_expect_eq(softvm_pc(vm, 0), at);
+	softvm_fini(vm);
+}
+
 SOFT_TEST_SLOTS(engine_breakpoints, loaded_over,
 		"a breakpoint that a loader writes over is hit, while a slot is free for it")
 {

@@ -124,6 +124,22 @@ BP_TEST(soft_watch, set_again,
 	cr_expect_eq(watch(PAGE, 8), -EFAULT, "forgotten at the sync");
 }
 
+BP_TEST(soft_watch, other_process,
+	"set again in tables that map the address to other memory, it stays where it was")
+{
+	cr_assert_eq(watch(PAGE, 8), 0);
+	bp_sync_run();
+	unwatch(PAGE, 8);
+	bp_vm.tables = 2;
+	bp_vm.map[1] = 3;
+	cr_assert_eq(watch(PAGE, 8), 0);
+	bp_sync_run();
+	bp_vm.host[3 * PAGE]++;
+	cr_expect(nothing_changed());
+	bp_vm.host[PAGE]++;
+	cr_expect(changed_at(PAGE));
+}
+
 BP_TEST(soft_watch, moves, "set again when the page is elsewhere, it is there")
 {
 	cr_assert_eq(watch(PAGE, 8), 0);

@@ -196,6 +196,38 @@ BP_TEST(sw, other_tables,
 	cr_expect(bp_notice_is("breakpoint at 0x1040 waits: the address is not mapped yet"));
 }
 
+BP_TEST(sw, other_process,
+	"set again at a stop in tables that map the address to other memory, it stays where it was")
+{
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.tables = 2;
+	bp_vm.map[1] = 3;
+	bp_clear(PAGE + 0x40);
+	bp_set(PAGE + 0x40);
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(PAGE + 0x40) && !bp_inserted_at(3 * PAGE + 0x40));
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.tables = 0;
+	bp_vm.map[1] = 4;
+	bp_clear(PAGE + 0x40);
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(4 * PAGE + 0x40), "its own tables: the page went there");
+	breakpoints_withdraw(bp_vm.b);
+	bp_clear(PAGE + 0x40);
+	bp_sync_run();
+	bp_vm.tables = 2;
+	bp_vm.map[1] = 3;
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(3 * PAGE + 0x40), "forgotten at the sync, and set there");
+	breakpoints_withdraw(bp_vm.b);
+	cr_expect(bp_untouched());
+}
+
 BP_TEST(sw, moves_when_set_again,
 	"the page went elsewhere: a breakpoint stays until it is set again, then it is there")
 {
@@ -204,7 +236,7 @@ BP_TEST(sw, moves_when_set_again,
 	bp_set(0x40);
 	bp_sync_run();
 	breakpoints_withdraw(bp_vm.b);
-	bp_vm.map[1] = 3; /* or: the tables of another process are current */
+	bp_vm.map[1] = 3;
 	bp_sync_run();
 	cr_expect(bp_inserted_at(PAGE + 0x40), "not moved");
 	breakpoints_withdraw(bp_vm.b);

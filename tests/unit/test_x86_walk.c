@@ -328,6 +328,48 @@ Test(walk32, pse36,
 	faults(0x800000);
 }
 
+static uint64_t tables_of(uint64_t va)
+{
+	struct xlat x = { 0 };
+
+	cr_assert_eq(x86_translate(&p.view, va, &x), 0);
+	return x.tables;
+}
+
+Test(walk4, tables,
+     .description = "tables tells processes apart, and not what they share: their kernel")
+{
+	const uint64_t kernel = 0xffff800000001000;
+	uint64_t shared, own;
+
+	put(L4, 256, L3 | P | RW);
+	put(L4, 1, 0x45000 | P | RW | US);
+	put(0x45000, 0, PS | P | RW | US);
+	put(L1, 1, 0x5000 | P | RW | US);
+	shared = tables_of(kernel);
+	own = tables_of(0x8000000000);
+	put(L2, 0, 0x46000 | P | RW | US);
+	put(0x46000, 1, 0x6000 | P | RW | US);
+	cr_expect_eq(tables_of(kernel), shared, "mapped elsewhere by the same tables");
+	put(L5, 256, L3 | P | RW);
+	put(L5, 1, 0x47000 | P | RW | US);
+	put(0x47000, 0, PS | P | RW | US);
+	p.state.cr3 = L5 | 0x18 | 1ull << 63;
+	cr_expect_eq(tables_of(kernel), shared);
+	cr_expect_neq(tables_of(0x8000000000), own);
+}
+
+Test(walk32, tables_of_large_pages,
+     .description = "a large page of the root is mapped by the root, wherever it goes")
+{
+	uint64_t before;
+
+	put32(L2, 2, 0x800000 | P | RW | US | PS);
+	before = tables_of(0x800000);
+	put32(L2, 2, 0xc00000 | P | RW | US | PS);
+	cr_expect_eq(tables_of(0x800000), before);
+}
+
 Test(walk_off, flat, .description = "without paging a linear address is physical, in 32 bits")
 {
 	struct x86_pure q;
@@ -338,6 +380,7 @@ Test(walk_off, flat, .description = "without paging a linear address is physical
 	cr_expect_eq(x.gpa, 0xffff1234);
 	cr_expect_eq(x.page, 1ull << 63);
 	cr_expect_eq(x.prot, ALL);
+	cr_expect_eq(x.tables, XLAT_FLAT);
 	cr_expect_eq(x86_translate(&q.view, 1ull << 32, &x), -EFAULT);
 	x86_pure_free(&q);
 }
