@@ -23,6 +23,7 @@ struct bp_info {
 	uint64_t addr, kind;
 	const char *state; /* "inserted", "in a debug register", "waits: not mapped", ...; static */
 	bool conditional;  /* conditions or commands came with it */
+	bool removed;	   /* by the debugger, at this stop */
 };
 
 #endif

@@ -124,7 +124,8 @@ struct target_ops {
 	int (*conditions)(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind,
 			  const struct agent_code *codes, unsigned int n);
 
-	/* The i-th breakpoint, in no order: 0, or -ENOENT after the last. */
+	/* The i-th breakpoint, in no order, those among them that the debugger has removed since the
+	 * VM stopped: 0, or -ENOENT after the last. */
 	int (*breakpoint)(struct target *t, unsigned int i, struct bp_info *out);
 
 	/* Registers in conditions are numbered by this description: the one that the debugger was

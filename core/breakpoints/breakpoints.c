@@ -56,7 +56,7 @@ static int check_slot(struct breakpoints *b, struct sw_breakpoint *bp, const cha
 		return 0;
 	if (sw_breakpoints_need_slots(&b->sw) <= hw_exec_slots_left(&b->hw))
 		return 0;
-	sw_breakpoints_remove(&b->sw, bp);
+	sw_breakpoints_refuse(&b->sw, bp);
 	if (!hw_exec_slots(&b->hw))
 		return refuse(-EFAULT, "the memory there can't be written", why);
 	if (b->host.no_brk)
@@ -180,38 +180,50 @@ const struct bp_conditions *breakpoints_conditions(struct breakpoints *b, enum b
 	return place ? *place : NULL;
 }
 
-int breakpoints_info(const struct breakpoints *b, unsigned int i, struct bp_info *out)
+static struct bp_info sw_info(const struct breakpoints *b, const struct sw_breakpoint *bp)
 {
-	const struct soft_watchpoint *w;
-	const struct sw_breakpoint *sw;
-	const struct hw_breakpoint *hw;
+	return (struct bp_info){ .type = BP_SOFTWARE,
+				 .addr = bp->node.key,
+				 .kind = b->host.cpu->brk_kind,
+				 .state = sw_breakpoint_state(bp),
+				 .conditional = bp->conditions,
+				 .removed = bp->removed };
+}
 
-	if (i < b->sw.nset) {
-		sw = b->sw.set[i];
-		*out = (struct bp_info){ .type = BP_SOFTWARE,
-					 .addr = sw->node.key,
-					 .kind = b->host.cpu->brk_kind,
-					 .state = sw_breakpoint_state(sw),
-					 .conditional = sw->conditions };
-		return 0;
-	}
-	i -= (unsigned int)b->sw.nset;
-	if (i < b->hw.nset) {
-		hw = &b->hw.set[i];
-		*out = (struct bp_info){ .type = hw->type,
-					 .addr = hw->addr,
-					 .kind = hw->len,
-					 .state = "in a debug register",
-					 .conditional = hw->conditions };
-		return 0;
-	}
-	w = soft_watchpoints_get(&b->soft, i - b->hw.nset);
-	if (!w)
-		return -ENOENT;
-	*out = (struct bp_info){ .type = BP_WRITE,
+static struct bp_info hw_info(const struct hw_breakpoints *h, unsigned int i)
+{
+	const struct hw_breakpoint *bp = i < h->nset ? &h->set[i] : &h->removed[i - h->nset];
+
+	return (struct bp_info){ .type = bp->type,
+				 .addr = bp->addr,
+				 .kind = bp->len,
+				 .state = "in a debug register",
+				 .conditional = bp->conditions,
+				 .removed = i >= h->nset };
+}
+
+static struct bp_info soft_info(const struct soft_watchpoint *w)
+{
+	return (struct bp_info){ .type = BP_WRITE,
 				 .addr = w->addr,
 				 .kind = w->len,
-				 .state = "compared after each step" };
+				 .state = "compared after each step",
+				 .removed = w->removed };
+}
+
+int breakpoints_info(const struct breakpoints *b, unsigned int i, struct bp_info *out)
+{
+	const unsigned int nsw = (unsigned int)b->sw.table.count;
+	const unsigned int nhw = b->hw.nset + b->hw.nremoved;
+
+	if (i < nsw)
+		*out = sw_info(b, sw_breakpoints_get(&b->sw, i));
+	else if (i - nsw < nhw)
+		*out = hw_info(&b->hw, i - nsw);
+	else if (i - nsw - nhw < b->soft.n)
+		*out = soft_info(&b->soft.all[i - nsw - nhw]);
+	else
+		return -ENOENT;
 	return 0;
 }
 

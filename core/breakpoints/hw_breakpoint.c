@@ -10,15 +10,21 @@ static const enum hw_kind kind_of[] = {
 	[BP_ACCESS] = HW_ACCESS,
 };
 
-struct hw_breakpoint *hw_breakpoints_find(struct hw_breakpoints *h, enum bp_type type,
-					  uint64_t addr, uint64_t len)
+static struct hw_breakpoint *find(struct hw_breakpoint *all, unsigned int n, enum bp_type type,
+				  uint64_t addr, uint64_t len)
 {
 	struct hw_breakpoint *bp;
 
-	for (bp = h->set; bp < h->set + h->nset; bp++)
+	for (bp = all; bp < all + n; bp++)
 		if (bp->type == type && bp->addr == addr && bp->len == len)
 			return bp;
 	return NULL;
+}
+
+struct hw_breakpoint *hw_breakpoints_find(struct hw_breakpoints *h, enum bp_type type,
+					  uint64_t addr, uint64_t len)
+{
+	return find(h->set, h->nset, type, addr, len);
 }
 
 bool hw_breakpoints_watching(const struct hw_breakpoints *h, enum hw_kind kind, uint64_t addr)
@@ -93,6 +99,7 @@ int hw_breakpoints_insert(struct hw_breakpoints *h, enum bp_type type, uint64_t 
 			  unsigned int needed, const char **why)
 {
 	struct hw_breakpoint bp = { .type = type, .addr = addr, .len = len };
+	struct hw_breakpoint *removed = find(h->removed, h->nremoved, type, addr, len);
 	unsigned int nexec = used(h, true) + needed, nwatch = used(h, false);
 	bool exec = type == BP_HARDWARE;
 	int n = h->host->cpu->hw_split(kind_of[type], addr, len, bp.slots,
@@ -105,12 +112,17 @@ int hw_breakpoints_insert(struct hw_breakpoints *h, enum bp_type type, uint64_t 
 	    h->nset == HW_SLOTS_MAX)
 		return no_slot(h, exec, why);
 	h->set[h->nset++] = bp;
+	if (removed)
+		*removed = h->removed[--h->nremoved];
 	return 0;
 }
 
 void hw_breakpoints_remove(struct hw_breakpoints *h, struct hw_breakpoint *bp)
 {
 	bp_conditions_free(bp->conditions);
+	bp->conditions = NULL;
+	if (h->nremoved < HW_SLOTS_MAX)
+		h->removed[h->nremoved++] = *bp;
 	*bp = h->set[--h->nset];
 }
 
@@ -118,6 +130,7 @@ void hw_breakpoints_remove_all(struct hw_breakpoints *h)
 {
 	while (h->nset)
 		hw_breakpoints_remove(h, h->set);
+	h->nremoved = 0;
 	h->nlayout = 0;
 }
 
@@ -134,6 +147,7 @@ void hw_breakpoints_lay_out(struct hw_breakpoints *h, bool exec)
 	const struct hw_breakpoint *bp;
 	unsigned int s;
 
+	h->nremoved = 0;
 	h->nlayout = 0;
 	for (bp = h->set; bp < h->set + h->nset; bp++)
 		for (s = 0; s < bp->nslots && (exec || bp->type != BP_HARDWARE); s++)

@@ -24,16 +24,6 @@ const struct soft_watchpoint *soft_watchpoints_find(const struct soft_watchpoint
 	return NULL;
 }
 
-const struct soft_watchpoint *soft_watchpoints_get(const struct soft_watchpoints *s, unsigned int i)
-{
-	const struct soft_watchpoint *w;
-
-	for (w = s->all; w < s->all + s->n; w++)
-		if (!w->removed && !i--)
-			return w;
-	return NULL;
-}
-
 /* ---- set and remove ---------------------------------------------------------------------- */
 
 /* Where the bytes are: in one or two aligned blocks, none of which crosses a page. 0 or -EFAULT. */

@@ -116,6 +116,8 @@ struct hw_breakpoints {
 	const struct breakpoints_host *host;
 	struct hw_breakpoint set[HW_SLOTS_MAX]; /* in no order */
 	unsigned int nset;
+	struct hw_breakpoint removed[HW_SLOTS_MAX]; /* since the last layout, for the list alone */
+	unsigned int nremoved;
 	struct bp_slot layout[HW_SLOTS_MAX];
 	unsigned int nlayout;
 };
@@ -141,7 +143,7 @@ bool hw_breakpoints_watching(const struct hw_breakpoints *h, enum hw_kind kind, 
 unsigned int hw_exec_slots(const struct hw_breakpoints *h);
 unsigned int hw_exec_slots_left(const struct hw_breakpoints *h);
 
-/* Lay out what is set, from the start; without exec, watchpoints alone. */
+/* Lay out what is set, from the start, and forget what was removed; without exec, watchpoints alone. */
 void hw_breakpoints_lay_out(struct hw_breakpoints *h, bool exec);
 
 /* ... and a software breakpoint behind that. */
@@ -215,7 +217,14 @@ int sw_breakpoints_insert(struct sw_breakpoints *s, unsigned int vcpu, uint64_t 
 struct sw_breakpoint *sw_breakpoints_find(const struct sw_breakpoints *s, uint64_t va);
 
 void sw_breakpoints_remove(struct sw_breakpoints *s, struct sw_breakpoint *bp);
+
+/* Remove one that was set just now, and forget it. */
+void sw_breakpoints_refuse(struct sw_breakpoints *s, struct sw_breakpoint *bp);
+
 void sw_breakpoints_remove_all(struct sw_breakpoints *s);
+
+/* The i-th of all in the table: first those that are set, then those that were removed. */
+const struct sw_breakpoint *sw_breakpoints_get(const struct sw_breakpoints *s, size_t i);
 
 /* How many are set that can only hit by an execution slot. */
 unsigned int sw_breakpoints_need_slots(const struct sw_breakpoints *s);
@@ -284,11 +293,9 @@ int soft_watchpoints_insert(struct breakpoints *b, unsigned int vcpu, uint64_t a
 void soft_watchpoints_remove(struct soft_watchpoints *s, uint64_t addr, uint64_t len);
 void soft_watchpoints_remove_all(struct soft_watchpoints *s);
 
-/* The one that is set at that address, or that is the i-th of those that are set; or NULL. */
+/* The one that is set at that address, or NULL. */
 const struct soft_watchpoint *soft_watchpoints_find(const struct soft_watchpoints *s,
 						    uint64_t addr);
-const struct soft_watchpoint *soft_watchpoints_get(const struct soft_watchpoints *s,
-						   unsigned int i);
 
 /* Forget those that were removed. Just before vCPUs run. */
 void soft_watchpoints_sync(struct soft_watchpoints *s);

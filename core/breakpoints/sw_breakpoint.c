@@ -178,7 +178,7 @@ int sw_breakpoints_insert(struct sw_breakpoints *s, unsigned int vcpu, uint64_t 
 	if (!s->out_of_memory)
 		return 0;
 	if (!n)
-		sw_breakpoints_remove(s, bp);
+		sw_breakpoints_refuse(s, bp);
 	return -ENOMEM;
 }
 
@@ -187,6 +187,17 @@ struct sw_breakpoint *sw_breakpoints_find(const struct sw_breakpoints *s, uint64
 	struct hash_node *n = hash_table_find(&s->table, va);
 
 	return n && !breakpoint_of(n)->removed ? breakpoint_of(n) : NULL;
+}
+
+const struct sw_breakpoint *sw_breakpoints_get(const struct sw_breakpoints *s, size_t i)
+{
+	const struct list *l = s->removed.next;
+
+	if (i < s->nset)
+		return s->set[i];
+	for (i -= s->nset; i; i--)
+		l = l->next;
+	return list_owner(l, struct sw_breakpoint, recent);
 }
 
 void sw_breakpoints_remove(struct sw_breakpoints *s, struct sw_breakpoint *bp)
@@ -221,6 +232,12 @@ static void forget(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 	list_remove(&bp->report);
 	hash_table_del(&s->table, &bp->node);
 	free(bp);
+}
+
+void sw_breakpoints_refuse(struct sw_breakpoints *s, struct sw_breakpoint *bp)
+{
+	sw_breakpoints_remove(s, bp);
+	forget(s, bp);
 }
 
 static void forget_removed(struct sw_breakpoints *s)

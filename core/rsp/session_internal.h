@@ -55,7 +55,7 @@ struct session {
 	const struct tdesc *tdesc; /* as it was when the debugger came; NULL: there are no vCPUs */
 
 	struct stop stop;	/* the last one */
-	struct bp_info refused; /* the last breakpoint that was; .state is why, NULL: none was */
+	struct bp_info refused; /* the last one at this stop; .state is why, NULL: none was */
 	struct vcpu_list vcpus;
 
 	struct buf reply;

@@ -219,6 +219,15 @@ def unmapped(t):
         runs(client)
 
 
+@case("swbreak hwbreak")
+def listed_at_a_stop(t):
+    """monitor breakpoints lists what gdb has removed at the stop and will set again"""
+    vm = t.vm()
+    said = t.gdb(vm, "hbreak *tick", "break *leaf", "continue", "monitor breakpoints", "detach")
+    for kind, symbol in (("hardware", "tick"), ("software", "leaf")):
+        expect(rf"{kind} +0x0*{t.elf(vm)[symbol]:x}: .*; removed at this stop", said[3])
+
+
 @case("swbreak x86")
 def own_int3(t):
     """the guest's own int3 stays the guest's, with a debugger attached and breakpoints set"""

@@ -137,6 +137,18 @@ const char *bp_state_of(enum bp_type type, uint64_t addr)
 	return NULL;
 }
 
+bool bp_is_listed(enum bp_type type, uint64_t addr, bool removed)
+{
+	struct bp_info info;
+	unsigned int i, n = 0, other = 0;
+
+	for (i = 0; !breakpoints_info(bp_vm.b, i, &info); i++) {
+		n += info.type == type && info.addr == addr && info.removed == removed;
+		other += info.type == type && info.addr == addr && info.removed != removed;
+	}
+	return n == 1 && !other;
+}
+
 bool bp_notice_is(const char *text)
 {
 	char line[128] = "";

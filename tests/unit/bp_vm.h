@@ -45,8 +45,11 @@ bool bp_reads_as_before(uint64_t gpa, size_t len);
 /* Guest code of a whole instruction, as the guest itself would store it. */
 void bp_guest_writes(uint64_t gpa, uint8_t seed);
 
-/* The state that breakpoints_info() has for it, or NULL. */
+/* The state that breakpoints_info() has for it, removed or not; or NULL. */
 const char *bp_state_of(enum bp_type type, uint64_t addr);
+
+/* breakpoints_info() has it once, as removed at this stop or as set. */
+bool bp_is_listed(enum bp_type type, uint64_t addr, bool removed);
 
 /* Take the next notice: is it that one? NULL: there is none. */
 bool bp_notice_is(const char *text);

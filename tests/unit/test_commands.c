@@ -792,14 +792,14 @@ Test(commands, monitor_breakpoints,
      .description = "monitor breakpoints lists each with its type, address and state")
 {
 	cr_expect_str_eq(monitor("breakpoints"), "There are no breakpoints.\n");
-	fake.breakpoints[0] = (struct bp_info){ BP_SOFTWARE, 0x1000, 1, "inserted", true };
+	fake.breakpoints[0] = (struct bp_info){ BP_SOFTWARE, 0x1000, 1, "inserted", true, false };
 	fake.breakpoints[1] =
-		(struct bp_info){ BP_HARDWARE, 0xffffffff81000000, 1, "armed", false };
-	fake.breakpoints[2] = (struct bp_info){ BP_WRITE, 0x20, 8, "by stepping", false };
+		(struct bp_info){ BP_HARDWARE, 0xffffffff81000000, 1, "armed", false, true };
+	fake.breakpoints[2] = (struct bp_info){ BP_WRITE, 0x20, 8, "by stepping", false, false };
 	fake.nbreakpoints = 3;
 	cr_expect_str_eq(monitor("breakpoints"),
 			 "software      0x0000000000001000: inserted; conditions or commands\n"
-			 "hardware      0xffffffff81000000: armed\n"
+			 "hardware      0xffffffff81000000: armed; removed at this stop\n"
 			 "write watch   0x0000000000000020, 8 bytes: by stepping\n");
 	fake.insert_error = -ENOSPC;
 	fake.insert_why = "all slots are in use";
@@ -816,7 +816,14 @@ Test(commands, monitor_breakpoints,
 	fake.insert_error = 0;
 	rsp_call(&rsp, "Z1,3000,1");
 	cr_expect_eq(strncmp(monitor("breakpoints"), "software ", 9), 0, "inserted after all");
-	fake.breakpoints[3] = (struct bp_info){ BP_ACCESS, 0x20, 8, "armed", false };
+	fake.insert_error = -ENOSPC;
+	rsp_call(&rsp, "Z1,3000,1");
+	fake.insert_error = 0;
+	rsp_call(&rsp, "Z0,3000,1");
+	cr_expect_eq(strncmp(monitor("breakpoints"), "Refused ", 8), 0, "another one there");
+	expect_resume("vCont;c", "cc/c");
+	cr_expect_eq(strncmp(monitor("breakpoints"), "software ", 9), 0, "at an earlier stop");
+	fake.breakpoints[3] = (struct bp_info){ BP_ACCESS, 0x20, 8, "armed", false, false };
 	fake.nbreakpoints = 100000;
 	rsp_call(&rsp, "qRcmd,627265616b706f696e7473");
 	cr_expect(rsp.reply_len <= PACKET_SIZE && rsp.reply_len > PACKET_SIZE - 400);

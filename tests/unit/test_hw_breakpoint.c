@@ -495,3 +495,69 @@ Test(hw, becomes_rom,
 	cr_expect(bp_untouched());
 	bp_vm_fini();
 }
+
+/* ---- the list ------------------------------------------------------------------------------- */
+
+Test(hw, listed_when_removed,
+     .description = "what the debugger removes at a stop is listed, with its state, until the sync")
+{
+	const struct {
+		enum bp_type type;
+		uint64_t addr, kind;
+		const char *state;
+	} all[] = {
+		{ BP_SOFTWARE, 0x100, 1, "inserted" },
+		{ BP_SOFTWARE, 5 * PAGE, 1, "waits: the address is not mapped to memory" },
+		{ BP_HARDWARE, 0x200, 1, "in a debug register" },
+		{ BP_HARDWARE, 0x208, 1, "in a debug register" },
+		{ BP_HARDWARE, 0x210, 1, "in a debug register" },
+		{ BP_ACCESS, 0x300, 8, "in a debug register" },
+		{ BP_WRITE, 0x400, 8, "compared after each step" },
+	};
+	const unsigned int n = sizeof(all) / sizeof(*all);
+	const char *why;
+	unsigned int i;
+
+	bp_vm_init(&bp_soft8_host, 0);
+	bp_vm.map[5] = UNMAPPED;
+	for (i = 0; i < n; i++)
+		cr_assert_eq(breakpoints_insert(bp_vm.b, 0, all[i].type, all[i].addr, all[i].kind,
+						all[i].type == BP_WRITE, &why),
+			     0);
+	bp_sync_run();
+	breakpoints_withdraw(bp_vm.b);
+	for (i = 0; i < 2 * n; i++)
+		breakpoints_remove(bp_vm.b, all[i % n].type, all[i % n].addr, all[i % n].kind);
+	for (i = 0; i < n; i++) {
+		cr_expect(bp_is_listed(all[i].type, all[i].addr, true), "%u", i);
+		cr_expect_str_eq(bp_state_of(all[i].type, all[i].addr), all[i].state);
+	}
+	for (i = 0; i < n; i += 2)
+		cr_assert_eq(breakpoints_insert(bp_vm.b, 0, all[i].type, all[i].addr, all[i].kind,
+						all[i].type == BP_WRITE, &why),
+			     0);
+	for (i = 0; i < n; i++)
+		cr_expect(bp_is_listed(all[i].type, all[i].addr, i % 2), "%u", i);
+	bp_sync_run();
+	for (i = 0; i < n; i++)
+		cr_expect_eq(bp_is_listed(all[i].type, all[i].addr, false), i % 2 == 0, "%u", i);
+	bp_vm_fini();
+}
+
+Test(hw, removed_at_a_stop_without_end,
+     .description = "any number of watchpoints can be set and removed at one stop")
+{
+	struct bp_info info;
+	unsigned int i;
+
+	bp_vm_init(&bp_soft8_host, 0);
+	for (i = 0; i < 100; i++) {
+		cr_assert_eq(insert(BP_WRITE, i * 8, 8), 0);
+		breakpoints_remove(bp_vm.b, BP_WRITE, i * 8, 8);
+	}
+	cr_expect_eq(breakpoints_info(bp_vm.b, HW_SLOTS_MAX - 1, &info), 0);
+	cr_expect_eq(breakpoints_info(bp_vm.b, HW_SLOTS_MAX, &info), -ENOENT);
+	breakpoints_remove_all(bp_vm.b);
+	cr_expect_eq(breakpoints_info(bp_vm.b, 0, &info), -ENOENT);
+	bp_vm_fini();
+}

@@ -118,11 +118,14 @@ static void insert_breakpoint(struct session *s, struct scan *args)
 	err = t->ops->insert(t, s->general, p.type, p.addr, p.kind, &why);
 	if (err) {
 		fail_breakpoint(s, err, why);
-		s->refused = (struct bp_info){ p.type, p.addr, p.kind, why ? why : error_text(err),
-					       p.ncodes };
+		s->refused = (struct bp_info){ .type = p.type,
+					       .addr = p.addr,
+					       .kind = p.kind,
+					       .state = why ? why : error_text(err),
+					       .conditional = p.ncodes };
 		return;
 	}
-	if (s->refused.addr == p.addr)
+	if (s->refused.type == p.type && s->refused.addr == p.addr)
 		s->refused.state = NULL;
 	err = set_codes(s, &p);
 	if (err) { /* the debugger did not ask for one without conditions */

@@ -81,7 +81,8 @@ static void put_breakpoint(struct buf *out, const struct bp_info *b)
 	buf_fmt(out, "%-13s 0x%016" PRIx64, types[b->type], b->addr);
 	if (b->type > BP_HARDWARE)
 		buf_fmt(out, ", %" PRIu64 " bytes", b->kind);
-	buf_fmt(out, ": %s%s\n", b->state, b->conditional ? "; conditions or commands" : "");
+	buf_fmt(out, ": %s%s%s\n", b->state, b->conditional ? "; conditions or commands" : "",
+		b->removed ? "; removed at this stop" : "");
 }
 
 /* gdb 13 does not show its user why a breakpoint was refused. */
@@ -93,7 +94,8 @@ static void put_refused(struct buf *out, const struct bp_info *b)
 	put_breakpoint(out, b);
 }
 
-/* As many as the reply has room for, by two digits a character. */
+/* With those that the debugger removed at this stop: gdb removes all, and sets them again when it resumes.
+ * As many as the reply has room for, by two digits a character. */
 static void breakpoints(struct session *s, const char *args, struct buf *out)
 {
 	static const char more[] = "There are more, for which this reply has no room.\n";

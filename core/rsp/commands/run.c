@@ -58,6 +58,7 @@ static bool resume(struct session *s)
 		fail_errno(s, err, "resume");
 		return false;
 	}
+	s->refused.state = NULL;
 	s->hold = false;
 	s->running = true;
 	s->no_reply = true;
