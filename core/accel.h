@@ -102,6 +102,14 @@ struct vcpu_ops {
 	 */
 	const char *(*unsupported_trap)(void *ctx, enum trap_kind kind);
 
+	/*
+	 * Why a breakpoint instruction at that address does not trap in the mode that the vCPU of
+	 * the view is in, where it does in others; for a person, static. NULL: it traps, or nobody
+	 * knows. Parked. As with unsupported_trap one vCPU's ctx answers for all, the server thread
+	 * asks, the first time may take milliseconds, and the op may be NULL.
+	 */
+	const char *(*brk_ignored)(void *ctx, struct cpu_view *v, uint64_t addr);
+
 	/* Frees ctx: the engine is destroyed. */
 	void (*release)(void *ctx);
 };

@@ -209,6 +209,11 @@ bool bp_locations_withdraw(struct bp_locations *ls)
 	return any;
 }
 
+static bool is_wanted(const struct bp_location *l)
+{
+	return l->nusers > l->nin_slots && !l->nno_brk;
+}
+
 bool bp_locations_insert(struct bp_locations *ls)
 {
 	size_t i, to;
@@ -217,7 +222,7 @@ bool bp_locations_insert(struct bp_locations *ls)
 	pthread_rwlock_wrlock(&ls->mem->lock);
 	withdraw(ls);
 	for (i = to = ls->ninserted; i < ls->table.count; i++)
-		if (ls->places[i].l->nusers > ls->places[i].l->nin_slots)
+		if (is_wanted(ls->places[i].l))
 			swap_places(ls, i, to++);
 	patch(ls, ls->ninserted, to, true);
 	any = ls->ninserted;

@@ -49,22 +49,40 @@ static int check_room(struct breakpoints *b, const char **why)
 	return 0;
 }
 
-/* One that can't be in memory needs a slot, which an explicit breakpoint does not take from it. */
-static int check_slot(struct breakpoints *b, struct sw_breakpoint *bp, const char **why)
+/* Why one that needs a slot has none. */
+static int no_slot(const struct breakpoints *b, const struct sw_breakpoint *bp, const char **why)
 {
-	if (!b->host.no_brk && bp->state != SW_UNWRITABLE)
-		return 0;
-	if (sw_breakpoints_need_slots(&b->sw) <= hw_exec_slots_left(&b->hw))
-		return 0;
-	sw_breakpoints_refuse(&b->sw, bp);
-	if (!hw_exec_slots(&b->hw))
+	bool any = hw_exec_slots(&b->hw);
+
+	if (!any && bp->no_brk)
+		return refuse(-EOPNOTSUPP, bp->no_brk, why);
+	if (!any)
 		return refuse(-EFAULT, "the memory there can't be written", why);
 	if (b->host.no_brk)
 		return refuse(-ENOSPC,
 			      "breakpoints need debug registers on this host, and all are in use",
 			      why);
+	if (bp->no_brk)
+		return refuse(-ENOSPC,
+			      "breakpoints need debug registers in this mode on this host, and "
+			      "all are in use",
+			      why);
 	return refuse(-ENOSPC,
 		      "the memory there can't be written, and all debug registers are in use", why);
+}
+
+/* One that can't be in memory needs a slot, which an explicit breakpoint does not take from it. */
+static int check_slot(struct breakpoints *b, struct sw_breakpoint *bp, const char **why)
+{
+	int ret;
+
+	if (!b->host.no_brk && !sw_state_needs_slot(bp->state))
+		return 0;
+	if (sw_breakpoints_need_slots(&b->sw) <= hw_exec_slots_left(&b->hw))
+		return 0;
+	ret = no_slot(b, bp, why);
+	sw_breakpoints_refuse(&b->sw, bp);
+	return ret;
 }
 
 static int insert_sw(struct breakpoints *b, unsigned int vcpu, uint64_t addr, uint64_t kind,
@@ -235,17 +253,17 @@ int breakpoints_info(const struct breakpoints *b, unsigned int i, struct bp_info
  */
 static void sync_run(struct breakpoints *b, bool guest_uses_slots)
 {
-	size_t nunwritable;
+	size_t nneed_slot;
 	int tries;
 
 	sw_breakpoints_try_waiting(&b->sw);
 	for (tries = 0; tries < 2; tries++) {
-		nunwritable = b->sw.nunwritable;
+		nneed_slot = b->sw.nneed_slot;
 		hw_breakpoints_lay_out(&b->hw, true);
 		sw_breakpoints_take_slots(&b->sw, &b->hw, guest_uses_slots);
 		atomic_store(&b->in_memory, bp_locations_insert(&b->sw.locations));
 		sw_breakpoints_update(&b->sw);
-		if (nunwritable == b->sw.nunwritable)
+		if (nneed_slot == b->sw.nneed_slot)
 			break;
 	}
 	sw_breakpoints_collect_reports(&b->sw);

@@ -29,9 +29,12 @@ struct breakpoints_config {
 	struct memory *mem;
 	/*
 	 * As struct cpu.translate, through the tables of the vCPU with that index, else through
-	 * any other's: 0 or -EFAULT. Called by the server thread, every vCPU parked.
+	 * any other's: 0 or -EFAULT. *no_brk (no_brk may be NULL): why a breakpoint instruction
+	 * there does not trap in the mode of the vCPU that maps it, static, or NULL. Called by the
+	 * server thread, every vCPU parked.
 	 */
-	int (*translate)(void *opaque, unsigned int vcpu, uint64_t va, struct xlat *out);
+	int (*translate)(void *opaque, unsigned int vcpu, uint64_t va, struct xlat *out,
+			 const char **no_brk);
 	void *opaque;
 	size_t max; /* how many may be set; 0: BREAKPOINTS_MAX */
 };
@@ -60,8 +63,9 @@ void breakpoints_set_host(struct breakpoints *b, const struct breakpoints_host *
  * slots, or a watchpoint by steps is not mapped; -ENOMEM. *why is for a person, static, or stays as it
  * was.
  *
- * A software breakpoint that can only hit by a slot (its memory can't be written, or no_brk) keeps its
- * slot like a hardware breakpoint; from all others an explicit one takes it.
+ * A software breakpoint that can only hit by a slot (its memory can't be written, or breakpoint
+ * instructions do not trap there) keeps its slot like a hardware breakpoint; from all others an explicit
+ * one takes it. Whether they trap is asked when it is located, and while they do not at each BP_SYNC_RUN.
  */
 int breakpoints_insert(struct breakpoints *b, unsigned int vcpu, enum bp_type type, uint64_t addr,
 		       uint64_t kind, bool by_steps, const char **why);

@@ -36,9 +36,9 @@ static int find_ranges(const struct breakpoints *b, struct soft_watchpoint *w, u
 
 	r[0].len = w->len < room ? w->len : room;
 	r[1].len = w->len - r[0].len;
-	if (c->translate(c->opaque, vcpu, w->addr, &x[0]))
+	if (c->translate(c->opaque, vcpu, w->addr, &x[0], NULL))
 		return -EFAULT;
-	if (r[1].len && c->translate(c->opaque, vcpu, w->addr + room, &x[1]))
+	if (r[1].len && c->translate(c->opaque, vcpu, w->addr + room, &x[1], NULL))
 		return -EFAULT;
 	r[0].gpa = x[0].gpa;
 	r[1].gpa = r[1].len ? x[1].gpa : 0;

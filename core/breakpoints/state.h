@@ -32,6 +32,7 @@ struct bp_location {
 	struct hash_node node;		/* first member; key: the host address */
 	struct list users;		/* the breakpoints that are here: sw_breakpoint.c's */
 	unsigned int nusers, nin_slots; /* how many these are, how many of them have a slot */
+	unsigned int nno_brk;		/* ... and .no_brk */
 	size_t place;			/* in bp_locations.places, unless lost */
 	struct list event_link;		/* in bp_locations.events */
 
@@ -90,8 +91,8 @@ enum bp_location_event {
 struct bp_location *bp_locations_event(struct bp_locations *ls, enum bp_location_event *what);
 
 /*
- * Insert all that have a user without a slot, and no other; remove all. What can't be written any more
- * stays inserted, and hidden. Is any inserted now?
+ * Insert all that have a user without a slot and none with .no_brk, and no other; remove all. What can't
+ * be written any more stays inserted, and hidden. Is any inserted now?
  */
 bool bp_locations_insert(struct bp_locations *ls);
 bool bp_locations_withdraw(struct bp_locations *ls);
@@ -164,6 +165,7 @@ void hw_breakpoints_lay_out_sw(struct hw_breakpoints *h, uint64_t addr);
  */
 enum sw_state {
 	SW_UNWRITABLE, /* its location can't be written */
+	SW_NO_BRK,     /* it has a location, and .no_brk */
 	SW_WAITS,      /* it has no location: its address is not mapped to memory */
 	SW_LOCATED,    /* its location can be written */
 	SW_STATES,
@@ -180,6 +182,7 @@ struct sw_breakpoint {
 	struct bp_conditions *conditions; /* NULL: none */
 	size_t index;			  /* in sw_breakpoints.set, unless removed */
 	unsigned int vcpu;		  /* through whose tables the debugger named it */
+	const char *no_brk; /* why no instruction traps in the mode it was located in */
 	bool removed, has_slot;
 	enum sw_state state;
 	enum sw_state reported; /* what was reported of it last; SW_LOCATED: nothing */
@@ -196,7 +199,7 @@ struct sw_breakpoints {
 	size_t nset;
 	struct list in[SW_STATES];
 	size_t nwaiting;
-	size_t nunwritable; /* of those that are set */
+	size_t nneed_slot;  /* in one of these two states, of those that are set */
 	struct list *retry; /* in in[SW_WAITS]: the next one to try */
 	struct list asked;  /* set or lost since they were tried last */
 	struct list removed;
@@ -242,6 +245,11 @@ void sw_breakpoints_take_slots(struct sw_breakpoints *s, struct hw_breakpoints *
 
 /* After both: the next breakpoints_notice() is of what is to be reported. */
 void sw_breakpoints_collect_reports(struct sw_breakpoints *s);
+
+static inline bool sw_state_needs_slot(enum sw_state state)
+{
+	return state == SW_UNWRITABLE || state == SW_NO_BRK;
+}
 
 /* For breakpoints_info(). */
 const char *sw_breakpoint_state(const struct sw_breakpoint *bp);

@@ -47,7 +47,7 @@ static void leave_state(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 	if (s->retry == &bp->link)
 		s->retry = bp->link.next;
 	s->nwaiting -= bp->state == SW_WAITS;
-	s->nunwritable -= bp->state == SW_UNWRITABLE && !bp->removed;
+	s->nneed_slot -= sw_state_needs_slot(bp->state) && !bp->removed;
 	list_remove(&bp->link);
 }
 
@@ -55,7 +55,7 @@ static void enter_state(struct sw_breakpoints *s, struct sw_breakpoint *bp, enum
 {
 	bp->state = state;
 	s->nwaiting += state == SW_WAITS;
-	s->nunwritable += state == SW_UNWRITABLE && !bp->removed;
+	s->nneed_slot += sw_state_needs_slot(state) && !bp->removed;
 	list_append(&s->in[state], &bp->link);
 	if (state == SW_LOCATED)
 		bp->reported = SW_LOCATED;
@@ -65,9 +65,11 @@ static void enter_state(struct sw_breakpoints *s, struct sw_breakpoint *bp, enum
 
 static void update_state(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 {
-	enum sw_state state = !bp->location		 ? SW_WAITS
-			      : bp->location->unwritable ? SW_UNWRITABLE
-							 : SW_LOCATED;
+	const struct bp_location *l = bp->location;
+	enum sw_state state = !l	      ? SW_WAITS
+			      : bp->no_brk    ? SW_NO_BRK
+			      : l->unwritable ? SW_UNWRITABLE
+					      : SW_LOCATED;
 
 	if (bp->state == state)
 		return;
@@ -87,8 +89,17 @@ static void leave_location(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 	list_remove(&bp->user);
 	l->nusers--;
 	l->nin_slots -= bp->has_slot;
+	l->nno_brk -= !!bp->no_brk;
+	bp->no_brk = NULL;
 	if (!l->nusers)
 		bp_locations_put(&s->locations, l);
+}
+
+static void set_no_brk(struct sw_breakpoint *bp, const char *no_brk)
+{
+	bp->location->nno_brk -= !!bp->no_brk;
+	bp->location->nno_brk += !!no_brk;
+	bp->no_brk = no_brk;
 }
 
 static void move_to(struct sw_breakpoints *s, struct sw_breakpoint *bp, struct bp_location *l,
@@ -108,19 +119,29 @@ static void move_to(struct sw_breakpoints *s, struct sw_breakpoint *bp, struct b
  * Through the tables of now. keep: one that has a location keeps it where these do not map its address,
  * and where they are not the tables by which it was located but another process's.
  */
-static void locate(struct sw_breakpoints *s, struct sw_breakpoint *bp, bool keep)
+static int find_location(struct sw_breakpoints *s, struct sw_breakpoint *bp, bool keep,
+			 const char **no_brk)
 {
 	const struct breakpoints_config *c = s->config;
 	struct bp_location *l;
 	struct xlat x;
-	int ret = c->translate(c->opaque, bp->vcpu, bp->node.key, &x);
+	int ret = c->translate(c->opaque, bp->vcpu, bp->node.key, &x, no_brk);
 
-	if (!ret && keep && bp->location && x.tables != bp->tables)
-		return;
-	if (!ret)
-		ret = bp_locations_get(&s->locations, x.gpa, &l);
+	if (ret || (keep && bp->location && x.tables != bp->tables))
+		return ret;
+	ret = bp_locations_get(&s->locations, x.gpa, &l);
 	if (!ret)
 		move_to(s, bp, l, x.tables);
+	return ret;
+}
+
+static void locate(struct sw_breakpoints *s, struct sw_breakpoint *bp, bool keep)
+{
+	const char *no_brk;
+	int ret = find_location(s, bp, keep, &no_brk);
+
+	if (!ret)
+		set_no_brk(bp, no_brk);
 	else if (ret == -ENOMEM)
 		s->out_of_memory = true;
 	else if (!keep)
@@ -158,7 +179,7 @@ static void mark_set(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 	bp->removed = false;
 	bp->index = s->nset++;
 	s->set[bp->index] = bp;
-	s->nunwritable += bp->state == SW_UNWRITABLE;
+	s->nneed_slot += sw_state_needs_slot(bp->state);
 	list_remove(&bp->recent);
 }
 
@@ -206,7 +227,7 @@ void sw_breakpoints_remove(struct sw_breakpoints *s, struct sw_breakpoint *bp)
 
 	s->set[bp->index] = last;
 	last->index = bp->index;
-	s->nunwritable -= bp->state == SW_UNWRITABLE;
+	s->nneed_slot -= sw_state_needs_slot(bp->state);
 	bp->removed = true;
 	bp_conditions_free(bp->conditions);
 	bp->conditions = NULL;
@@ -256,7 +277,7 @@ void sw_breakpoints_remove_all(struct sw_breakpoints *s)
 
 unsigned int sw_breakpoints_need_slots(const struct sw_breakpoints *s)
 {
-	return (unsigned int)(s->never_in_memory ? s->nset : s->nunwritable);
+	return (unsigned int)(s->never_in_memory ? s->nset : s->nneed_slot);
 }
 
 /* ---- what has happened to locations ------------------------------------------------------ */
@@ -297,6 +318,17 @@ void sw_breakpoints_update(struct sw_breakpoints *s)
 
 /* ---- those that wait --------------------------------------------------------------------- */
 
+/* The vCPU may be in another mode by now. There are about as many of these as slots. */
+static void try_other_modes(struct sw_breakpoints *s)
+{
+	struct list *l, *next;
+
+	for (l = s->in[SW_NO_BRK].next; l != &s->in[SW_NO_BRK]; l = next) {
+		next = l->next;
+		locate(s, list_owner(l, struct sw_breakpoint, link), true);
+	}
+}
+
 /* When the guest changes its tables is not known here. So each is tried in its turn, a few at a resume:
  * 100,000 that wait cost a resume no more than these. */
 static void try_some(struct sw_breakpoints *s)
@@ -320,6 +352,7 @@ void sw_breakpoints_try_waiting(struct sw_breakpoints *s)
 
 	for (l = s->asked.next; l != &s->asked; l = l->next)
 		locate(s, list_owner(l, struct sw_breakpoint, recent), true);
+	try_other_modes(s);
 	try_some(s);
 }
 
@@ -388,6 +421,10 @@ static const char *next_report(struct sw_breakpoint *bp)
 				    "register is free",
 				    "can't be hit: the guest has overwritten it, and the memory "
 				    "can't be written" },
+		[SW_NO_BRK] = { "can't be hit: breakpoint instructions do not trap in this CPU "
+				"mode, and no debug register is free",
+				"can't be hit: the guest has overwritten it, and breakpoint "
+				"instructions do not trap in this CPU mode" },
 	};
 	enum sw_state now = bp->has_slot ? SW_LOCATED : bp->state;
 	bool overwritten = bp->overwritten;
@@ -432,6 +469,8 @@ const char *sw_breakpoint_state(const struct sw_breakpoint *bp)
 		[SW_LOCATED] = "inserted",
 		[SW_WAITS] = "waits: the address is not mapped to memory",
 		[SW_UNWRITABLE] = "can't be inserted: the memory can't be written",
+		[SW_NO_BRK] =
+			"can't be inserted: breakpoint instructions do not trap in this CPU mode",
 	};
 
 	return bp->has_slot ? "in a debug register" : texts[bp->state];

@@ -339,7 +339,8 @@ void engine_detach(struct target *t, enum detach_how how);
 void engine_renew(struct target *t);
 
 /* For breakpoints: through the vCPU that is named, else through any that maps the address. */
-int engine_translate(void *opaque, unsigned int vcpu, uint64_t va, struct xlat *out);
+int engine_translate(void *opaque, unsigned int vcpu, uint64_t va, struct xlat *out,
+		     const char **no_brk);
 
 /* Call the VMM's stopped or resumed, in turns. No lock held. */
 void call_vmm(struct engine *e, bool stopped);

@@ -89,7 +89,16 @@ static int op_write(struct target *t, unsigned int vcpu, uint64_t addr, const vo
 
 /* ---- breakpoints ------------------------------------------------------------------------- */
 
-int engine_translate(void *opaque, unsigned int vcpu, uint64_t va, struct xlat *out)
+/* The first vCPU answers for the host, as it does when a debugger attaches. */
+static const char *brk_ignored(struct vmgdb_vcpu *v, uint64_t va)
+{
+	const struct vmgdb_vcpu *first = vcpu_first(v->engine);
+
+	return first->ops->brk_ignored ? first->ops->brk_ignored(first->ctx, &v->view, va) : NULL;
+}
+
+int engine_translate(void *opaque, unsigned int vcpu, uint64_t va, struct xlat *out,
+		     const char **no_brk)
 {
 	struct engine *e = opaque;
 	struct vmgdb_vcpu *v = vcpu_find(e, vcpu);
@@ -99,6 +108,8 @@ int engine_translate(void *opaque, unsigned int vcpu, uint64_t va, struct xlat *
 	if (!v)
 		return -EFAULT;
 	v = vcpu_that_maps(v, va);
+	if (no_brk)
+		*no_brk = brk_ignored(v, va);
 	return v->view.cpu->translate(&v->view, va, out);
 }
 

@@ -28,13 +28,16 @@ const struct breakpoints_host bp_soft32_host = {
 	.caps = { .exec_slots = 3, .watch_slots = 2 },
 };
 
-static int translate(void *opaque, unsigned int vcpu, uint64_t va, struct xlat *out)
+static int translate(void *opaque, unsigned int vcpu, uint64_t va, struct xlat *out,
+		     const char **no_brk)
 {
 	(void)opaque;
 	(void)vcpu;
 	bp_vm.translations++;
 	if (va / BP_PAGE >= BP_VAS || bp_vm.map[va / BP_PAGE] == UNMAPPED)
 		return -EFAULT;
+	if (no_brk)
+		*no_brk = bp_vm.no_brk;
 	out->gpa = (uint64_t)bp_vm.map[va / BP_PAGE] * BP_PAGE + va % BP_PAGE;
 	out->tables = bp_vm.tables;
 	return 0;

@@ -16,6 +16,7 @@ struct bp_vm {
 	uint8_t before[BP_MEM]; /* what the guest has there, for the test to keep */
 	uint64_t tables;	/* as in struct xlat */
 	int map[BP_VAS];	/* virtual page n is at physical page map[n] */
+	const char *no_brk;	/* as translate gives it */
 	unsigned int translations, synced;
 };
 

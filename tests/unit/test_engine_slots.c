@@ -145,6 +145,38 @@ SOFT_TEST_SLOTS(
 	softvm_fini(vm);
 }
 
+/* Where paging is off; the first vCPU is asked. */
+static const char *ignored_without_paging(void *ctx, struct cpu_view *v, uint64_t addr)
+{
+	const struct soft_regs *r = v->state;
+
+	cr_expect_eq(((struct softcpu *)ctx)->index, 0);
+	return addr < 0x1000 && !v->need(v, 1) && !r->ptb ? never : NULL;
+}
+
+SOFT_TEST_SLOTS(
+	engine_slots, brk_ignored,
+	"in a mode where breakpoint instructions do not trap software breakpoints are in slots alone")
+{
+	unsigned int i, slots = ops->cpu == &soft8_cpu ? 4 : 3;
+	struct vcpu_ops host = *ops;
+	const char *why = NULL;
+
+	host.brk_ignored = ignored_without_paging;
+	softvm_init_loops(vm, &host, 2, NULL);
+	softvm_begin(vm);
+	softvm_break(vm, loop_of(1) + 8);
+	for (i = 1; i < slots; i++)
+		softvm_break(vm, 0x800 + 4 * i);
+	cr_expect_eq(vm->t->ops->insert(vm->t, 1, BP_SOFTWARE, 0x900, ops->cpu->brk_kind, &why),
+		     -ENOSPC);
+	cr_expect_not_null(why);
+	softvm_break(vm, 0x2000);
+	continue_to(vm, STOP_SWBREAK, 1);
+	continue_to(vm, STOP_SWBREAK, 1);
+	softvm_fini(vm);
+}
+
 static const char *no_brk_traps(void *ctx, enum trap_kind kind)
 {
 	(void)ctx;

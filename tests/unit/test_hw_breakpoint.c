@@ -376,6 +376,113 @@ Test(hw, no_brk_no_slots, .description = "neither traps nor slots: the host's re
 	bp_vm_fini();
 }
 
+Test(hw, no_brk_in_mode,
+     .description =
+	     "where breakpoint instructions do not trap in the CPU's mode: slots, or a clear refusal")
+{
+	unsigned int i;
+	int err;
+
+	bp_vm_init(&bp_soft8_host, 0);
+	bp_vm.no_brk = "no int3 traps in this mode";
+	for (i = 0; i < 4; i++)
+		bp_set(0x100 + 4 * i);
+	cr_expect_str_eq(bp_refused(BP_SOFTWARE, 0x200, 1, &err),
+			 "breakpoints need debug registers in this mode on this host, and all are "
+			 "in use");
+	cr_expect_eq(err, -ENOSPC);
+	cr_expect_eq(insert(BP_HARDWARE, 0x300, 1), -ENOSPC, "no breakpoint that would not hit");
+	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_RUN, true), 0);
+	cr_expect(bp_untouched());
+	cr_expect_eq(laid_out(BP_SOFTWARE, 0), 4, "also where the guest uses some");
+	bp_clear(0x100);
+	cr_expect_eq(insert(BP_HARDWARE, 0x300, 1), 0);
+	bp_refused(BP_SOFTWARE, 0x100, 1, &err);
+	bp_vm_fini();
+	bp_vm_init(&bp_soft8_bare, 0);
+	bp_vm.no_brk = "no int3 traps in this mode";
+	cr_expect_str_eq(bp_refused(BP_SOFTWARE, 0x100, 1, &err), bp_vm.no_brk);
+	cr_expect_eq(err, -EOPNOTSUPP);
+	bp_vm_fini();
+}
+
+Test(hw, no_brk_mode_left,
+     .description = "in another mode, where they trap, the same breakpoints go to memory")
+{
+	unsigned int i;
+
+	bp_vm_init(&bp_soft8_host, 0);
+	bp_vm.no_brk = "no int3 traps in this mode";
+	for (i = 0; i < 4; i++)
+		bp_set(0x100 + 4 * i);
+	bp_sync_run();
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.no_brk = NULL;
+	bp_vm.tables++;
+	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_RUN, true), 0);
+	for (i = 0; i < 4; i++)
+		cr_expect(bp_inserted_at(0x100 + 4 * i), "%u", i);
+	cr_expect_eq(all_slots(), 0);
+	bp_set(0x200);
+	breakpoints_withdraw(bp_vm.b);
+	bp_clear(0x200);
+	bp_vm.no_brk = "no int3 traps in this mode";
+	for (i = 0; i < 4; i++) {
+		bp_clear(0x100 + 4 * i);
+		bp_set(0x100 + 4 * i);
+	}
+	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_RUN, true), 0);
+	cr_expect(bp_untouched());
+	cr_expect_eq(all_slots(), 4, "set again they follow the mode of now");
+	bp_vm_fini();
+}
+
+Test(hw, no_brk_named,
+     .description =
+	     "one that is mapped in such a mode and gets no slot is named, and not in memory")
+{
+	unsigned int i;
+
+	bp_vm_init(&bp_soft8_host, 0);
+	bp_vm.map[5] = UNMAPPED;
+	for (i = 0; i < 5; i++)
+		bp_set(5 * PAGE + 4 * i);
+	bp_vm.map[5] = 5;
+	bp_vm.no_brk = "no int3 traps in this mode";
+	bp_sync_run();
+	cr_expect(bp_untouched());
+	cr_expect_eq(all_slots(), 4);
+	cr_expect(bp_notice_is("breakpoint at 0x5010 can't be hit: breakpoint instructions do not "
+			       "trap in this CPU mode, and no debug register is free"));
+	cr_expect(bp_notice_is(NULL));
+	cr_expect_str_eq(bp_state_of(BP_SOFTWARE, 5 * PAGE + 16),
+			 "can't be inserted: breakpoint instructions do not trap in this CPU mode");
+	bp_vm.no_brk = NULL;
+	bp_sync_run();
+	cr_expect_eq(bp_inserted_at(5 * PAGE + 16), laid_out(BP_SOFTWARE, 5 * PAGE + 16) == 0);
+	bp_vm_fini();
+}
+
+Test(hw, no_brk_two_names,
+     .description = "a location is not in memory while one of its names has no traps")
+{
+	struct breakpoints_host host = bp_soft8_host;
+
+	host.caps.shared_slots = 1;
+	bp_vm_init(&host, 0);
+	bp_vm.map[2] = 1;
+	bp_set(PAGE + 0x40);
+	bp_vm.no_brk = "no int3 traps in this mode";
+	bp_set(2 * PAGE + 0x40);
+	bp_sync_run();
+	cr_expect_eq(laid_out(BP_SOFTWARE, 2 * PAGE + 0x40), 1);
+	cr_expect(bp_untouched());
+	bp_clear(2 * PAGE + 0x40);
+	cr_assert_eq(breakpoints_sync(bp_vm.b, BP_SYNC_RUN, true), 0);
+	cr_expect(bp_inserted_at(PAGE + 0x40));
+	bp_vm_fini();
+}
+
 static void protect(uint64_t gpa, int prot)
 {
 	cr_assert_eq(mprotect(bp_vm.host + gpa, PAGE, prot), 0);
