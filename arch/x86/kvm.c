@@ -5,14 +5,20 @@
 #include "arch/x86/kvm_vcpu.h"
 #include <vmgdb/vmgdb.h>
 
-static const char *unsupported_trap(void *ctx, enum trap_kind kind)
-{
-	struct x86_kvm *k = ctx;
+/* Segments in real mode end here. */
+enum { REAL_END = 0xffff0 + 0x10000 };
 
+static unsigned int unsupported_traps(struct x86_kvm *k)
+{
 	if (!k->traps_known)
 		k->unsupported = x86_kvm_unsupported_traps();
 	k->traps_known = true;
-	switch (k->unsupported & kind) {
+	return k->unsupported;
+}
+
+static const char *unsupported_trap(void *ctx, enum trap_kind kind)
+{
+	switch (unsupported_traps(ctx) & kind) {
 	case TRAP_BRK: return "this host's KVM does not report breakpoint instructions";
 	case TRAP_EXEC: return "this host's KVM takes hardware breakpoints, but they never hit";
 	case TRAP_WATCH:
@@ -20,6 +26,15 @@ static const char *unsupported_trap(void *ctx, enum trap_kind kind)
 		       "`monitor set software-watch on' watches by single steps";
 	default: return NULL;
 	}
+}
+
+/* What is above the segments of real mode is for another mode. */
+static const char *brk_ignored(void *ctx, struct cpu_view *v, uint64_t addr)
+{
+	if (addr >= REAL_END || !(unsupported_traps(ctx) & X86_TRAP_BRK_REAL) ||
+	    v->need(v, X86_BANK_SREGS) || !x86_real_mode(v->state))
+		return NULL;
+	return "this host's KVM does not report breakpoint instructions in real mode";
 }
 
 const struct vcpu_ops x86_kvm_ops = {
@@ -34,6 +49,7 @@ const struct vcpu_ops x86_kvm_ops = {
 	.reinject = x86_kvm_reinject,
 	.halted = kvm_halted,
 	.unsupported_trap = unsupported_trap,
+	.brk_ignored = brk_ignored,
 	.release = x86_kvm_release,
 };
 

@@ -22,6 +22,8 @@ enum { CODE_SEL = 8, DATA_SEL = 16, TRIES = 16 };
 /* movb $1, DATA; nop; int3; hlt. That is the handler of the int3, too. */
 static const uint8_t code[] = { 0xc6, 0x05, 0x00, 0x08, 0x00, 0x00, 0x01, 0x90, 0xcc, 0xf4 };
 static const uint64_t gdt[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff };
+/* In real mode int3 and hlt are the same bytes. */
+static const uint16_t ivt_bp[] = { AT_HLT, 0 };
 static const uint64_t idt[] = { [X86_VEC_BP] = 0x00008e0000000000 | CODE_SEL << 16 | AT_HLT };
 
 struct probe {
@@ -56,6 +58,7 @@ static bool give_memory(struct probe *p)
 	if (p->mem == MAP_FAILED)
 		return false;
 	memcpy(p->mem, code, sizeof(code));
+	memcpy((uint8_t *)p->mem + X86_VEC_BP * sizeof(ivt_bp), ivt_bp, sizeof(ivt_bp));
 	memcpy((uint8_t *)p->mem + GDT, gdt, sizeof(gdt));
 	memcpy((uint8_t *)p->mem + IDT, idt, sizeof(idt));
 	r.userspace_addr = (uintptr_t)p->mem;
@@ -101,27 +104,42 @@ static void flat(struct x86_state *s)
 	s->cr0 = X86_CR0_PE | X86_CR0_ET;
 }
 
-static bool set_state(struct probe *p, uint64_t rip)
+static void real(struct x86_state *s)
+{
+	int i;
+
+	for (i = X86_ES; i <= X86_GS; i++)
+		s->seg[i] = (struct x86_seg){
+			.limit = UINT16_MAX,
+			.type = i == X86_CS ? 11 : 3,
+			.s = 1,
+			.present = 1,
+		};
+	s->idt = (struct x86_dtable){ 0, UINT16_MAX };
+	s->cr0 = X86_CR0_ET;
+}
+
+static bool set_state(struct probe *p, void (*mode)(struct x86_state *s), uint64_t rip)
 {
 	struct x86_state s = { 0 };
 
 	if (x86_kvm_fetch(p->k, X86_BANK_SREGS, &s))
 		return false;
-	flat(&s);
+	mode(&s);
 	s.gpr[X86_RSP] = STACK;
 	s.rflags = X86_FL_ONE;
 	s.rip = rip;
 	return !x86_kvm_store(p->k, X86_BANK_SREGS, &s) && !x86_kvm_store(p->k, X86_BANK_GPR, &s);
 }
 
-/* Started at rip, does the guest trap so? False only if it has run past the place. */
-static bool traps(struct probe *p, uint64_t rip, const struct debug_control *control,
-		  enum trap_kind kind)
+/* Started in that mode at rip, does the guest trap so? False only if it has run past the place. */
+static bool traps(struct probe *p, void (*mode)(struct x86_state *s), uint64_t rip,
+		  const struct debug_control *control, enum trap_kind kind)
 {
 	struct trap t;
 	int tries, ret = -1;
 
-	if (!set_state(p, rip) || x86_kvm_arm(p->k, control))
+	if (!set_state(p, mode, rip) || x86_kvm_arm(p->k, control))
 		return true;
 	for (tries = 0; ret && tries < TRIES; tries++) {
 		ret = ioctl(p->vcpu, KVM_RUN, 0);
@@ -141,9 +159,10 @@ unsigned int x86_kvm_unsupported_traps(void)
 	struct probe p;
 
 	if (probe_open(&p)) {
-		never |= traps(&p, 0, &watch, TRAP_WATCH) ? 0 : TRAP_WATCH;
-		never |= traps(&p, 0, &exec, TRAP_EXEC) ? 0 : TRAP_EXEC;
-		never |= traps(&p, AT_INT3, &brk, TRAP_BRK) ? 0 : TRAP_BRK;
+		never |= traps(&p, flat, 0, &watch, TRAP_WATCH) ? 0 : TRAP_WATCH;
+		never |= traps(&p, flat, 0, &exec, TRAP_EXEC) ? 0 : TRAP_EXEC;
+		never |= traps(&p, flat, AT_INT3, &brk, TRAP_BRK) ? 0 : TRAP_BRK;
+		never |= traps(&p, real, AT_INT3, &brk, TRAP_BRK) ? 0 : X86_TRAP_BRK_REAL;
 	}
 	probe_close(&p);
 	return never;

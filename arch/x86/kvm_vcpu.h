@@ -104,6 +104,9 @@ void x86_kvm_classify(void *ctx, struct trap *t);
 
 /* ---- kvm_probe.c ----------------------------------------------------------------------------- */
 
+/* Beside enum trap_kind: TRAP_BRK in real mode. */
+enum { X86_TRAP_BRK_REAL = 1 << 16 };
+
 /*
  * The kinds of trap that never come on this host, as a mask of enum trap_kind. Runs a guest of its own:
  * milliseconds, any thread. A kind that can't be tried counts as one that comes.

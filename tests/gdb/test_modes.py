@@ -77,6 +77,34 @@ def real_mode_software(t):
     expect(r"add +%e?ax,%e?ax", said[6])
 
 
+@case("x86")
+def real_mode_many(t):
+    """of more software breakpoints in real mode than slots each hits or is refused"""
+    vm = t.vm(guest="realmode")
+    client = t.client(vm)
+    elf = t.elf(vm)
+    places = [elf["real_loop"], elf["real_tick"], elf["real_leaf"], elf["real_far"],
+              elf["real_leaf"] + 2]
+    for guest_slots in ("off", "on"):
+        equal(client.ask("qRcmd," + f"set guest-slots {guest_slots}".encode().hex()), "OK")
+        there = {place for place in places if accepted(client, place)}
+        check("swbreak" not in t.host.traits or len(there) >= 4, there)
+        seen = set()
+        for _ in range(3 * len(there)):
+            expect("^T05", client.resume(timeout=20 * t.host.slow))
+            seen.add((client.reg("cs") << 4) + client.reg("eip"))
+        equal(seen, there, f"with guest-slots {guest_slots}")
+        for place in there:
+            equal(client.ask(f"z0,{place:x},1"), "OK")
+        goes_on(t, client, elf["real_counter"])
+
+
+def accepted(client, place):
+    reply = client.ask(f"Z0,{place:x},1")
+    check(reply == "OK" or reply.startswith("E"), reply)
+    return reply == "OK"
+
+
 def thirty_two(t, guest):
     """What holds for each 32-bit guest."""
     vm = t.vm(guest=guest)

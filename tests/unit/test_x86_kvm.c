@@ -449,6 +449,31 @@ Test(x86_kvm, unsupported_traps,
 	x86_vm_close(&m);
 }
 
+/* At X86_CODE / 16 : 0, as x86_guest_state() has it; the handler of the int3 is a HLT. */
+Test(x86_kvm, brk_ignored,
+     .description =
+	     "in real mode breakpoint instructions trap unless that is reported as unsupported")
+{
+	const char *why;
+	bool fires;
+	OPEN(m, X86_GUEST_REAL);
+
+	why = m.ops->brk_ignored(m.k, &m.view, X86_CODE);
+	fires = brk_fires(&m);
+	cr_expect_eq(!why, fires || m.ops->unsupported_trap(m.k, TRAP_BRK));
+	cr_expect_null(m.ops->brk_ignored(m.k, &m.view, 0x10fff0), "no code of real mode");
+	x86_vm_close(&m);
+}
+
+Test(x86_kvm, brk_not_ignored,
+     .description = "that they do not trap in real mode is of no other mode")
+{
+	OPEN(m, X86_GUEST_64);
+
+	cr_expect_null(m.ops->brk_ignored(m.k, &m.view, X86_CODE));
+	x86_vm_close(&m);
+}
+
 Test(x86_kvm, slots_refused,
      .description = "slots that DR0-3 can't hold are refused, never truncated")
 {
