@@ -9,9 +9,10 @@
 
 /* How a vCPU is to run next; nothing set: without any debug control. */
 struct debug_control {
-	bool trap_brk;	/* breakpoint instructions leave the guest */
-	bool step;	/* run one instruction */
-	bool block_irq; /* keep interrupts out of that step, if vcpu_caps.block_irq */
+	bool trap_brk;	   /* breakpoint instructions leave the guest */
+	bool step;	   /* run one instruction */
+	bool step_goes_on; /* that of the last run, which may have been done already */
+	bool block_irq;	   /* keep interrupts out of that step, if vcpu_caps.block_irq */
 	unsigned int nhw;
 	struct hw_slot hw[HW_SLOTS_MAX];
 };

@@ -30,6 +30,17 @@ static int encode(const struct arm64_kvm *k, const struct debug_control *control
 }
 
 /*
+ * A step that was cut may have executed its instruction. KVM keeps its trap for the next step, which
+ * would end before its own instruction: only a KVM_SET_GUEST_DEBUG with nothing enabled drops it.
+ */
+static int drop_cut_step(struct arm64_kvm *k)
+{
+	struct kvm_guest_debug off = { 0 };
+
+	return k->step_pending ? kvm_set_guest_debug(&k->vcpu, &off) : 0;
+}
+
+/*
  * An entry that comes back at once leaves the exit reason as it is. KVM completes an access by that
  * reason: there it stays.
  */
@@ -50,5 +61,8 @@ int arm64_kvm_arm(void *ctx, const struct debug_control *control)
 		return ret;
 	forget_exit(k);
 	arm64_kvm_forget(k);
-	return kvm_arm(&k->vcpu, control, &d, false);
+	if (control->step && !control->step_goes_on)
+		ret = drop_cut_step(k);
+	k->step_pending |= control->step;
+	return ret ? ret : kvm_arm(&k->vcpu, control, &d, false);
 }

@@ -42,7 +42,10 @@ static void classify_debug(struct arm64_kvm *k, struct trap *t)
 	switch (arm64_debug_class(d->hsr)) {
 	case ARM64_EC_BKPT32:
 	case ARM64_EC_BRK64: t->kind = TRAP_BRK; break;
-	case ARM64_EC_STEP: t->kind = TRAP_STEP; break;
+	case ARM64_EC_STEP:
+		t->kind = TRAP_STEP;
+		k->step_pending = false;
+		break;
 	case ARM64_EC_BREAKPOINT:
 		t->kind = TRAP_EXEC;
 		t->slots = exec_slots(&k->vcpu.control, t->pc);
@@ -62,8 +65,10 @@ static void classify_completed(struct arm64_kvm *k, struct trap *t)
 	k->completing = false;
 	k->vcpu.run->exit_reason = KVM_EXIT_INTR;
 	t->kind = TRAP_INTERRUPTED;
-	if (k->vcpu.control.step && !arm64_kvm_get_pc(k, &t->pc))
-		t->kind |= TRAP_STEP;
+	if (!k->vcpu.control.step || arm64_kvm_get_pc(k, &t->pc))
+		return;
+	t->kind |= TRAP_STEP;
+	k->step_pending = false;
 }
 
 /* Called at every exit of a vCPU that runs freely too: no system calls but for what is the debugger's. */

@@ -14,7 +14,8 @@ struct arm64_kvm {
 	struct kvm_vcpu vcpu; /* first member */
 	struct vcpu_caps caps;
 
-	bool completing; /* the next entry only completes the access of the last exit */
+	bool completing;   /* the next entry only completes the access of the last exit */
+	bool step_pending; /* a step was armed, and its trap has not come */
 
 	/* Between fetch and store. */
 	struct arm64_state seen; /* what KVM has: only what differs is stored */

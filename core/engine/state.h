@@ -317,7 +317,7 @@ bool vcpu_lets_irqs_in(const struct vmgdb_vcpu *v);
 bool vcpu_step_ends_at(const struct vmgdb_vcpu *v, uint64_t addr);
 
 /* Fill v->control for the next entry (vcpu_arm.c). */
-void vcpu_make_control(struct vmgdb_vcpu *v);
+void vcpu_make_control(struct vmgdb_vcpu *v, bool goes_on);
 /* ... without a debugger. */
 void vcpu_make_no_control(struct vmgdb_vcpu *v);
 

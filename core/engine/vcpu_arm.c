@@ -88,16 +88,17 @@ static void add_breakpoints(struct vmgdb_vcpu *v, bool in_step)
 	}
 }
 
-void vcpu_make_control(struct vmgdb_vcpu *v)
+void vcpu_make_control(struct vmgdb_vcpu *v, bool goes_on)
 {
 	bool in_step = run_is_step(vcpu_run_state(v));
 	struct debug_control *c = &v->control;
 
 	c->nhw = 0;
-	c->step = c->block_irq = false;
+	c->step = c->step_goes_on = c->block_irq = false;
 	c->trap_brk = breakpoints_in_memory(v->engine->bps);
 	if (in_step) {
 		c->step = !v->plan.nuntil || v->plan.until_too;
+		c->step_goes_on = c->step && goes_on;
 		c->block_irq = v->caps.block_irq && !vcpu_lets_irqs_in(v);
 	}
 	add_breakpoints(v, in_step);
@@ -107,6 +108,5 @@ void vcpu_make_control(struct vmgdb_vcpu *v)
 
 void vcpu_make_no_control(struct vmgdb_vcpu *v)
 {
-	v->control.nhw = 0;
-	v->control.trap_brk = v->control.step = v->control.block_irq = false;
+	v->control = (struct debug_control){ 0 };
 }

@@ -225,7 +225,7 @@ static bool go_detached(struct vmgdb_vcpu *v)
 /* Breakpoints may still be in guest memory: one that is hit parks the vCPU. */
 static bool go_to_the_end(struct vmgdb_vcpu *v)
 {
-	vcpu_make_control(v);
+	vcpu_make_control(v, true);
 	return enter_guest(v);
 }
 
@@ -263,7 +263,7 @@ static bool go(struct vmgdb_vcpu *v)
 			vcpu_step_done(v);
 		return false;
 	}
-	vcpu_make_control(v);
+	vcpu_make_control(v, ev == EV_GO_ON);
 	return enter_guest(v);
 }
 

@@ -39,12 +39,12 @@ def spin_until(t, client, address):
     equal(client.write(address, code), "OK")
 
 
-def run_until(t, client, there, otherwise, seconds=20, pause=0.05):
+def run_until(t, client, there, otherwise, seconds=20, pause=0.05, action="vCont;c"):
     """Lets it run, a while at a time, until it is there."""
     end = time.monotonic() + seconds * t.host.slow
     while not there():
         check(time.monotonic() < end, otherwise)
-        client.go()
+        client.go(action)
         time.sleep(pause)
         client.interrupt()
 

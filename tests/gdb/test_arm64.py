@@ -4,7 +4,7 @@
 import re
 
 from cases import ALL, case, check, equal, expect
-from drive import goes_on, hit, runs, step
+from drive import goes_on, hit, run_until, runs, step
 
 GENERAL = [f"x{n}" for n in range(31)] + ["sp", "pc", "cpsr"]
 SYSTEM = ("SCTLR_EL1", "TCR_EL1", "TTBR0_EL1", "TTBR1_EL1", "VBAR_EL1", "ESR_EL1", "ELR_EL1",
@@ -14,6 +14,7 @@ EL0T, EL1T, EL1H = 0, 4, 5
 PAR_F = 1
 PAR_PA = 0x0000_ffff_ffff_f000
 NO_GRANULE_STATUS = 77
+NOT_MAPPED = 0x1_2345_6000
 RAM = range(0x4000_0000, 0x4400_0000)
 
 
@@ -254,6 +255,24 @@ def user_stack(t):
     check(elf["user_stack"] <= sp <= elf["user_stack"] + 4096, hex(sp))
     equal(client.reg("SP_EL0"), sp)
     check(client.reg("SP_EL1") >> 48 == 0xffff, hex(client.reg("SP_EL1")))
+
+
+@case("arm64")
+def step_after_cut_step(t):
+    """the step after one that was interrupted among endless exceptions runs its instruction"""
+    vm = t.vm()
+    client = t.client(vm)
+    leaf = t.elf(vm)["leaf"]
+    vector = NOT_MAPPED + 0x200
+    equal(client.set_reg("VBAR_EL1", NOT_MAPPED), "OK")
+    for _ in range(3):
+        equal(client.set_reg("pc", NOT_MAPPED), "OK")
+        run_until(t, client, lambda: client.reg("ELR_EL1") == vector, "no exception was taken",
+                  action="vCont;s:p1.1")
+        equal(client.reg("pc"), vector, "the step has not ended")
+        equal(client.set_reg("pc", leaf), "OK")
+        equal(step(t, client), leaf + 4, "the step after it")
+        equal(client.set_reg("ELR_EL1", 0), "OK")
 
 
 # The guest's own BRK

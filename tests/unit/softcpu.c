@@ -539,6 +539,8 @@ static int op_arm(void *ctx, const struct debug_control *control)
 	c->calls.arm++;
 	c->exit = SOFT_EXIT_NONE;
 	c->wrote = false;
+	if (control->step && !control->step_goes_on)
+		c->step_pending = false;
 	if (c->fail_arm)
 		return c->fail_arm;
 	exec -= exec < caps->exec_slots ? exec : caps->exec_slots;
@@ -784,6 +786,15 @@ static int after(struct softcpu *c, uint32_t watched, bool guest_tf)
 	return kind ? leave_trap(c, kind, watched) : RUN_ON;
 }
 
+/* The same where a kick may come before the trap, which stays for the next step on soft32. */
+static int after_guest(struct softcpu *c, uint32_t watched, bool guest_tf)
+{
+	if (!c->control.step || !is_soft32(c->ops) || !atomic_load(&c->kick))
+		return after(c, watched, guest_tf);
+	c->step_pending = true;
+	return RUN_ON;
+}
+
 static int take(struct softcpu *c, enum soft_cause cause, uint64_t epc)
 {
 	struct soft_retired r = { .what = cause == SOFT_EXC_IRQ ? SOFT_R_IRQ : SOFT_R_EXC,
@@ -796,7 +807,7 @@ static int take(struct softcpu *c, enum soft_cause cause, uint64_t epc)
 		return leave_fatal(c, "triple fault");
 	c->taken += cause == SOFT_EXC_IRQ;
 	retire(c, &r);
-	return after(c, 0, false);
+	return after_guest(c, 0, false);
 }
 
 static void track_exclusive(struct softcpu *c, const struct soft_retired *r)
@@ -847,7 +858,7 @@ static int finished(struct softcpu *c, struct soft_retired *r, enum soft_result 
 	if (res == SOFT_HALTED)
 		atomic_store(&c->halted, true);
 	retire(c, r);
-	return after(c, watched, tf && res != SOFT_EXCEPTION);
+	return after_guest(c, watched, tf && res != SOFT_EXCEPTION);
 }
 
 static int execute(struct softcpu *c, struct soft_retired *r)
@@ -935,6 +946,10 @@ static int run_one(struct softcpu *c)
 	struct soft_retired r = { .pc = c->regs.pc };
 	uint32_t hit;
 
+	if (c->step_pending && c->control.step) {
+		c->step_pending = false;
+		return leave_trap(c, TRAP_STEP, 0);
+	}
 	if (c->regs.inject)
 		return inject(c);
 	if (atomic_load(&c->halted)) {

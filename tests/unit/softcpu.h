@@ -190,6 +190,8 @@ struct softcpu {
 	struct debug_control control;
 	enum soft_exit exit; /* stale when an entry came back at once, as KVM's is */
 	struct trap trap;
+	/* A step was done, and a kick came before its trap: soft32, as arm64's KVM does. */
+	bool step_pending;
 	bool incomplete; /* an instruction waits for the next entry */
 	struct soft_insn half;
 	struct soft_access half_access;

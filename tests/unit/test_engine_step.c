@@ -504,6 +504,72 @@ SOFT_TEST(engine_step, exclusive_full_of_breakpoints,
 	softvm_fini(vm);
 }
 
+/* ---- kicks behind the instruction, before its trap ----------------------------------------- */
+
+static bool kick_once; /* at the next instruction that has run */
+
+static void interrupt_behind(void *opaque, struct softcpu *c, const struct soft_retired *r)
+{
+	(void)c;
+	(void)r;
+	if (kick_once)
+		softvm_interrupt(opaque);
+	kick_once = false;
+}
+
+static void kick_behind(void *opaque, struct softcpu *c, const struct soft_retired *r)
+{
+	(void)opaque;
+	(void)r;
+	if (kick_once)
+		softcpu_vmm_kick(c);
+	kick_once = false;
+}
+
+static bool clear_kick(struct softvm_cpu *c)
+{
+	softcpu_vmm_clear_kick(&c->cpu);
+	return false;
+}
+
+SOFT_TEST(engine_step, after_one_cut_before_its_trap,
+	  "the step after one that Ctrl-C has cut right before its trap runs its instruction")
+{
+	static struct soft_hooks behind;
+	unsigned int i;
+
+	behind = (struct soft_hooks){ .opaque = vm, .retired = interrupt_behind };
+	softvm_init_loops(vm, ops, 1, &behind);
+	softvm_begin(vm);
+	for (i = 1; i <= 8; i += 2) {
+		kick_once = true;
+		softvm_resume_one(vm, 0, RESUME_STEP, RESUME_HOLD);
+		softvm_stopped(vm);
+		cr_expect_eq(softvm_pc(vm, 0), LOOP + i % 4 * 4);
+		softvm_step(vm, 0);
+		cr_expect_eq(softvm_pc(vm, 0), LOOP + (i + 1) % 4 * 4);
+	}
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_step, interrupted_before_its_trap,
+	  "a step that the VMM interrupts right before its trap goes on, and is one instruction")
+{
+	static struct soft_hooks behind;
+	unsigned int i;
+
+	behind = (struct soft_hooks){ .opaque = vm, .retired = kick_behind };
+	softvm_init_loops(vm, ops, 1, &behind);
+	vm->on_interrupted = clear_kick;
+	softvm_begin(vm);
+	for (i = 1; i <= 8; i++) {
+		kick_once = true;
+		softvm_step(vm, 0);
+		cr_expect_eq(softvm_pc(vm, 0), LOOP + i % 4 * 4);
+	}
+	softvm_fini(vm);
+}
+
 /* ---- interrupts -------------------------------------------------------------------------- */
 
 static void run_without_debugger(struct softvm *vm, const struct vcpu_ops *ops,
