@@ -99,7 +99,8 @@ int soft_watchpoints_insert(struct breakpoints *b, unsigned int vcpu, uint64_t a
 	if (!there)
 		return ret ? ret : append(&b->soft, &w, why);
 	mark(&b->soft, there, false);
-	if (!ret && there->tables == w.tables && memcmp(there->range, w.range, sizeof(w.range)))
+	if (!ret && !is_other_process(there->tables, w.tables) &&
+	    memcmp(there->range, w.range, sizeof(w.range)))
 		*there = w;
 	return 0;
 }

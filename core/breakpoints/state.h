@@ -11,6 +11,12 @@
 #include "core/lib/hash_table.h"
 #include "core/lib/list.h"
 
+/* Are these another process's tables? What was located without paging belongs to none. */
+static inline bool is_other_process(uint64_t located_by, uint64_t tables)
+{
+	return located_by != XLAT_FLAT && located_by != tables;
+}
+
 static inline int refuse(int err, const char *reason, const char **why)
 {
 	*why = reason;

@@ -127,7 +127,7 @@ static int find_location(struct sw_breakpoints *s, struct sw_breakpoint *bp, boo
 	struct xlat x;
 	int ret = c->translate(c->opaque, bp->vcpu, bp->node.key, &x, no_brk);
 
-	if (ret || (keep && bp->location && x.tables != bp->tables))
+	if (ret || (keep && bp->location && is_other_process(bp->tables, x.tables)))
 		return ret;
 	ret = bp_locations_get(&s->locations, x.gpa, &l);
 	if (!ret)

@@ -221,7 +221,8 @@ static int translate(struct cpu_view *v, uint64_t va, struct xlat *out)
 
 	if (ret)
 		return ret;
-	*out = (struct xlat){ va, 1ULL << 63, PROT_R | PROT_W | PROT_X, r->ptb };
+	*out = (struct xlat){ va, 1ULL << 63, PROT_R | PROT_W | PROT_X,
+			      r->ptb ? r->ptb : XLAT_FLAT };
 	if (!r->ptb)
 		return 0;
 	if (va / SOFT_PAGE >= SOFT_PTES)

@@ -652,7 +652,7 @@ static void on_trapped(void *opaque, struct softcpu *cpu, const struct trap *t)
 
 /*
  * Through the tables of now; keep: one whose address is not mapped, or is mapped by other tables, keeps the
- * place that it had.
+ * place that it had. Where there was no paging there is no other process.
  */
 static void locate(const struct model *m, struct model_bp *p, bool keep)
 {
@@ -665,7 +665,7 @@ static void locate(const struct model *m, struct model_bp *p, bool keep)
 		by = i;
 	}
 	tables = m->cpus[by].regs.ptb;
-	if (keep && mapped && p->located && !p->elsewhere && tables != p->tables)
+	if (keep && mapped && p->located && !p->elsewhere && p->tables && tables != p->tables)
 		return;
 	if (mapped) {
 		p->gpa = gpa;

@@ -196,6 +196,21 @@ BP_TEST(sw, other_tables,
 	cr_expect(bp_notice_is("breakpoint at 0x1040 waits: the address is not mapped yet"));
 }
 
+BP_TEST(sw, paging_begins,
+	"set again when paging has begun since, it goes where the tables map its address")
+{
+	bp_vm.tables = XLAT_FLAT;
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	breakpoints_withdraw(bp_vm.b);
+	bp_vm.tables = 2;
+	bp_vm.map[1] = 3;
+	bp_clear(PAGE + 0x40);
+	bp_set(PAGE + 0x40);
+	bp_sync_run();
+	cr_expect(bp_inserted_at(3 * PAGE + 0x40) && !bp_inserted_at(PAGE + 0x40));
+}
+
 BP_TEST(sw, other_process,
 	"set again at a stop in tables that map the address to other memory, it stays where it was")
 {
