@@ -77,6 +77,7 @@ static inline void shim_check(bool ok, bool fatal, const char *what, const char 
 #define cr_expect_leq(A, B, ...)    SHIM((A) <= (B), false)
 #define cr_expect_gt(A, B, ...)	    SHIM((A) > (B), false)
 #define cr_expect_geq(A, B, ...)    SHIM((A) >= (B), false)
+#define cr_expect_null(A, ...)	    SHIM((A) == NULL, false)
 #define cr_expect_not_null(A, ...)  SHIM((A) != NULL, false)
 #define cr_expect_str_eq(A, B, ...) SHIM(!strcmp(A, B), false)
 
