@@ -382,6 +382,49 @@ SOFT_TEST(
 	softvm_fini(vm);
 }
 
+static void *attach_in_vain(void *opaque)
+{
+	struct softvm *vm = opaque;
+	struct stop s;
+
+	cr_expect_eq(vm->t->ops->attach(vm->t, &s), -ESHUTDOWN);
+	return NULL;
+}
+
+static bool is_stopping(void *opaque)
+{
+	return engine_state(opaque) == ENGINE_STOPPING;
+}
+
+SOFT_TEST(engine_end, exited_while_attaching,
+	  "the VM ends while a debugger that attaches waits for a vCPU which does not stop")
+{
+	pthread_t attaching;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	CODE(vm, LOOP, I(NOP, 0, 0, 0), I(OUT, 0, 0, 0), JMP(-3));
+	vm->hang = true;
+	softvm_start(vm);
+	softvm_until_hangs(vm);
+	cr_assert_eq(pthread_create(&attaching, NULL, attach_in_vain, vm), 0);
+	softvm_until(is_stopping, &vm->engine);
+	engine_exited(&vm->engine, 5);
+	pthread_join(attaching, NULL);
+	vm->hang = false;
+	softvm_fini(vm);
+}
+
+SOFT_TEST(engine_end, no_such_bank, "a register bank that the processor does not have is an error")
+{
+	struct cpu_view *view;
+
+	softvm_init_loops(vm, ops, 1, NULL);
+	softvm_begin(vm);
+	view = vm->t->ops->view(vm->t, 0);
+	cr_expect_eq(view->need(view, ops->cpu->nbanks), -EINVAL);
+	softvm_fini(vm);
+}
+
 static int refuse_to_reinject(void *ctx, const struct trap *t)
 {
 	(void)ctx;
