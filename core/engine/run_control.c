@@ -161,11 +161,20 @@ static void warn_of_halt(struct engine *e)
 		console_print(e, text, sizeof(text) - 1);
 }
 
-static void wake_those_that_run(struct engine *e)
+static void wake_those_that_run(struct engine *e, bool behind_current)
 {
 	struct vmgdb_vcpu *v;
 
-	for_each_vcpu(e, v) if (action_runs(&v->action)) vcpu_wake(v);
+	for_each_vcpu(e, v) if (action_runs(&v->action) &&
+				(v->index > e->current) == behind_current) vcpu_wake(v);
+}
+
+/* Where there are fewer processors than vCPUs the first one to be woken may hit a breakpoint before the others
+ * run: the one that was reported last comes last. */
+static void wake_in_turn(struct engine *e)
+{
+	wake_those_that_run(e, true);
+	wake_those_that_run(e, false);
 }
 
 /* 0; -ESHUTDOWN: the VM has ended in the meantime. Who is woken wants the lock: it is free by then. */
@@ -189,7 +198,7 @@ static int let_run(struct engine *e)
 	if (ret)
 		wake_all(e);
 	else if (!stop_at_once)
-		wake_those_that_run(e);
+		wake_in_turn(e);
 	return ret;
 }
 
