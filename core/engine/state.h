@@ -210,7 +210,7 @@ int wait_all_parked(struct engine *e);
 
 /* Are there vCPUs that are to park and have not? Whoever waits for them chases them: a kick may be lost. */
 bool is_parking(const struct engine *e);
-/* Wait for the condition, but no longer than until the next chase. */
+/* Wait for the condition, but no longer than until the next chase. No cancellation point. */
 void wait_to_chase(struct engine *e, pthread_cond_t *cond);
 
 /* All that were to park have. Also without the lock. */

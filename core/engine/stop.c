@@ -189,8 +189,11 @@ int engine_chase_late_vcpus(struct engine *e)
 void wait_to_chase(struct engine *e, pthread_cond_t *cond)
 {
 	const struct timespec t = time_in_ms(KICK_AGAIN_MS);
+	int state;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	pthread_cond_timedwait(cond, &e->lock, &t);
+	pthread_setcancelstate(state, NULL);
 }
 
 int wait_all_parked(struct engine *e)

@@ -100,10 +100,12 @@ static void wait_for_wake(struct vmgdb_vcpu *v, bool chases)
 	struct engine *e = v->engine;
 
 	pthread_cleanup_push(unlock, e);
-	if (chases)
+	if (chases) {
 		wait_to_chase(e, &v->wake);
-	else
+		pthread_testcancel();
+	} else {
 		pthread_cond_wait(&v->wake, &e->lock);
+	}
 	pthread_cleanup_pop(false);
 }
 
