@@ -9,18 +9,9 @@
 #include "host-tools/vmgdb-run/load.h"
 #include "host-tools/vmgdb-run/vm.h"
 
-/* The flat one takes anything: last. */
-static const struct loader *const loaders[] = { &loader_elf, &loader_flat };
-
 int load_image(struct vm *vm, struct image *image)
 {
-	for (size_t i = 0; i < sizeof(loaders) / sizeof(loaders[0]); i++) {
-		if (!loaders[i]->probe(image))
-			continue;
-		image->loader = loaders[i];
-		return loaders[i]->load(vm, image);
-	}
-	return vm_fail(vm, 0, "%s: not a guest image", image->name);
+	return is_elf(image) ? load_elf(vm, image) : load_flat(vm, image);
 }
 
 static int map_fd(struct vm *vm, int fd, struct image *image)

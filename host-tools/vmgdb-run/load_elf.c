@@ -11,7 +11,7 @@
 #include "host-tools/vmgdb-run/load.h"
 #include "host-tools/vmgdb-run/machine.h"
 
-static bool elf_probe(const struct image *image)
+bool is_elf(const struct image *image)
 {
 	return image->size >= EI_NIDENT && memcmp(image->data, ELFMAG, SELFMAG) == 0;
 }
@@ -103,7 +103,7 @@ static int check_header(struct vm *vm, const struct image *image, const Elf64_Eh
 	return 0;
 }
 
-static int elf_load(struct vm *vm, struct image *image)
+int load_elf(struct vm *vm, struct image *image)
 {
 	Elf64_Ehdr h;
 	Elf64_Phdr p;
@@ -123,5 +123,3 @@ static int elf_load(struct vm *vm, struct image *image)
 	image->entry = h.e_entry;
 	return ret;
 }
-
-const struct loader loader_elf = { .name = "ELF", .probe = elf_probe, .load = elf_load };

@@ -7,12 +7,7 @@
 #include "host-tools/vmgdb-run/load.h"
 #include "host-tools/vmgdb-run/machine.h"
 
-static bool flat_probe(const struct image *image)
-{
-	return image->size != 0;
-}
-
-static int flat_load(struct vm *vm, struct image *image)
+int load_flat(struct vm *vm, struct image *image)
 {
 	uint8_t *to;
 
@@ -29,5 +24,3 @@ static int flat_load(struct vm *vm, struct image *image)
 	image->entry = machine_flat.gpa;
 	return 0;
 }
-
-const struct loader loader_flat = { .name = "flat", .probe = flat_probe, .load = flat_load };

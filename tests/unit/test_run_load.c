@@ -109,9 +109,9 @@ static int load(const struct file *f, struct image *image, struct vm *vm)
 	memset(vm, 0, sizeof(*vm));
 	memset(ram, 0xee, sizeof(ram));
 	*image = (struct image){ .name = "file", .data = f->bytes, .size = f->size };
-	if (!loader_elf.probe(image))
+	if (!is_elf(image))
 		return -ENOEXEC;
-	return loader_elf.load(vm, image);
+	return load_elf(vm, image);
 }
 
 static void expect_loaded(const struct file *f, uint16_t machine)
@@ -212,8 +212,7 @@ Test(run_load, cut,
 		struct image image = { .name = "file", .data = copy, .size = size };
 
 		memcpy(copy, f.bytes, size);
-		cr_expect(!loader_elf.probe(&image) || loader_elf.load(&vm, &image) < 0,
-			  "%zu bytes", size);
+		cr_expect(!is_elf(&image) || load_elf(&vm, &image) < 0, "%zu bytes", size);
 		free(copy);
 	}
 }
