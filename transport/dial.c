@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "transport/backoff.h"
 #include "transport/socket.h"
 
 enum { FIRST_MS = 1, SHORTEST_MS = 100, LONGEST_MS = 2000 };
@@ -46,7 +45,7 @@ static int dial_failed(struct dialer *d, int err)
 	close_connection(d);
 	if (d->ep.refused[0] == '\0')
 		describe_failure(d, err);
-	backoff_start(&d->backoff, &d->ep, d->delay);
+	endpoint_backoff(&d->ep, d->delay);
 	d->delay = d->delay * 2 < LONGEST_MS ? d->delay * 2 : LONGEST_MS;
 	return d->once || err == -EACCES ? err : -EAGAIN;
 }
@@ -96,7 +95,7 @@ static void dial_again(struct vmgdb_endpoint *ep)
 	struct dialer *d = (struct dialer *)ep;
 
 	d->busy = false;
-	backoff_start(&d->backoff, ep, d->once ? FIRST_MS : SHORTEST_MS);
+	endpoint_backoff(ep, d->once ? FIRST_MS : SHORTEST_MS);
 }
 
 static int finish(struct dialer *d, struct stream **out)
@@ -122,7 +121,7 @@ static int dialer_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	struct dialer *d = (struct dialer *)ep;
 	int ret = 0;
 
-	if (d->busy || (!d->once && backoff_pending(&d->backoff, ep)))
+	if (d->busy || (!d->once && endpoint_backoff_pending(ep)))
 		return -EAGAIN;
 	if (d->fd < 0)
 		ret = start(d);

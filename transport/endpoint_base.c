@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/lib/time.h"
 #include "transport/transport.h"
 
 void *endpoint_new(const struct endpoint_spec *s, size_t size, const struct endpoint_ops *ops)
@@ -32,4 +33,21 @@ void endpoint_free(struct vmgdb_endpoint *ep)
 		close(ep->policy.log_fd);
 	free(ep->policy.log);
 	free(ep);
+}
+
+void endpoint_backoff(struct vmgdb_endpoint *ep, int ms)
+{
+	ep->retry_at = time_ms() + ms;
+	ep->pfd.fd = -1;
+	ep->retry_ms = ms;
+}
+
+bool endpoint_backoff_pending(struct vmgdb_endpoint *ep)
+{
+	int left = time_left_ms(time_ms(), ep->retry_at);
+
+	if (!left)
+		return false;
+	ep->retry_ms = left;
+	return true;
 }

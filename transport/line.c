@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
+#include "transport/epoll_edge.h"
 #include "transport/fdstream.h"
 
 enum { DRAIN_STEP_MS = 5 };
@@ -74,9 +76,17 @@ static int line_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	return 0;
 }
 
-static void line_close(struct vmgdb_endpoint *ep)
+void line_close(struct vmgdb_endpoint *ep)
 {
-	((struct line *)ep)->ops->close(ep);
+	struct line *l = (struct line *)ep;
+
+	if (l->ops->close)
+		l->ops->close(l);
+	if (l->edge >= 0)
+		close(l->edge);
+	if (l->fd >= 0)
+		close(l->fd);
+	endpoint_free(ep);
 }
 
 static const struct endpoint_ops endpoint_ops = {
@@ -92,8 +102,26 @@ void *line_new(const struct endpoint_spec *s, size_t size, const struct line_ops
 		return NULL;
 	l->ops = ops;
 	l->speaks_first = s->role != VMGDB_STUB;
-	l->fd = -1;
+	l->fd = l->edge = -1;
 	return l;
+}
+
+/* A port can always be written to; but with POLLOUT, POLLHUP's clearing is a change as well. */
+static short awaited(const struct line *l)
+{
+	return l->speaks_first ? POLLIN | POLLOUT : POLLIN;
+}
+
+int line_open_edge(struct line *l)
+{
+	l->ep.pfd.fd = l->edge = edge_open(l->fd, awaited(l));
+	return l->edge < 0 ? l->edge : 0;
+}
+
+void line_wait(struct line *l)
+{
+	l->ep.pfd.fd = l->edge;
+	edge_rearm(l->edge, l->fd, awaited(l));
 }
 
 short line_poll(const struct line *l)

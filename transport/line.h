@@ -30,8 +30,8 @@ struct line_ops {
 	/* As stream_ops. */
 	ssize_t (*read)(struct line *l, void *buf, size_t len);
 	ssize_t (*write)(struct line *l, const void *buf, size_t len);
-	/* As endpoint_ops. */
-	void (*close)(struct vmgdb_endpoint *ep);
+	/* The endpoint is about to be closed: all but the descriptors and its memory. NULL: nothing. */
+	void (*close)(struct line *l);
 };
 
 struct line {
@@ -41,10 +41,23 @@ struct line {
 	bool busy;	   /* the stream lives */
 	bool speaks_first; /* this is the debugger's side */
 	int fd;		   /* -1: the device has gone */
+	int edge;	   /* of line_open_edge(), or -1 */
 };
 
 /* As endpoint_new(); size bytes that begin with a struct line, without a descriptor. */
 void *line_new(const struct endpoint_spec *s, size_t size, const struct line_ops *ops);
+
+/* What endpoint_ops.close does. */
+void line_close(struct vmgdb_endpoint *ep);
+
+/*
+ * Poll for the next peer by l->edge (epoll_edge.h), for a descriptor that reports POLLHUP until that one
+ * comes. Returns 0 or -errno.
+ */
+int line_open_edge(struct line *l);
+
+/* line_ops.wait of a line that has an edge. */
+void line_wait(struct line *l);
 
 /* What poll() says of the line. */
 short line_poll(const struct line *l);

@@ -15,14 +15,13 @@ struct listener {
 	int fd;
 	struct allow_list allow;
 	struct owned_path file;
-	struct backoff backoff;
 };
 
 /* Nobody can be accepted for now, while the socket stays readable: it is not polled for a while. */
 static int pause_listening(struct listener *l, int err)
 {
 	l->ep.shortage = err;
-	backoff_start(&l->backoff, &l->ep, SHORTAGE_MS);
+	endpoint_backoff(&l->ep, SHORTAGE_MS);
 	return -EAGAIN;
 }
 
@@ -45,7 +44,7 @@ static int listener_accept(struct vmgdb_endpoint *ep, struct stream **out)
 	struct socket_peer peer;
 	int fd;
 
-	if (backoff_pending(&l->backoff, ep))
+	if (endpoint_backoff_pending(ep))
 		return -EAGAIN;
 	ep->pfd.fd = l->fd;
 	ep->retry_ms = 0;

@@ -28,7 +28,6 @@ enum { DRAIN_MS = 200 };
 
 struct pty {
 	struct line line; /* first member; its descriptor is the master */
-	int edge;
 	int inotify; /* -1: this system has no more; all but the fastest return is seen without */
 	unsigned int holders;
 	bool left;	/* since the stream began nobody had the slave open for a moment */
@@ -69,14 +68,6 @@ static ssize_t pty_read(struct line *l, void *buf, size_t len)
 	return p->came_back ? 0 : fd_read(l->fd, FD_OTHER, buf, len);
 }
 
-static void pty_wait(struct line *l)
-{
-	struct pty *p = (struct pty *)l;
-
-	l->ep.pfd.fd = p->edge;
-	edge_rearm(p->edge, l->fd, POLLIN);
-}
-
 /* Raw, without echo, and nothing in the slave's input that was meant for an earlier debugger. On
  * the master these act on the slave; TCSAFLUSH is what reaches its line discipline. */
 static int make_raw(int master)
@@ -111,7 +102,7 @@ static int pty_prepare(struct line *l)
 {
 	struct pty *p = (struct pty *)l;
 
-	edge_consume(p->edge);
+	edge_consume(l->edge);
 	watch_holders(p);
 	return 0;
 }
@@ -157,26 +148,21 @@ static void drain(const struct pty *p)
 	close(slave);
 }
 
-static void pty_close(struct vmgdb_endpoint *ep)
+static void pty_close(struct line *l)
 {
-	struct pty *p = (struct pty *)ep;
+	struct pty *p = (struct pty *)l;
 
 	drain(p);
 	owned_path_remove(&p->link);
 	if (p->inotify >= 0)
 		close(p->inotify);
-	if (p->edge >= 0)
-		close(p->edge);
-	if (p->line.fd >= 0)
-		close(p->line.fd);
-	endpoint_free(ep);
 }
 
 static const struct line_ops pty_ops = {
 	.prepare = pty_prepare,
 	.absent = pty_absent,
 	.begin = pty_begin,
-	.wait = pty_wait,
+	.wait = line_wait,
 	.read = pty_read,
 	.write = line_write,
 	.close = pty_close,
@@ -184,6 +170,8 @@ static const struct line_ops pty_ops = {
 
 static int open_master(struct pty *p)
 {
+	int ret;
+
 	p->line.fd = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (p->line.fd < 0)
 		return -errno;
@@ -194,8 +182,8 @@ static int open_master(struct pty *p)
 	p->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (p->inotify >= 0)
 		inotify_add_watch(p->inotify, p->slave, IN_OPEN | IN_CLOSE);
-	p->edge = edge_open(p->line.fd, POLLIN);
-	return p->edge < 0 ? p->edge : make_raw(p->line.fd);
+	ret = line_open_edge(&p->line);
+	return ret ? ret : make_raw(p->line.fd);
 }
 
 /* Remove a link that an earlier run left behind: to a pty that is gone, or to this one's number. */
@@ -242,14 +230,14 @@ int pty_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 	p = line_new(s, sizeof(*p), &pty_ops);
 	if (!p)
 		return -ENOMEM;
-	p->inotify = p->edge = -1;
+	p->inotify = -1;
 	ret = open_master(p);
 	if (ret)
 		spec_failed(s, ret, "can't make a pty");
 	else if (s->name[0])
 		ret = make_link(s, p);
 	if (ret) {
-		pty_close(&p->line.ep);
+		line_close(&p->line.ep);
 		return ret;
 	}
 	snprintf(p->line.ep.name, sizeof(p->line.ep.name), "pty%s%s", s->name[0] ? ":" : "",
@@ -258,7 +246,6 @@ int pty_listen(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 		 s->name[0] ? s->name : p->slave);
 	snprintf(p->line.stream.peer, sizeof(p->line.stream.peer), "%s", p->slave);
 	p->line.stream.traits = STREAM_RELIABLE | STREAM_HANGUP;
-	p->line.ep.pfd.fd = p->edge;
 	*out = &p->line.ep;
 	return 0;
 }

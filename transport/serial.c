@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "transport/fdstream.h"
-#include "transport/backoff.h"
 #include "transport/line.h"
 #include "transport/parmrk.h"
 
@@ -26,7 +25,6 @@ struct serial {
 	bool final;	  /* a device that has gone is not waited for */
 	bool hw_flow;
 	speed_t speed;
-	struct backoff backoff;
 	struct termios before;
 	enum parmrk_state parmrk;
 	char device[SPEC_NAME_MAX + 1];
@@ -79,10 +77,8 @@ static int make_raw(struct serial *l)
 
 static void serial_wait(struct line *line)
 {
-	struct serial *l = (struct serial *)line;
-
 	if (line->fd < 0) {
-		backoff_start(&l->backoff, &line->ep, REOPEN_MS);
+		endpoint_backoff(&line->ep, REOPEN_MS);
 		return;
 	}
 	line->ep.pfd.fd = line->fd;
@@ -121,15 +117,15 @@ static int open_line(struct serial *l)
 }
 
 /* The last reply is still in the UART, and is sent at the speed of the line. */
-static void close_line(struct serial *l)
+static void serial_close(struct line *line)
 {
-	if (l->line.fd < 0)
+	if (line->fd < 0)
 		return;
-	line_drain(l->line.fd, TIOCOUTQ, DRAIN_MS);
-	ioctl(l->line.fd, TIOCNXCL);
-	tcsetattr(l->line.fd, TCSANOW, &l->before);
-	close(l->line.fd);
-	l->line.fd = -1;
+	line_drain(line->fd, TIOCOUTQ, DRAIN_MS);
+	ioctl(line->fd, TIOCNXCL);
+	tcsetattr(line->fd, TCSANOW, &((struct serial *)line)->before);
+	close(line->fd);
+	line->fd = -1;
 }
 
 static ssize_t serial_read(struct line *line, void *buf, size_t len)
@@ -151,7 +147,7 @@ static int serial_prepare(struct line *line)
 	struct serial *l = (struct serial *)line;
 	int ret;
 
-	if (backoff_pending(&l->backoff, &line->ep))
+	if (endpoint_backoff_pending(&line->ep))
 		return -EAGAIN;
 	ret = line->fd < 0 ? open_line(l) : 0;
 	return ret && !l->final ? -EAGAIN : ret;
@@ -159,23 +155,15 @@ static int serial_prepare(struct line *line)
 
 static int serial_absent(struct line *line, short revents)
 {
-	struct serial *l = (struct serial *)line;
-
 	(void)revents;
-	close_line(l);
+	serial_close(line);
 	serial_wait(line);
-	return l->final ? -EIO : -EAGAIN;
+	return ((struct serial *)line)->final ? -EIO : -EAGAIN;
 }
 
 static void serial_begin(struct line *line)
 {
 	((struct serial *)line)->parmrk = PARMRK_DATA;
-}
-
-static void serial_close(struct vmgdb_endpoint *ep)
-{
-	close_line((struct serial *)ep);
-	endpoint_free(ep);
 }
 
 static const struct line_ops serial_ops = {
@@ -217,7 +205,7 @@ int serial_open(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 	snprintf(l->line.stream.peer, sizeof(l->line.stream.peer), "%.60s", l->device);
 	ret = open_line(l);
 	if (ret) {
-		serial_close(&l->line.ep);
+		line_close(&l->line.ep);
 		return line_failed(s, ret);
 	}
 	snprintf(l->line.ep.name, sizeof(l->line.ep.name), "serial:%s", l->device);

@@ -9,7 +9,6 @@
 #include <linux/vm_sockets.h>
 
 #include "transport/owned_path.h"
-#include "transport/backoff.h"
 #include "transport/transport.h"
 
 union socket_address {
@@ -79,7 +78,6 @@ struct dialer {
 	bool busy; /* its stream lives */
 	bool once; /* a failure is for the caller to act on; otherwise try again */
 	int delay; /* before the next try, in ms */
-	struct backoff backoff;
 
 	/*
 	 * What is to be said on a connection before it is a stream; NULL: nothing. Returns 0 when it

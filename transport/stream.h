@@ -108,7 +108,8 @@ struct vmgdb_endpoint {
 	const struct endpoint_ops *ops;
 	struct pollfd pfd;
 	int retry_ms;
-	bool once;    /* nobody can come after the first peer */
+	long long retry_at; /* endpoint_backoff()'s: a moment of core/lib/time.h */
+	bool once;	    /* nobody can come after the first peer */
 	int shortage; /* the negative errno of the last accept(), if it will pass: -EMFILE; or 0 */
 	struct stream_policy policy;
 	char name[160];	   /* the endpoint as it was opened: "tcp:127.0.0.1:40123" */

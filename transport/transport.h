@@ -60,4 +60,13 @@ bool vsock_parse_cid(const char *text, uint32_t *id);
 void *endpoint_new(const struct endpoint_spec *s, size_t size, const struct endpoint_ops *ops);
 void endpoint_free(struct vmgdb_endpoint *ep);
 
+/* Nothing is polled: accept() is to be called in ms milliseconds. */
+void endpoint_backoff(struct vmgdb_endpoint *ep, int ms);
+
+/*
+ * Whether that time has not come yet, for an accept() that is called earlier, as it may be; then
+ * retry_ms is what is left of it.
+ */
+bool endpoint_backoff_pending(struct vmgdb_endpoint *ep);
+
 #endif

@@ -11,12 +11,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "transport/epoll_edge.h"
 #include "transport/fdstream.h"
-#include "transport/backoff.h"
 #include "transport/line.h"
 #include "transport/virtio_ports.h"
 
@@ -30,37 +27,21 @@ struct virtio {
 	bool drained;	  /* the stream was read up to the last peer's end */
 	unsigned int
 		edges; /* changes since the last stream ended; the first is that its peer has left */
-	struct backoff backoff;
-	int edge;
 };
-
-/* A port can always be written to; but with POLLOUT, POLLHUP's clearing is a change as well. */
-static short awaited(const struct virtio *v)
-{
-	return v->line.speaks_first ? POLLIN | POLLOUT : POLLIN;
-}
-
-static void wait_a_step(void)
-{
-	const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
-
-	nanosleep(&step, NULL);
-}
 
 /*
  * The kernel learns of a peer's end by another queue than of its bytes. So POLLHUP can be set for a moment
  * when the next peer is served already. The stream goes on then: the session recognises the next debugger
  * by its packets, as on a serial line, and an end would lose bytes that are on their way.
  */
-static bool is_back(int fd)
+static bool is_back(const struct line *l)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int i;
 
-	for (i = 0; poll(&p, 1, 0) < 0 || p.revents & POLLHUP; i++) {
+	for (i = 0; line_poll(l) & POLLHUP; i++) {
 		if (i == BACK_MS / STEP_MS)
 			return false;
-		wait_a_step();
+		poll(NULL, 0, STEP_MS);
 	}
 	return true;
 }
@@ -69,7 +50,7 @@ static ssize_t virtio_read(struct line *l, void *buf, size_t len)
 {
 	ssize_t n = fd_read(l->fd, FD_OTHER, buf, len);
 
-	if (n == 0 && is_back(l->fd))
+	if (n == 0 && is_back(l))
 		n = -EAGAIN;
 	((struct virtio *)l)->drained = n == 0;
 	return n;
@@ -79,29 +60,23 @@ static ssize_t virtio_write(struct line *l, const void *buf, size_t len)
 {
 	ssize_t n = line_write(l, buf, len);
 
-	return n == -EPIPE && is_back(l->fd) ? -EAGAIN : n;
-}
-
-static void virtio_wait(struct line *l)
-{
-	struct virtio *v = (struct virtio *)l;
-
-	v->edges = 0;
-	l->ep.pfd.fd = v->edge;
-	edge_rearm(v->edge, l->fd, awaited(v));
+	return n == -EPIPE && is_back(l) ? -EAGAIN : n;
 }
 
 static void virtio_begin(struct line *l)
 {
-	((struct virtio *)l)->drained = false;
+	struct virtio *v = (struct virtio *)l;
+
+	v->drained = false;
+	v->edges = 0;
 }
 
 /* accept() is to be called when something changes, or after ms milliseconds. */
 static int look_again(struct virtio *v, int ms)
 {
 	v->clean = false;
-	backoff_start(&v->backoff, &v->line.ep, ms);
-	v->line.ep.pfd.fd = v->edge;
+	endpoint_backoff(&v->line.ep, ms);
+	v->line.ep.pfd.fd = v->line.edge;
 	return -EAGAIN;
 }
 
@@ -113,7 +88,7 @@ static int discard_input(struct virtio *v)
 	ssize_t n;
 
 	do {
-		if (edge_consume(v->edge))
+		if (edge_consume(v->line.edge))
 			return look_again(v, AT_ONCE_MS);
 		n = fd_read(v->line.fd, FD_OTHER, buf, sizeof(buf));
 	} while (n > 0);
@@ -136,7 +111,7 @@ static int virtio_absent(struct line *l, short revents)
 		v->doubtful = true;
 		return look_again(v, DOUBT_MS);
 	}
-	if (backoff_pending(&v->backoff, &v->line.ep))
+	if (endpoint_backoff_pending(&v->line.ep))
 		return -EAGAIN;
 	v->line.ep.retry_ms = 0;
 	v->doubtful = false;
@@ -148,7 +123,7 @@ static int virtio_prepare(struct line *l)
 {
 	struct virtio *v = (struct virtio *)l;
 
-	if (!edge_consume(v->edge))
+	if (!edge_consume(v->line.edge))
 		return 0;
 	v->edges++;
 	if (v->looked)
@@ -165,26 +140,14 @@ static void virtio_present(struct line *l)
 	v->clean = v->doubtful = false;
 }
 
-static void virtio_close(struct vmgdb_endpoint *ep)
-{
-	struct virtio *v = (struct virtio *)ep;
-
-	if (v->edge >= 0)
-		close(v->edge);
-	if (v->line.fd >= 0)
-		close(v->line.fd);
-	endpoint_free(ep);
-}
-
 static const struct line_ops virtio_ops = {
 	.prepare = virtio_prepare,
 	.absent = virtio_absent,
 	.present = virtio_present,
 	.begin = virtio_begin,
-	.wait = virtio_wait,
+	.wait = line_wait,
 	.read = virtio_read,
 	.write = virtio_write,
-	.close = virtio_close,
 };
 
 /* One process at a time: one that is just leaving is waited for. */
@@ -196,7 +159,7 @@ static int open_port(const char *dev)
 		fd = open(dev, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 		if (fd >= 0 || errno != EBUSY)
 			return fd < 0 ? -errno : fd;
-		wait_a_step();
+		poll(NULL, 0, STEP_MS);
 	}
 	return -EBUSY;
 }
@@ -238,22 +201,16 @@ int virtio_open(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
 	v = line_new(s, sizeof(*v), &virtio_ops);
 	if (!v)
 		return -ENOMEM;
-	v->edge = -1;
 	v->clean = true;
 	v->line.fd = open_port(dev);
-	ret = v->line.fd < 0 ? v->line.fd : 0;
-	if (ret == 0) {
-		v->edge = edge_open(v->line.fd, awaited(v));
-		ret = v->edge < 0 ? v->edge : 0;
-	}
+	ret = v->line.fd < 0 ? v->line.fd : line_open_edge(&v->line);
 	if (ret) {
-		virtio_close(&v->line.ep);
+		line_close(&v->line.ep);
 		return port_failed(s, dev, ret);
 	}
 	snprintf(v->line.ep.name, sizeof(v->line.ep.name), "virtio:%s", s->name);
 	snprintf(v->line.stream.peer, sizeof(v->line.stream.peer), "%.60s", v->line.ep.name);
 	v->line.stream.traits = STREAM_RELIABLE | STREAM_HANGUP;
-	v->line.ep.pfd.fd = v->edge;
 	*out = &v->line.ep;
 	return 0;
 }
