@@ -24,19 +24,22 @@ static int open_kind(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
  * The transcript of the endpoint's sessions. It is opened last, so that a spec that is refused leaves no
  * file behind, and non-blocking, so that a FIFO or a terminal holds up nobody.
  */
-static int open_transcript(const struct endpoint_spec *s, struct vmgdb_endpoint *ep)
+static int open_transcript(struct endpoint_spec *s, struct vmgdb_endpoint *ep)
 {
-	if (!s->policy.log)
+	const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	char *log = s->policy.log;
+
+	if (!log)
 		return 0;
-	ep->policy.log_fd =
-		open(s->policy.log,
-		     O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
-	return ep->policy.log_fd < 0
-		       ? spec_failed(s, -errno, "option 'log': can't open '%.80s'", s->policy.log)
-		       : 0;
+	ep->policy.log_fd = open(log, flags, 0600);
+	if (ep->policy.log_fd < 0)
+		return spec_failed(s, -errno, "option 'log': can't open '%.80s'", log);
+	ep->policy.log = log;
+	s->policy.log = NULL;
+	return 0;
 }
 
-static int open_endpoint(const struct endpoint_spec *s, struct vmgdb_endpoint **out)
+static int open_endpoint(struct endpoint_spec *s, struct vmgdb_endpoint **out)
 {
 	struct vmgdb_endpoint *ep;
 	int ret = open_kind(s, &ep);

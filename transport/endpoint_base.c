@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What every endpoint has in common. */
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "core/lib/time.h"
@@ -17,14 +16,9 @@ void *endpoint_new(const struct endpoint_spec *s, size_t size, const struct endp
 	ep->pfd.fd = -1;
 	ep->pfd.events = POLLIN;
 	ep->policy = s->policy;
+	ep->policy.log = NULL;
 	ep->policy.log_fd = -1;
-	if (!s->policy.log)
-		return ep;
-	ep->policy.log = strdup(s->policy.log);
-	if (ep->policy.log)
-		return ep;
-	free(ep);
-	return NULL;
+	return ep;
 }
 
 void endpoint_free(struct vmgdb_endpoint *ep)

@@ -33,7 +33,7 @@ struct endpoint_spec {
 	struct allow_list allow;
 	unsigned int baud;
 	bool hw_flow;
-	struct stream_policy policy; /* .log is owned by vmgdb_endpoint_open() */
+	struct stream_policy policy; /* vmgdb_endpoint_open() owns .log; the endpoint may take it */
 	char *err;
 	size_t errlen;
 };

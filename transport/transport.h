@@ -54,8 +54,8 @@ bool unix_parse_uid(const char *text, uint32_t *id);
 bool vsock_parse_cid(const char *text, uint32_t *id);
 
 /*
- * Zeroed memory of size bytes that begins with a struct vmgdb_endpoint, policy filled in, nothing
- * to poll. NULL: no memory. To be freed by endpoint_free().
+ * Zeroed memory of size bytes that begins with a struct vmgdb_endpoint, policy filled in but for
+ * the log, nothing to poll. NULL: no memory. To be freed by endpoint_free().
  */
 void *endpoint_new(const struct endpoint_spec *s, size_t size, const struct endpoint_ops *ops);
 void endpoint_free(struct vmgdb_endpoint *ep);
