@@ -26,9 +26,10 @@
 #include <sys/wait.h>
 
 #include "core/lib/time.h"
+#include "host-tools/message.h"
+#include "host-tools/vmgdb-connect/await_reader.h"
 #include "host-tools/vmgdb-connect/debugger.h"
 #include "host-tools/vmgdb-connect/exit_status.h"
-#include "host-tools/vmgdb-connect/message.h"
 #include "host-tools/vmgdb-connect/peer.h"
 #include "host-tools/vmgdb-connect/refusal.h"
 #include "host-tools/vmgdb-connect/relay.h"
@@ -155,7 +156,7 @@ static void vm_failed(struct bridge *b, int err, const char *why)
 	if (!b->c->serve || debugger_pending(b) || err == -EINVAL)
 		done(b, peer_exit_status(&b->vm, err));
 	if (!b->c->serve)
-		message_await_reader();
+		await_reader();
 	reset(b);
 }
 
@@ -417,7 +418,7 @@ static void open_peers(struct bridge *b)
 		return;
 	done(b, peer_exit_status(failed, ret));
 	if (!b->c->serve)
-		message_await_reader();
+		await_reader();
 }
 
 static void announce(const struct bridge *b)

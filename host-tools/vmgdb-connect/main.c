@@ -6,12 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host-tools/message.h"
+#include "host-tools/vmgdb-connect/await_reader.h"
 #include "host-tools/vmgdb-connect/bridge.h"
 #include "host-tools/vmgdb-connect/debugger.h"
 #include "host-tools/vmgdb-connect/exit_status.h"
-#include "host-tools/vmgdb-connect/message.h"
 #include "host-tools/vmgdb-connect/options.h"
 #include "host-tools/vmgdb-connect/probe.h"
+
+const char program_name[] = "vmgdb-connect";
 
 static int run_debugger(struct bridge_config c)
 {
@@ -82,7 +85,7 @@ int main(int argc, char **argv)
 	if (options_parse(&o, argc, argv, err, sizeof(err)) < 0) {
 		message("%s", err);
 		if (!isatty(STDIN_FILENO))
-			message_await_reader();
+			await_reader();
 		return EXIT_USAGE;
 	}
 	if (o.help || o.version) {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "core/lib/time.h"
+#include "host-tools/message.h"
 #include "host-tools/vmgdb-connect/exit_status.h"
-#include "host-tools/vmgdb-connect/message.h"
 
 enum { DISCARD_READS = 64, ERROR_MAX = 8192 };
 

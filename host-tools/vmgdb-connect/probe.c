@@ -13,8 +13,8 @@
 #include "core/lib/buf.h"
 #include "core/lib/hex.h"
 #include "core/lib/time.h"
+#include "host-tools/message.h"
 #include "host-tools/vmgdb-connect/exit_status.h"
-#include "host-tools/vmgdb-connect/message.h"
 #include "host-tools/vmgdb-connect/peer.h"
 #include "host-tools/vmgdb-connect/rsp.h"
 
@@ -34,6 +34,14 @@ struct probe {
 	char document[RSP_REPLY_MAX + 1];
 };
 
+/* What is not printable ASCII becomes '?'. */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 /* Print what the stub said: a guest may have chosen the bytes, and stdout may be a terminal. */
 static void line(const char *what, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -45,7 +53,7 @@ static void line(const char *what, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	message_clean(text);
+	make_printable(text);
 	printf("  %-14s %s\n", what, text);
 }
 
@@ -224,8 +232,8 @@ static void show_threads(struct probe *p)
 		snprintf(packet, sizeof(packet), "qThreadExtraInfo,%.40s", id);
 		if (ask(p, packet) > 0 && p->rsp.reply[0] != 'E')
 			unhex(p->rsp.reply, text, sizeof(text));
-		message_clean(id);
-		message_clean(text);
+		make_printable(id);
+		make_printable(text);
 		printf("    %-12.20s %s\n", id, text);
 	}
 }
@@ -376,7 +384,7 @@ static int question(struct probe *p)
 	if (n < 0)
 		return no_answer(p, n);
 	if (strncmp(p->rsp.reply, "E.", 2) == 0) {
-		message_clean(p->rsp.reply);
+		make_printable(p->rsp.reply);
 		message("%s: refused: %.200s", p->vm.ep->name, p->rsp.reply + 2);
 		return EXIT_REFUSED;
 	}

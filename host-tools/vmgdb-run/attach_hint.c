@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host-tools/message.h"
 #include "host-tools/vmgdb-run/options.h"
 #include "host-tools/vmgdb-run/attach_hint.h"
 #include "host-tools/vmgdb-run/vm.h"

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <vmgdb/vmgdb.h>
+#include "host-tools/message.h"
 #include "host-tools/vmgdb-run/attach_hint.h"
 #include "host-tools/vmgdb-run/guests.h"
 #include "host-tools/vmgdb-run/load.h"
@@ -19,6 +20,8 @@
 #include "host-tools/vmgdb-run/run.h"
 #include "host-tools/vmgdb-run/terminal.h"
 #include <vmgdb/endpoint.h>
+
+const char program_name[] = "vmgdb-run";
 
 static void log_line(void *opaque, enum vmgdb_log_level level, const char *line)
 {

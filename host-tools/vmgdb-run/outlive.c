@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host-tools/message.h"
 #include "host-tools/vmgdb-run/outlive.h"
 #include "host-tools/vmgdb-run/run.h"
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <vmgdb/vmgdb.h>
+#include "host-tools/message.h"
 #include "host-tools/vmgdb-run/machine.h"
 #include "host-tools/vmgdb-run/run.h"
 

@@ -1,29 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What all parts of vmgdb-run use: messages, errors, the end, the guest's memory. */
+/* What all parts of vmgdb-run use: errors, the end, the guest's memory. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "host-tools/vmgdb-run/vm.h"
-
-void message(const char *fmt, ...)
-{
-	char line[640];
-	va_list ap;
-	size_t n;
-
-	va_start(ap, fmt);
-	n = (size_t)snprintf(line, sizeof(line), "vmgdb-run: ");
-	vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
-	va_end(ap);
-	n = strlen(line);
-	line[n] = '\n';
-	if (write(STDERR_FILENO, line, n + 1) < 0)
-		return; /* nobody reads stderr any more */
-}
 
 void vm_end(struct vm *vm, int status, const char *fmt, ...)
 {

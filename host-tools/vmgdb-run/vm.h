@@ -82,7 +82,4 @@ void *vm_memory(const struct vm *vm, uint64_t gpa, uint64_t len);
  */
 void vm_end(struct vm *vm, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* "vmgdb-run: TEXT" and a newline to stderr, as one write. */
-void message(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
 #endif

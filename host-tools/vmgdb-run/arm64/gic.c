@@ -5,6 +5,7 @@
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 
+#include "host-tools/message.h"
 #include "host-tools/vmgdb-run/arm64/arm64.h"
 
 enum { V2_CPUS_MAX = 8 };
