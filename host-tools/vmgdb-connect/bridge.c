@@ -184,7 +184,7 @@ static void report_vm(const struct bridge *b)
 
 static void accept_vm(struct bridge *b)
 {
-	int ret = b->vm.ep ? 0 : peer_open(&b->vm);
+	int ret = peer_open(&b->vm);
 
 	if (ret) {
 		vm_failed(b, ret, NULL);
@@ -235,11 +235,6 @@ static void refuse_another(struct bridge *b)
 
 /* ---- a session ends ----------------------------------------------------------------------- */
 
-static bool delivered(const struct relay *r, const struct peer *to)
-{
-	return !to->stream || to->write_over || relay_waiting(r) == 0;
-}
-
 /* The debugger may give up while the VM is being dialled. */
 static void stop_dialling(struct bridge *b)
 {
@@ -272,7 +267,7 @@ static bool all_delivered(const struct bridge *b)
 {
 	if ((b->gdb.stream && !peer_is_over(&b->gdb)) || reply_expected(b))
 		return false;
-	return delivered(&b->up, &b->vm) && delivered(&b->down, &b->gdb);
+	return relay_delivered(&b->up, &b->vm) && relay_delivered(&b->down, &b->gdb);
 }
 
 /* A debugger that keeps nobody out may wait for the VM as long as that takes. */
@@ -305,9 +300,9 @@ static struct pollfd reading(const struct relay *r, const struct peer *from)
 
 static struct pollfd writing(const struct relay *r, const struct peer *to)
 {
-	bool wants = to->stream && !to->write_over && relay_waiting(r);
+	int fd = relay_delivered(r, to) ? -1 : to->stream->wfd;
 
-	return (struct pollfd){ .fd = wants ? to->stream->wfd : -1, .events = POLLOUT };
+	return (struct pollfd){ .fd = fd, .events = POLLOUT };
 }
 
 /* A debugger that sends nothing more is seen to leave by what poll() reports unasked. */
@@ -351,11 +346,6 @@ static bool transfer(struct bridge *b, const struct pollfd *p)
 	return moved;
 }
 
-static bool vm_ready(const struct bridge *b, const struct pollfd *p)
-{
-	return peer_ready(&b->vm, p[VM_IN].revents) || (!b->vm.ep && time_ms() >= b->vm.due);
-}
-
 /* Accept who connects, on the slots of p that are not for the streams of this session. */
 static void accept_peers(struct bridge *b, struct pollfd *p)
 {
@@ -365,7 +355,7 @@ static void accept_peers(struct bridge *b, struct pollfd *p)
 	} else if (refuses_others(b) && peer_ready(&b->gdb, p[NEXT].revents)) {
 		refuse_another(b);
 	}
-	if (!b->done && expects_vm(b) && vm_ready(b, p)) {
+	if (!b->done && expects_vm(b) && peer_ready(&b->vm, p[VM_IN].revents)) {
 		p[VM_IN].revents = 0;
 		accept_vm(b);
 	}

@@ -36,7 +36,7 @@ struct pollfd peer_wait(const struct peer *p, int *timeout)
 
 bool peer_ready(const struct peer *p, short revents)
 {
-	return p->ep && (revents || time_ms() >= p->due);
+	return revents || time_ms() >= p->due;
 }
 
 static void set_due(struct peer *p)

@@ -27,7 +27,7 @@ int peer_open(struct peer *p);
 /* For poll(): the endpoint to which the peer, or another one, may connect. Shortens *timeout (-1: none). */
 struct pollfd peer_wait(const struct peer *p, int *timeout);
 
-/* Whether accept is worth a call now. revents: of what peer_wait() gave. */
+/* Whether accept, or opening the endpoint, is worth a call now. revents: of what peer_wait() gave. */
 bool peer_ready(const struct peer *p, short revents);
 
 /* Accept the peer that waits: 0, -EAGAIN, or another -errno, for which peer_reason() has a text. */

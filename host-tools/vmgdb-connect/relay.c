@@ -11,8 +11,6 @@ bool relay_wants(const struct relay *r, const struct peer *from)
 
 static void make_room(struct relay *r)
 {
-	if (r->start == 0)
-		return;
 	memmove(r->buf, r->buf + r->start, relay_waiting(r));
 	r->end -= r->start;
 	r->start = 0;
@@ -42,11 +40,16 @@ bool relay_fill(struct relay *r, struct peer *from)
 	return n > 0;
 }
 
+bool relay_delivered(const struct relay *r, const struct peer *to)
+{
+	return !to->stream || to->write_over || relay_waiting(r) == 0;
+}
+
 bool relay_drain(struct relay *r, struct peer *to, short revents)
 {
 	bool taken = false;
 
-	while (to->stream && !to->write_over && relay_waiting(r)) {
+	while (!relay_delivered(r, to)) {
 		ssize_t n = to->stream->ops->write(to->stream, r->buf + r->start, relay_waiting(r));
 
 		if (n > 0) {

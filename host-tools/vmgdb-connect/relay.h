@@ -29,6 +29,9 @@ bool relay_wants(const struct relay *r, const struct peer *from);
 /* Read what from has sent, as far as there is room. Returns whether there was something. */
 bool relay_fill(struct relay *r, struct peer *from);
 
+/* Whether nothing waits that to could still take. */
+bool relay_delivered(const struct relay *r, const struct peer *to);
+
 /* Write what waits, as far as to takes it. revents: what poll() reported of its wfd. Returns whether some
  * was taken. */
 bool relay_drain(struct relay *r, struct peer *to, short revents);
