@@ -2,7 +2,6 @@
 /* The command line: one table, from which parsing and --help come. */
 #include "host-tools/vmgdb-connect/options.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 

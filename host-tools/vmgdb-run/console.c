@@ -76,12 +76,17 @@ static bool queue_put(struct queue *q, uint8_t byte)
 	return true;
 }
 
+static void queue_drop(struct queue *q, size_t n)
+{
+	q->head = (q->head + n) % QUEUE;
+	q->len -= n;
+}
+
 static uint8_t queue_get(struct queue *q)
 {
 	uint8_t byte = q->bytes[q->head];
 
-	q->head = (q->head + 1) % QUEUE;
-	q->len--;
+	queue_drop(q, 1);
 	return byte;
 }
 
@@ -89,12 +94,6 @@ static uint8_t queue_get(struct queue *q)
 static size_t queue_run(const struct queue *q)
 {
 	return q->len < QUEUE - q->head ? q->len : QUEUE - q->head;
-}
-
-static void queue_drop(struct queue *q, size_t n)
-{
-	q->head = (q->head + n) % QUEUE;
-	q->len -= n;
 }
 
 static void wake(struct console *c)

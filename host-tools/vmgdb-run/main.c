@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <linux/kvm.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -121,7 +120,7 @@ static int start_stub(struct vm *vm, const struct options *o)
 {
 	const struct vmgdb_config config = {
 		.opaque = vm,
-		.kick_signal = vm_kick_signal(),
+		.kick_signal = VM_KICK_SIGNAL,
 		.log = log_line,
 		.kill = kill_vm,
 		.stopped = o->verbose ? log_stopped : NULL,
@@ -210,7 +209,7 @@ static int run(struct vm *vm, const struct options *o, int signal_fd)
 	struct terminal term = { 0 };
 	int status = 1;
 
-	if (vm_create(vm, o->cpus, o->mem_mib << 20) == 0 && boot(vm, o) == 0 &&
+	if (vm_create(vm, (unsigned int)o->cpus, o->mem_mib << 20) == 0 && boot(vm, o) == 0 &&
 	    open_console(vm, o, &term) == 0 && start_stub(vm, o) == 0)
 		status = vm_run(vm, signal_fd, &term);
 	vmgdb_destroy(vm->stub);

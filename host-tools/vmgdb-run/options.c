@@ -37,11 +37,8 @@ static int set_guest(const struct command_line *c, const char *value)
 static int set_cpus(const struct command_line *c, const char *value)
 {
 	struct options *o = c->options;
-	uint64_t n;
-	int ret = number(c, "--cpus", value, 1, CPUS_MAX, &n);
 
-	o->cpus = (unsigned int)n;
-	return ret;
+	return number(c, "--cpus", value, 1, CPUS_MAX, &o->cpus);
 }
 
 static int set_mem(const struct command_line *c, const char *value)

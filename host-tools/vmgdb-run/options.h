@@ -11,7 +11,7 @@ enum { GDB_SPECS_MAX = 16 };
 struct options {
 	const char *guest;  /* a built-in one, or NULL */
 	const char *kernel; /* a file, or NULL */
-	unsigned int cpus;
+	uint64_t cpus;
 	uint64_t mem_mib;
 	const char *gdb[GDB_SPECS_MAX];
 	unsigned int ngdb;

@@ -20,11 +20,6 @@
 
 enum { KICK_MS = 10, DRAIN_MS = 1000 };
 
-int vm_kick_signal(void)
-{
-	return SIGRTMIN;
-}
-
 /* ---- vCPU threads ---- */
 
 static void system_event(struct vcpu *vcpu)
@@ -111,7 +106,7 @@ static void join_thread(struct vcpu *vcpu)
 
 	do {
 		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELAXED);
-		pthread_kill(vcpu->thread, vm_kick_signal());
+		pthread_kill(vcpu->thread, VM_KICK_SIGNAL);
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_nsec += KICK_MS * 1000000L;
 		until.tv_sec += until.tv_nsec / 1000000000L;
@@ -157,12 +152,6 @@ void vm_follow_terminal(struct vm *vm, struct terminal *t)
 }
 
 /* An error of poll() lasts, as when the limit of descriptors was lowered: no signal would be seen any more. */
-static void poll_failed(struct vm *vm, int err)
-{
-	if (err != EINTR)
-		vm_end(vm, 1, "poll: %s", strerror(err));
-}
-
 static void wait_for_end(struct vm *vm, int signal_fd, struct terminal *t)
 {
 	enum { END, SIGNAL, CONSOLE };
@@ -174,7 +163,8 @@ static void wait_for_end(struct vm *vm, int signal_fd, struct terminal *t)
 	while (!__atomic_load_n(&vm->ended, __ATOMIC_ACQUIRE)) {
 		console_poll_prepare(vm->console, &fds[CONSOLE]);
 		if (poll(fds, CONSOLE + CONSOLE_POLLFDS, terminal_timeout_ms(t)) < 0) {
-			poll_failed(vm, errno);
+			if (errno != EINTR)
+				vm_end(vm, 1, "poll: %s", strerror(errno));
 			continue;
 		}
 		if (fds[SIGNAL].revents)

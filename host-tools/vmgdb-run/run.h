@@ -27,6 +27,6 @@ void signals_ending(sigset_t *set);
 int signals_open(void);
 
 /* The signal by which vCPU threads are made to leave KVM_RUN. */
-int vm_kick_signal(void);
+#define VM_KICK_SIGNAL SIGRTMIN
 
 #endif

@@ -42,8 +42,7 @@ struct vm {
 	int kvm, fd;
 	struct ram ram[RAM_RANGES_MAX];
 	unsigned int nram;
-	uint64_t mem_size;
-	uint8_t *mem;
+	uint64_t mem_size; /* of all ram[], which are one mapping, in order */
 	struct vcpu vcpus[CPUS_MAX];
 	unsigned int ncpus;	/* vCPUs that have been created */
 	unsigned int want_cpus; /* vCPUs that the machine will have */

@@ -25,14 +25,11 @@ static const char *kvm_advice(int err)
 
 static int open_kvm(struct vm *vm)
 {
-	int version, err;
+	int version;
 
 	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (vm->kvm < 0) {
-		err = errno;
-		vm_fail(vm, 0, "/dev/kvm: %s%s", strerror(err), kvm_advice(err));
-		return -err;
-	}
+	if (vm->kvm < 0)
+		return vm_fail(vm, 0, "/dev/kvm: %s%s", strerror(errno), kvm_advice(errno));
 	version = ioctl(vm->kvm, KVM_GET_API_VERSION, 0);
 	if (version < 0)
 		return vm_fail(vm, errno, "/dev/kvm: KVM_GET_API_VERSION");
@@ -51,7 +48,6 @@ static int create_memory(struct vm *vm, uint64_t size)
 
 	if (hva == MAP_FAILED)
 		return vm_fail(vm, errno, "--mem %" PRIu64, size >> 20);
-	vm->mem = hva;
 	vm->mem_size = size;
 	vm->nram = machine_memory_map(size, vm->ram);
 	for (unsigned int i = 0; i < vm->nram; i++) {
@@ -138,7 +134,7 @@ void vm_destroy(struct vm *vm)
 	close_fd(vm->fd);
 	close_fd(vm->kvm);
 	close_fd(vm->end_event);
-	if (vm->mem)
-		munmap(vm->mem, vm->mem_size);
+	if (vm->mem_size)
+		munmap(vm->ram[0].hva, vm->mem_size);
 	pthread_mutex_destroy(&vm->lock);
 }

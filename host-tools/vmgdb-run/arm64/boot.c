@@ -11,7 +11,6 @@
  */
 #include <elf.h>
 #include <linux/kvm.h>
-#include <stddef.h>
 
 #include "host-tools/vmgdb-run/arm64/arm64.h"
 #include "host-tools/vmgdb-run/load.h"

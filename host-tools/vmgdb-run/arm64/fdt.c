@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The device tree (Devicetree Specification; bindings as in Linux), by libfdt's sequential writer. */
-#include <errno.h>
 #include <inttypes.h>
 #include <libfdt.h>
 #include <stdio.h>
