@@ -50,17 +50,12 @@ static int allow_id(struct endpoint_spec *s, const char *text)
 
 static int set_allow(struct endpoint_spec *s, char *value)
 {
+	const char *id;
 	int ret = 0;
 
 	s->allow.given = true;
-	while (ret == 0 && value) {
-		char *next = strchr(value, '+');
-
-		if (next)
-			*next++ = '\0';
-		ret = allow_id(s, value);
-		value = next;
-	}
+	while (ret == 0 && (id = strsep(&value, "+")))
+		ret = allow_id(s, id);
 	return ret;
 }
 
@@ -196,12 +191,9 @@ static const struct option *find_option(const char *name)
 
 int option_parse(struct endpoint_spec *s, char *text)
 {
-	char *value = strchr(text, '=');
-	const struct option *o;
+	char *value = text;
+	const struct option *o = find_option(strsep(&value, "="));
 
-	if (value)
-		*value++ = '\0';
-	o = find_option(text);
 	if (!o)
 		return spec_error(s, -EINVAL, "unknown option '%.40s'", text);
 	if (o->takes & ~s->kind->takes)

@@ -100,21 +100,12 @@ static int parse_kind(struct endpoint_spec *s, char *text)
 
 static int parse_text(struct endpoint_spec *s, char *text)
 {
-	char *option = strchr(text, ',');
-	int ret;
+	char *option, *rest = text;
+	int ret = parse_kind(s, strsep(&rest, ","));
 
-	if (option)
-		*option++ = '\0';
-	ret = parse_kind(s, text);
 	s->policy.on_disconnect = s->kind->on_disconnect;
-	while (ret == 0 && option) {
-		char *next = strchr(option, ',');
-
-		if (next)
-			*next++ = '\0';
+	while (ret == 0 && (option = strsep(&rest, ",")))
 		ret = option_parse(s, option);
-		option = next;
-	}
 	return ret;
 }
 

@@ -128,21 +128,14 @@ static int failed(const struct endpoint_spec *s, const union socket_address *a, 
 }
 
 /* VMGDB_ACCEPT waits for a stub in some guest to dial; a stub waits for a debugger on its host. */
-static struct endpoint_spec with_default(const struct endpoint_spec *s)
-{
-	struct endpoint_spec copy = *s;
-
-	if (s->role == VMGDB_ACCEPT && !s->allow.given)
-		copy.allow.given = copy.allow.any = true;
-	return copy;
-}
-
 int vsock_listen(const struct endpoint_spec *spec, struct vmgdb_endpoint **out)
 {
-	const struct endpoint_spec copy = with_default(spec), *s = &copy;
+	struct endpoint_spec copy = *spec, *s = &copy;
 	union socket_address a;
 	int fd, ret;
 
+	if (s->role == VMGDB_ACCEPT && !s->allow.given)
+		s->allow.given = s->allow.any = true;
 	ret = parse_address(s, "any", &a);
 	if (ret)
 		return ret;
