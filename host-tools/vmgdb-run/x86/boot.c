@@ -175,14 +175,11 @@ static void start_long(struct kvm_sregs *s)
 	s->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
 }
 
+/* After a reset all other segments begin at 0 already (Intel SDM vol. 3, "Processor State After Reset"). */
 static void start_real(struct kvm_sregs *s)
 {
-	struct kvm_segment *const all[] = { &s->cs, &s->ds, &s->es, &s->fs, &s->gs, &s->ss };
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		all[i]->selector = 0;
-		all[i]->base = 0;
-	}
+	s->cs.selector = 0;
+	s->cs.base = 0;
 }
 
 static int set_sregs(struct vm *vm, const struct image *image)
