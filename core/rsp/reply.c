@@ -17,13 +17,14 @@ void reply_ok(struct session *s)
 	buf_str(&s->reply, "OK");
 }
 
-void fail(struct session *s, int err, const char *text)
+bool fail(struct session *s, int err, const char *text)
 {
 	reply_clear(s);
 	if (s->features & FEATURE_ERROR_MESSAGE)
 		buf_fmt(&s->reply, "E.%s", text);
 	else
 		buf_fmt(&s->reply, "E%02x", (unsigned int)abs(err) & 0xff);
+	return false;
 }
 
 const char *error_text(int err)
@@ -42,31 +43,24 @@ const char *error_text(int err)
 	}
 }
 
-void fail_errno(struct session *s, int err, const char *part)
+bool fail_errno(struct session *s, int err, const char *part)
 {
 	char text[128];
 
 	snprintf(text, sizeof(text), "%s: %s", part, error_text(err));
-	fail(s, err, text);
+	return fail(s, err, text);
 }
 
 bool scan_range(struct session *s, struct scan *args, uint64_t *addr, uint64_t *len)
 {
-	if (!scan_hex(args, addr)) {
-		fail(s, EINVAL, "address: not hexadecimal");
-		return false;
-	}
-	if (!scan_char(args, ',') || !scan_hex(args, len)) {
-		fail(s, EINVAL, "length: missing or not hexadecimal");
-		return false;
-	}
+	if (!scan_hex(args, addr))
+		return fail(s, EINVAL, "address: not hexadecimal");
+	if (!scan_char(args, ',') || !scan_hex(args, len))
+		return fail(s, EINVAL, "length: missing or not hexadecimal");
 	return true;
 }
 
 bool scan_done(struct session *s, const struct scan *args)
 {
-	if (scan_end(args))
-		return true;
-	fail(s, EINVAL, "packet: something is left at its end");
-	return false;
+	return scan_end(args) || fail(s, EINVAL, "packet: something is left at its end");
 }

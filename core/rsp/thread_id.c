@@ -75,14 +75,10 @@ static bool scan_thread_id(struct scan *args, struct thread_id *id)
 
 bool scan_thread(struct session *s, struct scan *args, struct thread_id *id)
 {
-	if (!scan_thread_id(args, id)) {
-		fail(s, EINVAL, "thread-id: malformed, or of another process");
-		return false;
-	}
-	if (id->kind == THREAD_ONE && !s->target->ops->has_vcpu(s->target, id->vcpu)) {
-		fail(s, ESRCH, "thread-id: no such thread");
-		return false;
-	}
+	if (!scan_thread_id(args, id))
+		return fail(s, EINVAL, "thread-id: malformed, or of another process");
+	if (id->kind == THREAD_ONE && !s->target->ops->has_vcpu(s->target, id->vcpu))
+		return fail(s, ESRCH, "thread-id: no such thread");
 	return true;
 }
 

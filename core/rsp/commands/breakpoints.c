@@ -69,19 +69,15 @@ static bool scan_breakpoint(struct session *s, struct scan *args, struct breakpo
 	uint64_t type;
 	int err;
 
-	if (!scan_hex(args, &type) || !scan_char(args, ',')) {
-		fail(s, EINVAL, "type: malformed");
-		return false;
-	}
+	if (!scan_hex(args, &type) || !scan_char(args, ','))
+		return fail(s, EINVAL, "type: malformed");
 	if (type > BP_ACCESS)
 		return false;
 	out->type = (enum bp_type)type;
 	if (!scan_range(s, args, &out->addr, &out->kind))
 		return false;
-	if (out->addr && out->kind > -out->addr) {
-		fail(s, EINVAL, "length: beyond the end of the address space");
-		return false;
-	}
+	if (out->addr && out->kind > -out->addr)
+		return fail(s, EINVAL, "length: beyond the end of the address space");
 	out->ncodes = 0;
 	err = scan_all_codes(s, args, out);
 	if (err)

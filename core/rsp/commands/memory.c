@@ -71,14 +71,10 @@ static bool scan_write(struct session *s, struct scan *args, uint64_t *addr, uin
 {
 	if (!scan_range(s, args, addr, len))
 		return false;
-	if (!scan_char(args, ':')) {
-		fail(s, EINVAL, "data: missing");
-		return false;
-	}
-	if (scan_left(args) % digits || scan_left(args) / digits != *len) {
-		fail(s, EINVAL, "length: not that of the data");
-		return false;
-	}
+	if (!scan_char(args, ':'))
+		return fail(s, EINVAL, "data: missing");
+	if (scan_left(args) % digits || scan_left(args) / digits != *len)
+		return fail(s, EINVAL, "length: not that of the data");
 	return true;
 }
 

@@ -184,24 +184,18 @@ static void run_line(struct session *s, const char *line)
 /* ",COMMAND" in hexadecimal */
 static void remote_command(struct session *s, struct scan *args)
 {
-	char line[LINE_MAX];
-	size_t n;
+	bool well_formed = scan_char(args, ',') && scan_left(args) % 2 == 0;
+	size_t n = scan_left(args) / 2;
+	char line[LINE_MAX] = "";
 
-	if (!scan_char(args, ',') || scan_left(args) % 2) {
+	if (!well_formed)
 		fail(s, EINVAL, "command: malformed");
-		return;
-	}
-	n = scan_left(args) / 2;
-	if (n >= sizeof(line)) {
+	else if (n >= sizeof(line))
 		fail(s, EMSGSIZE, "command: too long");
-		return;
-	}
-	if (!hex_decode((uint8_t *)line, args->p, n)) {
+	else if (!hex_decode((uint8_t *)line, args->p, n))
 		fail(s, EINVAL, "command: not hexadecimal");
-		return;
-	}
-	line[n] = '\0';
-	run_line(s, line);
+	else
+		run_line(s, line);
 }
 
 const struct command monitor_commands[] = {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What a debugger sends first, and small queries. GDB manual, "General Query Packets". */
 #include <errno.h>
-#include <string.h>
 
 #include "core/rsp/command_table.h"
 

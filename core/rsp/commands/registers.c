@@ -107,15 +107,11 @@ static void write_value(struct session *s, const struct reg_desc *r, struct scan
 	uint8_t value[REG_SIZE_MAX];
 	size_t n = reg_size(r);
 
-	if (scan_left(args) != 2 * n || n > sizeof(value)) {
+	if (scan_left(args) != 2 * n || n > sizeof(value))
 		fail(s, EINVAL, "value: not of the register's length");
-		return;
-	}
-	if (!hex_decode(value, args->p, n)) {
+	else if (!hex_decode(value, args->p, n))
 		fail(s, EINVAL, "value: not hexadecimal");
-		return;
-	}
-	if (write_register(s, s->general, r, value))
+	else if (write_register(s, s->general, r, value))
 		reply_ok(s);
 }
 

@@ -18,10 +18,8 @@ static bool start_actions(struct session *s)
 
 	if (!err && !s->vcpus.n)
 		err = -ESRCH;
-	if (err) {
-		fail_errno(s, err, "threads");
-		return false;
-	}
+	if (err)
+		return fail_errno(s, err, "threads");
 	for (unsigned int i = 0; i <= s->vcpus.n; i++) {
 		s->vcpus.action[i] = (struct resume_action){
 			.vcpu = s->vcpus.index[i],
@@ -54,10 +52,8 @@ static bool resume(struct session *s)
 	struct vcpu_list *l = &s->vcpus;
 	int err = t->ops->resume(t, l->action, l->n, &l->action[l->n]);
 
-	if (err) {
-		fail_errno(s, err, "resume");
-		return false;
-	}
+	if (err)
+		return fail_errno(s, err, "resume");
 	s->refused.state = NULL;
 	s->hold = false;
 	s->running = true;
@@ -73,8 +69,7 @@ static bool may_resume(struct session *s, enum resume_kind kind, bool jumps)
 {
 	if (!s->config.ro || (!jumps && (kind == RESUME_CONTINUE || kind == RESUME_HOLD)))
 		return true;
-	fail(s, EROFS, "this session is read-only");
-	return false;
+	return fail(s, EROFS, "this session is read-only");
 }
 
 /* ---- vCont ------------------------------------------------------------------------------- */
@@ -107,10 +102,8 @@ static bool scan_action(struct session *s, struct scan *text)
 	struct thread_id id = { THREAD_ALL, 0 };
 	struct resume_action action;
 
-	if (!scan_kind(text, &action)) {
-		fail(s, EINVAL, "action: unknown or malformed");
-		return false;
-	}
+	if (!scan_kind(text, &action))
+		return fail(s, EINVAL, "action: unknown or malformed");
 	if (scan_char(text, ':') && !scan_thread(s, text, &id))
 		return false;
 	if (!scan_done(s, text) || !may_resume(s, action.kind, false))
@@ -166,14 +159,10 @@ static bool jump(struct session *s, unsigned int vcpu, uint64_t addr, uint64_t *
 {
 	const struct reg_desc *r = pc_register(s, vcpu, old);
 
-	if (!r) {
-		fail(s, EIO, "address: the PC can't be changed");
-		return false;
-	}
-	if (reg_size(r) < sizeof(addr) && addr >> r->bits) {
-		fail(s, EINVAL, "address: longer than the PC");
-		return false;
-	}
+	if (!r)
+		return fail(s, EIO, "address: the PC can't be changed");
+	if (reg_size(r) < sizeof(addr) && addr >> r->bits)
+		return fail(s, EINVAL, "address: longer than the PC");
 	return write_register(s, vcpu, r, &addr);
 }
 
@@ -267,8 +256,7 @@ static bool scan_own_process(struct session *s, struct scan *args)
 {
 	if (scan_char(args, ';') && scan_process(args))
 		return scan_done(s, args);
-	fail(s, ESRCH, "process: malformed, or not ours");
-	return false;
+	return fail(s, ESRCH, "process: malformed, or not ours");
 }
 
 static void detach(struct session *s, struct scan *args)

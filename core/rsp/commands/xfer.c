@@ -29,10 +29,8 @@ static void put_part(struct session *s, uint64_t offset, uint64_t len)
 static bool scan_xfer(struct session *s, struct scan *args, struct scan *annex, uint64_t *offset,
 		      uint64_t *len)
 {
-	if (!scan_char(args, ':') || !scan_field(args, ':', annex)) {
-		fail(s, EINVAL, "annex: missing");
-		return false;
-	}
+	if (!scan_char(args, ':') || !scan_field(args, ':', annex))
+		return fail(s, EINVAL, "annex: missing");
 	return scan_range(s, args, offset, len) && scan_done(s, args);
 }
 
@@ -43,12 +41,10 @@ static void features(struct session *s, struct scan *args)
 
 	if (!scan_xfer(s, args, &annex, &offset, &len))
 		return;
-	if (!s->tdesc) {
-		fail(s, ESRCH, "there is no vCPU to describe");
-		return;
-	}
 	buf_clear(&s->scratch);
-	if (regs_xml(s->tdesc, annex.p, scan_left(&annex), &s->scratch) < 0)
+	if (!s->tdesc)
+		fail(s, ESRCH, "there is no vCPU to describe");
+	else if (regs_xml(s->tdesc, annex.p, scan_left(&annex), &s->scratch) < 0)
 		fail(s, ENOENT, "annex: no such file");
 	else
 		put_part(s, offset, len);
