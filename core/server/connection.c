@@ -160,11 +160,6 @@ static ssize_t read_first(struct connection *c)
 	return n;
 }
 
-static ssize_t read_more(struct connection *c)
-{
-	return c->stream->ops->read(c->stream, c->buf + c->in, READ_SIZE - c->in);
-}
-
 static ssize_t discard(struct connection *c)
 {
 	uint8_t bytes[FIRST_SIZE];
@@ -177,7 +172,7 @@ static ssize_t read_some(struct connection *c)
 	switch (c->state) {
 	case CONNECTION_SILENT: return read_first(c);
 	case CONNECTION_LINGERING: return discard(c);
-	default: return read_more(c);
+	default: return c->stream->ops->read(c->stream, c->buf + c->in, READ_SIZE - c->in);
 	}
 }
 

@@ -3,7 +3,6 @@
 #ifndef VMGDB_CORE_SERVER_ENDPOINT_H
 #define VMGDB_CORE_SERVER_ENDPOINT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/engine/engine.h"
