@@ -138,15 +138,11 @@ static void run_detached(struct engine *e, bool stay)
 	pthread_mutex_unlock(&e->lock);
 }
 
-static bool stays(struct engine *e, enum detach_how how)
-{
-	return how == DETACH_STAY || (how == DETACH_AS_FOUND && engine_is_held(e));
-}
-
 void engine_detach(struct target *t, enum detach_how how)
 {
 	struct engine *e = engine_of(t);
-	bool stay = stays(e, how), alive;
+	bool stay = how == DETACH_STAY || (how == DETACH_AS_FOUND && engine_is_held(e));
+	bool alive;
 
 	pthread_mutex_lock(&e->lock);
 	alive = stop_to_detach(e);

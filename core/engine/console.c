@@ -17,8 +17,10 @@ void console_print(struct engine *e, const char *text, size_t len)
 	engine_notify(e);
 }
 
-size_t console_take(struct engine *e, char *buf, size_t len)
+size_t engine_console(struct target *t, char *buf, size_t len)
 {
+	struct engine *e = engine_of(t);
+
 	pthread_mutex_lock(&e->console_lock);
 	if (len > e->console_len)
 		len = e->console_len;

@@ -7,7 +7,6 @@
 #ifndef VMGDB_CORE_ENGINE_H
 #define VMGDB_CORE_ENGINE_H
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -25,6 +25,16 @@ static bool watch_holds(struct vmgdb_vcpu *v)
 	return !v->pending_access || is_at(v, v->pending_at);
 }
 
+/* The vCPU whose report came first, of those that are let run. */
+static struct vmgdb_vcpu *first_pending(const struct engine *e)
+{
+	struct vmgdb_vcpu *v, *first = NULL;
+
+	for_each_vcpu(e, v) if (v->pending.kind && action_runs(&v->action) &&
+				(!first || v->pending_seq < first->pending_seq)) first = v;
+	return first;
+}
+
 /* Does a stop that was not reported yet still hold, now that the debugger may have changed all? */
 static bool still_holds(struct vmgdb_vcpu *v)
 {
@@ -125,14 +135,6 @@ static void sync_breakpoints(struct engine *e)
 	print_notices(e);
 }
 
-static bool has_pending(const struct engine *e)
-{
-	struct vmgdb_vcpu *v;
-
-	for_each_vcpu(e, v) if (v->pending.kind && action_runs(&v->action)) return true;
-	return false;
-}
-
 static void keep_change(struct engine *e)
 {
 	struct stop stop;
@@ -180,7 +182,7 @@ static void wake_in_turn(struct engine *e)
 /* 0; -ESHUTDOWN: the VM has ended in the meantime. Who is woken wants the lock: it is free by then. */
 static int let_run(struct engine *e)
 {
-	bool stop_at_once = has_pending(e);
+	bool stop_at_once = first_pending(e);
 	int ret = 0;
 
 	pthread_mutex_lock(&e->lock);
@@ -225,28 +227,15 @@ int engine_resume(struct target *t, const struct resume_action *actions, unsigne
 void engine_interrupt(struct target *t)
 {
 	struct engine *e = engine_of(t);
-	bool stopped;
 
 	pthread_mutex_lock(&e->lock);
 	if (engine_state(e) == ENGINE_RUNNING)
 		request_stop(e, NULL);
-	stopped = all_have_stopped(e);
 	pthread_mutex_unlock(&e->lock);
-	if (stopped)
-		engine_notify(e);
+	notify_if_stopped(e);
 }
 
 /* ---- stops --------------------------------------------------------------------------------- */
-
-/* The vCPU whose report came first, of those that were let run. */
-static struct vmgdb_vcpu *first_pending(const struct engine *e)
-{
-	struct vmgdb_vcpu *v, *first = NULL;
-
-	for_each_vcpu(e, v) if (v->pending.kind && action_runs(&v->action) &&
-				(!first || v->pending_seq < first->pending_seq)) first = v;
-	return first;
-}
 
 /* An interrupt is reported of a vCPU that was let run: the last one reported, if it was. */
 static struct vmgdb_vcpu *interrupted_vcpu(const struct engine *e)

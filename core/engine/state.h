@@ -202,9 +202,6 @@ void vcpu_kick(struct vmgdb_vcpu *v);
 /* Without the lock: its own thread has seen that. */
 void vcpu_clear_kick(struct vmgdb_vcpu *v);
 
-/* Kick those that have not parked, but this one (or NULL). */
-void kick_unparked(const struct engine *e, const struct vmgdb_vcpu *but);
-
 /* Wait until all are parked, kicking again: 0; -ETIMEDOUT; -ESHUTDOWN: the VM has ended. */
 int wait_all_parked(struct engine *e);
 
@@ -216,8 +213,9 @@ void wait_to_chase(struct engine *e, pthread_cond_t *cond);
 /* All that were to park have. Also without the lock. */
 bool all_have_stopped(const struct engine *e);
 
-/* Without the lock: poll() may have something. */
+/* Without the lock: poll() may have something; it has, if all that were to park have. */
 void engine_notify(struct engine *e);
+void notify_if_stopped(struct engine *e);
 
 /* ---- a vCPU's thread: vcpu_thread.c ------------------------------------------------------------- */
 
@@ -232,11 +230,10 @@ void vcpu_note_thread(struct vmgdb_vcpu *v);
 /* Text for the person at the debugger. What finds no room is dropped: a guest that prints faster than
  * the link carries must not stop. */
 void console_print(struct engine *e, const char *text, size_t len);
-/* Take up to len bytes of it: how many. */
-size_t console_take(struct engine *e, char *buf, size_t len);
 
 /* ---- registers and memory: by the vCPU's owner ---------------------------------------------------- */
 
+/* 0 or -ENOMEM; vcpu_state_fini() after either. */
 int vcpu_state_init(struct vmgdb_vcpu *v);
 void vcpu_state_fini(struct vmgdb_vcpu *v);
 /* Others have run: what each vCPU has read of guest memory does not hold. With the hold. */
@@ -249,7 +246,6 @@ int vcpu_code(struct vmgdb_vcpu *v, uint64_t *addr);
 /* As vcpu_ops.halted: it reaches the instruction at its PC only when it was woken, or NULL. */
 const char *vcpu_halted(const struct vmgdb_vcpu *v);
 
-int vcpu_translate(struct vmgdb_vcpu *v, uint64_t va, uint64_t *gpa);
 /* The vCPU itself if it maps the address, else the first other one that does: the kernel's memory is there
  * for the debugger also while the vCPU is in tables without the kernel. With the hold. */
 struct vmgdb_vcpu *vcpu_that_maps(struct vmgdb_vcpu *v, uint64_t addr);
@@ -318,13 +314,11 @@ bool vcpu_step_ends_at(const struct vmgdb_vcpu *v, uint64_t addr);
 
 /* Fill v->control for the next entry (vcpu_arm.c). */
 void vcpu_make_control(struct vmgdb_vcpu *v, bool goes_on);
-/* ... without a debugger. */
-void vcpu_make_no_control(struct vmgdb_vcpu *v);
 
 /* A debug exit of a vCPU under a debugger (vcpu_trap.c). */
 void vcpu_handle_trap(struct vmgdb_vcpu *v, const struct trap *t);
 
-/* ---- the target's ops: run_control.c, attach.c, target_ops.c; by the server thread ---------------- */
+/* ---- the target's ops: run_control.c, attach.c, console.c, target_ops.c; by the server thread ---------------- */
 
 extern const struct target_ops engine_target_ops;
 
@@ -337,6 +331,7 @@ bool engine_poll(struct target *t, struct stop *out);
 int engine_attach(struct target *t, struct stop *stop);
 void engine_detach(struct target *t, enum detach_how how);
 void engine_renew(struct target *t);
+size_t engine_console(struct target *t, char *buf, size_t len);
 
 /* For breakpoints: through the vCPU that is named, else through any that maps the address. */
 int engine_translate(void *opaque, unsigned int vcpu, uint64_t va, struct xlat *out,

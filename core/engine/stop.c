@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Who runs: parking, kicking, and waiting until all have parked. */
 #include <errno.h>
-#include <string.h>
 
 #include "core/engine/state.h"
 #include "core/lib/time.h"
@@ -90,7 +89,8 @@ void vcpu_clear_kick(struct vmgdb_vcpu *v)
 	pthread_mutex_unlock(&v->engine->lock);
 }
 
-void kick_unparked(const struct engine *e, const struct vmgdb_vcpu *but)
+/* Those that have not parked, but this one (or NULL). */
+static void kick_unparked(const struct engine *e, const struct vmgdb_vcpu *but)
 {
 	struct vmgdb_vcpu *v;
 
@@ -244,4 +244,11 @@ void engine_notify(struct engine *e)
 {
 	if (e->notify)
 		e->notify(e->notify_opaque);
+}
+
+/* The server thread needs no notice while it waits for that, nor of what it has done itself. */
+void notify_if_stopped(struct engine *e)
+{
+	if (all_have_stopped(e) && !atomic_load(&e->awaited))
+		engine_notify(e);
 }

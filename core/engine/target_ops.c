@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The engine as a session sees it (target.h): all but run control. */
 #include <errno.h>
-#include <string.h>
 
 #include "core/engine/state.h"
 
@@ -161,7 +160,7 @@ static void op_set_description(struct target *t, const struct tdesc *d)
 		e->tdesc = d;
 }
 
-/* ---- options, the console, the end --------------------------------------------------------- */
+/* ---- options, the end ---------------------------------------------------------------------- */
 
 static bool op_option(struct target *t, enum target_option o)
 {
@@ -171,11 +170,6 @@ static bool op_option(struct target *t, enum target_option o)
 static void op_set_option(struct target *t, enum target_option o, bool on)
 {
 	atomic_store(&engine_of(t)->options[o], on);
-}
-
-static size_t op_console(struct target *t, char *buf, size_t len)
-{
-	return console_take(engine_of(t), buf, len);
 }
 
 static int op_kill(struct target *t)
@@ -195,7 +189,7 @@ const struct target_ops engine_target_ops = {
 	.has_vcpu = op_has_vcpu,
 	.option = op_option,
 	.set_option = op_set_option,
-	.console = op_console,
+	.console = engine_console,
 	.view = op_view,
 	.flush = op_flush,
 	.halted = op_halted,

@@ -105,8 +105,3 @@ void vcpu_make_control(struct vmgdb_vcpu *v, bool goes_on)
 	if (in_step)
 		add_step_ends(v);
 }
-
-void vcpu_make_no_control(struct vmgdb_vcpu *v)
-{
-	v->control = (struct debug_control){ 0 };
-}

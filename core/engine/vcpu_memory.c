@@ -5,7 +5,7 @@
 
 #include "core/engine/state.h"
 
-int vcpu_translate(struct vmgdb_vcpu *v, uint64_t va, uint64_t *gpa)
+static int translate(struct vmgdb_vcpu *v, uint64_t va, uint64_t *gpa)
 {
 	struct xlat x;
 	int ret = v->view.cpu->translate(&v->view, va, &x);
@@ -20,7 +20,7 @@ struct bp_location *vcpu_location(struct vmgdb_vcpu *v, uint64_t addr)
 	struct breakpoints *b = v->engine->bps;
 	uint64_t gpa;
 
-	if (!breakpoints_in_memory(b) || vcpu_translate(v, addr, &gpa))
+	if (!breakpoints_in_memory(b) || translate(v, addr, &gpa))
 		return NULL;
 	return breakpoints_location(b, gpa);
 }
@@ -30,9 +30,9 @@ struct vmgdb_vcpu *vcpu_that_maps(struct vmgdb_vcpu *v, uint64_t addr)
 	struct vmgdb_vcpu *o;
 	uint64_t gpa;
 
-	if (!vcpu_translate(v, addr, &gpa))
+	if (!translate(v, addr, &gpa))
 		return v;
-	for_each_vcpu(v->engine, o) if (o != v && !vcpu_translate(o, addr, &gpa)) return o;
+	for_each_vcpu(v->engine, o) if (o != v && !translate(o, addr, &gpa)) return o;
 	return v;
 }
 

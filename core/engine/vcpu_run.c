@@ -132,15 +132,13 @@ static void park(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
 	struct turn turn = { v, 0 };
-	bool spins = may_spin(v), stopped;
+	bool spins = may_spin(v);
 
 	pthread_mutex_lock(&e->lock);
 	turn.wakeups = atomic_load(&v->wakeups);
 	vcpu_set_parked(v);
-	stopped = all_have_stopped(e);
 	pthread_mutex_unlock(&e->lock);
-	if (stopped && !atomic_load(&e->awaited))
-		engine_notify(e);
+	notify_if_stopped(e);
 	if (spins)
 		spin_until(&v->spin, was_woken, &turn);
 	sleep_until_allowed(v);
@@ -220,7 +218,7 @@ static bool go_detached(struct vmgdb_vcpu *v)
 	if (run_is_step(vcpu_run_state(v)))
 		vcpu_end_step(v, false); /* of a debugger that did not wait for it */
 	vcpu_take(v, EV_GO_DETACHED);
-	vcpu_make_no_control(v);
+	v->control = (struct debug_control){ 0 };
 	return enter_guest(v);
 }
 

@@ -79,10 +79,7 @@ int vcpu_state_init(struct vmgdb_vcpu *v)
 	v->view.state = calloc(1, v->view.cpu->state_size);
 	v->valid = calloc(1, bitmap_bytes(v));
 	v->dirty = calloc(1, bitmap_bytes(v));
-	if (v->view.state && v->valid && v->dirty)
-		return 0;
-	vcpu_state_fini(v);
-	return -ENOMEM;
+	return v->view.state && v->valid && v->dirty ? 0 : -ENOMEM;
 }
 
 void vcpu_state_fini(struct vmgdb_vcpu *v)

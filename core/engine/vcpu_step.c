@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* One step of a vCPU by the architecture's rules. */
-#include <string.h>
-
 #include "core/engine/state.h"
 
 bool vcpu_must_step(const struct vmgdb_vcpu *v)

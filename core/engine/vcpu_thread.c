@@ -9,7 +9,6 @@
 static void end_of_thread(struct vmgdb_vcpu *v)
 {
 	struct engine *e = v->engine;
-	bool stopped;
 
 	if (!pthread_equal(v->thread, pthread_self()))
 		return;
@@ -20,10 +19,8 @@ static void end_of_thread(struct vmgdb_vcpu *v)
 	v->has_thread = false;
 	atomic_store(&v->gate, GATE_CLOSED);
 	vcpu_set_parked(v);
-	stopped = all_have_stopped(e);
 	pthread_mutex_unlock(&e->lock);
-	if (stopped)
-		engine_notify(e);
+	notify_if_stopped(e);
 }
 
 static void on_thread_end(void *first)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The engine as the VMM builds it up and takes it down. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/engine/state.h"
@@ -32,17 +31,13 @@ int engine_init(struct engine *e, const struct vmgdb_config *config)
 	ret = init_breakpoints(e);
 	if (ret)
 		goto memory;
-	ret = time_cond_init(&e->quiet);
-	if (ret)
-		goto breakpoints;
 	ret = threads_init(e);
 	if (ret)
-		goto cond;
+		goto breakpoints;
+	time_cond_init(&e->quiet);
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_init(&e->console_lock, NULL);
 	return 0;
-cond:
-	pthread_cond_destroy(&e->quiet);
 breakpoints:
 	breakpoints_destroy(e->bps);
 memory:
@@ -52,8 +47,6 @@ memory:
 
 static void free_vcpu(struct vmgdb_vcpu *v)
 {
-	if (v->ops->release)
-		v->ops->release(v->ctx);
 	vcpu_state_fini(v);
 	pthread_cond_destroy(&v->wake);
 	free(v);
@@ -66,6 +59,8 @@ void engine_fini(struct engine *e)
 	threads_fini(e);
 	for (v = vcpu_first(e); v; v = next) {
 		next = vcpu_after(v);
+		if (v->ops->release)
+			v->ops->release(v->ctx);
 		free_vcpu(v);
 	}
 	breakpoints_destroy(e->bps);
@@ -160,9 +155,10 @@ static struct vmgdb_vcpu *new_vcpu(struct engine *e, unsigned int index, const s
 	v->spin.us = e->spin.us;
 	atomic_init(&v->gate, GATE_CLOSED);
 	atomic_init(&v->run, RUN_PARKED);
+	time_cond_init(&v->wake);
 	if (!vcpu_state_init(v))
 		return v;
-	free(v);
+	free_vcpu(v);
 	return NULL;
 }
 
@@ -174,20 +170,13 @@ int engine_add_vcpu(struct engine *e, unsigned int index, const struct vcpu_ops 
 
 	if (!v)
 		return -ENOMEM;
-	ret = time_cond_init(&v->wake);
-	if (ret)
-		goto state;
 	pthread_mutex_lock(&e->lock);
 	ret = insert_vcpu(e, v);
 	pthread_mutex_unlock(&e->lock);
-	if (!ret) {
+	if (ret)
+		free_vcpu(v);
+	else
 		*out = v;
-		return 0;
-	}
-	pthread_cond_destroy(&v->wake);
-state:
-	vcpu_state_fini(v);
-	free(v);
 	return ret;
 }
 

@@ -44,15 +44,12 @@ struct timespec time_in_ms(long ms)
 	return (struct timespec){ us / 1000000, us % 1000000 * 1000 };
 }
 
-int time_cond_init(pthread_cond_t *cond)
+void time_cond_init(pthread_cond_t *cond)
 {
 	pthread_condattr_t attr;
-	int ret = pthread_condattr_init(&attr);
 
-	if (ret)
-		return -ret;
+	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	ret = pthread_cond_init(cond, &attr);
+	pthread_cond_init(cond, &attr);
 	pthread_condattr_destroy(&attr);
-	return -ret;
 }

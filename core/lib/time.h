@@ -28,7 +28,7 @@ int time_shorter(int a_ms, int b_ms);
 /* The moment in ms milliseconds, for pthread_cond_timedwait() on a condition of time_cond_init(). */
 struct timespec time_in_ms(long ms);
 
-/* A condition variable that counts by the monotonic clock: 0 or -errno. */
-int time_cond_init(pthread_cond_t *cond);
+/* A condition variable that counts by the monotonic clock. */
+void time_cond_init(pthread_cond_t *cond);
 
 #endif
