@@ -22,8 +22,6 @@ enum {
 int server_init(struct server *s, struct engine *e)
 {
 	*s = (struct server){ .engine = e, .spin.us = SPIN_US };
-	atomic_init(&s->quit, false);
-	atomic_init(&s->woken, false);
 	s->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return s->wakeup < 0 ? -errno : 0;
 }
@@ -108,15 +106,13 @@ static void accept_at(struct server *s, struct server_endpoint *at)
 static int prepare(struct server *s)
 {
 	int timeout = s->again ? 0 : engine_chase_late_vcpus(s->engine);
+	struct server_endpoint *at;
 	struct connection *c;
-	size_t i;
 
 	s->again = false;
 	s->pfds[WAKEUP_SLOT] = (struct pollfd){ .fd = s->wakeup, .events = POLLIN };
 	s->npfds = WAKEUP_SLOT + 1;
-	for (i = 0; i < s->nendpoints; i++) {
-		struct server_endpoint *at = &s->endpoints[i];
-
+	for (at = s->endpoints; at < s->endpoints + s->nendpoints; at++) {
 		at->slot = at->ep->pfd.fd < 0 ? 0 : s->npfds++;
 		if (at->slot)
 			s->pfds[at->slot] = at->ep->pfd;
@@ -203,14 +199,11 @@ static void close_connections(struct server *s)
 
 static void accept_connections(struct server *s)
 {
-	size_t i;
+	struct server_endpoint *at;
 
-	for (i = 0; i < s->nendpoints; i++) {
-		struct server_endpoint *at = &s->endpoints[i];
-
+	for (at = s->endpoints; at < s->endpoints + s->nendpoints; at++)
 		if ((at->slot && s->pfds[at->slot].revents) || at->ep->retry_ms)
 			accept_at(s, at);
-	}
 }
 
 static void serve_once(struct server *s)
@@ -275,15 +268,15 @@ int server_start(struct server *s)
 
 static void close_all(struct server *s)
 {
+	struct server_endpoint *at;
 	struct connection *c;
-	size_t i;
 
 	while ((c = s->connections)) {
 		s->connections = c->next;
 		connection_free(c);
 	}
-	for (i = 0; i < s->nendpoints; i++)
-		s->endpoints[i].ep->ops->close(s->endpoints[i].ep);
+	for (at = s->endpoints; at < s->endpoints + s->nendpoints; at++)
+		at->ep->ops->close(at->ep);
 }
 
 void server_fini(struct server *s)
