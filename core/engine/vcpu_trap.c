@@ -35,14 +35,11 @@ static bool hit_slots(struct vmgdb_vcpu *v, const struct trap *t)
 {
 	unsigned int i, n;
 	const struct bp_slot *slots = breakpoints_slots(v->engine->bps, &n);
-	uint32_t fired;
 
-	for (fired = t->slots; fired; fired &= fired - 1) {
-		i = (unsigned int)__builtin_ctz(fired);
-		if (i < v->control.nhw && v->slot_of[i] < n &&
+	for (i = 0; i < v->control.nhw; i++)
+		if (t->slots >> i & 1 && v->slot_of[i] < n &&
 		    vcpu_hit_slot(v, &slots[v->slot_of[i]]))
 			return true;
-	}
 	return false;
 }
 

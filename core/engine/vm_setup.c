@@ -8,19 +8,13 @@
 
 /* ---- the engine ---------------------------------------------------------------------------- */
 
-static int init_breakpoints(struct engine *e)
+int engine_init(struct engine *e, const struct vmgdb_config *config)
 {
-	const struct breakpoints_config config = {
+	const struct breakpoints_config bps = {
 		.mem = &e->mem,
 		.translate = engine_translate,
 		.opaque = e,
 	};
-
-	return breakpoints_create(&e->bps, &config);
-}
-
-int engine_init(struct engine *e, const struct vmgdb_config *config)
-{
 	int ret;
 
 	*e = (struct engine){ .target.ops = &engine_target_ops, .config = *config };
@@ -28,7 +22,7 @@ int engine_init(struct engine *e, const struct vmgdb_config *config)
 	ret = memory_init(&e->mem);
 	if (ret)
 		return ret;
-	ret = init_breakpoints(e);
+	ret = breakpoints_create(&e->bps, &bps);
 	if (ret)
 		goto memory;
 	ret = threads_init(e);

@@ -25,9 +25,7 @@ static bool store_registers(struct session *s, unsigned int vcpu)
 {
 	int err = s->target->ops->flush(s->target, vcpu);
 
-	if (err)
-		fail_errno(s, err, "the host refuses the value");
-	return !err;
+	return !err || fail_errno(s, err, "the host refuses the value");
 }
 
 bool write_register(struct session *s, unsigned int vcpu, const struct reg_desc *r,
