@@ -113,8 +113,7 @@ struct target_ops {
 	 */
 	int (*insert)(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
 		      uint64_t kind, const char **why);
-	int (*remove)(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
-		      uint64_t kind, const char **why);
+	int (*remove)(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind);
 
 	/*
 	 * The conditions and commands of a breakpoint that is inserted, instead of those that it

@@ -123,13 +123,10 @@ static int op_insert(struct target *t, unsigned int vcpu, enum bp_type type, uin
 	return breakpoints_insert(e->bps, vcpu, type, addr, kind, by_steps, why);
 }
 
-static int op_remove(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
-		     uint64_t kind, const char **why)
+static int op_remove(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind)
 {
 	struct engine *e = engine_of(t);
 
-	(void)vcpu;
-	(void)why;
 	if (!e->hold_taken)
 		return -EBUSY;
 	breakpoints_remove(e->bps, type, addr, kind);

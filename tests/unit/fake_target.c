@@ -261,14 +261,12 @@ static int insert(struct target *t, unsigned int vcpu, enum bp_type type, uint64
 	return f->insert_error;
 }
 
-static int remove_breakpoint(struct target *t, unsigned int vcpu, enum bp_type type, uint64_t addr,
-			     uint64_t kind, const char **why)
+static int remove_breakpoint(struct target *t, enum bp_type type, uint64_t addr, uint64_t kind)
 {
 	struct fake_target *f = held(t);
 
-	(void)why;
 	f->removes++;
-	f->last_breakpoint = (struct fake_breakpoint){ type, addr, kind, vcpu };
+	f->last_breakpoint = (struct fake_breakpoint){ .type = type, .addr = addr, .kind = kind };
 	return 0;
 }
 

@@ -329,9 +329,7 @@ void softvm_insert(struct softvm *vm, enum bp_type type, uint64_t addr, uint64_t
 
 void softvm_remove(struct softvm *vm, enum bp_type type, uint64_t addr, uint64_t len)
 {
-	const char *why = NULL;
-
-	cr_assert_eq(vm->t->ops->remove(vm->t, 0, type, addr, len, &why), 0);
+	cr_assert_eq(vm->t->ops->remove(vm->t, type, addr, len), 0);
 }
 
 void softvm_resume_one(struct softvm *vm, unsigned int vcpu, enum resume_kind kind,

@@ -285,12 +285,11 @@ static void remove_bp(struct schedule *s)
 {
 	unsigned int i = s->model.nbps ? rnd(s->model.nbps) : 0;
 	const struct model_bp p = s->model.bps[i];
-	const char *why;
 
 	if (!s->model.nbps)
 		return;
 	model_remove(&s->model, i);
-	target(s)->ops->remove(target(s), p.vcpu, p.type, p.addr, p.len, &why);
+	target(s)->ops->remove(target(s), p.type, p.addr, p.len);
 }
 
 /* As gdb does it: all are removed, and the same are set again. */
@@ -302,7 +301,7 @@ static void set_again(struct schedule *s)
 	for (i = 0; i < s->model.nbps; i++) {
 		const struct model_bp *p = &s->model.bps[i];
 
-		target(s)->ops->remove(target(s), p->vcpu, p->type, p->addr, p->len, &why);
+		target(s)->ops->remove(target(s), p->type, p->addr, p->len);
 		model_set_again(&s->model, i);
 		if (insert_as(s, p, &why))
 			fibers_fail("what was there is refused");

@@ -125,7 +125,7 @@ static void insert_breakpoint(struct session *s, struct scan *args)
 		s->refused.state = NULL;
 	err = set_codes(s, &p);
 	if (err) { /* the debugger did not ask for one without conditions */
-		t->ops->remove(t, s->general, p.type, p.addr, p.kind, &why);
+		t->ops->remove(t, p.type, p.addr, p.kind);
 		fail_codes(s, err == -EINVAL ? -E2BIG : err);
 	} else {
 		reply_ok(s);
@@ -134,16 +134,14 @@ static void insert_breakpoint(struct session *s, struct scan *args)
 
 static void remove_breakpoint(struct session *s, struct scan *args)
 {
-	struct target *t = s->target;
-	const char *why = NULL;
 	struct breakpoint_args p;
 	int err;
 
 	if (!scan_breakpoint(s, args, &p))
 		return;
-	err = t->ops->remove(t, s->general, p.type, p.addr, p.kind, &why);
+	err = s->target->ops->remove(s->target, p.type, p.addr, p.kind);
 	if (err)
-		fail_breakpoint(s, err, why);
+		fail_breakpoint(s, err, NULL);
 	else
 		reply_ok(s);
 }
