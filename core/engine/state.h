@@ -181,8 +181,8 @@ static inline bool action_runs(const struct resume_action *a)
 void vcpu_set_parked(struct vmgdb_vcpu *v);
 void vcpu_set_unparked(struct vmgdb_vcpu *v);
 
-/* Are all vCPUs parked, or all but this one? */
-bool others_parked(const struct engine *e, const struct vmgdb_vcpu *but);
+/* Are all vCPUs parked, this one aside? */
+bool others_parked(const struct vmgdb_vcpu *v);
 
 /* Let a parked vCPU look again whether it may go; all of them. Also without the lock. */
 void vcpu_wake(struct vmgdb_vcpu *v);

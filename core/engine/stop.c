@@ -43,9 +43,9 @@ void vcpu_set_unparked(struct vmgdb_vcpu *v)
 	atomic_store(&v->run, vcpu_next(RUN_PARKED, EV_UNPARK).next);
 }
 
-bool others_parked(const struct engine *e, const struct vmgdb_vcpu *but)
+bool others_parked(const struct vmgdb_vcpu *v)
 {
-	return atomic_load(&e->unparked) == (but && vcpu_run_state(but) != RUN_PARKED);
+	return atomic_load(&v->engine->unparked) == (vcpu_run_state(v) != RUN_PARKED);
 }
 
 void vcpu_wake(struct vmgdb_vcpu *v)
@@ -127,7 +127,7 @@ bool is_parking(const struct engine *e)
 
 	switch (engine_state(e)) {
 	case ENGINE_STOPPING: return atomic_load(&e->unparked);
-	case ENGINE_RUNNING: return but && !others_parked(e, but);
+	case ENGINE_RUNNING: return but && !others_parked(but);
 	case ENGINE_ENDED:
 		return e->down && atomic_load(&e->unparked) &&
 		       time_ms() - e->parking_since < STOP_LIMIT_MS;

@@ -16,7 +16,7 @@ static enum permission running_permission(const struct vmgdb_vcpu *v)
 	if (v->pending.kind || !action_runs(&v->action))
 		return MUST_WAIT;
 	if (atomic_load(&e->exclusive) == v)
-		return others_parked(e, v) ? MAY_GO : MUST_WAIT;
+		return others_parked(v) ? MAY_GO : MUST_WAIT;
 	return atomic_load(&e->exclusive) ? MUST_WAIT : MAY_GO;
 }
 
