@@ -386,20 +386,21 @@ Test(pty, shortage, .description = "out of descriptors, no link is left behind")
 
 Test(pty, link_reused, .description = "a link to the number that this pty got is replaced")
 {
-	struct vmgdb_endpoint *ep = open_endpoint(VMGDB_STUB, "pty");
-	char err[256];
+	struct vmgdb_endpoint *ep;
+	char err[256], spec[160];
 	int i;
 
-	cr_assert_eq(symlink(ep->attach, path), 0);
-	vmgdb_endpoint_close(ep);
-	/* Another process may get the number meanwhile; then the link is in use, and is refused */
-	for (i = 0; i < 10; i++) {
-		if (vmgdb_endpoint_open("pty", VMGDB_STUB, &ep, err, sizeof(err)) == 0)
-			vmgdb_endpoint_close(ep);
-		if (access(path, F_OK) < 0)
+	snprintf(spec, sizeof(spec), "pty:%s", path);
+	/* another process may get the number meanwhile: then the link is in use, and is refused */
+	for (i = 0;; i++) {
+		ep = open_endpoint(VMGDB_STUB, "pty");
+		cr_assert_eq(symlink(ep->attach, path), 0);
+		vmgdb_endpoint_close(ep);
+		if (vmgdb_endpoint_open(spec, VMGDB_STUB, &ep, err, sizeof(err)) == 0)
 			break;
+		cr_assert(i < 100 && strstr(err, "which is in use"), "%s", err);
+		cr_assert_eq(unlink(path), 0);
 	}
-	ep = open_endpoint(VMGDB_STUB, "pty:%s", path);
 	close(open_slave(ep));
 	vmgdb_endpoint_close(ep);
 }
