@@ -108,6 +108,15 @@ def line_errors(t):
     expect("'/dev/ttyS1' is in use by another process", done.err)
 
 
+def interrupt_by_break(t, client):
+    """The stop that follows. A UART whose driver reads the line's state at that moment loses a BREAK."""
+    for _ in range(5):
+        t.host.send_break()
+        if not client.quiet(5):
+            break
+    return client.stop()
+
+
 @case("line break", links=LINE)
 def line_break(t):
     """serial, BREAK interrupts"""
@@ -116,7 +125,6 @@ def line_break(t):
     for _ in range(3):
         client.go()
         check(client.quiet(0.3), "it runs")
-        t.host.send_break()
-        expect("^T02", client.stop())
+        expect("^T02", interrupt_by_break(t, client))
     equal(client.one("qC")[:2], "QC", "the stub got nothing but the interrupt")
     equal(client.ask("D"), "OK")
