@@ -16,7 +16,7 @@ struct peer {
 	struct stream *stream;	   /* NULL: nobody is connected */
 	bool read_over;		   /* the peer has left, or can't be read from any more */
 	bool write_over;	   /* what is written to the peer is lost */
-	bool finished;		   /* the peer was told that nothing more will be written */
+	bool finished;		   /* nothing more will be written, and the peer can see that */
 	int shortage;		   /* the endpoint's, as it was last reported */
 	long long due; /* call accept at this moment, also when poll() reports nothing */
 };

@@ -69,10 +69,10 @@ class Terminal:
         os.close(self.slave)
 
 
-# A shell with job control: starts a job, and moves it as it is told. As bash, it sends no SIGCONT to a job that runs.
+# A shell with job control: starts a job, and moves it as its commands say. As bash, it sends no SIGCONT to a job that runs.
 SHELL = """
 import os, signal, sys
-said, told = int(sys.argv[1]), int(sys.argv[2])
+said, commands = int(sys.argv[1]), int(sys.argv[2])
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 job = os.fork()
 if job == 0:
@@ -82,7 +82,7 @@ if job == 0:
     signal.signal(signal.SIGTTOU, signal.SIG_DFL)
     os.execvp(sys.argv[4], sys.argv[4:])
 os.write(said, b"%d\\n" % job)
-for word in os.fdopen(told):
+for word in os.fdopen(commands):
     if word == "wait\\n":
         os.write(said, b"%d\\n" % os.waitpid(job, os.WUNTRACED)[1])
     else:
@@ -98,21 +98,21 @@ class Job(Terminal):
         self.said = ""
         self.master, self.slave = os.openpty()
         self.before = self.modes()
-        said, told = os.pipe(), os.pipe()
-        self._said, self._told = os.fdopen(said[0]), os.fdopen(told[1], "w")
+        said, commands = os.pipe(), os.pipe()
+        self._said, self._commands = os.fdopen(said[0]), os.fdopen(commands[1], "w")
         self._process = subprocess.Popen(
-            [sys.executable, "-c", SHELL, str(said[1]), str(told[0]), where, "setpriv", "--pdeathsig",
-             "KILL", RUN], stdin=self.slave, stdout=self.slave, stderr=self.slave,
-            start_new_session=True, pass_fds=(said[1], told[0]),
+            [sys.executable, "-c", SHELL, str(said[1]), str(commands[0]), where, "setpriv",
+             "--pdeathsig", "KILL", RUN], stdin=self.slave, stdout=self.slave, stderr=self.slave,
+            start_new_session=True, pass_fds=(said[1], commands[0]),
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         t.defer(self.close)
         os.close(said[1])
-        os.close(told[0])
+        os.close(commands[0])
         self.pid = int(self._said.readline())
         self.wait_for("demo: ")
 
     def tell(self, word):
-        print(word, file=self._told, flush=True)
+        print(word, file=self._commands, flush=True)
         return int(self._said.readline())
 
     def signal(self, number):
@@ -124,6 +124,12 @@ class Job(Terminal):
     def ends(self, status):
         code = self.tell("wait")
         equal(os.waitstatus_to_exitcode(code), status, "exit status")
+
+    def ends_by_key(self):
+        """Ctrl-A x ends it, and the terminal is as it was."""
+        self.type("\x01x")
+        self.ends(0)
+        equal(self.modes(), self.before, "the terminal's modes")
 
     def wait_for_keys(self):
         """Waits until the terminal gives each key at once."""
@@ -150,7 +156,7 @@ class Job(Terminal):
     def close(self):
         self._process.kill()  # the terminal hangs up, which ends the job
         self._process.wait()
-        for each in (self._said, self._told):
+        for each in (self._said, self._commands):
             each.close()
         os.close(self.master)
         os.close(self.slave)
@@ -164,9 +170,7 @@ def job_to_foreground(t):
     job.tell("foreground")
     job.wait_for("Ctrl-A x ends")
     job.takes_keys()
-    job.type("\x01x")
-    job.ends(0)
-    equal(job.modes(), job.before, "the terminal's modes")
+    job.ends_by_key()
 
 
 @case("local")
@@ -183,9 +187,7 @@ def job_stopped(t):
         job.leaves_terminal_alone()
         job.tell("foreground")
         job.takes_keys()
-    job.type("\x01x")
-    job.ends(0)
-    equal(job.modes(), job.before, "the terminal's modes")
+    job.ends_by_key()
 
 
 @case("local")
@@ -200,9 +202,7 @@ def job_stopped_at_once(t):
     job.tell("foreground")
     job.signal(signal.SIGCONT)
     job.takes_keys()
-    job.type("\x01x")
-    job.ends(0)
-    equal(job.modes(), job.before, "the terminal's modes")
+    job.ends_by_key()
 
 
 @case("local")

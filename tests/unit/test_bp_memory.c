@@ -214,7 +214,7 @@ BP_TEST(bp_memory, beside_no_access,
 	cr_expect(bp_untouched());
 }
 
-BP_TEST(bp_memory, written, "the instruction cache is told of what the debugger writes")
+BP_TEST(bp_memory, written, "the instruction cache is synchronized with what the debugger writes")
 {
 	uint8_t bytes[8] = { 0 };
 

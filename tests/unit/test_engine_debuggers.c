@@ -344,7 +344,7 @@ static void expect_hold(void *opaque)
 }
 
 SOFT_TEST(engine_debuggers, vmm_called_in_hold,
-	  "the VMM is told of a stop and of a resume while every vCPU is parked and stays so")
+	  "stops and resumes are reported to the VMM while every vCPU is parked and stays so")
 {
 	softvm_init_loops(vm, ops, 2, NULL);
 	vm->engine.config.stopped = vm->engine.config.resumed = expect_hold;

@@ -567,8 +567,7 @@ SOFT_TEST(engine_end, exited_between_steps,
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_end, left_is_parked,
-	  "a vCPU whose thread was told to leave is parked from then on")
+SOFT_TEST(engine_end, left_is_parked, "a vCPU whose thread is to leave is parked from then on")
 {
 	softvm_init_loops(vm, ops, 1, NULL);
 	enter(vm);

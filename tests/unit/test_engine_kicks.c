@@ -337,10 +337,18 @@ SOFT_TEST(engine_kicks, thread_ended_before, "the same where it has ended before
 	softvm_fini(vm);
 }
 
-SOFT_TEST(engine_kicks, thread_ended_alone,
-	  "a thread that ends in a step over a breakpoint does not keep the others from running")
+/* The VMM cancels the thread of a vCPU (pthread_cancel(3)). */
+static void cancel_thread(struct softvm_cpu *c)
 {
-	softvm_init_loops(vm, ops, 2, NULL);
+	pthread_cancel(c->thread);
+	pthread_join(c->thread, NULL);
+	c->running = false;
+}
+
+/* vCPU 1 is in the middle of a step over a breakpoint: in an exit that the VMM keeps. */
+static void hang_in_step_over(struct softvm *vm, const struct vcpu_ops *ops, unsigned int ncpus)
+{
+	softvm_init_loops(vm, ops, ncpus, NULL);
 	CODE(vm, loop_of(1), I(NOP, 0, 0, 0), I(OUT, 0, 0, 0), JMP(-3));
 	vm->hang = true;
 	softvm_begin(vm);
@@ -348,6 +356,12 @@ SOFT_TEST(engine_kicks, thread_ended_alone,
 	continue_to(vm, STOP_SWBREAK, 1);
 	softvm_continue(vm);
 	softvm_until_hangs(vm);
+}
+
+SOFT_TEST(engine_kicks, thread_ended_alone,
+	  "a thread that ends in a step over a breakpoint does not keep the others from running")
+{
+	hang_in_step_over(vm, ops, 2);
 	vm->cpus[1].ends = true;
 	vm->hang = false;
 	softvm_until(is_done, &vm->cpus[1]);
@@ -404,31 +418,14 @@ SOFT_TEST_MEMORY(
 {
 	unsigned long retired;
 
-	softvm_init_loops(vm, ops, 3, NULL);
-	CODE(vm, loop_of(1), I(NOP, 0, 0, 0), I(OUT, 0, 0, 0), JMP(-3));
-	vm->hang = true;
-	softvm_begin(vm);
-	softvm_break(vm, loop_of(1) + 4);
-	continue_to(vm, STOP_SWBREAK, 1);
-	softvm_continue(vm);
-	softvm_until_hangs(vm);
+	hang_in_step_over(vm, ops, 3);
 	retired = vm->cpus[2].cpu.retired;
-	pthread_cancel(vm->cpus[0].thread);
-	pthread_join(vm->cpus[0].thread, NULL);
-	vm->cpus[0].running = false;
+	cancel_thread(&vm->cpus[0]);
 	softvm_pass(20);
 	cr_expect_eq(vm->cpus[2].cpu.retired, retired);
 	vm->hang = false;
 	expect_stop(softvm_stopped(vm), STOP_SWBREAK, 1);
 	softvm_fini(vm);
-}
-
-/* The VMM cancels the thread of vCPU 1 (pthread_cancel(3)). */
-static void cancel_thread(struct softvm *vm)
-{
-	pthread_cancel(vm->cpus[1].thread);
-	pthread_join(vm->cpus[1].thread, NULL);
-	vm->cpus[1].running = false;
 }
 
 SOFT_TEST(engine_kicks, thread_cancelled_parked,
@@ -437,7 +434,7 @@ SOFT_TEST(engine_kicks, thread_cancelled_parked,
 	softvm_init_loops(vm, ops, 2, NULL);
 	softvm_begin(vm);
 	softvm_step(vm, 1);
-	cancel_thread(vm);
+	cancel_thread(&vm->cpus[1]);
 	softvm_regs(vm, 1);
 	softvm_step(vm, 0);
 	softvm_continue(vm);
@@ -457,7 +454,7 @@ SOFT_TEST(
 	softvm_begin(vm);
 	softvm_break(vm, loop_of(1) + 4);
 	continue_to(vm, STOP_SWBREAK, 1);
-	cancel_thread(vm);
+	cancel_thread(&vm->cpus[1]);
 	softvm_continue(vm);
 	softvm_run_on(vm, 0, 100);
 	softvm_interrupt(vm);
